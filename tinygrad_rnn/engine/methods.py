@@ -1,0 +1,229 @@
+"""Tensor methods composed of primitive ops, and the argument handling that methods share.
+
+They only call methods of the tensors they are given, so this floor needs no Tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tinygrad_rnn.errors import ShapeError
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.engine.tensor import Tensor
+
+Axes = int | Sequence[int] | None
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_TORCH_NAMES = {"dim": "axis", "keepdim": "keepdims"}
+
+
+def accepts_dim(function: _Function) -> _Function:
+    """Let a function take torch's keyword names, `dim` and `keepdim`, for `axis` and `keepdims`."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        for torch_name, name in _TORCH_NAMES.items():
+            if torch_name in kwargs:
+                if name in kwargs:
+                    raise TypeError(f"{function.__name__}() got both {name!r} and {torch_name!r}: give one of them")
+                kwargs[name] = kwargs.pop(torch_name)
+        return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
+
+
+def one_axis(axis: int, ndim: int, what: str) -> int:
+    """Return an axis as a non-negative int; ShapeError if the tensor has no such axis."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"{what}: axis {axis} is out of range for a tensor with {ndim} axes")
+    return axis % ndim
+
+
+def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
+    """Return axes as a sorted tuple of distinct non-negative ints; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, int):
+        return (one_axis(axis, ndim, what),)
+    axes = tuple(sorted(one_axis(a, ndim, what) for a in axis))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{what}: axis {tuple(axis)} names one axis twice")
+    return axes
+
+
+def count(x: Tensor, axis: Axes, what: str) -> int:
+    """Return how many elements a reduction over these axes combines."""
+    total = 1
+    for a in all_axes(axis, x.ndim, what):
+        total *= x.shape[a]
+    return total
+
+
+# ---- statistics ---------------------------------------------------------------------------------------------------
+
+
+@accepts_dim
+def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Return the arithmetic mean along the axes (all of them unless given); NaN over no elements.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(axis=0).numpy().tolist()
+    [2.0, 4.0]
+    """
+    total = x.sum(axis, keepdims)
+    n = count(x, axis, "mean")
+    return total * (1.0 / n if n else float("nan"))
+
+
+@accepts_dim
+def var(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
+    """Return the variance along the axes, divided by (n - correction) as in torch; NaN where that is not positive."""
+    centred = x - mean(x, axis, keepdims=True)
+    n = count(x, axis, "var") - correction
+    return (centred * centred).sum(axis, keepdims) * (1.0 / n if n > 0 else float("nan"))
+
+
+@accepts_dim
+def std(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
+    """Return the standard deviation: the square root of `var`."""
+    return var(x, axis, correction, keepdims).sqrt()
+
+
+@accepts_dim
+def logsumexp(x: Tensor, axis: Axes = -1, keepdims: bool = False) -> Tensor:
+    """Return log(sum(exp(x))) along the axes without overflow: the maximum is subtracted first.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.tensor([1000.0, 1000.0]).logsumexp().item() - 1000.0 < 0.7
+    True
+    """
+    shift = finite_max(x, axis)
+    total = (x - shift).exp().sum(axis, keepdims)
+    return total.log() + (shift if keepdims else shift.reshape(total.shape))
+
+
+@accepts_dim
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return exp(x) / sum(exp(x)) along an axis.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.tensor([0.0, 0.0]).softmax().numpy().tolist()
+    [0.5, 0.5]
+    """
+    e = (x - finite_max(x, axis)).exp()
+    return e / e.sum(axis, keepdims=True)
+
+
+@accepts_dim
+def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return log(softmax(x)) along an axis, accurate where the softmax underflows."""
+    shifted = x - finite_max(x, axis)
+    return shifted - shifted.exp().sum(axis, keepdims=True).log()
+
+
+def finite_max(x: Tensor, axis: Axes) -> Tensor:
+    """Return the maximum with keepdims as a constant, 0 where it is infinite: a shift that never makes inf - inf."""
+    top = x.detach().max(axis, keepdims=True)
+    return top.where(top.abs() < float("inf"), 0.0)
+
+
+# ---- shapes -------------------------------------------------------------------------------------------------------
+
+
+@accepts_dim
+def squeeze(x: Tensor, axis: Axes = None) -> Tensor:
+    """Drop axes of size 1: all of them, or those given (which must have size 1)."""
+    if axis is None:
+        drop = tuple(i for i, size in enumerate(x.shape) if size == 1)
+    else:
+        drop = all_axes(axis, x.ndim, "squeeze")
+        for i in drop:
+            if x.shape[i] != 1:
+                raise ShapeError(f"squeeze: axis {i} of shape {x.shape} has size {x.shape[i]}, only 1 can be dropped")
+    return x.reshape(tuple(size for i, size in enumerate(x.shape) if i not in drop))
+
+
+@accepts_dim
+def unsqueeze(x: Tensor, axis: int) -> Tensor:
+    """Insert an axis of size 1 before position `axis`."""
+    axis = one_axis(axis, x.ndim + 1, "unsqueeze")
+    return x.reshape((*x.shape[:axis], 1, *x.shape[axis:]))
+
+
+@accepts_dim
+def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+    """Join the axes from start_axis to end_axis (included) into one."""
+    if x.ndim == 0:
+        return x.reshape((1,))
+    start, end = one_axis(start_axis, x.ndim, "flatten"), one_axis(end_axis, x.ndim, "flatten")
+    joined = 1
+    for size in x.shape[start : end + 1]:
+        joined *= size
+    return x.reshape((*x.shape[:start], joined, *x.shape[end + 1 :]))
+
+
+@accepts_dim
+def flip(x: Tensor, axis: Axes = None) -> Tensor:
+    """Reverse the order along the axes."""
+    axes = all_axes(axis, x.ndim, "flip")
+    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
+
+
+@accepts_dim
+def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+    """Cut into pieces along an axis: of one size (the last may be smaller), or of the sizes given (as in torch)."""
+    axis = one_axis(axis, x.ndim, "split")
+    total = x.shape[axis]
+    if isinstance(sizes, int):
+        if sizes <= 0:
+            raise ShapeError(f"split: the size of a piece must be positive, not {sizes}")
+        sizes = [min(sizes, total - start) for start in range(0, total, sizes)] or [0]
+    if sum(sizes) != total:
+        raise ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, but axis {axis} has {total}")
+    pieces, start = [], 0
+    for size in sizes:
+        pieces.append(x[(slice(None),) * axis + (slice(start, start + size),)])
+        start += size
+    return tuple(pieces)
+
+
+@accepts_dim
+def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+    """Cut into (at most) `chunks` pieces of equal size along an axis, the last one smaller if need be (as in torch).
+
+    >>> import tinygrad_rnn as tg
+    >>> [piece.shape for piece in tg.zeros(2, 8).chunk(4, axis=-1)]
+    [(2, 2), (2, 2), (2, 2), (2, 2)]
+    """
+    if chunks <= 0:
+        raise ShapeError(f"chunk: the number of pieces must be positive, not {chunks}")
+    size = x.shape[one_axis(axis, x.ndim, "chunk")]
+    return split(x, max(1, -(-size // chunks)), axis)
+
+
+def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Put zeros around x: per axis how many before and after, as in numpy.pad."""
+    if len(widths) != x.ndim or any(before < 0 or after < 0 for before, after in widths):
+        raise ShapeError(f"pad: give one (before, after) pair of non-negative ints per axis of {x.shape}, not {widths}")
+    shape = tuple(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))
+    index = tuple(slice(before, before + size) for size, (before, _) in zip(x.shape, widths, strict=True))
+    return x._put_slices([], [index], shape)
+
+
+# ---- elementwise --------------------------------------------------------------------------------------------------
+
+
+def clip(x: Tensor, low: Any = None, high: Any = None) -> Tensor:
+    """Limit values to [low, high]; either end may be None."""
+    if low is not None:
+        x = x.maximum(low)
+    if high is not None:
+        x = x.minimum(high)
+    return x
+
+
+def square(x: Tensor) -> Tensor:
+    """Return x * x."""
+    return x * x

@@ -1,0 +1,43 @@
+"""The table of primitive ops, one class each: a forward rule on arrays beside a vjp rule on tensors."""
+
+from tinygrad_rnn.engine.ops.elementwise import (
+    Abs,
+    Add,
+    Cast,
+    Cos,
+    Div,
+    Equal,
+    Exp,
+    Floor,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    Log,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    NotEqual,
+    Pow,
+    Reciprocal,
+    Relu,
+    Sigmoid,
+    Sign,
+    Sin,
+    Sqrt,
+    Sub,
+    Tanh,
+    Where,
+)
+from tinygrad_rnn.engine.ops.indexing import Random, ScatterAdd, Take
+from tinygrad_rnn.engine.ops.linear import MatMul
+from tinygrad_rnn.engine.ops.movement import BroadcastTo, Concat, Copy, GetItem, Permute, PutSlices, Reshape, Stack
+from tinygrad_rnn.engine.ops.reduce import ArgMax, Max, Min, Sum
+
+__all__ = [
+    "Abs", "Add", "ArgMax", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "Div", "Equal", "Exp", "Floor", "GetItem",
+    "Greater", "GreaterEqual", "Less", "LessEqual", "Log", "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg",
+    "NotEqual", "Permute", "Pow", "PutSlices", "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid",
+    "Sign", "Sin", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "Where",
+]  # fmt: skip

@@ -1,0 +1,328 @@
+"""Elementwise ops: the same scalar function at every position, with NumPy broadcasting.
+
+The engine sums a message over the axes that broadcasting added, so no rule here thinks about shapes.
+"""
+
+from __future__ import annotations
+
+from tinygrad_rnn import dtypes
+from tinygrad_rnn.engine.graph import Op
+
+_BROADCAST_HINT = "sizes must be equal or 1, aligned from the last axis"
+
+
+# ---- one argument ------------------------------------------------------------------------------------------------
+
+
+class Neg(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("neg", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return -g
+
+
+class Exp(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("exp", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g * node.output()
+
+
+class Log(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("log", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g / node.input(0)
+
+
+class Sqrt(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("sqrt", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g * 0.5 / node.output()
+
+
+class Reciprocal(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("reciprocal", x)
+
+    @staticmethod
+    def vjp(node, g):
+        y = node.output()
+        return -g * y * y
+
+
+class Abs(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("abs", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g * node.input(0).sign()
+
+
+class Sign(Op):
+    """Its derivative is 0 wherever it has one."""
+
+    differentiable = False
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("sign", x)
+
+
+class Floor(Op):
+    """Its derivative is 0 wherever it has one."""
+
+    differentiable = False
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("floor", x)
+
+
+class Tanh(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("tanh", x)
+
+    @staticmethod
+    def vjp(node, g):
+        y = node.output()
+        return g * (1.0 - y * y)
+
+
+class Sigmoid(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("sigmoid", x)
+
+    @staticmethod
+    def vjp(node, g):
+        y = node.output()
+        return g * (y * (1.0 - y))
+
+
+class Relu(Op):
+    """At exactly 0 the gradient is 0, as in torch."""
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("relu", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g * (node.output() > 0.0)
+
+
+class Sin(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("sin", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g * node.input(0).cos()
+
+
+class Cos(Op):
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("cos", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return -g * node.input(0).sin()
+
+
+# ---- two arguments -----------------------------------------------------------------------------------------------
+
+
+class Add(Op):
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("add", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        return g, g
+
+
+class Sub(Op):
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("sub", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        return g, -g if node.needs_grad(1) else None
+
+
+class Mul(Op):
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("mul", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        return (
+            g * node.input(1) if node.needs_grad(0) else None,
+            g * node.input(0) if node.needs_grad(1) else None,
+        )
+
+
+class Div(Op):
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("div", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        b = node.input(1)
+        return g / b, -g * node.output() / b if node.needs_grad(1) else None
+
+
+class Pow(Op):
+    """a ** b. Where a is 0 the gradient of b is 0 (the limit for b > 0), as in torch."""
+
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("pow", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        a, b = node.input(0), node.input(1)
+        grad_a = grad_b = None
+        if node.needs_grad(0):  # b == 0: the function is constant, also at a == 0, where a ** -1 is infinite
+            grad_a = g * b * (a ** (b - 1.0)).where(b != 0.0, 1.0)
+        if node.needs_grad(1):
+            nonzero = a != 0.0
+            grad_b = g * (node.output() * a.where(nonzero, 1.0).log()).where(nonzero, 0.0)
+        return grad_a, grad_b
+
+
+def _share_of_ties(wins, ties):
+    """Return 1 where the first operand wins, 1/2 at a tie, 0 elsewhere."""
+    return wins + ties * 0.5
+
+
+class Maximum(Op):
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("maximum", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        a, b = node.input(0), node.input(1)
+        tie = a == b
+        return g * _share_of_ties(a > b, tie), g * _share_of_ties(a < b, tie) if node.needs_grad(1) else None
+
+
+class Minimum(Op):
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, a, b):
+        return backend.binary("minimum", a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        a, b = node.input(0), node.input(1)
+        tie = a == b
+        return g * _share_of_ties(a < b, tie), g * _share_of_ties(a > b, tie) if node.needs_grad(1) else None
+
+
+class _Compare(Op):
+    """Comparisons give bool tensors and have no gradient."""
+
+    differentiable = False
+    hint = _BROADCAST_HINT
+    kernel = ""
+
+    @classmethod
+    def forward(cls, backend, a, b):
+        return backend.binary(cls.kernel, a, b)
+
+
+class Equal(_Compare):
+    kernel = "eq"
+
+
+class NotEqual(_Compare):
+    kernel = "ne"
+
+
+class Less(_Compare):
+    kernel = "lt"
+
+
+class LessEqual(_Compare):
+    kernel = "le"
+
+
+class Greater(_Compare):
+    kernel = "gt"
+
+
+class GreaterEqual(_Compare):
+    kernel = "ge"
+
+
+# ---- three arguments, dtype --------------------------------------------------------------------------------------
+
+
+class Where(Op):
+    """Choose from a where the condition holds, from b elsewhere."""
+
+    hint = _BROADCAST_HINT
+
+    @staticmethod
+    def forward(backend, condition, a, b):
+        return backend.where(condition, a, b)
+
+    @staticmethod
+    def vjp(node, g):
+        condition = node.input(0)
+        return (
+            None,
+            g.where(condition, 0.0) if node.needs_grad(1) else None,
+            g.where(condition.logical_not(), 0.0) if node.needs_grad(2) else None,
+        )
+
+
+class Cast(Op):
+    """Change the dtype. The engine casts the message back."""
+
+    @staticmethod
+    def forward(backend, x, *, dtype):
+        return backend.cast(x, dtypes.resolve(dtype))
+
+    @staticmethod
+    def vjp(node, g):
+        return g

@@ -1,0 +1,731 @@
+"""Tensor: a handle on one output of one node, and `apply`, the only way an op runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_rnn import backends, dtypes
+from tinygrad_rnn.engine import autograd, indexing, methods, ops
+from tinygrad_rnn.engine.graph import (
+    Edge,
+    Node,
+    Op,
+    modes,
+    next_serial,
+    scope_suffix,
+)
+from tinygrad_rnn.engine.methods import Axes, accepts_dim, all_axes, one_axis
+from tinygrad_rnn.errors import (
+    DeviceError,
+    DTypeError,
+    GraphError,
+    IndexRangeError,
+    ShapeError,
+)
+
+Scalar = bool | int | float
+Operand = "Tensor | Scalar | np.ndarray"
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    Make one with `tinygrad_rnn.tensor` and its kin. Values are immutable but for `assign_` on leaves.
+
+    >>> import tinygrad_rnn as tg
+    >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_data", "_index", "_node")
+    __array_ufunc__ = None  # np.ones(2) * t asks t.__rmul__ instead of leaving the graph
+    __hash__ = object.__hash__  # identity, although == compares elements
+
+    _node: Node
+    _index: int
+    _data: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise TypeError("make tensors with tinygrad_rnn.tensor(data), zeros, ones, randn, ...; Tensor is their type")
+
+    # ---- construction ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _leaf(cls, data: Any, backend: ModuleType, requires_grad: bool = False) -> Self:
+        """Wrap an array of a backend as a leaf."""
+        node = Node((data,), backend)
+        if requires_grad:
+            if not dtypes.is_float(data.dtype):
+                raise DTypeError(
+                    f"only floats can require grad, not {data.dtype}; pass dtype='float32', or write 1.0 for 1"
+                )
+            node.requires_grad = True
+        return cls._from_edge(node, 0)
+
+    @classmethod
+    def _from_edge(cls, node: Node, index: int) -> Self:
+        handle = cls.__new__(cls)
+        handle._node = node
+        handle._index = index
+        handle._data = node.outputs[index]
+        return handle
+
+    def _like(self, value: Scalar) -> Tensor:
+        """Return a constant tensor with the shape, dtype and device of this one."""
+        backend = self._node.backend
+        return Tensor._leaf(backend.fill(self.shape, value, self.dtype), backend)
+
+    def _zeros(self, shape: tuple[int, ...]) -> Tensor:
+        """Return zeros of a shape with the dtype and device of this one."""
+        backend = self._node.backend
+        return Tensor._leaf(backend.fill(shape, 0, self.dtype), backend)
+
+    @property
+    def _edge(self) -> Edge:
+        return (self._node, self._index)
+
+    # ---- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of every axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32, float64, int64 or bool, as a NumPy dtype (equal to its name as a string)."""
+        return self._data.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: "cpu"."""
+        return self._node.backend.device
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user and not by an op that remembers its inputs."""
+        return self._node.op is None
+
+    @property
+    def scope(self) -> tuple[tuple[str, int | None], ...]:
+        """The scopes that were open when it was made."""
+        return self._node.scope
+
+    @property
+    def name(self) -> str | None:
+        """The name given with `named`, or None."""
+        return self._node.name_of(self._index)
+
+    def named(self, name: str) -> Self:
+        """Name this output for drawings, listings and gradient flow ("h" and "c" are states); returns itself."""
+        self._node.info(self._index).name = name
+        return self
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a 0-d tensor has no length; use .item() for its value")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for i in range(len(self)):
+            yield self[i]
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        extra = "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.bool_) else f", dtype={self.dtype}"
+        if self._node.op is not None:
+            extra += f", op={self._node.op.name}"
+        elif self.requires_grad:
+            extra += ", requires_grad=True"
+        return f"tensor({text}{extra})"
+
+    # ---- values ------------------------------------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray:
+        """Return the values as a read-only NumPy array that shares memory on the CPU."""
+        view = self._node.backend.to_numpy(self._data).view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise GraphError("this tensor requires grad and NumPy would leave the graph; call .numpy() or .detach()")
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def item(self) -> Any:
+        """Return the value of a tensor with one element as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs a single element, not a tensor of shape {self.shape}")
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if dtypes.is_float(self.dtype):
+            raise TypeError(f"a {self.dtype} tensor cannot be an index; use an int64 tensor")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"the truth of a tensor with {self.size} elements is ambiguous; reduce it first, "
+                "for example (x == y).sum() == x.size"
+            )
+        return bool(self.item())
+
+    # ---- gradients ---------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to it. Can be set on leaves."""
+        return self._node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if not self.is_leaf:
+            raise GraphError("requires_grad can be set on leaves only; use .detach() to cut a result off its graph")
+        if flag and not dtypes.is_float(self.dtype):
+            raise DTypeError(f"only floats can require grad, not {self.dtype}; use .cast('float32')")
+        self._node.requires_grad = flag
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient left here by `backward`: on leaves, and where `retain_grad` was called; None before."""
+        info = self._node.infos.get(self._index) if self._node.infos else None
+        return info.grad if info else None
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
+            raise ShapeError(
+                f"a gradient of shape {value.shape} and dtype {value.dtype} does not fit a tensor of shape "
+                f"{self.shape} and dtype {self.dtype}"
+            )
+        self._node.info(self._index).grad = value
+
+    def backward(
+        self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Accumulate d(self)/d(leaf) into the `.grad` of every leaf that requires grad.
+
+        Args:
+            gradient: where to start from, of this tensor's shape; may be left out for a single element (then 1).
+            retain_graph: keep the graph, which is otherwise freed, so that backward can be called again.
+            create_graph: record the backward pass itself, for higher derivatives (keeps the graph, too).
+
+        Raises:
+            GraphError: nothing here requires grad, several elements without `gradient`, or the graph was freed.
+            MutationError: a value needed was overwritten by `assign_` after it was used.
+        """
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def retain_grad(self) -> Self:
+        """Keep the gradient of this non-leaf in `.grad` at the next backward; returns itself."""
+        self._must_require_grad("retain_grad")
+        self._node.info(self._index).retain = True
+        return self
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+        """Call `hook(gradient)` when this tensor's gradient is complete; a returned tensor replaces it.
+
+        Returns a function that removes the hook.
+        """
+        self._must_require_grad("register_hook")
+        hooks = self._node.info(self._index).hooks
+        hooks.append(hook)
+        return lambda: hooks.remove(hook)
+
+    def _must_require_grad(self, what: str) -> None:
+        if not self.requires_grad:
+            raise GraphError(f"{what}: this tensor does not require grad, so no gradient will ever reach it")
+
+    def detach(self) -> Tensor:
+        """Return a leaf with the same memory and no history: gradients stop here."""
+        leaf = Tensor._leaf(self._data, self._node.backend)
+        leaf._node.storage = self._node.shared_storage()
+        return leaf
+
+    # ---- writing -----------------------------------------------------------------------------------------------
+
+    def assign_(self, value: Any) -> Self:
+        """Overwrite the values of a leaf with others of the same shape and dtype; returns itself.
+
+        A backward pass that still needs the old values raises MutationError.
+        """
+        if not self.is_leaf:
+            raise GraphError("assign_ works on leaves only; this tensor is the result of " + self._node.describe())
+        source = value if isinstance(value, Tensor) else self._operand(value)
+        if source.shape != self.shape or source.dtype != self.dtype:
+            raise ShapeError(
+                f"assign_: the value has shape {source.shape} and dtype {source.dtype}, this tensor {self.shape} and "
+                f"{self.dtype}; make them equal"
+            )
+        if source._node.backend is not self._node.backend:
+            raise DeviceError(f"assign_: the value is on {source.device}, this tensor on {self.device}; use .to()")
+        for recorder in modes.recorders:
+            recorder.assign(self, source)
+        self._node.backend.write(self._data, source._data)
+        self._node.shared_storage().written = next_serial()
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise GraphError(
+            "tensors have no item assignment, since it would silently change what the graph has used; build the new "
+            "tensor with tg.where, tg.concat or tg.stack, or overwrite a whole leaf with assign_"
+        )
+
+    def _no_in_place(self, other: Any) -> Any:
+        if self.requires_grad:
+            raise GraphError(
+                "in-place operators are not for tensors that require grad; write x = x + y for a new tensor, or "
+                "x.assign_(value) to overwrite a leaf"
+            )
+        return NotImplemented  # Python then computes x = x + y
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _no_in_place
+
+    # ---- copies of the handle ----------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        self._must_be_leaf("deepcopy")
+        clone = type(self)._leaf(self._node.backend.copy(self._data), self._node.backend, self.requires_grad)
+        if self.name is not None:
+            clone.named(self.name)
+        memo[id(self)] = clone
+        return clone
+
+    def __reduce__(self) -> Any:
+        self._must_be_leaf("pickle")
+        return _unpickle, (type(self), np.array(self.numpy()), self.device, self.requires_grad, self.name)
+
+    def _must_be_leaf(self, what: str) -> None:
+        if not self.is_leaf:
+            raise GraphError(f"{what} of the result of {self._node.describe()} would tear it off its graph; detach() first")
+
+    # ---- arithmetic --------------------------------------------------------------------------------------------
+
+    def _operand(self, value: Any) -> Tensor:
+        """Turn a Python number or NumPy array into a tensor to combine with this one."""
+        if isinstance(value, Tensor):
+            return value
+        if isinstance(value, bool | int | float | np.number | np.bool_):
+            return constant(value, self.dtype, self._node.backend)
+        if isinstance(value, np.ndarray):
+            backend = self._node.backend
+            array = np.array(value, dtype=dtypes.of_array(value), order="C")
+            return Tensor._leaf(backend.from_numpy(array), backend)
+        raise DTypeError(f"a tensor cannot be combined with {type(value).__name__}; use a number or tg.tensor(...)")
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(ops.Add, self, other if type(other) is Tensor else self._operand(other))
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(ops.Add, self._operand(other), self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(ops.Sub, self, other if type(other) is Tensor else self._operand(other))
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(ops.Sub, self._operand(other), self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(ops.Mul, self, other if type(other) is Tensor else self._operand(other))
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(ops.Mul, self._operand(other), self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return _divide(self, self._operand(other))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _divide(self._operand(other), self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return apply(ops.Pow, self, self._operand(other))
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return apply(ops.Pow, self._operand(other), self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        other = self._operand(other)
+        if self.dtype != other.dtype:
+            dtype = dtypes.promote(self.dtype, other.dtype)
+            return apply(ops.MatMul, self.cast(dtype), other.cast(dtype))
+        return apply(ops.MatMul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self._operand(other) @ self
+
+    def matmul(self, other: Any) -> Tensor:
+        """Return self @ other."""
+        return self @ other
+
+    def __neg__(self) -> Tensor:
+        return apply(ops.Neg, self)
+
+    def __abs__(self) -> Tensor:
+        return apply(ops.Abs, self)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
+        return apply(ops.Equal, self, self._operand(other))
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
+        return apply(ops.NotEqual, self, self._operand(other))
+
+    def __lt__(self, other: Any) -> Tensor:
+        return apply(ops.Less, self, self._operand(other))
+
+    def __le__(self, other: Any) -> Tensor:
+        return apply(ops.LessEqual, self, self._operand(other))
+
+    def __gt__(self, other: Any) -> Tensor:
+        return apply(ops.Greater, self, self._operand(other))
+
+    def __ge__(self, other: Any) -> Tensor:
+        return apply(ops.GreaterEqual, self, self._operand(other))
+
+    def logical_not(self) -> Tensor:
+        """Return True where the element is zero or False."""
+        return self == 0
+
+    def __invert__(self) -> Tensor:
+        if self.dtype != dtypes.bool_:
+            raise DTypeError(f"~ is for bool tensors, not {self.dtype}")
+        return self.logical_not()
+
+    def maximum(self, other: Any) -> Tensor:
+        """Return the larger of both, elementwise; at a tie both get half the gradient."""
+        return apply(ops.Maximum, self, self._operand(other))
+
+    def minimum(self, other: Any) -> Tensor:
+        """Return the smaller of both, elementwise; at a tie both get half the gradient."""
+        return apply(ops.Minimum, self, self._operand(other))
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """Return self where condition (bool) holds and other elsewhere, as torch.Tensor.where."""
+        if condition.dtype != dtypes.bool_:
+            raise DTypeError(f"where: the condition must be a bool tensor, not {condition.dtype}; write x != 0")
+        return apply(ops.Where, condition, self, self._operand(other))
+
+    # ---- functions of one argument -----------------------------------------------------------------------------
+
+    def exp(self) -> Tensor:
+        """Return e to the power of every element."""
+        return apply(ops.Exp, self._as_float())
+
+    def log(self) -> Tensor:
+        """Return the natural logarithm."""
+        return apply(ops.Log, self._as_float())
+
+    def sqrt(self) -> Tensor:
+        """Return the square root."""
+        return apply(ops.Sqrt, self._as_float())
+
+    def reciprocal(self) -> Tensor:
+        """Return 1 / x."""
+        return apply(ops.Reciprocal, self._as_float())
+
+    def abs(self) -> Tensor:
+        """Return the absolute value; its gradient at 0 is 0."""
+        return apply(ops.Abs, self)
+
+    def sign(self) -> Tensor:
+        """Return -1, 0 or 1."""
+        return apply(ops.Sign, self)
+
+    def floor(self) -> Tensor:
+        """Return the largest whole number not above each element."""
+        return apply(ops.Floor, self._as_float())
+
+    def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent."""
+        return apply(ops.Tanh, self._as_float())
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + exp(-x))."""
+        return apply(ops.Sigmoid, self._as_float())
+
+    def relu(self) -> Tensor:
+        """Return max(0, x)."""
+        return apply(ops.Relu, self)
+
+    def sin(self) -> Tensor:
+        """Return the sine (radians)."""
+        return apply(ops.Sin, self._as_float())
+
+    def cos(self) -> Tensor:
+        """Return the cosine (radians)."""
+        return apply(ops.Cos, self._as_float())
+
+    def _as_float(self) -> Tensor:
+        return self if self._data.dtype.kind == "f" else self.cast(dtypes.float32)
+
+    # ---- reductions --------------------------------------------------------------------------------------------
+
+    @accepts_dim
+    def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the sum along the axes (all of them unless given)."""
+        return apply(ops.Sum, self, axes=all_axes(axis, self.ndim, "sum"), keepdims=keepdims)
+
+    @accepts_dim
+    def max(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the largest element along the axes; ties share the gradient. (The positions: `argmax`.)"""
+        return apply(ops.Max, self, axes=all_axes(axis, self.ndim, "max"), keepdims=keepdims)
+
+    @accepts_dim
+    def min(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the smallest element along the axes; ties share the gradient."""
+        return apply(ops.Min, self, axes=all_axes(axis, self.ndim, "min"), keepdims=keepdims)
+
+    @accepts_dim
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """Return the position of the first largest element, of the flattened tensor unless an axis is given."""
+        if axis is None:
+            return apply(ops.ArgMax, self.reshape((self.size,)), axis=0, keepdims=False)
+        return apply(ops.ArgMax, self, axis=one_axis(axis, self.ndim, "argmax"), keepdims=keepdims)
+
+    # ---- movement ----------------------------------------------------------------------------------------------
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape; one size may be -1 and is then inferred."""
+        wanted = _one_tuple(shape)
+        return apply(ops.Reshape, self, shape=_infer(wanted, self) if -1 in wanted else wanted)
+
+    def permute(self, *axes: Any) -> Tensor:
+        """Return the axes in another order."""
+        order = tuple(one_axis(a, self.ndim, "permute") for a in _one_tuple(axes))
+        if sorted(order) != list(range(self.ndim)):
+            raise ShapeError(f"permute: {order} is not an order of the {self.ndim} axes of shape {self.shape}")
+        return apply(ops.Permute, self, axes=order)
+
+    def transpose(self, axis0: int, axis1: int) -> Tensor:
+        """Return the tensor with two axes swapped (as in torch; see `permute` for all axes at once)."""
+        order = list(range(self.ndim))
+        a, b = one_axis(axis0, self.ndim, "transpose"), one_axis(axis1, self.ndim, "transpose")
+        order[a], order[b] = b, a
+        return apply(ops.Permute, self, axes=tuple(order))
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (the name NumPy and torch give it)
+        """The tensor with its axes reversed."""
+        return apply(ops.Permute, self, axes=tuple(reversed(range(self.ndim))))
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        """Return the tensor repeated along new and size-1 axes, without copying."""
+        return apply(ops.BroadcastTo, self, shape=_one_tuple(shape))
+
+    def copy(self) -> Tensor:
+        """Return a contiguous copy that stays in the graph."""
+        return apply(ops.Copy, self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        key = index if type(index) is tuple else (index,)
+        for part in key:
+            if type(part) is not int and type(part) is not slice and part is not None and part is not Ellipsis:
+                return indexing.advanced(self, key)
+        return apply(ops.GetItem, self, index=key)
+
+    @accepts_dim
+    def take(self, index: Any, axis: int = 0) -> Tensor:
+        """Return the slices along an axis at int64 positions of any shape (negative ones count from the end)."""
+        axis = one_axis(axis, self.ndim, "take")
+        return apply(ops.Take, self, indexing.positions(self, index, axis), axis=axis)
+
+    def _scatter_add(self, index: Tensor, axis: int, size: int) -> Tensor:
+        return apply(ops.ScatterAdd, self, index, axis=axis, size=size)
+
+    def _put_slices(self, others: Sequence[Tensor], indices: Sequence[Any], shape: tuple[int, ...]) -> Tensor:
+        return apply(ops.PutSlices, self, *others, shape=shape, indices=tuple(indices))
+
+    def _concat(self, others: Sequence[Tensor], axis: int) -> Tensor:
+        return apply(ops.Concat, self, *others, axis=one_axis(axis, self.ndim, "concat"))
+
+    def _stack(self, others: Sequence[Tensor], axis: int) -> Tensor:
+        return apply(ops.Stack, self, *others, axis=one_axis(axis, self.ndim + 1, "stack"))
+
+    # ---- dtype and device --------------------------------------------------------------------------------------
+
+    def cast(self, dtype: Any) -> Tensor:
+        """Return the elements in another dtype; itself if it has it. Integers and bools cut the gradient."""
+        wanted = dtypes.resolve(dtype)
+        if wanted == self.dtype:
+            return self
+        return apply(ops.Cast, self if dtypes.is_float(wanted) else self.detach(), dtype=wanted)
+
+    def to(self, *where: Any, dtype: Any = None, device: str | None = None) -> Tensor:
+        """Return the tensor on a device ("cpu") and/or in a dtype, given by position or keyword."""
+        for given in where:
+            if isinstance(given, str) and given.partition(":")[0] in ("cpu", "cuda"):
+                device = given
+            else:
+                dtype = given
+        moved = self
+        if device is not None and backends.get(device) is not self._node.backend:
+            raise DeviceError(f"moving from {self.device} to {device} is not supported by this version")
+        return moved if dtype is None else moved.cast(dtype)
+
+    # ---- composed methods (see methods.py) ---------------------------------------------------------------------
+
+    mean = methods.mean
+    var = methods.var
+    std = methods.std
+    logsumexp = methods.logsumexp
+    softmax = methods.softmax
+    log_softmax = methods.log_softmax
+    squeeze = methods.squeeze
+    unsqueeze = methods.unsqueeze
+    flatten = methods.flatten
+    flip = methods.flip
+    split = methods.split
+    chunk = methods.chunk
+    pad = methods.pad
+    clip = methods.clip
+    square = methods.square
+
+
+Node.tensor_type = Tensor
+
+
+def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
+    """Run an op on tensors and, if a gradient may be wanted, remember how: the only way an op runs.
+
+    Args:
+        op: the op's class (see `Op` for how to write one).
+        inputs: tensors, all on one device.
+        attrs: what else the op's forward takes; its vjp finds it in `node.attrs`.
+
+    Returns:
+        A Tensor, or a tuple of them if the op has several outputs.
+
+    Raises:
+        ShapeError, IndexRangeError: the op's kernel rejected the shapes or an index.
+        DeviceError: the inputs are on different devices.
+    """
+    backend = inputs[0]._node.backend
+    arrays = []
+    needs_grad = False
+    for x in inputs:
+        arrays.append(x._data)
+        node = x._node
+        if node.requires_grad:
+            needs_grad = True
+        if node.backend is not backend:
+            raise DeviceError(
+                f"{op.name}: the inputs are on {' and '.join(t.device for t in inputs)}; move them with .to()"
+            )
+    try:
+        result = op.forward(backend, *arrays, **attrs)
+    except (ValueError, IndexError) as error:
+        raise _explained(op, inputs, attrs, error) from error
+    node = Node(result if type(result) is tuple else (result,), backend)
+    if needs_grad and op.differentiable and modes.grad_enabled:
+        node.op = op
+        node.attrs = attrs
+        node.parents = tuple([(x._node, x._index) for x in inputs])
+        node.requires_grad = True
+        node.scope = modes.scope
+        node.serial = next_serial()
+    if op.is_view:
+        node.storage = inputs[0]._node.shared_storage()
+    for recorder in modes.recorders:
+        recorder.op(node, inputs, op, attrs)
+    if type(result) is tuple:
+        return tuple([Tensor._from_edge(node, i) for i in range(len(result))])
+    handle = _new(Tensor)
+    handle._node = node
+    handle._index = 0
+    handle._data = result
+    return handle
+
+
+_new = Tensor.__new__
+
+
+def _explained(op: type[Op], inputs: tuple[Tensor, ...], attrs: dict[str, Any], error: Exception) -> Exception:
+    """Turn what a kernel raised into an error that names the op, the scope, the shapes and what to do."""
+    shapes = " and ".join(str(x.shape) for x in inputs[:4]) + (" ..." if len(inputs) > 4 else "")
+    given = ", ".join(f"{name}={value}" for name, value in attrs.items())
+    text = f"{op.name}: cannot work on shape{'s' if len(inputs) > 1 else ''} {shapes}"
+    text += (f" with {given}" if given else "") + scope_suffix(modes.scope)
+    kind: type[Exception] = IndexRangeError if isinstance(error, IndexError) else ShapeError
+    return kind(f"{text}: {op.hint or error}")
+
+
+def _divide(a: Tensor, b: Tensor) -> Tensor:
+    """a / b is a float also for integers, as in torch and Python."""
+    if not dtypes.is_float(dtypes.promote(a.dtype, b.dtype)):
+        a = a.cast(dtypes.float32)
+    return apply(ops.Div, a, b)
+
+
+_constants: dict[tuple[Any, ...], Tensor] = {}
+_MOST_CONSTANTS = 1024
+
+
+def constant(value: Any, beside: np.dtype, backend: ModuleType) -> Tensor:
+    """Return a Python number as a cached 0-d tensor of the dtype in which it combines with another.
+
+    A float beside an integer becomes float32; otherwise the other dtype wins, so a number never widens a tensor.
+    """
+    key = (value or repr(value), beside, backend)  # repr: 0.0 equals -0.0 and False, 1 / them does not
+    found = _constants.get(key)
+    if found is None:
+        dtype = beside
+        if not dtypes.is_float(beside):
+            number = dtypes.float32 if isinstance(value, float | np.floating) else dtypes.int64
+            dtype = dtypes.promote(beside, dtypes.bool_ if isinstance(value, bool | np.bool_) else number)
+        found = Tensor._leaf(backend.fill((), value, dtype), backend)
+        found._node.constant = True
+        if len(_constants) >= _MOST_CONSTANTS:
+            _constants.clear()
+        _constants[key] = found
+    return found
+
+
+def _one_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
+    """Accept f(2, 3), f((2, 3)) and f([2, 3])."""
+    if len(given) == 1 and isinstance(given[0], tuple | list):
+        given = tuple(given[0])
+    return tuple(int(size) for size in given)
+
+
+def _infer(shape: tuple[int, ...], x: Tensor) -> tuple[int, ...]:
+    """Replace the single -1 of a shape by the size that keeps the number of elements."""
+    known = 1
+    for size in shape:
+        known *= 1 if size == -1 else size
+    if shape.count(-1) > 1 or known == 0 or x.size % known:
+        raise ShapeError(f"reshape: shape {x.shape} does not determine the -1 in {shape}")
+    return tuple(x.size // known if size == -1 else size for size in shape)
+
+
+def _unpickle(
+    kind: type[Tensor], array: np.ndarray, device: str, requires_grad: bool, name: str | None
+) -> Tensor:
+    backend = backends.get(device)
+    leaf = kind._leaf(backend.from_numpy(array), backend, requires_grad)
+    return leaf.named(name) if name else leaf
