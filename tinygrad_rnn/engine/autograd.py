@@ -6,13 +6,12 @@ an order in which every node comes after all nodes that used it: when its turn c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.graph import Edge, Node, Slice, freed_error, grad_mode, modes
-from tinygrad_rnn.errors import GraphError, ShapeError
+from tinygrad_rnn.errors import AnomalyError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
@@ -122,29 +121,37 @@ def walk(
                     continue
                 if scoped:
                     modes.scope = (("grad", None), *node.scope)
-                messages = node.op.vjp(node, *grads)
-                parents = node._edges()
-                if type(messages) is not tuple and not isinstance(messages, list):
-                    messages = (messages,)
-                if len(messages) != len(parents):
-                    raise GraphError(
-                        f"the vjp of {node.describe()} returned {len(messages)} messages for {len(parents)} inputs; "
-                        "return one for each input, None for those without a gradient"
-                    )
-                for position, edge in enumerate(parents):
-                    message = messages[position]
-                    if message is None or not edge[0].requires_grad or (useful is not None and edge[0] not in useful):
-                        continue
-                    if type(message) is not Slice:
-                        message = fit(message, edge, node)
-                    if on_edge is not None:
-                        on_edge(node, position, message)
-                    gradients.add(edge, message)
+                try:
+                    for position, message in _messages(node, grads):
+                        if useful is None or node.parents[position][0] in useful:
+                            if on_edge is not None:
+                                on_edge(node, position, message)
+                            gradients.add(node.parents[position], message)
+                except AnomalyError as error:
+                    made = f", made at {node.line}" if node.line else ""
+                    raise AnomalyError(f"{error}; this is the backward pass of {node.describe()}{made}") from None
                 if free:
                     node.parents = None
         finally:
             modes.scope = scope_before
     return results
+
+
+def _messages(node: Node, grads: Sequence[Tensor | None]) -> Iterator[tuple[int, Tensor | Slice]]:
+    """Yield the position of every input that requires grad with its message, brought to the input's shape."""
+    messages = node.op.vjp(node, *grads)
+    if not isinstance(messages, tuple | list):
+        messages = (messages,)
+    parents = node.parents
+    if len(messages) != len(parents):
+        raise GraphError(
+            f"the vjp of {node.describe()} returned {len(messages)} messages for {len(parents)} inputs; return one for "
+            "each input, None for those without a gradient"
+        )
+    for position, message in enumerate(messages):
+        edge = parents[position]
+        if message is not None and edge[0].requires_grad:
+            yield position, message if type(message) is Slice else fit(message, edge, node)
 
 
 def _leading_from(wanted: set[Edge], order: list[Node]) -> list[Node]:
@@ -275,8 +282,3 @@ def grad(
             "allow_unused=True to get None for it"
         )
     return results[0] if isinstance(inputs, tensor_type) else tuple(results)
-
-
-def is_differentiable(dtype: Any) -> bool:
-    """Return whether tensors of this dtype can require grad."""
-    return dtypes.is_float(dtype)

@@ -1,0 +1,146 @@
+"""Functions of functions: vjp, jvp, jacobian and hessian, all made of `grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_rnn import dtypes
+from tinygrad_rnn.engine.autograd import grad
+from tinygrad_rnn.engine.creation import stack
+from tinygrad_rnn.engine.graph import enable_grad
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import GraphError, ShapeError
+
+
+def _fresh(x: Tensor) -> Tensor:
+    """Return x as an input of its own: a new leaf, or a view that keeps x's place in an outer graph."""
+    if x.requires_grad:
+        return x.reshape(x.shape)
+    leaf = x.detach()
+    if dtypes.is_float(x.dtype):
+        leaf.requires_grad = True
+    return leaf
+
+
+def _as_tuple(x: Any) -> tuple[Tensor, ...]:
+    return (x,) if isinstance(x, Tensor) else tuple(x)
+
+
+def vjp(f: Callable[..., Any], *xs: Tensor) -> tuple[Any, Callable[..., tuple[Tensor | None, ...]]]:
+    """Return f(*xs) and its pullback: a function from cotangents of the output to gradients of the inputs.
+
+    Args:
+        f: takes tensors and returns a tensor or a tuple of them.
+        xs: where to evaluate f. An input that is no float gets None.
+
+    Returns:
+        (out, pullback); `pullback(g)` takes one cotangent per output and returns one gradient per input.
+
+    >>> import tinygrad_rnn as tg
+    >>> out, pullback = tg.vjp(lambda a, b: a * b, tg.tensor(3.0), tg.tensor(4.0))
+    >>> [g.item() for g in pullback(tg.tensor(1.0))]
+    [4.0, 3.0]
+    """
+    with enable_grad():
+        inputs = tuple(_fresh(x) for x in xs)
+        out = f(*inputs)
+    outputs = _as_tuple(out)
+    wanted = [x for x in inputs if x.requires_grad]
+    nested = any(x.requires_grad for x in xs)
+
+    def pullback(*cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        if len(cotangents) != len(outputs):
+            raise ShapeError(f"pullback: {len(outputs)} outputs need {len(outputs)} cotangents, not {len(cotangents)}")
+        pairs = [(y, g) for y, g in zip(outputs, cotangents, strict=True) if y.requires_grad]
+        found: Sequence[Tensor | None] = [None] * len(wanted)
+        if pairs and wanted:
+            create_graph = nested or any(g.requires_grad for g in cotangents)
+            found = grad([y for y, _ in pairs], wanted, [g for _, g in pairs], create_graph, allow_unused=True)
+        by_input = {id(x): g for x, g in zip(wanted, found, strict=True)}
+        return tuple(
+            (by_input[id(x)] if by_input[id(x)] is not None else x._like(0)) if id(x) in by_input else None
+            for x in inputs
+        )
+
+    return out, pullback
+
+
+def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
+    """Return f(*xs) and the derivative of f along the tangents: J @ v in one go.
+
+    It needs no forward-mode rules: a pullback is linear in its cotangent u, so the derivative of `pullback(u)` by u,
+    applied to the tangents, is the product with the Jacobian itself (Townsend, "A new trick for calculating Jacobian
+    vector products", 2017).
+
+    Args:
+        f: takes tensors and returns a tensor or a tuple of them.
+        xs: one tensor or a tuple of them.
+        tangents: of the same shapes.
+
+    >>> import tinygrad_rnn as tg
+    >>> out, tangent = tg.jvp(lambda a: a * a, tg.tensor(3.0), tg.tensor(1.0))
+    >>> tangent.item()
+    6.0
+    """
+    points, directions = _as_tuple(xs), _as_tuple(tangents)
+    if [x.shape for x in points] != [t.shape for t in directions]:
+        raise ShapeError(
+            f"jvp: tangents of shapes {[t.shape for t in directions]} do not fit inputs of {[x.shape for x in points]}"
+        )
+    out, pullback = vjp(f, *points)
+    outputs = _as_tuple(out)
+    dummies = tuple(y._like(0.0) for y in outputs)
+    for dummy in dummies:
+        dummy.requires_grad = True
+    with enable_grad():
+        pulled = pullback(*dummies)
+    pairs = [(g, t) for g, t in zip(pulled, directions, strict=True) if g is not None and g.requires_grad]
+    nested = any(x.requires_grad for x in (*points, *directions))
+    found: Sequence[Tensor | None] = [None] * len(dummies)
+    if pairs:
+        found = grad([g for g, _ in pairs], dummies, [t for _, t in pairs], create_graph=nested, allow_unused=True)
+    derivative = tuple(y._like(0.0) if d is None else d for y, d in zip(outputs, found, strict=True))
+    return out, derivative[0] if isinstance(out, Tensor) else derivative
+
+
+def jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return df/dx of shape (*f(x).shape, *x.shape), one backward walk per output element.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.jacobian(lambda x: x * x, tg.tensor([1.0, 2.0])).numpy().tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    out, pullback = vjp(f, x)
+    if not isinstance(out, Tensor):
+        raise GraphError("jacobian: f must return one tensor")
+    if not out.size or not x.size:
+        return x._zeros((*out.shape, *x.shape))
+    rows = []
+    flat = out._zeros((out.size,)).numpy().copy()
+    for i in range(out.size):
+        flat[i] = 1
+        (row,) = pullback(out._operand(flat.reshape(out.shape)))
+        flat[i] = 0
+        if row is None:
+            raise GraphError(f"jacobian: only floats can be differentiated, x is {x.dtype}")
+        rows.append(row)
+    return stack(rows).reshape((*out.shape, *x.shape))
+
+
+def hessian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return the second derivatives of a function with a single value, of shape (*x.shape, *x.shape).
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.hessian(lambda x: (x * x * x).sum(), tg.tensor([1.0, 2.0])).numpy().tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
+    """
+
+    def gradient(y: Tensor) -> Tensor:
+        value = f(y)
+        if not value.requires_grad:
+            return y._like(0.0)
+        first = grad(value, y, create_graph=True, allow_unused=True)
+        return y._like(0.0) if first is None else first
+
+    return jacobian(gradient, x)
