@@ -19,12 +19,13 @@ _RANK = {bool_: 0, int64: 1, float32: 2, float64: 3}
 
 def resolve(dtype: Any) -> np.dtype:
     """Return the engine's dtype for a name, NumPy type or dtype; raise DTypeError for any other."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found in _RANK:
-        return found
+    if dtype is not None:  # which NumPy would take for float64
+        try:
+            found = np.dtype(dtype)
+        except TypeError:
+            found = None
+        if found in _RANK:
+            return found
     raise DTypeError(f"dtype {dtype!r} is not supported; use one of float32, float64, int64, bool")
 
 

@@ -30,6 +30,14 @@ def _sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
+def _tanh_grad(g: Array, y: Array) -> Array:
+    return g * (1 - y * y)
+
+
+def _sigmoid_grad(g: Array, y: Array) -> Array:
+    return g * (y * (1 - y))
+
+
 UNARY = {
     "neg": np.negative,
     "exp": np.exp,
@@ -53,6 +61,8 @@ BINARY = {
     "pow": np.power,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "tanh_grad": _tanh_grad,  # the vjps of tanh and sigmoid from their output, in one pass each
+    "sigmoid_grad": _sigmoid_grad,
 }
 COMPARE = {
     "eq": np.equal,

@@ -1,18 +1,18 @@
 """The mathematics of every elementwise op, once: plain functions of one element, compiled by each backend.
 
-`UNARY`, `BINARY` and `COMPARE` give, per kernel and dtype name, the function that it applies. Nothing here imports Numba: a backend hands the
-functions to its compiler. The rules they keep so that one text serves a CPU, a GPU and the plain interpreter:
+The tables at the end (`UNARY`, `BINARY`, ...) give the function of each kernel and dtype. Nothing here imports
+Numba: a backend hands the functions to its compiler. So that one text serves a CPU, a GPU and the plain interpreter:
 
-- Constants carry the dtype of the argument (`type(x)(1)`, or `np.float32(...)` in a function of one dtype): a bare 1.0
-  would make float32 code run in float64.
-- No branch, no call to the C library and no table where it matters for speed: `a if c else b` becomes a select, and the
-  loop around it runs 8 or 16 elements at a time. (`sin`, `cos` and `pow` do call the C library, one element at a time.)
+- Constants carry the dtype of the argument (`type(x)(1)`, or `np.float32(...)` in a function of one dtype): a bare
+  1.0 would make float32 code run in float64.
+- Where speed matters there is no branch and no call to the C library: `a if c else b` becomes a select, and the loop
+  around it runs 8 or 16 elements at a time. (`sin`, `cos` and `pow` call the C library, one element at a time.)
 - Comparisons are written so that NaN falls through: `limit if x > limit else x` keeps a NaN, min/max may not.
 - Powers of two are made and taken apart by looking at a float's bits as an integer (`.view`), which is exact.
 
-exp, log, tanh and sigmoid are within 3 units in the last place over the whole range of both dtypes, subnormal numbers
-included. The polynomials and the steps around them follow W. J. Cody and W. Waite, "Software Manual for the Elementary
-Functions" (1980), and the fdlibm library of Sun Microsystems (1993).
+exp, log, tanh and sigmoid are within 3 units in the last place over the whole range of both dtypes, subnormal
+numbers included. Their steps follow W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980),
+and the fdlibm library of Sun Microsystems (1993).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-# ---- exp: x = n log 2 + r, so exp(x) = 2^n exp(r) with |r| <= log(2) / 2 -----------------------------------------------
+# ---- exp: x = n log 2 + r, so exp(x) = 2^n exp(r) with |r| <= log(2) / 2 -------------------------------------
 
 _LOG2_E_F32, _LOG2_E_F64 = np.float32(1.4426950408889634), np.float64(1.4426950408889634)
 
@@ -109,7 +109,7 @@ def _sigmoid_f64(x):
     return (e if x < np.float64(0.0) else one) / (one + e)
 
 
-# ---- tanh(x) = m / (m + 2) with m = exp(2 |x|) - 1, which keeps its digits near 0; the sign goes back on at the end ----
+# ---- tanh(x) = m / (m + 2) with m = exp(2 |x|) - 1, which keeps its digits near 0 ----------------------------
 
 
 def _tanh_f32(x):
@@ -136,7 +136,7 @@ def _tanh_f64(x):
     return math.copysign(m / (m + np.float64(2.0)), x)
 
 
-# ---- log: x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log(1 + f) by a series in s = f / (2 + f) --------------
+# ---- log: x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log(1 + f) by a series in s = f / (2 + f) --
 
 _SQRT_HALF_BITS_F32 = np.int32(0x3F3504F3)
 _SQRT_HALF_BITS_F64 = np.int64(0x3FE6A09E667F3BCD)
@@ -167,7 +167,7 @@ def _log_f64(x):
     subnormal = x < np.float64(2.2250738585072014e-308)
     scaled = x * np.float64(18014398509481984.0) if subnormal else x  # 2^54
     bits = np.float64(scaled).view(np.int64) - _SQRT_HALF_BITS_F64
-    exponent = (bits >> np.int64(52)) + _ROUND_BITS_F64  # int64 to float64 by bits: AVX2 has no instruction for it
+    exponent = (bits >> np.int64(52)) + _ROUND_BITS_F64  # AVX2 cannot convert int64 to float64
     n = (np.int64(exponent).view(np.float64) - _ROUND_F64) - (np.float64(54.0) if subnormal else zero)
     f = np.int64((bits & np.int64(0xFFFFFFFFFFFFF)) + _SQRT_HALF_BITS_F64).view(np.float64) - np.float64(1.0)
     s = f / (np.float64(2.0) + f)
@@ -186,7 +186,7 @@ def _log_f64(x):
     return -infinity if x == zero else y
 
 
-# ---- the rest is one text for every dtype ----------------------------------------------------------------------------
+# ---- the rest is one text for every dtype --------------------------------------------------------------------
 
 
 def _neg(x):
@@ -251,12 +251,22 @@ def _pow(a, b):
 
 def maximum(a, b):
     """Return the larger, or NaN if either is NaN; also the step of a max reduction."""
-    return a if (a >= b) | (a != a) else b
+    larger = a if a > b else b  # b if either is NaN
+    return larger if a == a else a
 
 
 def minimum(a, b):
     """Return the smaller, or NaN if either is NaN; also the step of a min reduction."""
-    return a if (a <= b) | (a != a) else b
+    smaller = a if a < b else b
+    return smaller if a == a else a
+
+
+def _tanh_grad(g, y):
+    return g * (type(y)(1) - y * y)
+
+
+def _sigmoid_grad(g, y):
+    return g * (y * (type(y)(1) - y))
 
 
 def _eq(a, b):
@@ -319,6 +329,8 @@ BINARY = {
     "pow": _floats(_pow, _pow),
     "maximum": _every_dtype(maximum),
     "minimum": _every_dtype(minimum),
+    "tanh_grad": _floats(_tanh_grad, _tanh_grad),
+    "sigmoid_grad": _floats(_sigmoid_grad, _sigmoid_grad),
 }
 COMPARE = {
     "eq": _every_dtype(_eq),
@@ -332,7 +344,7 @@ WHERE = _every_dtype(where)
 REDUCE = {"sum": _every_dtype(add), "max": _every_dtype(maximum), "min": _every_dtype(minimum)}
 
 
-# ---- random numbers: Philox4x32-10 (Salmon et al. 2011), a pure function of a 64-bit seed and a 64-bit position ------------
+# ---- random numbers: Philox4x32-10 (Salmon et al. 2011), a pure function of seed and position ----------------
 
 _LOW_WORD, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)
 _PHILOX_M0, _PHILOX_M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)

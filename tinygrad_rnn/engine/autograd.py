@@ -6,18 +6,19 @@ an order in which every node comes after all nodes that used it: when its turn c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
-from tinygrad_rnn.engine.graph import Edge, Node, Slice, freed_error, grad_mode, modes
+from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, freed_error, grad_mode, modes
 from tinygrad_rnn.errors import AnomalyError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
+Message = Union["Tensor", Slice, Product]
 #: Called with (child, position, message) for every message, before the parent sums it.
-EdgeObserver = Callable[[Node, int, "Tensor | Slice"], None]
+EdgeObserver = Callable[[Node, int, Any], None]
 #: Called with (node, index, gradient) for every output that has a gradient, once it is complete.
 NodeObserver = Callable[[Node, int, "Tensor"], None]
 
@@ -39,45 +40,6 @@ def topological(roots: Iterable[Node]) -> list[Node]:
     return sorted(seen, key=_age)
 
 
-class Gradients:
-    """The gradients under way during one backward walk: per edge, the sum of the messages that have arrived.
-
-    An array that this walk allocated for a sum is added to in place, unless the walk itself is being recorded.
-    """
-
-    def __init__(self, pure: bool) -> None:
-        self.pure = pure
-        self._sums: dict[Edge, Tensor] = {}
-        self._own: set[Edge] = set()  # edges whose sum lives in an array allocated here
-        self._slices: dict[Edge, list[Slice]] = {}
-
-    def add(self, edge: Edge, message: Tensor | Slice) -> None:
-        """Add a message that fits its parent."""
-        if isinstance(message, Slice):
-            self._slices.setdefault(edge, []).append(message)
-            return
-        before = self._sums.get(edge)
-        if before is None:
-            self._sums[edge] = message
-        elif self.pure or edge not in self._own:
-            self._sums[edge] = before + message
-            self._own.add(edge)
-        else:
-            before._node.backend.add_into(before._data, message._data)
-
-    def pop(self, edge: Edge) -> Tensor | None:
-        """Return the complete gradient of an output and forget it; None if no message arrived."""
-        total = self._sums.pop(edge, None)
-        parts = self._slices.pop(edge, None) if self._slices else None
-        if parts:
-            node, index = edge
-            joined = parts[0].grad._put_slices(
-                [part.grad for part in parts[1:]], [part.index for part in parts], node.outputs[index].shape
-            )
-            total = joined if total is None else total + joined
-        return total
-
-
 def walk(
     roots: Sequence[Edge],
     seeds: Sequence[Tensor],
@@ -96,37 +58,46 @@ def walk(
     order = topological(node for node, _ in roots)
     if wanted is not None:
         order = _leading_from(wanted, order)
-    useful = set(order) if wanted is not None else None
-    gradients = Gradients(pure=create_graph or bool(modes.recorders))
+    useful = None if wanted is None else set(order)
+    recorded = create_graph or bool(modes.recorders)
+    watched = wanted is not None or on_node is not None
+    dense = recorded or on_edge is not None
+    sums = Sums(in_place=not recorded)
     for edge, seed in zip(roots, seeds, strict=True):
-        gradients.add(edge, seed)
+        sums.add(edge, seed)
     results: list[tuple[Edge, Tensor]] = []
+
+    def observed(edge: Edge, message: Message, position: int) -> None:
+        if useful is None or edge[0] in useful:
+            if on_edge is not None:
+                on_edge(node, position, message)
+            sums.add(edge, message)
+
+    receive = sums.add if useful is None and on_edge is None else observed
     scope_before = modes.scope
-    scoped = create_graph or bool(modes.recorders)
     with grad_mode(create_graph):
         try:
             while order:
                 node = order.pop()
-                grads = []
-                for index in range(len(node.outputs)):
-                    grad = gradients.pop((node, index))
-                    if grad is not None and node.infos is not None:
-                        grad = _call_hooks(node, index, grad)
-                    if grad is not None and on_node is not None:
-                        on_node(node, index, grad)
-                    if grad is not None and (node.op is None if wanted is None else (node, index) in wanted):
-                        results.append(((node, index), grad))
-                    grads.append(grad)
-                if node.op is None or (len(grads) == 1 and grads[0] is None) or not any(g is not None for g in grads):
+                if len(node.outputs) == 1:
+                    grads: tuple[Tensor | None, ...] = (sums.pop((node, 0)),)
+                else:
+                    grads = tuple([sums.pop((node, index)) for index in range(len(node.outputs))])
+                if node.infos is not None:
+                    grads = _call_hooks(node, grads)
+                if watched or node.op is None:
+                    for index, grad in enumerate(grads):
+                        if grad is not None:
+                            if on_node is not None:
+                                on_node(node, index, grad)
+                            if node.op is None if wanted is None else (node, index) in wanted:
+                                results.append(((node, index), grad))
+                if node.op is None or (grads[0] is None and all(grad is None for grad in grads)):
                     continue
-                if scoped:
+                if recorded:
                     modes.scope = (("grad", None), *node.scope)
                 try:
-                    for position, message in _messages(node, grads):
-                        if useful is None or node.parents[position][0] in useful:
-                            if on_edge is not None:
-                                on_edge(node, position, message)
-                            gradients.add(node.parents[position], message)
+                    send(node, grads, receive, dense)
                 except AnomalyError as error:
                     made = f", made at {node.line}" if node.line else ""
                     raise AnomalyError(f"{error}; this is the backward pass of {node.describe()}{made}") from None
@@ -137,21 +108,96 @@ def walk(
     return results
 
 
-def _messages(node: Node, grads: Sequence[Tensor | None]) -> Iterator[tuple[int, Tensor | Slice]]:
-    """Yield the position of every input that requires grad with its message, brought to the input's shape."""
-    messages = node.op.vjp(node, *grads)
-    if not isinstance(messages, tuple | list):
-        messages = (messages,)
-    parents = node.parents
-    if len(messages) != len(parents):
+def send(node: Node, grads: Sequence[Tensor | None], receive: Callable[[Edge, Message, int], None], dense: bool) -> None:
+    """Compute what a node sends to its inputs, and hand every message to `receive(edge, message, position)`.
+
+    Only inputs that require grad get one, and it fits their shape and dtype. With `dense`, products are multiplied out;
+    a `Slice` stays what it is.
+    """
+    sent = node.op.vjp(node, *grads)  # type: ignore[union-attr]  # callers pass no leaf
+    if type(sent) is not tuple:
+        sent = tuple(sent) if isinstance(sent, list) else (sent,)
+    parents = node._edges()
+    if len(sent) != len(parents):
         raise GraphError(
-            f"the vjp of {node.describe()} returned {len(messages)} messages for {len(parents)} inputs; return one for "
-            "each input, None for those without a gradient"
+            f"the vjp of {node.describe()} returned {len(sent)} messages for {len(parents)} inputs; return one for each "
+            "input, None for those without a gradient"
         )
-    for position, message in enumerate(messages):
-        edge = parents[position]
-        if message is not None and edge[0].requires_grad:
-            yield position, message if type(message) is Slice else fit(message, edge, node)
+    position = 0
+    for edge in parents:
+        message = sent[position]
+        parent, index = edge
+        if message is not None and parent.requires_grad:
+            kind = type(message)
+            if kind is Product and dense:
+                message = message.dense()
+            elif kind is not Slice and kind is not Product:
+                data, target = message._data, parent.outputs[index]
+                if data.shape != target.shape or data.dtype is not target.dtype:
+                    message = fit(message, target, node)
+            receive(edge, message, position)
+        position += 1
+
+
+class Sums:
+    """The gradients under way during one backward walk: per edge, the sum of the messages that have arrived.
+
+    With `in_place`, an array that was allocated here for a sum is added to in place; a message never is, because
+    others may hold it.
+    """
+
+    def __init__(self, in_place: bool) -> None:
+        self.in_place = in_place
+        self._totals: dict[Edge, Tensor] = {}
+        self._own: set[Edge] = set()  # edges whose total lives in an array allocated here
+        self._slices: dict[Edge, list[Slice]] = {}
+        self._products: dict[Edge, list[Product]] = {}
+
+    def add(self, edge: Edge, message: Message, position: int = 0) -> None:
+        """Add a message that fits its parent; the position is for those who watch."""
+        if type(message) is Slice:
+            self._slices.setdefault(edge, []).append(message)
+            return
+        if type(message) is Product:
+            waiting = self._products.setdefault(edge, [])
+            waiting.append(message)
+            if len(waiting) < _MOST_PRODUCTS:
+                return
+            message = _multiplied(self._products.pop(edge))
+        before = self._totals.get(edge)
+        if before is None:
+            self._totals[edge] = message
+        elif edge in self._own:
+            before._node.backend.add_into(before._data, message._data)
+        else:
+            self._totals[edge] = before + message
+            if self.in_place:
+                self._own.add(edge)
+
+    def pop(self, edge: Edge) -> Tensor | None:
+        """Return the complete gradient of an output and forget it; None if no message arrived."""
+        if edge in self._products:
+            self.add(edge, _multiplied(self._products.pop(edge)))
+        if edge in self._slices:
+            self.add(edge, _put_together(self._slices.pop(edge), edge))
+        return self._totals.pop(edge, None)
+
+
+_MOST_PRODUCTS = 64  # how many wait for each other: bounds the memory of a long sequence
+
+
+def _multiplied(products: list[Product]) -> Tensor:
+    first, *others = products
+    if not others:
+        return first.dense()
+    left = first.left._concat([product.left for product in others], 0)
+    return left.T @ first.grad._concat([product.grad for product in others], 0)
+
+
+def _put_together(slices: list[Slice], edge: Edge) -> Tensor:
+    first, *others = slices
+    shape = edge[0].outputs[edge[1]].shape
+    return first.grad._put_slices([part.grad for part in others], [part.index for part in slices], shape)
 
 
 def _leading_from(wanted: set[Edge], order: list[Node]) -> list[Node]:
@@ -163,52 +209,64 @@ def _leading_from(wanted: set[Edge], order: list[Node]) -> list[Node]:
     return [node for node in order if node in kept]
 
 
-def fit(message: Tensor, edge: Edge, child: Node) -> Tensor:
-    """Bring a message to the shape and dtype of its parent: undo broadcasting by sums, casting by a cast."""
-    target = edge[0].outputs[edge[1]]
-    data = message._data
-    if data.shape != target.shape:
-        extra = data.ndim - target.ndim
-        axes = tuple(
-            axis
-            for axis in range(data.ndim)
-            if axis < extra or (target.shape[axis - extra] == 1 and data.shape[axis] != 1)
-        )
-        try:
+def fit(message: Tensor, target: Any, child: Node) -> Tensor:
+    """Bring a message to the shape and dtype of its parent's array: undo broadcasting by sums, casting by a cast."""
+    shape, wanted = message.shape, target.shape
+    try:
+        extra = len(shape) - len(wanted)
+        if extra > 0:
+            if shape[:extra] == (1,) * extra:
+                message = message.reshape(shape[extra:])
+            else:
+                message = message.sum(tuple(range(extra)))
+        if message.shape != wanted:
+            axes = tuple([i for i, size in enumerate(wanted[-message.ndim :]) if size == 1 != message.shape[i]])
             if axes:
-                message = message.sum(axes, keepdims=True).reshape(
-                    tuple(1 if axis in axes else size for axis, size in enumerate(data.shape))[max(extra, 0) :]
-                )
-            if message._data.shape != target.shape:
-                message = message.broadcast_to(target.shape)
-        except ShapeError:
-            raise ShapeError(
-                f"the vjp of {child.describe()} returned a message of shape {data.shape} for an input of shape "
-                f"{target.shape}; it must have that shape, or broadcast with it"
-            ) from None
-    if data.dtype != target.dtype:
-        message = message.cast(target.dtype)
-    return message
+                message = message.sum(axes, keepdims=True)
+            if message.shape != wanted:
+                message = message.broadcast_to(wanted)
+    except ShapeError:
+        raise ShapeError(
+            f"the vjp of {child.describe()} returned a message of shape {shape} for an input of shape {wanted}; it must "
+            "have that shape, or broadcast with it"
+        ) from None
+    return message if message._data.dtype is target.dtype else message.cast(target.dtype)
 
 
-def _call_hooks(node: Node, index: int, grad: Tensor) -> Tensor:
-    info = node.infos.get(index) if node.infos else None
-    if info is None:
-        return grad
-    for hook in tuple(info.hooks):
-        replaced = hook(grad)
-        if replaced is not None:
-            grad = replaced
-    if info.retain and node.op is not None:
-        info.grad = grad
-    return grad
+def _call_hooks(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """Let hooks see and replace complete gradients, and keep those asked for with `retain_grad`."""
+    result = list(grads)
+    for index, info in (node.infos or {}).items():
+        grad = result[index]
+        if grad is None:
+            continue
+        for hook in tuple(info.hooks):
+            replaced = hook(grad)
+            if replaced is not None:
+                grad = _fitting(replaced, grad, node)
+        if info.retain and node.op is not None:
+            info.grad = grad
+        result[index] = grad
+    return tuple(result)
+
+
+def _fitting(replaced: Any, grad: Tensor, node: Node) -> Tensor:
+    """Return what a hook gave in place of a gradient; ShapeError if it is no tensor like it."""
+    if isinstance(replaced, Node.tensor_type) and replaced.shape == grad.shape and replaced.dtype == grad.dtype:
+        return replaced
+    given = f"shape {replaced.shape} and dtype {replaced.dtype}" if hasattr(replaced, "shape") else repr(replaced)
+    raise ShapeError(
+        f"a hook on {node.describe()} returned {given} for a gradient of shape {grad.shape} and dtype {grad.dtype}; "
+        "return a tensor that fits, or None to leave the gradient as it is"
+    )
 
 
 # ---- what users call ----------------------------------------------------------------------------------------------
 
 
-def seed_for(output: Tensor, gradient: Tensor | None, call: str) -> Tensor:
+def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Tensor:
     """Return the gradient a walk starts from: the one given, or 1 for a single element."""
+    argument = "gradient" if call == "backward" else "grad_outputs"
     if not output.requires_grad:
         raise GraphError(
             f"{call}: the output does not require grad, so there is nothing to differentiate; create its inputs with "
@@ -218,22 +276,34 @@ def seed_for(output: Tensor, gradient: Tensor | None, call: str) -> Tensor:
         if output.size != 1:
             raise GraphError(
                 f"{call}: a tensor of shape {output.shape} has no single derivative; reduce it (.sum(), .mean()) or "
-                f"pass the gradient to start from, of shape {output.shape}: {call}(gradient=...)"
+                f"pass the gradient to start from, of shape {output.shape}: {call}({argument}=...)"
             )
         return output._like(1.0)
-    if gradient.shape != output.shape:
-        raise ShapeError(f"{call}: the gradient has shape {gradient.shape}, the output {output.shape}; make them equal")
-    return gradient.cast(output.dtype)
+    seed = output._operand(gradient)
+    if seed.shape != output.shape:
+        raise ShapeError(f"{call}: {argument} has shape {seed.shape}, the output {output.shape}; make them equal")
+    return (seed if create_graph else seed.detach()).cast(output.dtype)
 
 
 def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create_graph: bool) -> None:
     """Accumulate the gradient of `output` into the `.grad` of every leaf; see `Tensor.backward`."""
-    seed = seed_for(output, gradient, "backward")
+    seed = seed_for(output, gradient, create_graph, "backward")
     found = walk([output._edge], [seed], create_graph=create_graph, free=not (retain_graph or create_graph))
+    taken = {_memory(seed)} if gradient is not None else set()
     with grad_mode(create_graph):
         for (node, index), grad in found:
             info = node.info(index)
-            info.grad = grad if info.grad is None else info.grad + grad
+            if info.grad is not None:
+                info.grad = info.grad + grad
+                continue
+            # add hands one array to both its inputs; each .grad gets its own, so that it may be changed alone
+            info.grad = grad.copy() if _memory(grad) in taken else grad
+            taken.add(_memory(grad))
+
+
+def _memory(x: Tensor) -> Any:
+    """Return what stands for the memory of a tensor: equal for tensors that may share it."""
+    return x._node.storage or x._node
 
 
 def grad(
@@ -271,7 +341,7 @@ def grad(
     for position, x in enumerate(many_inputs):
         if not x.requires_grad:
             raise GraphError(f"grad: input {position} does not require grad; create it with requires_grad=True")
-    seeds = [seed_for(y, g, "grad") for y, g in zip(many_outputs, grad_outputs, strict=True)]
+    seeds = [seed_for(y, g, create_graph, "grad") for y, g in zip(many_outputs, grad_outputs, strict=True)]
     wanted = {x._edge for x in many_inputs}
     found = dict(walk([y._edge for y in many_outputs], seeds, create_graph=create_graph, wanted=wanted))
     results = [found.get(x._edge) for x in many_inputs]

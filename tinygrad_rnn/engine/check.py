@@ -69,7 +69,8 @@ def _outputs(f: Callable[..., Any], points: Sequence[Tensor]) -> tuple[Tensor, .
 
 def _analytic(f: Callable[..., Any], points: Sequence[Tensor], checked: Sequence[Tensor]) -> list[list[np.ndarray]]:
     """Return per checked input and output the Jacobian of shape (output size, input size)."""
-    outputs = _outputs(f, points)
+    with enable_grad():
+        outputs = _outputs(f, points)
     jacobians = [[np.zeros((y.size, x.size)) for y in outputs] for x in checked]
     for k, y in enumerate(outputs):
         if not y.requires_grad:
@@ -137,10 +138,13 @@ def gradgradcheck(
     """
     points = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     generator = Generator(seed=0)
-    used = [k for k, y in enumerate(_outputs(f, points)) if y.requires_grad]
-    shapes = [(y.shape, y.dtype) for y in _outputs(f, points)]
+    with enable_grad():
+        outputs = _outputs(f, points)
+    used = [k for k, y in enumerate(outputs) if y.requires_grad]
+    if not used:
+        raise GraphError("gradgradcheck: no output of f depends on an input that requires grad")
     cotangents = [
-        randn(shapes[k][0], dtype=shapes[k][1], requires_grad=True, generator=generator) for k in used
+        randn(outputs[k].shape, dtype=outputs[k].dtype, requires_grad=True, generator=generator) for k in used
     ]
 
     @enable_grad()  # finite differences only want values, but of first derivatives

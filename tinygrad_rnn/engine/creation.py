@@ -70,20 +70,22 @@ def full(
 ) -> Tensor:
     """Return a tensor with every element set to a number; its dtype follows the number unless given."""
     if dtype is None:
-        dtype = np.asarray(value).dtype if not isinstance(value, float) else dtypes.float32
+        dtype = dtypes.float32 if isinstance(value, float) else dtypes.of_array(np.asarray(value))
+    sizes = _one_tuple((shape,))
+    if any(size < 0 for size in sizes):
+        raise ShapeError(f"a tensor cannot have the negative size in shape {sizes}")
     backend = backends.get(device)
-    array = backend.fill(_one_tuple((shape,)), value, dtypes.resolve(dtype))
-    return Tensor._leaf(array, backend, requires_grad)
+    return Tensor._leaf(backend.fill(sizes, value, dtypes.resolve(dtype)), backend, requires_grad)
 
 
 def zeros(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Return zeros: zeros(2, 3) or zeros((2, 3))."""
-    return full(_one_tuple(shape), 0, dtype, device, requires_grad)
+    return full(_one_tuple(shape), 0, dtype or "float32", device, requires_grad)
 
 
 def ones(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Return ones: ones(2, 3) or ones((2, 3))."""
-    return full(_one_tuple(shape), 1, dtype, device, requires_grad)
+    return full(_one_tuple(shape), 1, dtype or "float32", device, requires_grad)
 
 
 def zeros_like(x: Tensor) -> Tensor:
@@ -116,12 +118,12 @@ class Generator:
     """A stream of random numbers: a seed and a counter, both 0-d int64 tensors, of which every draw is a function."""
 
     def __init__(self, seed: int = 0, device: str = "cpu") -> None:
-        self.seed = tensor(seed, "int64", device)
+        self.seed = tensor(_key(seed), "int64", device)
         self.counter = tensor(0, "int64", device)
 
     def manual_seed(self, seed: int) -> None:
         """Start the stream of a seed (any int; its lowest 63 bits count)."""
-        self.seed.assign_(tensor(int(seed) & (2**63 - 1), "int64"))
+        self.seed.assign_(tensor(_key(seed), "int64"))
         self.counter.assign_(tensor(0, "int64"))
 
     def draw(self, kind: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
@@ -129,6 +131,10 @@ class Generator:
         values = apply(ops.Random, self.seed, self.counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
         self.counter.assign_(self.counter + (values.size + 1) // 2)
         return values
+
+
+def _key(seed: int) -> int:
+    return int(seed) & (2**63 - 1)
 
 
 default_generator = Generator()
@@ -186,8 +192,10 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 def _of_one_dtype(tensors: Sequence[Tensor], what: str) -> list[Tensor]:
     if not len(tensors):
         raise ShapeError(f"{what}: give at least one tensor")
-    dtype = tensors[0].dtype
+    dtype = dtypes.bool_
     for x in tensors:
+        if not isinstance(x, Tensor):
+            raise DTypeError(f"{what}: expected tensors, not {type(x).__name__}; use tg.tensor(...)")
         dtype = dtypes.promote(dtype, x.dtype)
     return [x.cast(dtype) for x in tensors]
 
@@ -201,11 +209,11 @@ def where(condition: Tensor, a: Any, b: Any) -> Tensor:
     return tensor(a, device=condition.device).where(condition, b)
 
 
-def maximum(a: Tensor, b: Any) -> Tensor:
-    """Return the larger of both, elementwise."""
-    return a.maximum(b)
+def maximum(a: Any, b: Any) -> Tensor:
+    """Return the larger of both, elementwise; one of both must be a tensor."""
+    return a.maximum(b) if isinstance(a, Tensor) else b._operand(a).maximum(b)
 
 
-def minimum(a: Tensor, b: Any) -> Tensor:
-    """Return the smaller of both, elementwise."""
-    return a.minimum(b)
+def minimum(a: Any, b: Any) -> Tensor:
+    """Return the smaller of both, elementwise; one of both must be a tensor."""
+    return a.minimum(b) if isinstance(a, Tensor) else b._operand(a).minimum(b)

@@ -60,7 +60,7 @@ class Op:
     def vjp(node: Node, *grads: Any) -> Any:
         """Return one message per input from the gradient of every output (None where an output was not used).
 
-        A message is a tensor, a `Slice`, or None for "no gradient". With one input it may come without the tuple.
+        A message is a tensor, a `Slice`, a `Product`, or None for "no gradient". With one input it may come without the tuple.
         """
         raise NotImplementedError
 
@@ -91,36 +91,54 @@ _serial = itertools.count(1)
 next_serial: Callable[[], int] = _serial.__next__
 
 
+_NO_ATTRS: dict[str, Any] = {}  # shared by all leaves; nobody writes it
+
+
 class Node:
     """One application of an op: it owns the output arrays and knows the edges it read.
 
     A leaf is a node without an op. Nodes never point at tensors that point at them, so a graph dies with its last
-    tensor, without waiting for the garbage collector. What most nodes do not need is a class attribute.
+    tensor, without waiting for the garbage collector.
     """
 
     tensor_type: ClassVar[type[Tensor]]  # set by tensor.py: a node hands out handles, yet this floor imports none
 
-    op: type[Op] | None = None
-    attrs: dict[str, Any] = {}  # noqa: RUF012  (the shared default of all leaves; nobody writes it)
-    parents: tuple[Edge, ...] | None = ()  # None once the graph was freed
-    requires_grad: bool = False
-    scope: Scope = ()
-    serial: int = 0
-    storage: Storage | None = None
-    infos: dict[int, OutputInfo] | None = None
-    constant: bool = False  # a Python scalar: drawn inside the op that uses it
-    line: str | None = None  # where it was made, known only under detect_anomaly()
+    __slots__ = (
+        "__weakref__", "attrs", "backend", "constant", "infos", "line", "op", "outputs", "parents", "requires_grad",
+        "scope", "serial", "storage",
+    )  # fmt: skip
 
-    def __init__(self, outputs: tuple[Any, ...], backend: ModuleType) -> None:
+    def __init__(
+        self,
+        outputs: tuple[Any, ...],
+        backend: ModuleType,
+        op: type[Op] | None = None,
+        attrs: dict[str, Any] = _NO_ATTRS,
+        parents: tuple[Edge, ...] = (),
+        requires_grad: bool = False,
+        scope: Scope = (),
+        serial: int = 0,
+    ) -> None:
         self.outputs = outputs
         self.backend = backend
+        self.op = op
+        self.attrs = attrs
+        self.parents: tuple[Edge, ...] | None = parents  # None once the graph was freed
+        self.requires_grad = requires_grad
+        self.scope = scope
+        self.serial = serial
+        self.storage: Storage | None = None
+        self.infos: dict[int, OutputInfo] | None = None
+        self.constant = False  # a Python scalar: drawn inside the op that uses it
+        self.line: str | None = None  # where it was made, known only under detect_anomaly()
 
     # ---- what a vjp asks for -----------------------------------------------------------------------------------
 
     def input(self, position: int) -> Tensor:
         """Return the input at a position; MutationError if it was overwritten since this op read it."""
-        parent, index = self._edges()[position]
-        if parent.storage is not None and parent.storage.written > self.serial:
+        parent, index = (self.parents or self._edges())[position]
+        storage = parent.storage
+        if storage is not None and storage.written > self.serial:
             raise MutationError(
                 f"{self.describe()} needs its input {position} (shape {self.input_shape(position)}) for the backward "
                 "pass, but assign_() overwrote it after it was used; call backward() before assign_(), or compute "
@@ -139,7 +157,7 @@ class Node:
 
     def needs_grad(self, position: int) -> bool:
         """Return whether the gradient of an input is wanted, so that a vjp can skip work."""
-        return self._edges()[position][0].requires_grad
+        return (self.parents or self._edges())[position][0].requires_grad
 
     def input_shape(self, position: int) -> tuple[int, ...]:
         """Return the shape of an input; unlike `input` this does not care whether the value was overwritten."""
@@ -193,6 +211,24 @@ class Slice:
         self.grad = grad
 
 
+class Product:
+    """A message `left.T @ grad` that is not multiplied out yet.
+
+    A recurrent weight gets one such message per time step. Joined, they are one product of the rows of all steps
+    instead of a thin product and a sum over the whole weight for each.
+    """
+
+    __slots__ = ("grad", "left")
+
+    def __init__(self, left: Tensor, grad: Tensor) -> None:
+        self.left = left
+        self.grad = grad
+
+    def dense(self) -> Tensor:
+        """Return the message itself."""
+        return self.left.T @ self.grad
+
+
 def freed_error(node: Node) -> GraphError:
     return GraphError(
         f"the graph behind {node.describe()} was freed by an earlier backward(), which drops what it has used to save "
@@ -214,9 +250,10 @@ class Recorder(Protocol):
 class Modes(threading.local):
     """The modes of the current thread."""
 
-    grad_enabled: bool = True
-    scope: Scope = ()
-    recorders: tuple[Recorder, ...] = ()
+    def __init__(self) -> None:  # runs once per thread; class attributes would be twice as slow to read
+        self.grad_enabled = True
+        self.scope: Scope = ()
+        self.recorders: tuple[Recorder, ...] = ()
 
 
 modes = Modes()
@@ -249,18 +286,23 @@ def enable_grad() -> Any:
     return grad_mode(True)
 
 
-@contextmanager
-def scope(name: str, index: int | None = None) -> Iterator[None]:
+class scope:  # noqa: N801  (used as a function)
     """Note on every node made inside where it belongs: `with tg.scope("lstm"), tg.scope("t", 3): ...`.
 
     Time is the innermost scope called "t".
     """
-    before = modes.scope
-    modes.scope = (*before, (name, index))
-    try:
-        yield
-    finally:
-        modes.scope = before
+
+    __slots__ = ("_before", "_part")
+
+    def __init__(self, name: str, index: int | None = None) -> None:
+        self._part = (name, index)
+
+    def __enter__(self) -> None:
+        self._before = modes.scope
+        modes.scope = (*self._before, self._part)
+
+    def __exit__(self, *error: object) -> None:
+        modes.scope = self._before
 
 
 def scope_text(parts: Scope) -> str:

@@ -31,6 +31,9 @@ def positions(x: Tensor, index: Any, axis: int) -> Tensor:
     return index if low >= 0 else (index + size).where(index < 0, index)
 
 
+_BASIC = (int, slice, type(None), type(Ellipsis))
+
+
 def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
     """Return x[key] for a key with integer arrays, boolean masks or tensors in it, with NumPy's rules.
 
@@ -38,14 +41,20 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
     combined positions are taken; last, the new axes go where NumPy puts them: in place of the indexed axes if these
     were side by side, else to the front.
     """
+    key = tuple(int(part) if isinstance(part, np.integer) else part for part in key)
+    if all(type(part) in _BASIC for part in key):
+        return x[key]
     parts = _expanded(x, key)
     basic = tuple(slice(None) if isinstance(part, Node.tensor_type) else part for part in parts)
-    if not any(isinstance(part, Node.tensor_type) for part in parts):
-        return x[basic]
     y = x[basic]
     index_parts = [(i, part) for i, part in enumerate(parts) if isinstance(part, Node.tensor_type)]
     axes = [i for i, _ in index_parts]
     indices = [positions(y, part, i) for i, part in index_parts]
+    try:
+        np.broadcast_shapes(*(index.shape for index in indices))
+    except ValueError:
+        shapes = " and ".join(str(index.shape) for index in indices)
+        raise IndexRangeError(f"index arrays of shapes {shapes} do not broadcast to one shape") from None
     if len(axes) == 1:
         return y.take(indices[0], axes[0])
     rest = [i for i in range(y.ndim) if i not in axes]
@@ -55,7 +64,8 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
     for index, size in zip(indices[1:], sizes[1:], strict=True):
         combined = combined * size + index
     taken = joined.take(combined, 0)
-    side_by_side = axes == list(range(axes[0], axes[0] + len(axes)))
+    indexed = [i for i, part in enumerate(key) if not (part is None or part is Ellipsis or isinstance(part, slice))]
+    side_by_side = indexed[-1] - indexed[0] == len(indexed) - 1
     if not side_by_side or axes[0] == 0:
         return taken
     new, before = combined.ndim, axes[0]
@@ -65,29 +75,50 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
 
 def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
     """Return one part per axis of the result: a slice, None, or an int64 tensor for every kind of integer index."""
-    parts: list[Any] = []
-    for part in key:
-        if part is None or part is Ellipsis or isinstance(part, slice):
-            parts.append(part)
-            continue
-        if isinstance(part, bool | np.bool_):
-            raise IndexRangeError("a single bool is no index; use a bool tensor with the shape of the leading axes")
-        array = part.numpy() if isinstance(part, Node.tensor_type) else np.asarray(part)
-        if array.dtype == np.bool_:
-            parts.extend(_nonzero(x, parts, array))
-        elif array.size and array.dtype.kind not in "iu":
-            raise DTypeError(f"an index must be an int, slice, None, or integers or bools, not {array.dtype}")
-        else:
-            parts.append(part if isinstance(part, Node.tensor_type) else x._operand(array.astype(np.int64)))
-    used = sum(part is not None and part is not Ellipsis for part in parts)
+    parts = [part if part is None or isinstance(part, slice) or part is Ellipsis else _array(part) for part in key]
+    ellipses = sum(part is Ellipsis for part in parts)
+    if ellipses > 1:
+        raise IndexRangeError("an index can have a single ellipsis (...)")
+    used = sum(_axes_used(part) for part in parts)
     if used > x.ndim:
         raise IndexRangeError(f"{used} indices are too many for a tensor with {x.ndim} axes (shape {x.shape})")
-    at = next((i for i, part in enumerate(parts) if part is Ellipsis), len(parts))
-    return parts[:at] + [slice(None)] * (x.ndim - used) + parts[at + 1 :]
+    expanded: list[Any] = []
+    axis = 0
+    for part in parts if ellipses else [*parts, Ellipsis]:
+        if part is Ellipsis:
+            expanded.extend([slice(None)] * (x.ndim - used))
+            axis += x.ndim - used
+        elif not isinstance(part, np.ndarray):
+            expanded.append(part)
+        elif part.dtype == np.bool_:
+            if part.shape != x.shape[axis : axis + part.ndim]:
+                raise IndexRangeError(
+                    f"a mask of shape {part.shape} does not fit the axes it selects from, "
+                    f"{x.shape[axis : axis + part.ndim]} in a tensor of shape {x.shape}"
+                )
+            expanded.extend(x._operand(where.astype(np.int64)) for where in np.nonzero(part))
+        else:
+            expanded.append(x._operand(part))
+        axis += 0 if part is Ellipsis else _axes_used(part)
+    return expanded
 
 
-def _nonzero(x: Tensor, before: list[Any], mask: np.ndarray) -> list[Tensor]:
-    start = sum(part is not None for part in before)
-    if Ellipsis not in before and mask.shape != x.shape[start : start + mask.ndim]:
-        raise IndexRangeError(f"a mask of shape {mask.shape} does not fit the axes it selects from in {x.shape}")
-    return [x._operand(where.astype(np.int64)) for where in np.nonzero(mask)]
+def _array(part: Any) -> Any:
+    """Return an integer or boolean index as an array, or as the int64 tensor that it is; DTypeError for any other."""
+    if isinstance(part, Node.tensor_type) and part.dtype == np.int64:
+        return part
+    array = part.numpy() if isinstance(part, Node.tensor_type) else np.asarray(part)
+    if array.dtype == np.bool_:
+        if not array.ndim:
+            raise IndexRangeError("a single bool is no index; use a bool tensor with the shape of the leading axes")
+        return array
+    if array.size and array.dtype.kind not in "iu":
+        raise DTypeError(f"an index must be an int, slice, None, or integers or bools, not {array.dtype}")
+    return array.astype(np.int64)
+
+
+def _axes_used(part: Any) -> int:
+    """Return how many axes of the indexed tensor a part of an index stands for."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype == np.bool_ else 1

@@ -5,9 +5,10 @@ They only call methods of the tensors they are given, so this floor needs no Ten
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from tinygrad_rnn.errors import ShapeError
 
@@ -34,8 +35,9 @@ def accepts_dim(function: _Function) -> _Function:
     return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
 
 
-def one_axis(axis: int, ndim: int, what: str) -> int:
+def one_axis(axis: SupportsIndex, ndim: int, what: str) -> int:
     """Return an axis as a non-negative int; ShapeError if the tensor has no such axis."""
+    axis = operator.index(axis)
     if not -ndim <= axis < ndim:
         raise ShapeError(f"{what}: axis {axis} is out of range for a tensor with {ndim} axes")
     return axis % ndim
@@ -45,7 +47,7 @@ def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
     """Return axes as a sorted tuple of distinct non-negative ints; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
-    if isinstance(axis, int):
+    if isinstance(axis, int | SupportsIndex):  # NumPy's integers are no ints
         return (one_axis(axis, ndim, what),)
     axes = tuple(sorted(one_axis(a, ndim, what) for a in axis))
     if len(set(axes)) != len(axes):
@@ -158,6 +160,8 @@ def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
     if x.ndim == 0:
         return x.reshape((1,))
     start, end = one_axis(start_axis, x.ndim, "flatten"), one_axis(end_axis, x.ndim, "flatten")
+    if start > end:
+        raise ShapeError(f"flatten: start_axis {start_axis} comes after end_axis {end_axis}")
     joined = 1
     for size in x.shape[start : end + 1]:
         joined *= size
@@ -180,13 +184,9 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
         if sizes <= 0:
             raise ShapeError(f"split: the size of a piece must be positive, not {sizes}")
         sizes = [min(sizes, total - start) for start in range(0, total, sizes)] or [0]
-    if sum(sizes) != total:
+    if sum(sizes) != total or any(size < 0 for size in sizes):
         raise ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, but axis {axis} has {total}")
-    pieces, start = [], 0
-    for size in sizes:
-        pieces.append(x[(slice(None),) * axis + (slice(start, start + size),)])
-        start += size
-    return tuple(pieces)
+    return x._split(tuple(sizes), axis)
 
 
 @accepts_dim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Self
@@ -143,8 +144,7 @@ class Tensor:
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
-        for i in range(len(self)):
-            yield self[i]
+        return iter(self.unbind() if len(self) else ())
 
     def __repr__(self) -> str:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
@@ -220,6 +220,8 @@ class Tensor:
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise DTypeError(f"a gradient must be a tensor or None, not {type(value).__name__}; use tg.tensor(...)")
         if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
             raise ShapeError(
                 f"a gradient of shape {value.shape} and dtype {value.dtype} does not fit a tensor of shape "
@@ -257,7 +259,12 @@ class Tensor:
         self._must_require_grad("register_hook")
         hooks = self._node.info(self._index).hooks
         hooks.append(hook)
-        return lambda: hooks.remove(hook)
+
+        def remove() -> None:
+            if hook in hooks:
+                hooks.remove(hook)
+
+        return remove
 
     def _must_require_grad(self, what: str) -> None:
         if not self.requires_grad:
@@ -288,7 +295,13 @@ class Tensor:
             raise DeviceError(f"assign_: the value is on {source.device}, this tensor on {self.device}; use .to()")
         for recorder in modes.recorders:
             recorder.assign(self, source)
-        self._node.backend.write(self._data, source._data)
+        try:
+            self._node.backend.write(self._data, source._data)
+        except ValueError as error:
+            raise GraphError(
+                f"assign_: the memory of this tensor of shape {self.shape} cannot be written, because broadcast_to "
+                f"repeats it or it belongs to a read-only array ({error}); write to a copy: x.copy()"
+            ) from error
         self._node.shared_storage().written = next_serial()
         return self
 
@@ -330,9 +343,11 @@ class Tensor:
 
     def _operand(self, value: Any) -> Tensor:
         """Turn a Python number or NumPy array into a tensor to combine with this one."""
+        if type(value) is float:
+            return constant(value, self._data.dtype, self._node.backend)
         if isinstance(value, Tensor):
             return value
-        if isinstance(value, bool | int | float | np.number | np.bool_):
+        if isinstance(value, _NUMBERS):
             return constant(value, self.dtype, self._node.backend)
         if isinstance(value, np.ndarray):
             backend = self._node.backend
@@ -391,10 +406,10 @@ class Tensor:
         return apply(ops.Abs, self)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
-        return apply(ops.Equal, self, self._operand(other))
+        return apply(ops.Equal, self, self._operand(other)) if _combines(other) else NotImplemented
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
-        return apply(ops.NotEqual, self, self._operand(other))
+        return apply(ops.NotEqual, self, self._operand(other)) if _combines(other) else NotImplemented
 
     def __lt__(self, other: Any) -> Tensor:
         return apply(ops.Less, self, self._operand(other))
@@ -427,6 +442,7 @@ class Tensor:
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """Return self where condition (bool) holds and other elsewhere, as torch.Tensor.where."""
+        condition = self._operand(condition)
         if condition.dtype != dtypes.bool_:
             raise DTypeError(f"where: the condition must be a bool tensor, not {condition.dtype}; write x != 0")
         return apply(ops.Where, condition, self, self._operand(other))
@@ -481,6 +497,12 @@ class Tensor:
         """Return the cosine (radians)."""
         return apply(ops.Cos, self._as_float())
 
+    def _tanh_grad(self, y: Tensor) -> Tensor:
+        return apply(ops.TanhGrad, self, y)
+
+    def _sigmoid_grad(self, y: Tensor) -> Tensor:
+        return apply(ops.SigmoidGrad, self, y)
+
     def _as_float(self) -> Tensor:
         return self if self._data.dtype.kind == "f" else self.cast(dtypes.float32)
 
@@ -513,7 +535,7 @@ class Tensor:
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements in another shape; one size may be -1 and is then inferred."""
         wanted = _one_tuple(shape)
-        return apply(ops.Reshape, self, shape=_infer(wanted, self) if -1 in wanted else wanted)
+        return apply(ops.Reshape, self, shape=_infer(wanted, self) if wanted and min(wanted) < 0 else wanted)
 
     def permute(self, *axes: Any) -> Tensor:
         """Return the axes in another order."""
@@ -557,6 +579,15 @@ class Tensor:
 
     def _scatter_add(self, index: Tensor, axis: int, size: int) -> Tensor:
         return apply(ops.ScatterAdd, self, index, axis=axis, size=size)
+
+    @accepts_dim
+    def unbind(self, axis: int = 0) -> tuple[Tensor, ...]:
+        """Return the slices along an axis, without that axis: one node with an output for each."""
+        axis = one_axis(axis, self.ndim, "unbind")
+        return apply(ops.Unbind, self, axis=axis) if self.shape[axis] else ()
+
+    def _split(self, sizes: tuple[int, ...], axis: int) -> tuple[Tensor, ...]:
+        return apply(ops.Split, self, sizes=sizes, axis=axis)
 
     def _put_slices(self, others: Sequence[Tensor], indices: Sequence[Any], shape: tuple[int, ...]) -> Tensor:
         return apply(ops.PutSlices, self, *others, shape=shape, indices=tuple(indices))
@@ -625,36 +656,47 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
         ShapeError, IndexRangeError: the op's kernel rejected the shapes or an index.
         DeviceError: the inputs are on different devices.
     """
-    backend = inputs[0]._node.backend
-    arrays = []
     needs_grad = False
-    for x in inputs:
-        arrays.append(x._data)
-        node = x._node
-        if node.requires_grad:
-            needs_grad = True
-        if node.backend is not backend:
-            raise DeviceError(
-                f"{op.name}: the inputs are on {' and '.join(t.device for t in inputs)}; move them with .to()"
-            )
+    if len(inputs) == 2:  # the two usual cases, unrolled: this function runs hundreds of times per training step
+        first, second = inputs
+        node, other = first._node, second._node
+        backend = node.backend
+        if other.backend is not backend:
+            raise _mixed_devices(op, inputs)
+        arrays: Any = (first._data, second._data)
+        needs_grad = node.requires_grad or other.requires_grad
+    elif len(inputs) == 1:
+        first = inputs[0]
+        backend = first._node.backend
+        arrays = (first._data,)
+        needs_grad = first._node.requires_grad
+    else:
+        backend = inputs[0]._node.backend
+        arrays = [x._data for x in inputs]
+        for x in inputs:
+            needs_grad = needs_grad or x._node.requires_grad
+            if x._node.backend is not backend:
+                raise _mixed_devices(op, inputs)
     try:
         result = op.forward(backend, *arrays, **attrs)
     except (ValueError, IndexError) as error:
         raise _explained(op, inputs, attrs, error) from error
-    node = Node(result if type(result) is tuple else (result,), backend)
+    outputs = result if type(result) is tuple else (result,)
     if needs_grad and op.differentiable and modes.grad_enabled:
-        node.op = op
-        node.attrs = attrs
-        node.parents = tuple([(x._node, x._index) for x in inputs])
-        node.requires_grad = True
-        node.scope = modes.scope
-        node.serial = next_serial()
+        if len(inputs) == 2:
+            parents: tuple[Edge, ...] = ((node, first._index), (other, second._index))
+        else:
+            parents = tuple([(x._node, x._index) for x in inputs])
+        node = Node(outputs, backend, op, attrs, parents, True, modes.scope, next_serial())
+    else:
+        node = Node(outputs, backend)
     if op.is_view:
         node.storage = inputs[0]._node.shared_storage()
-    for recorder in modes.recorders:
-        recorder.op(node, inputs, op, attrs)
-    if type(result) is tuple:
-        return tuple([Tensor._from_edge(node, i) for i in range(len(result))])
+    if modes.recorders:
+        for recorder in modes.recorders:
+            recorder.op(node, inputs, op, attrs)
+    if outputs is result:
+        return tuple([Tensor._from_edge(node, i) for i in range(len(outputs))])
     handle = _new(Tensor)
     handle._node = node
     handle._index = 0
@@ -665,6 +707,10 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
 _new = Tensor.__new__
 
 
+def _mixed_devices(op: type[Op], inputs: tuple[Tensor, ...]) -> DeviceError:
+    return DeviceError(f"{op.name}: the inputs are on {' and '.join(x.device for x in inputs)}; move them with .to()")
+
+
 def _explained(op: type[Op], inputs: tuple[Tensor, ...], attrs: dict[str, Any], error: Exception) -> Exception:
     """Turn what a kernel raised into an error that names the op, the scope, the shapes and what to do."""
     shapes = " and ".join(str(x.shape) for x in inputs[:4]) + (" ..." if len(inputs) > 4 else "")
@@ -673,6 +719,14 @@ def _explained(op: type[Op], inputs: tuple[Tensor, ...], attrs: dict[str, Any], 
     text += (f" with {given}" if given else "") + scope_suffix(modes.scope)
     kind: type[Exception] = IndexRangeError if isinstance(error, IndexError) else ShapeError
     return kind(f"{text}: {op.hint or error}")
+
+
+_NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)
+
+
+def _combines(value: Any) -> bool:
+    """Return whether == compares elements with this value; with anything else it compares identities."""
+    return isinstance(value, Tensor | np.ndarray) or isinstance(value, _NUMBERS)
 
 
 def _divide(a: Tensor, b: Tensor) -> Tensor:
@@ -691,7 +745,8 @@ def constant(value: Any, beside: np.dtype, backend: ModuleType) -> Tensor:
 
     A float beside an integer becomes float32; otherwise the other dtype wins, so a number never widens a tensor.
     """
-    key = (value or repr(value), beside, backend)  # repr: 0.0 equals -0.0 and False, 1 / them does not
+    # repr: 0.0 equals -0.0, 1 / them does not; type: 1 equals 1.0 and True, their dtypes do not
+    key = (value or repr(value), type(value), beside, backend)
     found = _constants.get(key)
     if found is None:
         dtype = beside
@@ -710,7 +765,7 @@ def _one_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
     """Accept f(2, 3), f((2, 3)) and f([2, 3])."""
     if len(given) == 1 and isinstance(given[0], tuple | list):
         given = tuple(given[0])
-    return tuple(int(size) for size in given)
+    return tuple(operator.index(size) for size in given)
 
 
 def _infer(shape: tuple[int, ...], x: Tensor) -> tuple[int, ...]:
@@ -718,8 +773,8 @@ def _infer(shape: tuple[int, ...], x: Tensor) -> tuple[int, ...]:
     known = 1
     for size in shape:
         known *= 1 if size == -1 else size
-    if shape.count(-1) > 1 or known == 0 or x.size % known:
-        raise ShapeError(f"reshape: shape {x.shape} does not determine the -1 in {shape}")
+    if shape.count(-1) > 1 or min(shape) < -1 or known == 0 or x.size % known:
+        raise ShapeError(f"reshape: shape {x.shape} does not determine the negative size in {shape}")
     return tuple(x.size // known if size == -1 else size for size in shape)
 
 

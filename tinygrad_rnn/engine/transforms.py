@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.engine.autograd import grad
+from tinygrad_rnn.engine.autograd import grad, topological
 from tinygrad_rnn.engine.creation import stack
-from tinygrad_rnn.engine.graph import enable_grad
+from tinygrad_rnn.engine.graph import enable_grad, modes
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, ShapeError
 
@@ -27,6 +27,13 @@ def _as_tuple(x: Any) -> tuple[Tensor, ...]:
     return (x,) if isinstance(x, Tensor) else tuple(x)
 
 
+def _reads_from_outside(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
+    """Return whether outputs also depend on a leaf other than the inputs: derivatives may be differentiated by it."""
+    own = {x._node for x in inputs}
+    reached = topological(y._node for y in outputs if y.requires_grad)
+    return any(node.op is None and node not in own for node in reached)
+
+
 def vjp(f: Callable[..., Any], *xs: Tensor) -> tuple[Any, Callable[..., tuple[Tensor | None, ...]]]:
     """Return f(*xs) and its pullback: a function from cotangents of the output to gradients of the inputs.
 
@@ -42,12 +49,18 @@ def vjp(f: Callable[..., Any], *xs: Tensor) -> tuple[Any, Callable[..., tuple[Te
     >>> [g.item() for g in pullback(tg.tensor(1.0))]
     [4.0, 3.0]
     """
+    out, pullback, _ = _vjp(f, xs)
+    return out, pullback
+
+
+def _vjp(f: Callable[..., Any], xs: Sequence[Tensor]) -> tuple[Any, Callable[..., tuple[Tensor | None, ...]], bool]:
+    """Return what `vjp` does, and whether an outer derivative may go through it."""
     with enable_grad():
         inputs = tuple(_fresh(x) for x in xs)
         out = f(*inputs)
     outputs = _as_tuple(out)
     wanted = [x for x in inputs if x.requires_grad]
-    nested = any(x.requires_grad for x in xs)
+    nested = modes.grad_enabled and _reads_from_outside(outputs, inputs)
 
     def pullback(*cotangents: Tensor) -> tuple[Tensor | None, ...]:
         if len(cotangents) != len(outputs):
@@ -63,7 +76,7 @@ def vjp(f: Callable[..., Any], *xs: Tensor) -> tuple[Any, Callable[..., tuple[Te
             for x in inputs
         )
 
-    return out, pullback
+    return out, pullback, nested
 
 
 def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
@@ -88,7 +101,7 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
         raise ShapeError(
             f"jvp: tangents of shapes {[t.shape for t in directions]} do not fit inputs of {[x.shape for x in points]}"
         )
-    out, pullback = vjp(f, *points)
+    out, pullback, nested = _vjp(f, points)
     outputs = _as_tuple(out)
     dummies = tuple(y._like(0.0) for y in outputs)
     for dummy in dummies:
@@ -96,7 +109,7 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
     with enable_grad():
         pulled = pullback(*dummies)
     pairs = [(g, t) for g, t in zip(pulled, directions, strict=True) if g is not None and g.requires_grad]
-    nested = any(x.requires_grad for x in (*points, *directions))
+    nested = nested or any(t.requires_grad for t in directions)
     found: Sequence[Tensor | None] = [None] * len(dummies)
     if pairs:
         found = grad([g for g, _ in pairs], dummies, [t for _, t in pairs], create_graph=nested, allow_unused=True)

@@ -23,21 +23,23 @@ from tinygrad_rnn.engine.ops.elementwise import (
     Reciprocal,
     Relu,
     Sigmoid,
+    SigmoidGrad,
     Sign,
     Sin,
     Sqrt,
     Sub,
     Tanh,
+    TanhGrad,
     Where,
 )
 from tinygrad_rnn.engine.ops.indexing import Random, ScatterAdd, Take
 from tinygrad_rnn.engine.ops.linear import MatMul
-from tinygrad_rnn.engine.ops.movement import BroadcastTo, Concat, Copy, GetItem, Permute, PutSlices, Reshape, Stack
+from tinygrad_rnn.engine.ops.movement import BroadcastTo, Concat, Copy, GetItem, Permute, PutSlices, Reshape, Split, Stack, Unbind
 from tinygrad_rnn.engine.ops.reduce import ArgMax, Max, Min, Sum
 
 __all__ = [
     "Abs", "Add", "ArgMax", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "Div", "Equal", "Exp", "Floor", "GetItem",
     "Greater", "GreaterEqual", "Less", "LessEqual", "Log", "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg",
     "NotEqual", "Permute", "Pow", "PutSlices", "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid",
-    "Sign", "Sin", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "Where",
+    "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "Unbind", "Where",
 ]  # fmt: skip

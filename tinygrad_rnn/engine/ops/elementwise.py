@@ -102,8 +102,22 @@ class Tanh(Op):
 
     @staticmethod
     def vjp(node, g):
-        y = node.output()
-        return g * (1.0 - y * y)
+        return g._tanh_grad(node.output())
+
+
+class TanhGrad(Op):
+    """g * (1 - y * y) in one pass: the backward pass of an RNN is full of it."""
+
+    name = "tanh_grad"
+
+    @staticmethod
+    def forward(backend, g, y):
+        return backend.binary("tanh_grad", g, y)
+
+    @staticmethod
+    def vjp(node, gg):
+        g, y = node.input(0), node.input(1)
+        return gg._tanh_grad(y), gg * g * y * -2.0
 
 
 class Sigmoid(Op):
@@ -113,8 +127,22 @@ class Sigmoid(Op):
 
     @staticmethod
     def vjp(node, g):
-        y = node.output()
-        return g * (y * (1.0 - y))
+        return g._sigmoid_grad(node.output())
+
+
+class SigmoidGrad(Op):
+    """g * y * (1 - y) in one pass."""
+
+    name = "sigmoid_grad"
+
+    @staticmethod
+    def forward(backend, g, y):
+        return backend.binary("sigmoid_grad", g, y)
+
+    @staticmethod
+    def vjp(node, gg):
+        g, y = node.input(0), node.input(1)
+        return gg._sigmoid_grad(y), gg * g * (1.0 - 2.0 * y)
 
 
 class Relu(Op):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.engine.graph import Op
+from tinygrad_rnn.engine.graph import Op, Product
 
 
 class MatMul(Op):
@@ -39,6 +39,11 @@ class MatMul(Op):
     @staticmethod
     def vjp(node, g):
         left, right = node.input_shape(0), node.input_shape(1)
+        if len(left) == 2 and len(right) == 2:
+            return (
+                g @ node.input(1).T if node.needs_grad(0) else None,
+                Product(node.input(0), g) if node.needs_grad(1) else None,
+            )
         if len(left) == 1:
             g = g.unsqueeze(-1 if len(right) == 1 else -2)
         if len(right) == 1:
@@ -52,8 +57,8 @@ class MatMul(Op):
         if node.needs_grad(1):
             a = node.input(0)
             if len(right) <= 2:
-                inner = left[-1]
-                grad_b = a.reshape(_rows((1, *left)), inner).transpose(0, 1) @ g.reshape(-1 if inner else 0, g.shape[-1])
+                rows = _rows((1, *left))
+                grad_b = a.reshape(rows, left[-1]).T @ g.reshape(rows, g.shape[-1])
                 grad_b = grad_b.reshape(right)
             else:
                 grad_b = (a.unsqueeze(-1) if len(left) == 1 else a.transpose(-1, -2)) @ g

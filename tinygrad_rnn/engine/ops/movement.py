@@ -65,6 +65,47 @@ class GetItem(Op):
         return Slice(node.attrs["index"], g)
 
 
+class Split(Op):
+    """Consecutive pieces along an axis, as the outputs of one node."""
+
+    is_view = True
+
+    @staticmethod
+    def forward(backend, x, *, sizes, axis):
+        before, start, pieces = (slice(None),) * axis, 0, []
+        for size in sizes:
+            pieces.append(backend.getitem(x, (*before, slice(start, start + size))))
+            start += size
+        return tuple(pieces)
+
+    @staticmethod
+    def vjp(node, *grads):
+        first, *others = _with_zeros(node, grads)
+        return first._concat(others, node.attrs["axis"])
+
+
+class Unbind(Op):
+    """The slices along an axis, without that axis, as the outputs of one node: a sequence taken apart into steps."""
+
+    is_view = True
+
+    @staticmethod
+    def forward(backend, x, *, axis):
+        before = (slice(None),) * axis
+        return tuple([backend.getitem(x, (*before, i)) for i in range(x.shape[axis])])
+
+    @staticmethod
+    def vjp(node, *grads):
+        first, *others = _with_zeros(node, grads)
+        return first._stack(others, node.attrs["axis"])
+
+
+def _with_zeros(node, grads):
+    """Return the gradients of a node's outputs with zeros for those that were not used."""
+    some = next(g for g in grads if g is not None)
+    return [some._zeros(node.outputs[i].shape) if g is None else g for i, g in enumerate(grads)]
+
+
 class PutSlices(Op):
     """Zeros of a shape with every input added at its own basic index: the transpose of reading slices."""
 
@@ -109,8 +150,7 @@ class Stack(Op):
 
     @staticmethod
     def vjp(node, g):
-        before = (slice(None),) * node.attrs["axis"]
-        return tuple(g[(*before, i)] if node.needs_grad(i) else None for i in range(len(node.parents)))
+        return g.unbind(node.attrs["axis"])
 
 
 class Copy(Op):

@@ -1,0 +1,466 @@
+"""Every kernel of the CPU backend against the reference backend."""
+
+import threading
+import types
+import warnings
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_rnn import dtypes
+from tinygrad_rnn.backends import cpu, cpu_loops, reference, scalar
+
+FLOATS = ["float32", "float64"]
+NUMBERS = ["float32", "float64", "int64"]
+ALL = ["float32", "float64", "int64", "bool"]
+examples = settings(deadline=None, max_examples=25)
+
+shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+layouts = st.sampled_from(["plain", "plain", "transposed", "reversed", "strided", "repeated", "read-only"])
+
+
+def make(shape, dtype, layout, seed, specials=False):
+    """An array of random numbers whose memory is laid out in one of the ways a view can have."""
+    rng = np.random.default_rng(seed)
+
+    def numbers(shape):
+        values = rng.normal(scale=3, size=shape)
+        if specials:
+            values = np.where(rng.random(shape) < 0.2, rng.choice([0.0, -0.0, np.nan, np.inf, -np.inf], shape), values)
+        if dtype == "int64":
+            values = np.nan_to_num(values, posinf=9, neginf=-9)
+        return np.asarray(values > 0 if dtype == "bool" else values.astype(dtype))
+
+    if layout == "transposed":
+        return numbers(shape[::-1]).T
+    if layout == "reversed":
+        return numbers(shape)[(slice(None, None, -1),) * len(shape)] if shape else numbers(shape)
+    if layout == "strided" and shape:
+        return numbers((*shape[:-1], 2 * shape[-1]))[..., ::2]
+    if layout == "repeated":
+        return np.broadcast_to(numbers((1,) * len(shape)), shape)
+    array = numbers(shape)
+    array.flags.writeable = layout != "read-only"
+    return array
+
+
+@st.composite
+def arrays(draw, of=tuple(ALL), specials=False, shape=None):
+    drawn = draw(shapes) if shape is None else shape
+    return make(drawn, draw(st.sampled_from(of)), draw(layouts), draw(st.integers(0, 2**32 - 1)), specials)
+
+
+@st.composite
+def broadcastable(draw, count, of=tuple(ALL), specials=False):
+    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=4, min_side=0, max_side=4))
+    return [draw(arrays(of, specials, shape)) for shape in drawn.input_shapes]
+
+
+def run(kernel, *args):
+    """Call a kernel of the CPU backend; it must not let NumPy warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return getattr(cpu, kernel)(*args)
+
+
+def check(kernel, *args, exact=False, contiguous=True):
+    """The result has the type, dtype, shape, layout and numbers that the contract and the reference give it."""
+    with np.errstate(all="ignore"):
+        expected = getattr(reference, kernel)(*args)
+    result = run(kernel, *args)
+    assert type(result) is np.ndarray
+    assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+    assert result.flags.c_contiguous or not contiguous
+    if exact or result.dtype.kind != "f":
+        np.testing.assert_array_equal(result, expected)
+    else:
+        eps = np.finfo(result.dtype).eps
+        np.testing.assert_allclose(result, expected, rtol=8 * eps, atol=float(np.finfo(result.dtype).tiny))
+    return result
+
+
+def test_backend_has_every_kernel_of_the_reference():
+    def kernels(module):
+        return {
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, types.FunctionType) and not key.startswith("_") and key != "philox"
+        }
+
+    assert kernels(reference) <= kernels(cpu)
+    assert kernels(reference) | {"name", "device"} == set(cpu.__all__)
+    assert cpu.device == reference.device
+    for table in ("UNARY", "BINARY", "COMPARE", "REDUCE"):
+        assert set(getattr(scalar, table)) == set(getattr(reference, table))
+
+
+# ---- elementwise ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", reference.UNARY)
+@examples
+@given(data=st.data())
+def test_unary(kernel, data):
+    of = NUMBERS if kernel in ("neg", "abs", "sign", "relu") else FLOATS
+    check("unary", kernel, data.draw(arrays(of, specials=kernel not in ("sin", "cos"))))
+
+
+@pytest.mark.parametrize("kernel", sorted({*reference.BINARY, *reference.COMPARE} - {"tanh_grad", "sigmoid_grad"}))
+@examples
+@given(data=st.data())
+def test_binary_with_broadcasting_and_mixed_dtypes(kernel, data):
+    of = {"div": FLOATS, "pow": FLOATS, "sub": NUMBERS}.get(kernel, ALL)
+    a, b = data.draw(broadcastable(2, of, specials=True))
+    check("binary", kernel, a, b)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("shape_a", "shape_b"),
+    [
+        ((32, 100), (32, 100)),
+        ((32, 100), (100,)),
+        ((32, 100), (32, 1)),
+        ((32, 100), ()),
+        ((5, 32, 100), (100,)),
+        ((5, 32, 100), (32, 100)),
+        ((5, 32, 100), (5, 32, 1)),
+        ((5, 32, 100), (5, 1, 1)),
+        ((5, 32, 100), (5, 1, 100)),
+        ((32, 1), (100,)),
+        ((1, 100), (1,)),
+    ],
+)
+def test_binary_shapes_of_a_recurrent_net(shape_a, shape_b, dtype):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=shape_a).astype(dtype), rng.normal(size=shape_b).astype(dtype)
+    check("binary", "sub", a, b, exact=True)
+    check("binary", "sub", b, a, exact=True)
+    check("binary", "lt", b, a)
+
+
+@pytest.mark.parametrize("kernel", ["tanh_grad", "sigmoid_grad"])
+@examples
+@given(data=st.data())
+def test_gradients_of_saturating_functions(kernel, data):
+    """Relative to g: 1 - y^2 cancels near y = 1, where the compiled loop rounds once and NumPy twice."""
+    shape, dtype = data.draw(shapes), data.draw(st.sampled_from(FLOATS))
+    g, y = (data.draw(arrays([dtype], shape=shape)) for _ in range(2))
+    y = np.tanh(y)
+    result, expected = run("binary", kernel, g, y), reference.binary(kernel, g, y)
+    assert (result.dtype, result.shape, result.flags.c_contiguous) == (expected.dtype, expected.shape, True)
+    assert (np.abs(result - expected) <= 2 * np.finfo(dtype).eps * np.abs(g)).all()
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0, 3.0, 0.5, -1.0, 2.5])
+@examples
+@given(x=arrays(FLOATS, specials=True))
+def test_power_with_a_scalar_exponent(exponent, x):
+    expected = reference.binary("pow", x, np.full(x.shape, exponent, x.dtype))  # a scalar takes short cuts there, too
+    for power in (np.asarray(exponent, x.dtype), np.full((1,) * x.ndim, exponent, x.dtype)):
+        result = run("binary", "pow", x, power)
+        assert (result.dtype, result.shape, result.flags.c_contiguous) == (x.dtype, x.shape, True)
+        np.testing.assert_allclose(result, expected, rtol=8 * np.finfo(x.dtype).eps)
+
+
+@examples
+@given(data=st.data())
+def test_where(data):
+    condition, a, b = data.draw(broadcastable(3, specials=True))
+    check("where", condition.astype(bool), a, b, exact=True)
+
+
+@examples
+@given(data=st.data())
+def test_where_of_equal_shapes(data):
+    shape = data.draw(shapes)
+    condition = data.draw(arrays(["bool"], shape=shape))
+    a, b = (data.draw(arrays(FLOATS, specials=True, shape=shape)) for _ in range(2))
+    check("where", condition, a, b, exact=True)
+
+
+@examples
+@given(x=arrays(), dtype=st.sampled_from(ALL))
+def test_cast(x, dtype):
+    check("cast", x, np.dtype(dtype), exact=True)
+
+
+def test_cast_never_warns():
+    assert np.isinf(run("cast", np.array([1e300]), dtypes.float32)).all()
+    run("cast", np.array([np.nan, np.inf]), dtypes.int64)
+
+
+# ---- reductions and products -----------------------------------------------------------------------------------
+
+
+@st.composite
+def reductions(draw, of, specials):
+    x = draw(arrays(of, specials))
+    axes = draw(st.sets(st.integers(0, x.ndim - 1))) if x.ndim else set()
+    return x, tuple(sorted(axes)), draw(st.booleans())
+
+
+@examples
+@given(reductions(ALL, specials=False))
+def test_sum(drawn):
+    x, axes, keepdims = drawn
+    result, expected = run("reduce", "sum", x, axes, keepdims), reference.reduce("sum", x, axes, keepdims)
+    assert type(result) is np.ndarray
+    assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+    assert result.flags.c_contiguous
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-4 if x.dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["max", "min"])
+@examples
+@given(data=st.data())
+def test_max_and_min(kernel, data):
+    x, axes, keepdims = data.draw(reductions(NUMBERS, specials=True))
+    if all(x.shape[axis] for axis in axes):
+        check("reduce", kernel, x, axes, keepdims, exact=True)
+
+
+def test_maximum_of_nothing_raises_as_in_numpy():
+    with pytest.raises(ValueError, match="zero-size"):
+        cpu.reduce("max", np.ones((2, 0)), (1,), False)
+
+
+@pytest.mark.parametrize("kernel", ["sum", "max", "min"])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((3000,), (0,)),
+        ((7, 1030), (1,)),
+        ((1030, 7), (0,)),
+        ((5, 70, 9), (0, 1)),
+        ((70, 5, 33), (0, 2)),
+        ((9, 65, 3), (1,)),
+    ],
+)
+def test_nan_and_infinity_reach_the_result(kernel, shape, axes):
+    rng = np.random.default_rng(0)
+    for value in (np.nan, np.inf, -np.inf):
+        for _ in range(20):
+            x = rng.normal(size=shape).astype("float32")
+            x[tuple(rng.integers(0, shape))] = value
+            result, expected = cpu.reduce(kernel, x, axes, False), reference.reduce(kernel, x, axes, False)
+            np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+def test_long_float32_sum_keeps_its_digits(axes):
+    x = np.random.default_rng(0).random((3000, 3000), dtype="float32")
+    exact = x.sum(axis=axes, dtype="float64")
+    error = np.abs(cpu.reduce("sum", x, axes, False) - exact) / exact
+    assert error.max() < 1e-6  # one addition after the other, down a column of this array, is 8e-6 off
+
+
+@pytest.mark.parametrize("kernel", ["sum", "max"])
+def test_reduction_is_the_same_at_every_address_and_every_time(kernel):
+    x = np.random.default_rng(0).normal(size=(33, 517)).astype("float32")
+    memory = np.empty(x.size + 16, "float32")
+    for axes in [(0,), (1,), (0, 1)]:
+        expected = cpu.reduce(kernel, x, axes, False)
+        for offset in range(16):
+            moved = memory[offset : offset + x.size].reshape(x.shape)
+            moved[...] = x
+            np.testing.assert_array_equal(cpu.reduce(kernel, moved, axes, False), expected)
+
+
+@examples
+@given(data=st.data())
+def test_argmax(data):
+    x = data.draw(arrays(NUMBERS, specials=True).filter(lambda x: x.ndim and x.size))
+    check("argmax", x, data.draw(st.integers(0, x.ndim - 1)), data.draw(st.booleans()))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((3, 4), (4, 5)),
+        ((0, 4), (4, 5)),
+        ((3, 0), (0, 5)),
+        ((1, 1), (1, 1)),
+        ((2, 3, 4), (4, 5)),
+        ((2, 1, 3, 4), (6, 4, 5)),
+    ],
+)
+def test_matmul(a, b, dtype):
+    def at_most(result, expected):
+        assert (result.dtype, result.shape, result.flags.c_contiguous) == (expected.dtype, expected.shape, True)
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+    for layout in ("plain", "transposed", "reversed", "read-only"):
+        x, y = make(a, dtype, layout, 0), make(b, dtype, layout, 1)
+        at_most(run("matmul", x, y), reference.matmul(x, y))
+        swapped = np.swapaxes(np.swapaxes(x, -1, -2).copy(), -1, -2)
+        at_most(run("matmul", swapped, y), reference.matmul(swapped, y))
+
+
+def test_matmul_overflows_without_a_warning():
+    x = np.full((4, 4), 1e30, "float32")
+    assert np.isinf(run("matmul", x, x)).all()
+    assert np.isinf(run("matmul", x[None], x[None])).all()
+
+
+# ---- movement and indexing ----------------------------------------------------------------------------------------
+
+
+@examples
+@given(data=st.data())
+def test_broadcast_to(data):
+    drawn = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, min_side=0))
+    x = data.draw(arrays(shape=drawn.input_shapes[0]))
+    result = check("broadcast_to", x, drawn.result_shape, exact=True, contiguous=False)
+    assert not result.flags.writeable
+    assert np.shares_memory(result, x) or not result.size
+
+
+def test_broadcast_to_a_shape_that_does_not_fit_raises():
+    with pytest.raises(ValueError, match="broadcast"):
+        cpu.broadcast_to(np.ones((2, 3)), (3, 2))
+
+
+@pytest.mark.parametrize("dtype", ALL)
+@pytest.mark.parametrize("layout", ["plain", "transposed", "reversed", "strided", "repeated", "read-only"])
+def test_movement(layout, dtype):
+    x = make((2, 3, 4), dtype, layout, 0)
+    check("reshape", x, (4, 6), exact=True, contiguous=False)
+    check("permute", x, (2, 0, 1), exact=True, contiguous=False)
+    check("getitem", x, (slice(None), 1, None, slice(None, None, -2)), exact=True, contiguous=False)
+    check("getitem", x, (1, 2, 3), exact=True)
+    check("getitem", x, (), exact=True, contiguous=False)
+    check("concat", [x, x[:, :, ::-1]], 1, exact=True)
+    check("copy", x, exact=True)
+    assert not np.shares_memory(cpu.copy(x), x)
+    np.testing.assert_array_equal(cpu.to_numpy(cpu.from_numpy(x)), x)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(0, "float32"), (-2.5, "float64"), (7, "int64"), (True, "bool"), (np.nan, "float32")]
+)
+def test_fill(value, dtype):
+    for shape in [(), (0, 2), (3, 4)]:
+        check("fill", shape, value, np.dtype(dtype), exact=True)
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+@pytest.mark.parametrize("layout", ["plain", "transposed", "strided", "repeated", "read-only"])
+def test_put_slices_adds_where_slices_overlap(layout, dtype):
+    indices = [(0,), (slice(1, 4),), (slice(None), 2), (3, 1), (..., slice(None, None, -1)), (), (2, None)]
+    out = np.zeros((5, 4))
+    parts = [make(np.shape(out[index]), dtype, layout, seed) for seed, index in enumerate(indices)]
+    check("put_slices", (5, 4), indices, parts)
+
+
+@examples
+@given(data=st.data())
+def test_gather_and_scatter_add(data):
+    x = data.draw(arrays(NUMBERS).filter(lambda x: x.ndim))
+    axis = data.draw(st.integers(0, x.ndim - 1))
+    size = x.shape[axis]
+    index_shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0)) if size else (0,)
+    index = np.asarray(np.random.default_rng(data.draw(st.integers(0, 99))).integers(-size, max(size, 1), index_shape))
+    check("gather", x, index, axis, exact=True)
+    source = data.draw(arrays([x.dtype.name], shape=x.shape[:axis] + index.shape + x.shape[axis + 1 :]))
+    check("scatter_add", source, index, axis, max(size, 1), exact=True)
+
+
+def test_scatter_add_out_of_range_raises():
+    for index in (3, -4):
+        with pytest.raises(IndexError, match="out of range"):
+            cpu.scatter_add(np.ones((1, 2)), np.array([index]), 0, 3)
+
+
+# ---- writing, looking, random numbers --------------------------------------------------------------------------------
+
+
+@examples
+@given(data=st.data())
+def test_add_into_and_write(data):
+    shape = data.draw(shapes)
+    dtype = data.draw(st.sampled_from(NUMBERS))
+    value = data.draw(arrays([dtype], shape=shape))
+    layout, seed = (
+        data.draw(st.sampled_from(["plain", "transposed", "reversed", "strided"])),
+        data.draw(st.integers(0, 99)),
+    )
+    for kernel in ("add_into", "write"):
+        target, expected = make(shape, dtype, layout, seed), make(shape, dtype, layout, seed)
+        run(kernel, target, value)
+        getattr(reference, kernel)(expected, value)
+        np.testing.assert_array_equal(target, expected)
+
+
+def test_add_into_refuses_another_shape():
+    with pytest.raises(ValueError, match="broadcast"):
+        cpu.add_into(np.ones(3), np.ones(4))
+
+
+@examples
+@given(arrays(specials=True))
+def test_all_finite(x):
+    assert run("all_finite", x) is reference.all_finite(x)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_all_finite_finds_one_bad_element_anywhere(bad):
+    for place in range(70):
+        x = np.ones(70, "float32")
+        x[place] = bad
+        assert cpu.all_finite(x) is False
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+@examples
+@given(
+    seed=st.integers(-(2**63), 2**63 - 1),
+    counter=st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(2**32 - 5, 2**32), st.just(-1)),
+    shape=shapes,
+)
+def test_random_numbers_are_those_of_the_reference(kind, dtype, seed, counter, shape):
+    args = kind, np.asarray(seed), np.asarray(counter), shape, np.dtype(dtype)
+    result, expected = run("random", *args), reference.random(*args)
+    assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+    if kind == "uniform":
+        np.testing.assert_array_equal(result, expected)
+    else:
+        rounding = 1e-12 if dtype == "float64" else 1e-7
+        np.testing.assert_allclose(result, expected, rtol=rounding, atol=rounding)
+
+
+# ---- compiling -----------------------------------------------------------------------------------------------
+
+
+def test_two_threads_compile_each_loop_once(monkeypatch):
+    compiled = []
+
+    def count(kind, kernel, dtype):
+        compiled.append((kind, kernel, dtype))
+        return compile_loop(kind, kernel, dtype)
+
+    compile_loop = cpu_loops.compile_loop
+    monkeypatch.setattr(cpu_loops, "compile_loop", count)
+    monkeypatch.setattr(cpu, "_unary", cpu_loops.Loops("unary"))
+    monkeypatch.setattr(cpu, "_binary", cpu_loops.Loops("binary"))
+    x = np.linspace(0.1, 1, 100)
+    start, results = threading.Barrier(2), {}
+
+    def work(thread):
+        start.wait()
+        results[thread] = [cpu.unary(kernel, x) for kernel in ("tanh", "exp", "log")]
+        results[thread] += [cpu.binary(kernel, x, x) for kernel in ("add", "mul", "lt")]
+
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(compiled) == len(set(compiled)) == 6
+    for first, second in zip(results[0], results[1], strict=True):
+        np.testing.assert_array_equal(first, second)

@@ -1,0 +1,126 @@
+"""Text: where it comes from, characters as numbers, windows with the next character as the target."""
+
+import importlib
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.tasks import TextTask, Vocabulary, corpus, default_corpus, read_corpus
+from tinygrad_rnn.tasks.vocabulary import REPLACEMENT
+
+
+def test_a_target_is_the_character_after_its_input():
+    task = TextTask("the quick brown fox jumps over the lazy dog", steps=7)
+    inputs, targets = task.batch(5, seed=3, dtype="float64")
+    assert inputs.shape == (7, 5, task.input_size)
+    assert inputs.dtype == np.float64
+    assert (inputs.sum(axis=-1) == 1).all()
+    read = inputs.argmax(axis=-1)
+    assert (read[1:] == targets[:-1]).all()
+    for example in range(5):
+        window = task.vocabulary.decode([*read[:, example], targets[-1, example]])
+        assert window in "the quick brown fox jumps over the lazy dog"
+
+
+def test_windows_reach_both_ends_of_the_text():
+    task = TextTask("abcdefgh", steps=3)
+    inputs, targets = task.batch(300, seed=0)
+    assert {0, 4} <= set(inputs[0].argmax(axis=-1))
+    assert targets[-1].max() == 7
+
+
+def test_a_batch_is_a_function_of_its_seed():
+    task = TextTask("abcdefghijklmnopqrstuvwxyz" * 4, steps=5)
+    first, again, other = (task.batch(8, seed)[0] for seed in ((1, 0, 7), (1, 0, 7), (1, 0, 8)))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_a_text_of_exactly_steps_plus_one_characters_is_enough():
+    inputs, targets = TextTask("abcd", steps=3).batch(2, seed=0)
+    assert targets[:, 0].tolist() == [1, 2, 3]
+    with pytest.raises(InputError, match="4 characters; 4 steps need at least 5"):
+        TextTask("abcd", steps=4)
+
+
+def test_losses_are_cross_entropies_in_nats():
+    task = TextTask("abca" * 3, steps=2)
+    outputs = np.random.default_rng(0).normal(size=(2, 4, 3))
+    _, targets = task.batch(4, seed=0)
+    expected = np.log(np.exp(outputs).sum(-1)) - np.take_along_axis(outputs, targets[..., None], -1)[..., 0]
+    np.testing.assert_allclose(task.loss(tg.tensor(outputs), targets).item(), expected.mean(), rtol=1e-12)
+    last = task.last_losses(tg.tensor(outputs[-1]), targets).numpy()
+    np.testing.assert_allclose(last, expected[-1], rtol=1e-12)
+
+
+def test_a_vocabulary_encodes_and_decodes():
+    vocabulary = Vocabulary.of("déjà vu\n")
+    assert vocabulary.decode(vocabulary.encode("vu déjà")) == "vu déjà"
+    with pytest.raises(InputError, match="without 'X', '€'"):
+        vocabulary.encode("X€")
+    with pytest.raises(InputError):
+        Vocabulary("aa")
+
+
+def test_a_text_with_too_many_characters_keeps_the_frequent_ones():
+    text = "".join(chr(0x4E00 + i) * (i + 1) for i in range(20))
+    vocabulary = Vocabulary.of(text, largest=8)
+    assert len(vocabulary) == 8
+    assert chr(0x4E00 + 19) in vocabulary.characters
+    assert vocabulary.decode(vocabulary.encode(chr(0x4E00) + chr(0x4E00 + 19))) == REPLACEMENT + chr(0x4E00 + 19)
+
+
+def test_the_default_text_is_the_language_reference():
+    pytest.importorskip("pydoc_data.topics")
+    found = default_corpus()
+    assert "pydoc_data.topics" in found.source
+    assert '"assert"' in found.text
+    assert len(found.text) > 100_000
+
+
+@pytest.mark.parametrize("module", [None, types.ModuleType("empty")])
+def test_without_the_language_reference_the_standard_library_is_read(monkeypatch, module):
+    importlib.import_module("pydoc_data")
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", module)  # None makes the import fail
+    monkeypatch.setattr(corpus, "ENOUGH_CHARACTERS", 20_000)
+    found = default_corpus()
+    assert "standard modules" in found.source
+    assert len(found.text) > 20_000
+    assert "def " in found.text
+    assert "antigravity" not in sys.modules
+
+
+def test_without_any_text_at_all_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    monkeypatch.setattr(corpus, "_source_of", lambda name: None)
+    with pytest.raises(InputError, match="--text"):
+        default_corpus()
+
+
+def test_a_file_is_read_as_utf8_with_one_kind_of_line_end(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes("\ufeffça va\r\nbien\n".encode())
+    assert read_corpus(path).text == "ça va\nbien\n"
+    assert read_corpus(path).source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b" \n\n", "is empty"), (b"caf\xe9", "not UTF-8 text .byte 3 is 0xe9"), (b"a\0b", "binary")],
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_corpus(path)
+
+
+def test_a_missing_file_or_a_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_corpus(tmp_path / "nowhere.txt")
+    with pytest.raises(InputError, match="is a folder"):
+        read_corpus(tmp_path)

@@ -1,0 +1,3 @@
+"""The command line: `tinygrad-rnn`, or `python -m tinygrad_rnn`."""
+
+from tinygrad_rnn.cli.main import main

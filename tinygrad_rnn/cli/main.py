@@ -1,0 +1,51 @@
+"""Read the command line, run the command, turn every error a user can cause into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from tinygrad_rnn.cli.parser import make_parser
+from tinygrad_rnn.errors import DeviceError, InputError, MissingToolError, StateError
+
+OK, CHECK_FAILED, BAD_INPUT, TOOL_MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    0 ok, 1 a check failed, 2 wrong usage or bad input, 3 a needed tool is missing, 130 interrupted.
+
+    Args:
+        arguments: the words after the program's name; those of this process unless given.
+    """
+    try:
+        options = make_parser().parse_args(arguments)
+        # A command's module is imported when it runs: --help answers at once.
+        command = importlib.import_module(f"tinygrad_rnn.cli.{options.command}")
+        code: int = command.run(options)
+        sys.stdout.flush()
+        return code
+    except SystemExit as done:  # argparse has said what is wrong, or printed the help asked for
+        return done.code if isinstance(done.code, int) else BAD_INPUT
+    except KeyboardInterrupt:
+        return _stop("interrupted; the files written so far are whole", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as in `tinygrad-rnn graph | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (InputError, StateError, DeviceError) as error:
+        return _stop(f"error: {error}", BAD_INPUT)
+    except MissingToolError as error:
+        return _stop(f"error: {error}", TOOL_MISSING)
+    except MemoryError:
+        return _stop("error: not enough memory; take smaller --hidden, --batch or --steps", BAD_INPUT)
+    except OSError as error:  # a full disk, a folder that vanished
+        where = f" ({error.filename})" if error.filename else ""
+        return _stop(f"error: {error.strerror or error}{where}", BAD_INPUT)
+
+
+def _stop(message: str, code: int) -> int:
+    print(f"tinygrad-rnn: {' '.join(message.split())}", file=sys.stderr)
+    return code

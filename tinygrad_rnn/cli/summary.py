@@ -1,0 +1,128 @@
+"""What `graph` found, as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from tinygrad_rnn.flow import StateFlow
+from tinygrad_rnn.train import Measurement
+
+SCHEMA = "tinygrad_rnn.graph/1"
+#: Wide enough for every row; a pipe has no width of its own.
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell before or after training.
+
+    Attributes:
+        when: "initial" or "trained".
+        training_loss: the mean loss that training minimises, on the batch measured.
+        files: what was written about it.
+    """
+
+    cell: str
+    when: str
+    measurement: Measurement
+    training_loss: float
+    files: tuple[Path, ...]
+
+
+def lags(steps: int) -> list[int]:
+    """Return the lags worth a column: 1, 10 and the first step of the sequence."""
+    return sorted({lag for lag in (1, 10, steps - 1) if 0 < lag < steps})
+
+
+def print_table(results: Sequence[Result], unit: str) -> None:
+    """Print a row for every cell, before and after training, and kind of state."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    shown = lags(results[0].measurement.settings["steps"])
+    threshold = results[0].measurement.report.threshold
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), title_justify="left", title_style="")
+    for heading in ("cell", "", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in [*(f"lag {lag}" for lag in shown), "horizon"]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for result in results:
+        first = True
+        for label, state in _states(result):
+            head = (result.cell, result.when) if first else ("", "")
+            sizes = (_size(state.relative(lag)) for lag in shown)
+            verdict = result.measurement.report.verdict if first else ""
+            table.add_row(*head, label, *sizes, _horizon(state, threshold), verdict)
+            first = False
+    console.print(table)
+    console.print(
+        "lag d: gradient of the loss at the last step T that reaches the state at T-d, relative to the state at T.\n"
+        f"horizon: the first lag with less than {threshold:.0%}; the verdict goes by the state that reaches furthest.",
+        highlight=False,
+    )
+    console.print(f"\nloss over all steps, {unit}:" if unit == "nats/char" else f"\nloss, {unit}:", highlight=False)
+    for cell in dict.fromkeys(result.cell for result in results):
+        losses = [f"{result.training_loss:.3f}" for result in results if result.cell == cell]
+        console.print(f"  {cell:<5} {' -> '.join(losses)}", highlight=False)
+
+
+def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
+    """Yield the states, those of the last layer first, as they are called in the table."""
+    states = result.measurement.report.states
+    layers = 1 + max((state.layer for state in states), default=0)
+    for state in sorted(states, key=lambda state: -state.layer):
+        yield (state.kind if layers == 1 else f"{state.kind} of layer {state.layer}"), state
+
+
+def _size(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "-" if value is None else "not finite"
+    return f"{value:.1e}" if value < 0.01 or value >= 100 else f"{value:.2g}"
+
+
+def _horizon(state: StateFlow, threshold: float) -> str:
+    if not state.measurable:
+        return "-"
+    lag = state.horizon(threshold)
+    return f">{len(state.norms) - 1}" if lag is None else str(lag)
+
+
+def to_json(results: Sequence[Result], source: str | None, unit: str) -> dict[str, Any]:
+    """Return the summary: what was run, and for every cell and state of it the numbers of the table and the files."""
+    shared = {key: value for key, value in results[0].measurement.settings.items() if key != "cell"}
+    return {"schema": SCHEMA, **shared, "text": source, "unit": unit, "results": [_entry(result) for result in results]}
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    report = result.measurement.report
+    return {
+        "cell": result.cell,
+        "when": result.when,
+        "status": report.status,
+        "training_loss": _plain(result.training_loss),
+        "loss": _plain(report.loss),
+        "verdict": report.verdict,
+        "states": [
+            {
+                "state": state.kind,
+                "layer": state.layer,
+                "relative": {str(lag): _plain(state.relative(lag)) for lag in lags(len(state.norms))},
+                "horizon": state.horizon(report.threshold),
+            }
+            for state in report.states
+        ],
+        "files": [str(path) for path in result.files],
+    }
+
+
+def _plain(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,109 @@
+"""Initialisers: each overwrites a tensor with `assign_` and returns it. Random ones follow `tg.manual_seed`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinygrad_rnn.engine.creation import eye, full, rand, randn, tensor
+from tinygrad_rnn.engine.graph import no_grad
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import ShapeError
+
+
+def constant_(t: Tensor, value: float) -> Tensor:
+    """Set every element to one number.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> nn.init.constant_(tg.zeros(2), 3.0).tolist()
+    [3.0, 3.0]
+    """
+    return t.assign_(full(t.shape, value, t.dtype, t.device))
+
+
+def zeros_(t: Tensor) -> Tensor:
+    """Set every element to 0."""
+    return constant_(t, 0.0)
+
+
+def ones_(t: Tensor) -> Tensor:
+    """Set every element to 1."""
+    return constant_(t, 1.0)
+
+
+@no_grad()
+def uniform_(t: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Draw every element from U(low, high).
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> bool(nn.init.uniform_(tg.zeros(100), -0.1, 0.1).abs().max() <= 0.1)
+    True
+    """
+    return t.assign_((rand(t.shape, dtype=t.dtype) * (high - low) + low).to(t.device))
+
+
+@no_grad()
+def normal_(t: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Draw every element from the normal distribution N(mean, std**2)."""
+    return t.assign_((randn(t.shape, dtype=t.dtype) * std + mean).to(t.device))
+
+
+def xavier_uniform_(t: Tensor, gain: float = 1.0) -> Tensor:
+    """Draw a weight (out, in) from U(-a, a), a = gain * sqrt(6 / (in + out)) (Glorot & Bengio 2010, eq. 16).
+
+    Raises:
+        ShapeError: fewer than two axes.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> bool(nn.init.xavier_uniform_(tg.zeros(3, 3)).abs().max() <= 1.0)
+    True
+    """
+    _must_be_matrix(t, "xavier_uniform_")
+    bound = gain * math.sqrt(6 / (t.shape[0] + t.shape[1]))
+    return uniform_(t, -bound, bound)
+
+
+def orthogonal_(t: Tensor, gain: float = 1.0) -> Tensor:
+    """Set a matrix to gain times a random one with orthonormal rows or columns, the fewer of both (Saxe et al. 2014).
+
+    Such a recurrent weight keeps the length of what it multiplies: gradients neither vanish nor explode through it.
+
+    Raises:
+        ShapeError: not a matrix.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> w = nn.init.orthogonal_(tg.zeros(3, 3, dtype="float64"))
+    >>> bool((w @ w.T - tg.eye(3, dtype="float64")).abs().max() < 1e-12)
+    True
+    """
+    _must_be_matrix(t, "orthogonal_")
+    rows, columns = t.shape
+    q, r = np.linalg.qr(randn(max(rows, columns), min(rows, columns), dtype="float64").numpy())
+    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # without this QR prefers some rotations (Mezzadri 2007)
+    return t.assign_(tensor(gain * (q if rows >= columns else q.T), t.dtype, t.device))
+
+
+def identity_(t: Tensor, gain: float = 1.0) -> Tensor:
+    """Set a matrix to gain times the identity: a ReLU network starts by copying its state (IRNN, Le et al. 2015).
+
+    Raises:
+        ShapeError: not a matrix.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> nn.init.identity_(tg.zeros(2, 2), 0.5).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+    _must_be_matrix(t, "identity_")
+    rows, columns = t.shape
+    return t.assign_(eye(rows, columns, t.dtype, t.device) * gain)
+
+
+def _must_be_matrix(t: Tensor, what: str) -> None:
+    if t.ndim != 2:
+        raise ShapeError(f"{what} needs a matrix (out, in), not a tensor of shape {t.shape}")

