@@ -26,12 +26,13 @@ from tinygrad_rnn.engine.creation import (
 from tinygrad_rnn.engine.graph import Op, enable_grad, no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, apply
 from tinygrad_rnn.engine.transforms import hessian, jacobian, jvp, vjp
+from tinygrad_rnn.serialization import load, save
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Generator", "Op", "Tensor", "apply", "arange", "bool_", "concat", "detect_anomaly", "enable_grad", "eye",
     "float32", "float64", "from_numpy", "full", "grad", "gradcheck", "gradgradcheck", "hessian", "int64", "jacobian",
-    "jvp", "manual_seed", "maximum", "minimum", "no_grad", "ones", "ones_like", "rand", "randn", "scope", "stack",
+    "jvp", "load", "manual_seed", "maximum", "minimum", "no_grad", "ones", "ones_like", "rand", "randn", "save", "scope", "stack",
     "tensor", "vjp", "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -259,7 +259,8 @@ def _picked(rows: Tensor, targets: Tensor) -> Tensor:
     """Return rows[i, targets[i]] of (N, C) rows: one `take` from the flattened rows."""
     count, classes = rows.shape
     starts = arange(0, count * classes, classes, device=rows.device) if classes else arange(0)
-    return rows.reshape(count * classes).take(targets.reshape(count) + starts)
+    flat = targets if targets.ndim == 1 else targets.reshape(count)
+    return rows.reshape(count * classes).take(flat + starts)
 
 
 def _like_targets(losses: Tensor, targets: Tensor) -> Tensor:

@@ -55,8 +55,8 @@ class Optimizer:
                 continue
             if p.dtype != dtype:
                 raise StateError(
-                    f"parameter {p.name or index} became {p.dtype}, but was {dtype} when this {type(self).__name__} was "
-                    f"made; make the optimizer after module.to(...)"
+                    f"parameter {p.name or index} became {p.dtype}, but was {dtype} when this {type(self).__name__} "
+                    f"was made; make the optimizer after module.to(...)"
                 )
             if dtype not in rates:  # numbers of this step, in float64 up to here, once per dtype
                 rates[dtype] = tuple(rate.cast(dtype) for rate in self._rates())

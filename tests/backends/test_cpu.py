@@ -159,7 +159,8 @@ def test_gradients_of_saturating_functions(kernel, data):
 @examples
 @given(x=arrays(FLOATS, specials=True))
 def test_power_with_a_scalar_exponent(exponent, x):
-    expected = reference.binary("pow", x, np.full(x.shape, exponent, x.dtype))  # a scalar takes short cuts there, too
+    # As an array: NumPy takes the square root where the exponent is the scalar 0.5, and (-inf) ** 0.5 becomes NaN.
+    expected = reference.binary("pow", x.reshape(-1), np.full(x.size, exponent, x.dtype)).reshape(x.shape)
     for power in (np.asarray(exponent, x.dtype), np.full((1,) * x.ndim, exponent, x.dtype)):
         result = run("binary", "pow", x, power)
         assert (result.dtype, result.shape, result.flags.c_contiguous) == (x.dtype, x.shape, True)
@@ -180,6 +181,10 @@ def test_where_of_equal_shapes(data):
     condition = data.draw(arrays(["bool"], shape=shape))
     a, b = (data.draw(arrays(FLOATS, specials=True, shape=shape)) for _ in range(2))
     check("where", condition, a, b, exact=True)
+
+
+def test_where_takes_any_nonzero_condition_as_true():
+    check("where", np.array([2, 0, 256]), np.ones(3), np.zeros(3), exact=True)
 
 
 @examples
@@ -370,10 +375,21 @@ def test_gather_and_scatter_add(data):
     check("scatter_add", source, index, axis, max(size, 1), exact=True)
 
 
-def test_scatter_add_out_of_range_raises():
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_scatter_add_counts_negative_and_repeated_positions(axis, dtype):
+    index = np.array([[0, -1, 2], [-4, 2, 3]])
+    shape = (2, 3, 5)
+    source = make(shape[:axis] + index.shape + shape[axis:], dtype, "plain", 0)
+    check("scatter_add", source, index, axis, 4, exact=True)
+
+
+def test_scatter_add_refuses_what_does_not_fit():
     for index in (3, -4):
         with pytest.raises(IndexError, match="out of range"):
             cpu.scatter_add(np.ones((1, 2)), np.array([index]), 0, 3)
+    with pytest.raises(ValueError, match="broadcast"):
+        cpu.scatter_add(np.ones((2, 2)), np.array([0, 1, 2]), 0, 3)
 
 
 # ---- writing, looking, random numbers --------------------------------------------------------------------------------

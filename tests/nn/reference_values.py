@@ -16,13 +16,14 @@ Arrays = dict[str, np.ndarray]
 
 
 @cache
-def _file(name: str) -> Arrays:
+def content(name: str) -> Arrays:
+    """Return a whole file: arrays by "case/what"."""
     return safetensors.numpy.load_file(Path(__file__).parent / "reference" / f"{name}.safetensors")
 
 
 def values(file: str, case: str) -> Arrays:
     """Return the arrays of one case by "what"."""
-    found = {key.removeprefix(case + "/"): value for key, value in _file(file).items() if key.startswith(case + "/")}
+    found = {key.removeprefix(case + "/"): value for key, value in content(file).items() if key.startswith(case + "/")}
     assert found, f"{file} has no case {case}: run python -m tests.nn.make_reference"
     return found
 

@@ -41,7 +41,7 @@ def test_a_batch_is_a_function_of_its_seed():
 
 
 def test_a_text_of_exactly_steps_plus_one_characters_is_enough():
-    inputs, targets = TextTask("abcd", steps=3).batch(2, seed=0)
+    _, targets = TextTask("abcd", steps=3).batch(2, seed=0)
     assert targets[:, 0].tolist() == [1, 2, 3]
     with pytest.raises(InputError, match="4 characters; 4 steps need at least 5"):
         TextTask("abcd", steps=4)

@@ -279,7 +279,7 @@ def gather(x: Array, index: Array, axis: int) -> Array:
 def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:
     """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added."""
     loop = _scatter_add["add", source.dtype]
-    if loop is None:
+    if loop is None or source.shape[axis : axis + index.ndim] != index.shape:  # where NumPy raises
         return reference.scatter_add(source, index, axis, size)
     inner = source.shape[axis + index.ndim :]
     out = np.zeros((*source.shape[:axis], size, *inner), source.dtype)

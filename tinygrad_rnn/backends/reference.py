@@ -177,7 +177,7 @@ def fill(shape: Shape, value: float | int | bool, dtype: np.dtype) -> Array:
 
 def gather(x: Array, index: Array, axis: int) -> Array:
     """Take slices of x along axis at the positions in index (int64, any shape, checked by the caller)."""
-    return np.take(x, index, axis=axis)
+    return np.asarray(np.take(x, index, axis=axis))
 
 
 def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:

@@ -213,7 +213,7 @@ def _sign(x):
 
 def _relu(x):
     zero = type(x)(0)
-    return zero if x < zero else x
+    return zero if x <= zero else x
 
 
 def _sin(x):

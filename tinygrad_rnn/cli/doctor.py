@@ -41,11 +41,11 @@ def run(options: argparse.Namespace) -> int:
     """Print what was found; return 1 if something required is missing."""
     findings = [*look()]
     for finding in findings:
-        mark = "ok" if finding.found else "MISSING" if finding.required else "-"
+        mark = "ok" if finding.found else "WRONG" if finding.required else "-"
         print(f"{mark:<8}{finding.name:<15}{finding.detail}")
-    missing = [finding.name for finding in findings if finding.required and not finding.found]
-    print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything required is there")
-    return 1 if missing else 0
+    wrong = [finding.name for finding in findings if finding.required and not finding.found]
+    print(f"\nnot in order: {', '.join(wrong)}" if wrong else "\neverything needed is there")
+    return 1 if wrong else 0
 
 
 def look() -> Iterator[Finding]:
@@ -76,7 +76,8 @@ def _numba() -> Finding:
     except ImportError as error:
         return Finding("numba", False, f"needed for the kernels ({error}): pip install numba, {instead}", required)
     if numba.config.DISABLE_JIT:
-        return Finding("numba", False, f"{numba.__version__}, switched off: unset NUMBA_DISABLE_JIT, {instead}", required)
+        advice = f"switched off: unset NUMBA_DISABLE_JIT, {instead}"
+        return Finding("numba", False, f"{numba.__version__}, {advice}", required)
     layer, threads = _threading_layer(), numba.config.NUMBA_NUM_THREADS
     return Finding("numba", True, f"{numba.__version__}, threading layer {layer}, {threads} threads", required)
 
@@ -101,7 +102,7 @@ def _engine() -> Finding:
         x.tanh().backward()
         right = x.grad is not None and math.isclose(x.grad.item(), 1 - math.tanh(0.5) ** 2, rel_tol=1e-5)
         backend = os.environ.get(backends.CPU_BACKEND_VARIABLE, "cpu")
-        return Finding("engine", right, f"backend {backend!r}: d tanh(x)/dx is {'right' if right else 'WRONG'}")
+        return Finding("engine", right, f"backend {backend!r}: d tanh(x)/dx is {'right' if right else 'wrong'}")
     except Exception as error:  # whatever it is: reporting it is the doctor's job
         return Finding("engine", False, f"{type(error).__name__}: {error}")
 
@@ -134,12 +135,13 @@ def _wasi() -> Finding:
 
 def _cuda() -> Finding:
     library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    unneeded = "not needed, this version computes on the CPU"
     try:
         driver = ctypes.CDLL(library)
         version, devices = ctypes.c_int(0), ctypes.c_int(0)
         works = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(devices)) == 0
         driver.cuDriverGetVersion(ctypes.byref(version))
     except (OSError, AttributeError):
-        return Finding("CUDA", False, f"no NVIDIA driver ({library}); not needed, this version computes on the CPU", False)
+        return Finding("CUDA", False, f"no NVIDIA driver ({library}); {unneeded}", required=False)
     found = f"driver for CUDA {version.value // 1000}.{version.value % 1000 // 10}, {devices.value} devices"
-    return Finding("CUDA", works, f"{found}; not needed, this version computes on the CPU", required=False)
+    return Finding("CUDA", works, f"{found}; {unneeded}", required=False)

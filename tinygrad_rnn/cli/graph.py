@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim, serialization, viz
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import CELLS
-from tinygrad_rnn.cli.problem import AnyTask, corpus_of, make_task, say
+from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.engine.creation import manual_seed
@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     corpus = corpus_of(options)
     task = make_task(options, corpus)
     cells = tuple(dict.fromkeys(options.cell or CELLS))
+    check_memory(options, task, cells)
     folder = Path(options.out)
     pictures = _pictures(options.format)
     names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(pictures)]
@@ -44,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_table(results, task.unit)
         print("\nwritten:")
-        for path in (path for result in results for path in result.files):
-            print(f"  {path}")
+        for stem in (folder / stem for cell in cells for stem in _stems(cell)):
+            print(f"  {stem}.{{{','.join(_kinds(pictures))}}}")
     return 0
 
 
@@ -80,8 +81,8 @@ def _measured(
     """Yield the results before and after training; each is on disk when it comes."""
     manual_seed(options.seed)
     model = SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
-    for when, stem in zip(("initial", "trained"), _stems(cell), strict=True):
-        if when == "trained" and options.train:
+    for when, stem in zip(("initial", "trained" if options.train else "untrained"), _stems(cell), strict=True):
+        if when == "trained":
             optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
             with training_progress(cell, options.train, task.unit) as advance:
                 for loss in fit(model, task, optimizer, options.train, options.batch, options.seed):
@@ -95,12 +96,11 @@ def _measured(
 def _write(measurement: Measurement, stem: Path, level: str, pictures: tuple[str, ...]) -> tuple[Path, ...]:
     """Write everything about one measurement; the paths are in the order of `_kinds`."""
     paths = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in _kinds(pictures)}
-    dot = viz.draw(measurement.report, level=level).source
+    dot = viz.dot_source(measurement.report, level=level)
     viz.render(dot, paths["dot"], "dot")
     text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
     write_whole(paths["flow.json"], text.encode())
-    about = {key: str(value) for key, value in measurement.settings.items()}
-    serialization.save(paths["run.safetensors"], measurement.run, about)
+    serialization.save(paths["run.safetensors"], measurement.run, {"settings": json.dumps(measurement.settings)})
     for kind in pictures:
         viz.render(dot, paths[kind], kind)
     return tuple(paths.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tinygrad_rnn import __version__
 
@@ -15,7 +15,9 @@ FORMATS = ("svg", "dot", "png", "pdf")
 LEVELS = ("cell", "ops")
 DTYPES = ("float32", "float64")
 
-EXIT_CODES = "exit codes: 0 ok, 1 a check failed, 2 wrong usage or bad input, 3 a needed tool is missing, 130 interrupted"
+EXIT_CODES = (
+    "exit codes: 0 ok, 1 a check failed, 2 wrong usage or bad input, 3 a needed tool is missing, 130 interrupted"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,19 +61,18 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
         "through the unrolled graph. Writes CELL.{dot,svg,flow.json,run.safetensors} and the same as CELL.init.*.",
     )
     # A repeated option would append to its default, so the default is applied by the command.
-    graph.add_argument(
-        "--cell", action="append", choices=CELLS, help="a cell to measure; may be repeated (default: all three)"
-    )
+    cell_help = "a cell to measure; may be repeated (default: all three)"
+    graph.add_argument("--cell", action="append", choices=CELLS, help=cell_help)
     _add_problem(graph, steps=40)
-    _add_model(graph, dtype="float64")
-    graph.add_argument("--batch", type=positive_int, default=32, metavar="B", help="examples trained and measured on (default: %(default)s)")
-    graph.add_argument("--train", type=whole_number, default=300, metavar="N", help="updates between the measurements (default: %(default)s)")
+    _add_model(graph)
+    _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
+    _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
+    _option(graph, "--train", 300, "updates between the measurements", type=whole_number, metavar="N")
     _add_seed(graph)
-    graph.add_argument("--level", choices=LEVELS, default="cell", help="draw gates and states, or every operation (default: %(default)s)")
-    graph.add_argument(
-        "--format", type=formats, metavar="LIST", help=f"pictures to write, of {','.join(FORMATS)} (default: dot,svg)"
-    )
-    graph.add_argument("--out", default="build/graph", metavar="DIR", help="folder for the files (default: %(default)s)")
+    _option(graph, "--level", "cell", "draw gates and states, or every operation", choices=LEVELS)
+    format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg)"
+    graph.add_argument("--format", type=formats, metavar="LIST", help=format_help)
+    _option(graph, "--out", "build/graph", "folder for the files", metavar="DIR")
     graph.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
 
@@ -82,29 +83,27 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         "train a model and keep it in a file",
         "Train a model and keep it, with all that is needed to continue or to sample from it, in a safetensors file.",
     )
-    train.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
+    _option(train, "--cell", "lstm", "the recurrent cell", choices=CELLS)
     _add_problem(train, steps=50)
-    _add_model(train, dtype="float32")
-    train.add_argument("--batch", type=positive_int, default=32, metavar="B", help="examples in a batch (default: %(default)s)")
-    train.add_argument("--updates", type=positive_int, default=1000, metavar="N", help="updates to have made at the end (default: %(default)s)")
-    train.add_argument("--lr", type=positive_float, default=0.005, metavar="X", help="Adam's learning rate (default: %(default)s)")
-    train.add_argument("--clip", type=positive_float, default=1.0, metavar="X", help="largest norm of a gradient (default: %(default)s)")
-    train.add_argument("--every", type=positive_int, default=250, metavar="N", help="save after so many updates (default: %(default)s)")
+    _add_model(train)
+    _option(train, "--dtype", "float32", "of the numbers computed with", choices=DTYPES)
+    _option(train, "--batch", 32, "examples in a batch", type=positive_int, metavar="B")
+    _option(train, "--updates", 1000, "updates to have made at the end", type=positive_int, metavar="N")
+    _option(train, "--lr", 0.01, "Adam's learning rate", type=positive_float, metavar="X")
+    _option(train, "--clip", 1.0, "largest norm of a gradient", type=positive_float, metavar="X")
+    _option(train, "--every", 250, "save after so many updates", type=positive_int, metavar="N")
     _add_seed(train)
-    train.add_argument("--out", default="model.safetensors", metavar="FILE", help="where to keep the model (default: %(default)s)")
-    train.add_argument(
-        "--resume", action="store_true", help="continue the model in --out, which brings its own task, sizes and seed"
-    )
+    _option(train, "--out", "model.safetensors", "where to keep the model", metavar="FILE")
+    resume_help = "continue the model in --out, which brings its own task, sizes and seed"
+    train.add_argument("--resume", action="store_true", help=resume_help)
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
-    sample.add_argument("--model", default="model.safetensors", metavar="FILE", help="a file written by train (default: %(default)s)")
-    sample.add_argument("--prompt", default="The ", metavar="TEXT", help="what the model reads first (default: %(default)s)")
-    sample.add_argument("--length", type=whole_number, default=300, metavar="N", help="characters to write (default: %(default)s)")
-    sample.add_argument(
-        "--temperature", type=non_negative_float, default=0.7, metavar="X", help="0 always takes the likeliest character (default: %(default)s)"
-    )
+    _option(sample, "--model", "model.safetensors", "a file written by train", metavar="FILE")
+    _option(sample, "--prompt", "The ", "what the model reads first", metavar="TEXT")
+    _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
+    _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
     _add_seed(sample)
 
 
@@ -120,20 +119,23 @@ def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
 # ---- options that commands share -----------------------------------------------------------------------------------
 
 
+def _option(parser: Parser, name: str, default: object, help: str, **rest: Any) -> None:
+    parser.add_argument(name, default=default, help=f"{help} (default: {default})", **rest)
+
+
 def _add_problem(parser: Parser, steps: int) -> None:
-    parser.add_argument("--task", choices=TASKS, default="text", help="what to learn (default: %(default)s)")
+    _option(parser, "--task", "text", "what to learn", choices=TASKS)
     parser.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: Python's language reference)")
-    parser.add_argument("--steps", type=positive_int, default=steps, metavar="T", help="length of a sequence (default: %(default)s)")
+    _option(parser, "--steps", steps, "length of a sequence", type=positive_int, metavar="T")
 
 
-def _add_model(parser: Parser, dtype: str) -> None:
-    parser.add_argument("--hidden", type=positive_int, default=64, metavar="H", help="size of the state (default: %(default)s)")
-    parser.add_argument("--layers", type=positive_int, default=1, metavar="L", help="cells stacked (default: %(default)s)")
-    parser.add_argument("--dtype", choices=DTYPES, default=dtype, help="of the numbers computed with (default: %(default)s)")
+def _add_model(parser: Parser) -> None:
+    _option(parser, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
+    _option(parser, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
 
 
 def _add_seed(parser: Parser) -> None:
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="S", help="same seed, same numbers (default: %(default)s)")
+    _option(parser, "--seed", 0, "same seed, same numbers", type=whole_number, metavar="S")
 
 
 # ---- types of values -----------------------------------------------------------------------------------------------

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import sys
+from collections.abc import Iterable
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
+from tinygrad_rnn.train import CELLS
 
 AnyTask = TextTask | AddingTask
 
@@ -51,6 +55,28 @@ def make_tasks(
         return task, task
     learned, held_out = corpus.text[:cut], corpus.text[cut:]
     return TextTask(learned, options.steps, vocabulary), TextTask(held_out, options.steps, vocabulary)
+
+
+def check_memory(options: argparse.Namespace, task: AnyTask, cells: Iterable[str]) -> None:
+    """Refuse sizes that cannot fit: the system would end the program without a word."""
+    gates = max(CELLS[cell].cell_type.gates for cell in cells)
+    size, layers = options.hidden, options.layers
+    weights = gates * size * (task.input_size + size * (2 * layers - 1)) + task.output_size * size
+    values = options.steps * options.batch * (task.input_size + 2 * gates * size * layers + task.output_size)
+    needed = 4 * (4 * weights + values)  # float32; a weight has its gradient and Adam's two moments
+    if needed > (there := _memory()):
+        raise InputError(
+            f"this takes more than {needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}; take smaller "
+            "--hidden, --layers, --batch or --steps"
+        )
+
+
+def _memory() -> float:
+    """Return the bytes of memory of this machine, infinitely many where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def _describe(corpus: Corpus, vocabulary: Vocabulary) -> None:

@@ -12,14 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 #: The loss shown is the mean over this many updates.
 SMOOTHED = 20
 
-#: Without a terminal, this many lines per training.
+#: Without a terminal, one line after the first update and this many more.
 LINES = 3
 
 
 @contextmanager
 def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iterator[Callable[[float], None]]:
-    """Show the progress of `total` updates, of which `first` were made before; the block gets a function to call with the
-    loss of each update."""
+    """Show the progress of `total` updates, of which `first` were made before.
+
+    The block gets a function to call with the loss of each update.
+    """
     console = Console(stderr=True)
     recent: deque[float] = deque(maxlen=SMOOTHED)
     done = first
@@ -28,7 +30,7 @@ def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iter
         return f"{sum(recent) / len(recent):.3f} {unit}"
 
     if not console.is_terminal:
-        marks = {first + (total - first) * line // LINES for line in range(1, LINES + 1)}
+        marks = {first + 1, *(first + (total - first) * line // LINES for line in range(1, LINES + 1))}
 
         def line(loss: float) -> None:
             nonlocal done
@@ -40,8 +42,9 @@ def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iter
         yield line
         return
 
-    columns = (TextColumn("{task.description:<6}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
+    label_of, loss_of = TextColumn("{task.description:<5}"), TextColumn("{task.fields[loss]}")
+    columns = (label_of, BarColumn(), MofNCompleteColumn(), loss_of, TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
         bar = bars.add_task(label, total=total, completed=first, loss="")
 
         def advance(loss: float) -> None:

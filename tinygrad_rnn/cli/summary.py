@@ -20,12 +20,20 @@ SCHEMA = "tinygrad_rnn.graph/1"
 WIDTH = 100
 
 
+class Output(Console):
+    """Leaves a reader that went away to `main`; rich would exit with 1, which here means that a check failed."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich has caught."""
+        raise BrokenPipeError
+
+
 @dataclass(frozen=True)
 class Result:
     """One cell before or after training.
 
     Attributes:
-        when: "initial" or "trained".
+        when: "initial", "trained" or, with no updates between both, "untrained".
         training_loss: the mean loss that training minimises, on the batch measured.
         files: what was written about it.
     """
@@ -44,13 +52,13 @@ def lags(steps: int) -> list[int]:
 
 def print_table(results: Sequence[Result], unit: str) -> None:
     """Print a row for every cell, before and after training, and kind of state."""
-    console = Console()
+    console = Output()
     if not console.is_terminal:
-        console = Console(width=WIDTH)
+        console = Output(width=WIDTH)
     shown = lags(results[0].measurement.settings["steps"])
     threshold = results[0].measurement.report.threshold
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), title_justify="left", title_style="")
-    for heading in ("cell", "", "state"):
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("cell", "weights", "state"):
         table.add_column(heading, no_wrap=True)
     for heading in [*(f"lag {lag}" for lag in shown), "horizon"]:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -65,11 +73,13 @@ def print_table(results: Sequence[Result], unit: str) -> None:
             first = False
     console.print(table)
     console.print(
-        "lag d: gradient of the loss at the last step T that reaches the state at T-d, relative to the state at T.\n"
-        f"horizon: the first lag with less than {threshold:.0%}; the verdict goes by the state that reaches furthest.",
+        "lag d: gradient of the loss at step T that reaches the state at step T-d,\n"
+        "relative to the gradient at the state of step T itself.\n"
+        f"horizon: the first lag with less than {threshold:.0%}. The verdict goes by the state\n"
+        "whose gradient reaches furthest.\n",
         highlight=False,
     )
-    console.print(f"\nloss over all steps, {unit}:" if unit == "nats/char" else f"\nloss, {unit}:", highlight=False)
+    console.print(f"loss in {unit}:", highlight=False)
     for cell in dict.fromkeys(result.cell for result in results):
         losses = [f"{result.training_loss:.3f}" for result in results if result.cell == cell]
         console.print(f"  {cell:<5} {' -> '.join(losses)}", highlight=False)
@@ -80,7 +90,7 @@ def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
     states = result.measurement.report.states
     layers = 1 + max((state.layer for state in states), default=0)
     for state in sorted(states, key=lambda state: -state.layer):
-        yield (state.kind if layers == 1 else f"{state.kind} of layer {state.layer}"), state
+        yield (state.kind if layers == 1 else f"layer {state.layer} {state.kind}"), state
 
 
 def _size(value: float | None) -> str:

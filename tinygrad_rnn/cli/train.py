@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import writable_folder
-from tinygrad_rnn.cli.problem import AnyTask, corpus_of, make_tasks, say
+from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, make_tasks, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError, StateError
@@ -21,7 +22,14 @@ from tinygrad_rnn.tasks import TextTask, Vocabulary
 from tinygrad_rnn.train import Checkpoint, SequenceModel, evaluate, fit, load_checkpoint, save_checkpoint
 
 #: What a resumed training takes from the file instead of the command line.
-REMEMBERED = {"task": str, "text": (str, type(None)), "steps": int, "batch": int, "clip": float, "seed": int}
+REMEMBERED: dict[str, type | tuple[type, ...]] = {
+    "task": str,
+    "text": (str, type(None)),
+    "steps": int,
+    "batch": int,
+    "clip": float,
+    "seed": int,
+}
 
 #: The loss before and after is the mean over this many sequences.
 EVALUATED = 256
@@ -63,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _begin(options: argparse.Namespace) -> Training:
     task, held_out = make_tasks(options, corpus_of(options), None)
+    check_memory(options, task, [options.cell])
     if options.text is not None:
         options.text = str(Path(options.text).resolve())  # to find it again, from wherever the training is resumed
     manual_seed(options.seed)
@@ -91,7 +100,7 @@ def _resume(options: argparse.Namespace) -> Training:
     return Training(checkpoint.model, optimizer, task, held_out, updates)
 
 
-def _setting(checkpoint: Checkpoint, name: str, kind: type | tuple[type, ...]) -> object:
+def _setting(checkpoint: Checkpoint, name: str, kind: type | tuple[type, ...]) -> Any:
     value = checkpoint.settings[name]
     if not isinstance(value, kind):
         raise TypeError(f"{name} is {value!r}")

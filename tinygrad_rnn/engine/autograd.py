@@ -46,14 +46,15 @@ def walk(
     *,
     create_graph: bool = False,
     free: bool = False,
+    retain: bool = False,
     wanted: set[Edge] | None = None,
     on_edge: EdgeObserver | None = None,
     on_node: NodeObserver | None = None,
 ) -> list[tuple[Edge, Tensor]]:
     """Run the backward pass and return the gradients of the leaves, or of the wanted edges only.
 
-    With `create_graph` the pass itself is recorded. `free` drops each node's way back once it was used. Hooks and
-    retained gradients take effect on every node passed.
+    With `create_graph` the pass itself is recorded. `free` drops each node's way back once it was used.
+    `retain` leaves gradients where `retain_grad` asked for them. Hooks are called on every node passed.
     """
     order = topological(node for node, _ in roots)
     if wanted is not None:
@@ -84,7 +85,7 @@ def walk(
                 else:
                     grads = tuple([sums.pop((node, index)) for index in range(len(node.outputs))])
                 if node.infos is not None:
-                    grads = _call_hooks(node, grads)
+                    grads = _call_hooks(node, grads, retain)
                 if watched or node.op is None:
                     for index, grad in enumerate(grads):
                         if grad is not None:
@@ -233,7 +234,7 @@ def fit(message: Tensor, target: Any, child: Node) -> Tensor:
     return message if message._data.dtype is target.dtype else message.cast(target.dtype)
 
 
-def _call_hooks(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def _call_hooks(node: Node, grads: tuple[Tensor | None, ...], retain: bool) -> tuple[Tensor | None, ...]:
     """Let hooks see and replace complete gradients, and keep those asked for with `retain_grad`."""
     result = list(grads)
     for index, info in (node.infos or {}).items():
@@ -244,7 +245,7 @@ def _call_hooks(node: Node, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | 
             replaced = hook(grad)
             if replaced is not None:
                 grad = _fitting(replaced, grad, node)
-        if info.retain and node.op is not None:
+        if retain and info.retain and node.op is not None:
             info.grad = grad
         result[index] = grad
     return tuple(result)
@@ -288,7 +289,7 @@ def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Te
 def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create_graph: bool) -> None:
     """Accumulate the gradient of `output` into the `.grad` of every leaf; see `Tensor.backward`."""
     seed = seed_for(output, gradient, create_graph, "backward")
-    found = walk([output._edge], [seed], create_graph=create_graph, free=not (retain_graph or create_graph))
+    found = walk([output._edge], [seed], create_graph=create_graph, free=not (retain_graph or create_graph), retain=True)
     taken = {_memory(seed)} if gradient is not None else set()
     with grad_mode(create_graph):
         for (node, index), grad in found:
@@ -334,7 +335,7 @@ def grad(
     tensor_type = Node.tensor_type
     many_outputs = (outputs,) if isinstance(outputs, tensor_type) else tuple(outputs)
     many_inputs = (inputs,) if isinstance(inputs, tensor_type) else tuple(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, tensor_type):
+    if not isinstance(grad_outputs, tuple | list):
         grad_outputs = (grad_outputs,) * len(many_outputs)
     if len(grad_outputs) != len(many_outputs):
         raise GraphError(f"grad: {len(many_outputs)} outputs but {len(grad_outputs)} grad_outputs; give one for each")

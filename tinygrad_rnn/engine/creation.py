@@ -71,11 +71,15 @@ def full(
     """Return a tensor with every element set to a number; its dtype follows the number unless given."""
     if dtype is None:
         dtype = dtypes.float32 if isinstance(value, float) else dtypes.of_array(np.asarray(value))
-    sizes = _one_tuple((shape,))
+    backend = backends.get(device)
+    return Tensor._leaf(backend.fill(_sizes((shape,)), value, dtypes.resolve(dtype)), backend, requires_grad)
+
+
+def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
+    sizes = _one_tuple(given)
     if any(size < 0 for size in sizes):
         raise ShapeError(f"a tensor cannot have the negative size in shape {sizes}")
-    backend = backends.get(device)
-    return Tensor._leaf(backend.fill(sizes, value, dtypes.resolve(dtype)), backend, requires_grad)
+    return sizes
 
 
 def zeros(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
@@ -166,7 +170,7 @@ def randn(
 
 
 def _drawn(kind: str, shape: tuple[Any, ...], dtype: Any, requires_grad: bool, generator: Generator | None) -> Tensor:
-    values = (generator or default_generator).draw(kind, _one_tuple(shape), dtype)
+    values = (generator or default_generator).draw(kind, _sizes(shape), dtype)
     if requires_grad:
         values.requires_grad = True
     return values

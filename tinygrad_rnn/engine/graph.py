@@ -75,14 +75,13 @@ class Storage:
 
 
 class OutputInfo:
-    """What is attached to one output of a node: its gradient, hooks, retain flag and name."""
+    """What is attached to one output of a node for the backward pass: its gradient, hooks and retain flag."""
 
-    __slots__ = ("grad", "hooks", "name", "retain")
+    __slots__ = ("grad", "hooks", "retain")
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
         self.hooks: list[Callable[[Tensor], Tensor | None]] = []
-        self.name: str | None = None
         self.retain = False
 
 
@@ -104,7 +103,7 @@ class Node:
     tensor_type: ClassVar[type[Tensor]]  # set by tensor.py: a node hands out handles, yet this floor imports none
 
     __slots__ = (
-        "__weakref__", "attrs", "backend", "constant", "infos", "line", "op", "outputs", "parents", "requires_grad",
+        "__weakref__", "attrs", "backend", "constant", "infos", "line", "names", "op", "outputs", "parents", "requires_grad",
         "scope", "serial", "storage",
     )  # fmt: skip
 
@@ -129,6 +128,7 @@ class Node:
         self.serial = serial
         self.storage: Storage | None = None
         self.infos: dict[int, OutputInfo] | None = None
+        self.names: dict[int, str] | None = None
         self.constant = False  # a Python scalar: drawn inside the op that uses it
         self.line: str | None = None  # where it was made, known only under detect_anomaly()
 
@@ -171,6 +171,13 @@ class Node:
 
     # ---- what is attached to its outputs -----------------------------------------------------------------------
 
+    def set_name(self, index: int, name: str) -> None:
+        """Name an output; see `Tensor.named`."""
+        if self.names is None:
+            self.names = {index: name}
+        else:
+            self.names[index] = name
+
     def info(self, index: int) -> OutputInfo:
         """Return what is attached to an output, made on the first call."""
         if self.infos is None:
@@ -181,8 +188,7 @@ class Node:
 
     def name_of(self, index: int) -> str | None:
         """Return the name given to an output with `named`, or None."""
-        info = self.infos.get(index) if self.infos else None
-        return info.name if info else None
+        return self.names.get(index) if self.names else None
 
     def shared_storage(self) -> Storage:
         """Return the storage record, made on the first call: from then on writes are noticed."""

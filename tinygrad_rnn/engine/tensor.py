@@ -135,7 +135,7 @@ class Tensor:
 
     def named(self, name: str) -> Self:
         """Name this output for drawings, listings and gradient flow ("h" and "c" are states); returns itself."""
-        self._node.info(self._index).name = name
+        self._node.set_name(self._index, name)
         return self
 
     def __len__(self) -> int:
@@ -148,6 +148,8 @@ class Tensor:
 
     def __repr__(self) -> str:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        if not self.size:
+            text += f", shape={self.shape}"
         extra = "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.bool_) else f", dtype={self.dtype}"
         if self._node.op is not None:
             extra += f", op={self._node.op.name}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.autograd import Sums, send, walk
+from tinygrad_rnn.engine.autograd import Message, Sums, send, walk
 from tinygrad_rnn.engine.graph import Edge, Node, Scope, Slice, grad_mode
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, ShapeError
@@ -91,7 +91,7 @@ def grads_at_hand(root: Tensor) -> FlowReport:
     for node in survey.nodes:
         grads = [info.grad for info in (node.infos or {}).values() if info.grad is not None]
         if grads:
-            found[node] = math.hypot(*[norm(grad) for grad in grads])
+            found[node] = math.hypot(*[norm(grad.numpy()) for grad in grads])
     return FlowReport(
         batch=1,
         loss=float(root.numpy().mean()) if root.size else math.nan,
@@ -106,11 +106,11 @@ def grads_at_hand(root: Tensor) -> FlowReport:
     )
 
 
-def norm(values: Tensor | np.ndarray) -> float:
+def norm(values: np.ndarray) -> float:
     """Return the L2 norm in float64, also where squares would overflow or fall below the smallest number."""
-    array = values.numpy() if isinstance(values, Tensor) else values
-    flat = array.astype(np.float64, copy=False).ravel()
-    squares = float(np.dot(flat, flat))
+    flat = values.astype(np.float64, copy=False).ravel()
+    with np.errstate(over="ignore"):
+        squares = float(np.dot(flat, flat))
     if 1e-280 < squares < math.inf or not flat.size:
         return math.sqrt(squares)
     largest = float(np.abs(flat).max())
@@ -135,14 +135,13 @@ class _Meter:
         self.weights = _StepSums(survey, batch)
 
     def node(self, node: Node, index: int, grad: Tensor) -> None:
-        self.sizes[node, index] = norm(grad) / self.scale(node)
+        self.sizes[node, index] = norm(grad.numpy()) / self.scale(node)
         if node in self.survey.anchors:
             self.of_anchors.setdefault(node, {})[index] = grad
 
-    def edge(self, child: Node, position: int, message: Tensor | Slice) -> None:
+    def edge(self, child: Node, position: int, message: Message) -> None:
         parent = child._edges()[position][0]
-        grad = message.grad if type(message) is Slice else message
-        self.messages[child, position] = norm(grad) / self.scale(parent)
+        self.messages[child, position] = norm(_reached(message)[1]) / self.scale(parent)
         if parent in self.survey.sources and child not in self.survey.sources:
             self.weights.add(child, position, message)
 
@@ -165,7 +164,7 @@ class _StepSums:
         self.batch = batch
         self.outside: set[Node] = set()  # parameters used outside any step
         self.due: Counter[tuple[Node, int]] = Counter()  # how many messages are still to come
-        for child, position, parent in _uses(survey):
+        for child, parent in _uses(survey):
             for leaf in survey.sources[parent]:
                 step = survey.step[child]
                 if step is None:
@@ -177,7 +176,7 @@ class _StepSums:
         self.per_step: dict[Node, dict[int, float]] = {}
         self.running: dict[Node, dict[int, float]] = {}
 
-    def add(self, child: Node, position: int, message: Tensor | Slice) -> None:
+    def add(self, child: Node, position: int, message: Message) -> None:
         edge = child._edges()[position]
         step = self.survey.step[child]
         leaves = [leaf for leaf in self.survey.sources[edge[0]] if leaf not in self.outside]
@@ -207,37 +206,40 @@ class _StepSums:
         self.running.setdefault(leaf, {})[step] = norm(total) / self.batch
 
 
-def _uses(survey: Survey) -> Iterator[tuple[Node, int, Node]]:
-    """Yield (child, position, parent) wherever a parameter, or what only moves it, enters a computation."""
+def _uses(survey: Survey) -> Iterator[tuple[Node, Node]]:
+    """Yield (child, parent) wherever a parameter, or what only moves it, enters a computation."""
     for child in survey.nodes:
-        if child in survey.sources or not child.requires_grad:
-            continue
-        for position, (parent, _) in enumerate(child._edges()):
-            if parent in survey.sources:
-                yield child, position, parent
+        if child.requires_grad and child not in survey.sources:
+            for parent, _ in child._edges():
+                if parent in survey.sources:
+                    yield child, parent
 
 
-def _to_leaves(edge: Edge, message: Tensor | Slice) -> Iterator[tuple[Node, Any, np.ndarray]]:
+def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.ndarray]]:
     """Follow a message back through movement ops; yield each parameter with the index it reaches there."""
-    waiting: list[tuple[Edge, Tensor | Slice]] = [(edge, message)]
+    waiting = [(edge, message)]
+
+    def receive(edge: Edge, message: Message, position: int) -> None:
+        waiting.append((edge, message))
+
     while waiting:
         (node, index), message = waiting.pop()
         if node.op is None:
-            part = message if type(message) is Slice else Slice((), message)
-            yield node, part.index, part.grad.numpy()
-            continue
-        sums = Sums(in_place=True)
-        sums.add((node, index), message)
-        waiting += [(node._edges()[position], sent) for position, sent in _messages(node, sums)]
+            yield node, *_reached(message)
+        else:
+            sums = Sums(in_place=True)
+            sums.add((node, index), message)
+            with grad_mode(False):
+                send(node, [sums.pop((node, i)) for i in range(len(node.outputs))], receive, dense=True)
 
 
-def _messages(node: Node, sums: Sums) -> Iterator[tuple[int, Tensor | Slice]]:
-    """Yield what a node sends to each input that requires grad, from the gradients of its outputs."""
-    grads = [sums.pop((node, index)) for index in range(len(node.outputs))]
-    with grad_mode(False):
-        sent: list[tuple[int, Tensor | Slice]] = []
-        send(node, grads, lambda edge, message, position: sent.append((position, message)), dense=True)
-    yield from sent
+def _reached(message: Message) -> tuple[Any, np.ndarray]:
+    """Return the part of the parent that a message reaches, as an index, and its values."""
+    if isinstance(message, Tensor):
+        return (), message.numpy()
+    if isinstance(message, Slice):
+        return message.index, message.grad.numpy()
+    return (), message.dense().numpy()
 
 
 @contextmanager
@@ -328,28 +330,30 @@ def _past_unnamed(survey: Survey, start: Node, grads: dict[int, Tensor], batch: 
     for index, grad in grads.items():
         sums.add((start, index), grad)
     ends: dict[Edge, None] = {}
-    queued = {start.serial: start}
-    waiting = [-start.serial]
+    nodes = {start.serial: start}
+    waiting = [-start.serial]  # the youngest first
+
+    def receive(edge: Edge, message: Message, position: int) -> None:
+        parent = edge[0]
+        if parent in survey.sources:
+            return
+        sums.add(edge, message)
+        if parent in survey.anchors:
+            ends[edge] = None
+        elif parent.serial not in nodes:
+            nodes[parent.serial] = parent
+            heapq.heappush(waiting, -parent.serial)
+
     while waiting:
-        node = queued[-heapq.heappop(waiting)]
-        if node.op is None:
-            continue
-        for position, message in _messages(node, sums):
-            edge = node._edges()[position]
-            parent = edge[0]
-            if parent in survey.sources:
-                continue
-            sums.add(edge, message)
-            if parent in survey.anchors:
-                ends[edge] = None
-            elif parent.serial not in queued:
-                queued[parent.serial] = parent
-                heapq.heappush(waiting, -parent.serial)
+        node = nodes[-heapq.heappop(waiting)]
+        if node.op is not None:
+            with grad_mode(False):
+                send(node, [sums.pop((node, index)) for index in range(len(node.outputs))], receive, dense=False)
     sizes: dict[Node, float] = {}
     for edge in ends:
         total = sums.pop(edge)
         if total is not None:
-            sizes[edge[0]] = math.hypot(sizes.get(edge[0], 0.0), norm(total) / math.sqrt(batch))
+            sizes[edge[0]] = math.hypot(sizes.get(edge[0], 0.0), norm(total.numpy()) / math.sqrt(batch))
     return sizes
 
 
@@ -368,13 +372,15 @@ def _states(survey: Survey, meter: _Meter) -> tuple[StateFlow, ...]:
     flows = []
     for scope, kinds in found.items():
         steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
+        made = list(next(iter(kinds.values())))
+        backward = ("reverse", None) in scope or made[0] > made[-1]
         for kind in STATE_KINDS:
             if kind in kinds:
                 flows.append(
                     StateFlow(
                         kind=kind,
                         layer=next((index or 0 for name, index in reversed(scope) if name == "layer"), 0),
-                        direction="reverse" if ("reverse", None) in scope else "forward",
+                        direction="reverse" if backward else "forward",
                         scope=scope,
                         steps=steps,
                         norms=np.array([kinds[kind].get(step, 0.0) for step in steps]),

@@ -149,7 +149,7 @@ class FlowReport:
         if not self.states:
             return ()
         last = max(self.states, key=lambda state: (state.direction == "forward", state.layer))
-        return tuple(s for s in self.states if (s.layer, s.direction, s.scope) == (last.layer, last.direction, last.scope))
+        return tuple(state for state in self.states if state.scope == last.scope)
 
     def state(self, kind: str) -> StateFlow | None:
         """Return the flow of the cell's "h" or "c", or None."""
@@ -240,15 +240,15 @@ class FlowReport:
                     "hidden_grad": _plain(kinds.get("h")),
                     "cell_grad": _plain(kinds.get("c")),
                 }
-                for (_, layer, direction), kinds in self._layers().items()
+                for (_, layer, direction), kinds in self._lanes().items()
             ],
         }
 
-    def _layers(self) -> dict[tuple[Scope, int, str], dict[str, np.ndarray]]:
-        layers: dict[tuple[Scope, int, str], dict[str, np.ndarray]] = {}
+    def _lanes(self) -> dict[tuple[Scope, int, str], dict[str, np.ndarray]]:
+        lanes: dict[tuple[Scope, int, str], dict[str, np.ndarray]] = {}
         for state in self.states:
-            layers.setdefault((state.scope, state.layer, state.direction), {})[state.kind] = state.norms
-        return layers
+            lanes.setdefault((state.scope, state.layer, state.direction), {})[state.kind] = state.norms
+        return lanes
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,8 @@ class Survey:
         position: where in that order a node is.
         children: the nodes that read a node, once per input.
         step: the time step of a node, or None; data read in one step only belongs to that step.
-        names: a readable name for every node, no two alike.
+        paths: what a node is called, with where it lies: "t3/forget_gate/f"; no two alike.
+        names: the same as an identifier: "t3_forget_gate_f"; no two alike.
         sources: for parameters and what only moves their elements: the parameters behind it.
         anchors: nodes with a named output, and the root: what is left when the ops in between are folded away.
     """
@@ -44,7 +45,9 @@ class Survey:
         for node in self.nodes:
             self._find_sources(node)
         self.leaf_names = _leaf_names(self.nodes)
-        self.names = self._named()
+        self.paths: dict[Node, str] = {}
+        self.names: dict[Node, str] = {}
+        self._name_all()
         self.anchors = {n for n in self.nodes if n is root or (n.op is not None and label_of(n) is not None)}
 
     def _placed(self, node: Node) -> Scope:
@@ -64,29 +67,24 @@ class Survey:
             if all(parent in self.sources for parent in parents):
                 self.sources[node] = tuple(dict.fromkeys(s for parent in parents for s in self.sources[parent]))
 
-    def _named(self) -> dict[Node, str]:
+    def _name_all(self) -> None:
         shared = _common_prefix([before_step(self._place[n]) for n in self.nodes if self.step[n] is not None])
-        names: dict[Node, str] = {}
         counts: dict[str, int] = {}
         taken: set[str] = set()
         for node in self.nodes:
             place, step = self._place[node], self.step[node]
-            if step is None:
-                parts = _words(place)
-            else:
+            parts = _words(place)
+            if step is not None:
                 before = before_step(place)
                 parts = [f"t{step}", *_words(before[len(shared) :]), *_words(place[len(before) + 1 :])]
-            name = re.sub(r"\W+", "_", "_".join([*parts, self._last_name(node)]), flags=re.ASCII)
-            unique, count = name, counts.get(name, 0) + 1
-            while count > 1 or unique in taken:
-                unique = f"{name}_{count}"
-                if count > 1 and unique not in taken:
-                    break
+            path = "/".join([*parts, self._last_name(node)])
+            name = re.sub(r"\W+", "_", path, flags=re.ASCII)
+            count = counts.get(name, 0) + 1
+            while name + (suffix := f"_{count}" if count > 1 else "") in taken:
                 count += 1
             counts[name] = count
-            taken.add(unique)
-            names[node] = unique
-        return names
+            taken.add(name + suffix)
+            self.paths[node], self.names[node] = path + suffix, name + suffix
 
     def _last_name(self, node: Node) -> str:
         if node in self.leaf_names:
@@ -121,7 +119,7 @@ def edges_of(node: Node) -> Iterator[Edge]:
 
 def label_of(node: Node) -> str | None:
     """Return what `named` called a node; its outputs' names side by side if several have one."""
-    names = [node.name_of(index) for index in range(len(node.outputs))] if node.infos else []
+    names = [node.name_of(index) for index in range(len(node.outputs))]
     return ", ".join(name for name in names if name) or None
 
 

@@ -203,16 +203,15 @@ class LSTMCell(Cell):
     def step(self, projected: Tensor, state: tuple[Tensor, Tensor], recurrent: Tensor) -> tuple[Tensor, Tensor]:
         """Return (h', c')."""
         h, c = state
-        size = recurrent.shape[0]
-        gates = projected + h @ recurrent
+        net_i, net_f, net_g, net_o = (projected + h @ recurrent).chunk(4, axis=-1)
         with scope("input_gate"):
-            i = gates[..., :size].sigmoid().named("i")
+            i = net_i.sigmoid().named("i")
         with scope("forget_gate"):
-            f = gates[..., size : 2 * size].sigmoid().named("f")
+            f = net_f.sigmoid().named("f")
         with scope("candidate"):
-            g = gates[..., 2 * size : 3 * size].tanh().named("g")
+            g = net_g.tanh().named("g")
         with scope("output_gate"):
-            o = gates[..., 3 * size :].sigmoid().named("o")
+            o = net_o.sigmoid().named("o")
         c = (f * c + i * g).named("c")
         h = (o * c.tanh()).named("h")
         return h, c
@@ -244,12 +243,13 @@ class GRUCell(Cell):
     def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
         """Return h' (..., H)."""
         h = state
-        size = recurrent.shape[0]
         from_state = h @ recurrent if self.bias_hh is None else h @ recurrent + self.bias_hh
+        x_r, x_z, x_n = projected.chunk(3, axis=-1)
+        h_r, h_z, h_n = from_state.chunk(3, axis=-1)
         with scope("reset_gate"):
-            r = (projected[..., :size] + from_state[..., :size]).sigmoid().named("r")
+            r = (x_r + h_r).sigmoid().named("r")
         with scope("update_gate"):
-            z = (projected[..., size : 2 * size] + from_state[..., size : 2 * size]).sigmoid().named("z")
+            z = (x_z + h_z).sigmoid().named("z")
         with scope("candidate"):
-            n = (projected[..., 2 * size :] + r * from_state[..., 2 * size :]).tanh().named("n")
+            n = (x_n + r * h_n).tanh().named("n")
         return (n + z * (h - n)).named("h")  # (1 - z) * n + z * h with one product less

@@ -58,7 +58,7 @@ def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[li
     What does not depend on the state is computed before the loop: the projection of all inputs in one product, and a
     contiguous W_hh.T, which multiplies faster than the transposed view.
     """
-    projected = cell.project(x)
+    projected = cell.project(x).unbind()
     recurrent = cell.weight_hh.T.copy()
     outputs: dict[int, Tensor] = {}
     for t in order(len(x), reverse):
@@ -265,6 +265,9 @@ class RNN(Recurrent):
         cell: RNNCell = super().cell(layer, reverse)
         cell.phi = self.phi
         return cell
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
 
 
 class LSTM(Recurrent):

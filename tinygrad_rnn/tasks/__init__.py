@@ -4,3 +4,5 @@ from tinygrad_rnn.tasks.adding import AddingTask
 from tinygrad_rnn.tasks.corpus import Corpus, default_corpus, read_corpus
 from tinygrad_rnn.tasks.text import TextTask
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
+
+__all__ = ["AddingTask", "Corpus", "TextTask", "Vocabulary", "default_corpus", "read_corpus"]

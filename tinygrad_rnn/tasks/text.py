@@ -37,8 +37,8 @@ class TextTask:
     def __init__(self, text: str, steps: int, vocabulary: Vocabulary | None = None) -> None:
         if len(text) < steps + 1:
             raise InputError(
-                f"the text has {len(text)} characters; {steps} steps need at least {steps + 1}, as each step's target is "
-                "the next character: take a longer text, or fewer --steps"
+                f"the text has {len(text)} characters; {steps} steps need at least {steps + 1}, as the target of each "
+                "step is the next character: take a longer text, or fewer --steps"
             )
         self.steps = steps
         self.vocabulary = vocabulary or Vocabulary.of(text)

@@ -5,3 +5,8 @@ from tinygrad_rnn.train.loop import Task, evaluate, fit
 from tinygrad_rnn.train.measure import Measurement, measure
 from tinygrad_rnn.train.model import CELLS, SequenceModel
 from tinygrad_rnn.train.sampling import sample
+
+__all__ = [
+    "CELLS", "Checkpoint", "Measurement", "SequenceModel", "Task", "evaluate", "fit", "load_checkpoint", "measure",
+    "sample", "save_checkpoint",
+]  # fmt: skip

@@ -49,8 +49,8 @@ def save_checkpoint(
         "num_layers": model.rnn.num_layers,
         "dtype": str(model.dtype),
     }
-    texts = {"format": FORMAT, "model": json.dumps(build), "settings": json.dumps(dict(settings))}
-    serialization.save(path, state, texts)
+    # One text, as safetensors puts several in a different order each time.
+    serialization.save(path, state, {FORMAT: json.dumps({"model": build, "settings": dict(settings)})})
 
 
 def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
@@ -59,13 +59,14 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     Raises:
         InputError: there is no such file, or it is not such a file.
     """
-    texts = serialization.load_metadata(path)
-    if texts.get("format") != FORMAT:
+    text = serialization.load_metadata(path).get(FORMAT)
+    if text is None:
         raise InputError(f"{path} is not a model written by `tinygrad-rnn train`; make one with that command")
     state = serialization.load(path)
     try:
-        model = SequenceModel(**json.loads(texts["model"]))
-        settings = dict(json.loads(texts["settings"]))
+        about = json.loads(text)
+        model = SequenceModel(**about["model"])
+        settings = dict(about["settings"])
         model.load_state_dict(_part(state, "model."))
     except (KeyError, TypeError, ValueError, TinygradError) as error:
         reason = str(error).splitlines()[0]
@@ -75,4 +76,3 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-

@@ -14,7 +14,7 @@ from tinygrad_rnn.train.model import SequenceModel
 
 
 def sample(
-    model: SequenceModel, prompt: Sequence[int], length: int, temperature: float = 1.0, seed: int = 0
+    model: SequenceModel, prompt: Sequence[int] | np.ndarray, length: int, temperature: float = 1.0, seed: int = 0
 ) -> Iterator[int]:
     """Yield `length` numbers that continue a prompt.
 

@@ -5,30 +5,36 @@ An arrow points the way the forward pass went; its colour and width are those of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from tinygrad_rnn.engine.graph import scope_text
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, grads_at_hand
-from tinygrad_rnn.viz.scale import DECADES, Look, colour, look
+from tinygrad_rnn.flow import EdgeFlow, FlowReport, grads_at_hand
+from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz.scale import DECADES, Look, look
 
 if TYPE_CHECKING:
     import graphviz
 
 #: With more nodes than this, gates and states are drawn alone unless asked otherwise.
 MOST_OPS = 150
-SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
+
+Attributes = dict[str, str]
 
 _GRAPH = {
     "rankdir": "LR", "labelloc": "t", "labeljust": "l", "fontname": "Helvetica", "fontsize": "16", "nodesep": "0.12",
-    "ranksep": "0.3", "charset": "UTF-8", "outputorder": "edgesfirst",
+    "ranksep": "0.3", "outputorder": "edgesfirst",
 }  # fmt: skip
 _NODE = {
     "fontname": "Helvetica", "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.08,0.04",
     "height": "0.3", "width": "0.5",
 }  # fmt: skip
+_STRAIGHT = {"weight": "100"}
+_FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
+_LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
 #: Above this size Graphviz's usual patience costs minutes.
 _LARGE = 400
 _IMPATIENT = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.1", "splines": "line"}
@@ -40,17 +46,16 @@ def draw(x: Tensor | FlowReport, level: str | None = None, title: str | None = N
     Args:
         x: a FlowReport of `gradient_flow`, or any tensor: the graph behind it with the `.grad` that are there.
         level: "ops" for every operation, "cell" for named gates and states only; by size unless given.
-        title: a text to put above.
+        title: the first line above the picture.
 
     Returns:
-        A `graphviz.Digraph`: shows itself in notebooks, has `.source`, and `.render()` if Graphviz is installed
-        (`viz.render` also works without).
+        A `graphviz.Digraph`: it shows itself in notebooks and has `.source`; `viz.render` writes it to a file.
 
     Raises:
         GraphError: backward() has freed the graph behind the tensor.
         InputError: an unknown level.
     """
-    import graphviz  # noqa: PLC0415  (so that importing this library does not load it)
+    import graphviz  # noqa: PLC0415  (importing this library does not load it)
 
     return graphviz.Digraph("gradient_flow", body=[f"{line}\n" for line in _lines(x, level, title)])
 
@@ -69,150 +74,208 @@ def _lines(x: Tensor | FlowReport, level: str | None, title: str | None) -> list
     return _Picture(report, level).lines(title)
 
 
+@dataclass
+class _Frame:
+    """What is drawn for one time step."""
+
+    boxes: list[str] = field(default_factory=list)
+    depth: dict[str, int] = field(default_factory=dict)  # how many arrows within the step lead to a box
+    first: dict[str, None] = field(default_factory=dict)  # where arrows enter from the steps beside it
+    last: dict[str, None] = field(default_factory=dict)  # and where they leave
+
+    @property
+    def end(self) -> str:
+        return max(self.depth, key=self.depth.__getitem__)
+
+
 class _Picture:
     """The DOT lines of one report at one level."""
 
     def __init__(self, report: FlowReport, level: str) -> None:
         self.report = report
         self.level = level
-        self.reference_name, self.reference = report.reference
+        self.reference = report.reference[1]
         self.edges = report.edges if level == "ops" else report.links
-        self.shared = self._shared()
-        self.clusters: dict[int, list[str]] = {step: [] for step in report.steps}
+        self.readers: dict[int, set[int | None]] = {}  # in which steps (None: outside) a node is read
+        for edge in self.edges:
+            self.readers.setdefault(edge.parent, set()).add(report.nodes[edge.child].step)
+        self.frames = {step: _Frame() for step in report.steps}
         self.outside: list[str] = []
         self.arrows: list[str] = []
         self.drawn: set[str] = set()
+        self.entered: set[str] = set()  # boxes at the end of some arrow
 
     def lines(self, title: str | None) -> list[str]:
+        crossing: dict[tuple[int, int, int], list[EdgeFlow]] = {}
         for i in self._visible():
-            if i not in self.shared or self._computed(i):
-                self._box(i, self.report.nodes[i].name, self.report.nodes[i].step)
+            if not self._repeated(i) or self.report.nodes[i].op is not None or None in self.readers[i]:
+                self._box(i)
         for edge in self.edges:
-            self._arrow(edge)
-        graph = {**_GRAPH, "label": title or self._title()}
-        if len(self.drawn) > _LARGE:
-            graph |= _IMPATIENT
-        lines = [f"  graph [{_attributes(graph)}]", f"  node [{_attributes(_NODE)}]", '  edge [arrowsize="0.6"]']
-        lines += self._legend()
-        for step, boxes in self.clusters.items():
-            if boxes:
-                lines += [f"  subgraph cluster_t{_word(step)} {{", f'    label="t = {step}"; fontsize="13"; color="#b0b0b0"']
-                lines += [f"  {line}" for line in boxes]
-                lines += ["  }"]
-        return lines + self.outside + self.arrows
+            tail_step, head_step = self._steps_of(edge)
+            if tail_step is None or head_step is None or abs(self._order(tail_step) - self._order(head_step)) != 1:
+                self._arrow(edge)
+            else:
+                crossing.setdefault((edge.parent, tail_step, head_step), []).append(edge)
+        for (parent, tail_step, head_step), edges in crossing.items():
+            self._crossing(parent, tail_step, head_step, edges)
+        self._in_line()
+        graph = {**_GRAPH, **(_IMPATIENT if len(self.drawn) > _LARGE else {})}
+        label = _quoted(words.title(self.report, title), left=True)
+        lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(_NODE)}]", 'edge [arrowsize="0.6"]']
+        lines += [*self._legend(), *self.outside]
+        for step, frame in self.frames.items():
+            if frame.boxes:
+                lines += _subgraph(f"cluster_t{words.number(step)}", {**_FRAME, "label": f"t = {step}"}, frame.boxes)
+        return [f"  {line}" for line in lines + self.arrows]
 
-    # ---- which boxes -------------------------------------------------------------------------------------------
+    # ---- which boxes, and where --------------------------------------------------------------------------------
 
-    def _visible(self) -> Iterable[int]:
+    def _visible(self) -> list[int]:
         if self.level == "ops":
-            return range(len(self.report.nodes))
+            return list(range(len(self.report.nodes)))
         ends = {end for edge in self.edges for end in (edge.child, edge.parent)}
         return sorted(ends | {len(self.report.nodes) - 1})
 
-    def _shared(self) -> set[int]:
-        """Nodes outside time that several steps read: drawn once per step, or the layout gets out of hand."""
-        readers: dict[int, set[int | None]] = {}
-        for edge in self.edges:
-            if self.report.nodes[edge.parent].step is None:
-                readers.setdefault(edge.parent, set()).add(self.report.nodes[edge.child].step)
-        return {node for node, steps in readers.items() if len(steps - {None}) > 1}
+    def _repeated(self, i: int) -> bool:
+        """Whether a node outside time is read in several steps: it is drawn in each, or the layout gets out of hand."""
+        return self.report.nodes[i].step is None and len(self.readers.get(i, set()) - {None}) > 1
 
-    def _computed(self, i: int) -> bool:
-        """Whether a shared node has a history of its own to show, so that its copies are not enough."""
+    def _steps_of(self, edge: EdgeFlow) -> tuple[int | None, int | None]:
+        head = self.report.nodes[edge.child].step
+        return head if self._repeated(edge.parent) else self.report.nodes[edge.parent].step, head
+
+    def _order(self, step: int) -> int:
+        return self.report.steps.index(step)
+
+    def _box(self, i: int, step: int | None = None) -> str:
+        """Draw a node, or its repetition in a step; return its name."""
         node = self.report.nodes[i]
-        return node.op is not None and not node.parameter
-
-    # ---- boxes and arrows --------------------------------------------------------------------------------------
-
-    def _box(self, i: int, name: str, step: int | None, copy: bool = False) -> None:
+        name = node.name if step is None else f"t{words.number(step)}_{node.name}"
         if name in self.drawn:
-            return
+            return name
         self.drawn.add(name)
-        node = self.report.nodes[i]
-        norm, what = node.norm, "‖∂L/∂v‖"
         weight = self.report.weights.get(node.label or node.name) if node.parameter and node.op is None else None
-        if copy and step is not None and weight is not None and weight.per_step is not None:
-            norm = float(weight.per_step[self.report.steps.index(step)])
-            what = "what this step contributes to ‖∂L/∂W‖"
+        norm, what = node.norm, "gradient"
+        if step is not None and weight is not None and weight.per_step is not None:
+            norm, what = float(weight.per_step[self._order(step)]), "contribution of this step to the gradient"
         seen = look(norm, node.requires_grad, self.reference)
+        caption = words.caption(node, self.level, is_root=i == len(self.report.nodes) - 1)
         attributes = {
-            "label": f"{_caption(node)}\n{seen.text}" if seen.text else _caption(node),
-            "tooltip": _tooltip(node, what, norm),
-            **_frame(node, seen),
+            "label": "\n".join(filter(None, (caption, seen.text))),
+            "tooltip": words.about(node, f"{what}: {words.size(norm, node.requires_grad)}"),
+            **_fill(seen),
         }
-        if copy and self._computed(i):
+        if node.parameter and node.op is None:
+            attributes["shape"] = "cds"
+        elif node.op is not None and node.label in ("h", "c"):
+            attributes |= {"penwidth": "2", "fontsize": "14"}
+        if step is not None and node.op is not None:
             attributes["style"] = "rounded,filled,dashed"
-        place = self.outside if step is None else self.clusters[step]
-        place.append(f"  {_quoted(name)} [{_attributes(attributes)}]")
+        self._place(name, attributes, node.step if step is None else step)
+        return name
+
+    def _place(self, name: str, attributes: Attributes, step: int | None) -> None:
+        line = f"{_quoted(name)} [{_attributes(attributes)}]"
+        if step is None:
+            self.outside.append(line)
+        else:
+            self.frames[step].boxes.append(line)
+            self.frames[step].depth[name] = 0
+
+    # ---- arrows ------------------------------------------------------------------------------------------------
 
     def _arrow(self, edge: EdgeFlow) -> None:
-        nodes = self.report.nodes
-        child, parent = nodes[edge.child], nodes[edge.parent]
-        tail, tail_step = parent.name, parent.step
-        if edge.parent in self.shared and child.step is not None:
-            tail, tail_step = f"t{_word(child.step)}_{parent.name}", child.step
-            self._box(edge.parent, tail, child.step, copy=True)
-        seen = look(edge.norm, edge.requires_grad, self.reference)
-        attributes = {"tooltip": f"message {child.name} → {tail}: {_number(edge.norm, edge.requires_grad)}"}
-        attributes |= _stroke(seen)
-        ends = [tail, child.name]
-        if tail_step is not None and child.step is not None and tail_step > child.step:
-            ends.reverse()  # keep time running to the right where the computation runs to the left
-            attributes["dir"] = "back"
-        self.arrows.append(f"  {_quoted(ends[0])} -> {_quoted(ends[1])} [{_attributes(attributes)}]")
+        tail_step, head_step = self._steps_of(edge)
+        tail = self._box(edge.parent, head_step if self._repeated(edge.parent) and head_step is not None else None)
+        head = self.report.nodes[edge.child].name
+        backward = tail_step is not None and head_step is not None and self._order(tail_step) > self._order(head_step)
+        self._line(tail, head, self._message(edge, tail), backward)
+        if tail_step is not None and tail_step == head_step:
+            depth = self.frames[tail_step].depth
+            depth[head] = max(depth[head], depth[tail] + 1)
 
-    # ---- words -------------------------------------------------------------------------------------------------
+    def _crossing(self, parent: int, tail_step: int, head_step: int, edges: list[EdgeFlow]) -> None:
+        """Lead a value into a neighbouring step along one line, which divides there.
 
-    def _title(self) -> str:
-        report = self.report
-        if all(node.norm is None for node in report.nodes):
-            return "Computation graph; gradients are not computed yet"
-        steps = f" through {len(report.steps)} steps of time" if report.steps else ""
-        against = f"‖∂L/∂{self.reference_name}‖ = {self.reference:.1e}"
-        lines = [
-            f"Gradient flow{steps}: how much gradient of the loss L reaches each value v",
-            f"number in a box: ‖∂L/∂v‖; its colour: that on a log scale, relative to {against}",
-            "arrow: forward computation; its colour and width: the gradient that comes back along it",
-        ]
-        return "\n".join(lines + self._findings())
+        It leaves its frame at the edge and enters the next at the edge: arrows that pass by other boxes outside the
+        frames would push the frames into stairs.
+        """
+        node = self.report.nodes[parent]
+        backward = self._order(tail_step) > self._order(head_step)
+        here, there = self.frames[tail_step], self.frames[head_step]
+        exits, entries = (here.first, there.last) if backward else (here.last, there.first)
+        trunk = self._message(edges[0], node.name)
+        if len(edges) > 1:
+            seen = look(node.norm, node.requires_grad, self.reference)
+            trunk = {**_stroke(seen), "tooltip": f"gradient of {node.name}: {words.size(node.norm, True)}"}
+        line = {**trunk, "arrowhead": "none", "arrowtail": "none"}
+        point = {"shape": "point", "width": "0.01", "height": "0.01", "color": trunk["color"], "label": ""}
+        tail = node.name
+        if backward or tail != here.end:
+            tail = f"{node.name}_out"
+            if tail not in self.drawn:
+                self.drawn.add(tail)
+                self._place(tail, point, tail_step)
+                exits[tail] = None
+                self._line(node.name, tail, {**line, **_STRAIGHT}, backward)
+        head = f"t{words.number(head_step)}_from_{node.name}"
+        self._place(head, point, head_step)
+        entries[head] = None
+        self._line(tail, head, {**line, **_STRAIGHT}, backward)
+        again = f"t{words.number(head_step)}{node.name.removeprefix(f't{words.number(tail_step)}')}"
+        children = {self.report.nodes[edge.child].name: self._message(edge, node.name) for edge in edges}
+        for child, message in children.items():
+            self._line(head, child, {**message, **(_STRAIGHT if child == again else {})}, backward)
+        if again in self.drawn and again not in children:
+            self.arrows.append(_unseen(again, head, **_STRAIGHT) if backward else _unseen(head, again, **_STRAIGHT))
 
-    def _findings(self) -> list[str]:
-        horizon, verdict = self.report.horizon, self.report.verdict
-        if horizon is None:
-            return []
-        if verdict == "explodes":
-            return [f"verdict: the gradient explodes, above 100 times {self.report.explodes_at} steps before the end"]
-        if verdict == "vanishes":
-            return [
-                f"verdict: the gradient vanishes; {horizon.steps} steps before the end less than "
-                f"{horizon.threshold:.0%} is left (of {horizon.state})"
-            ]
-        return [f"verdict: {verdict}"]
+    def _message(self, edge: EdgeFlow, tail: str) -> Attributes:
+        child = self.report.nodes[edge.child].name
+        text = f"message from {child} to {tail}: {words.size(edge.norm, edge.requires_grad)}"
+        return {**_stroke(look(edge.norm, edge.requires_grad, self.reference)), "tooltip": text}
+
+    def _line(self, tail: str, head: str, attributes: Attributes, backward: bool) -> None:
+        """Draw an arrow; one that runs against time is told to Graphviz the other way round, so that time runs right."""
+        self.entered.add(tail if backward else head)
+        ends, extra = ((head, tail), {"dir": "back"}) if backward else ((tail, head), {})
+        self.arrows.append(f"{_quoted(ends[0])} -> {_quoted(ends[1])} [{_attributes({**attributes, **extra})}]")
+
+    def _in_line(self) -> None:
+        """Put the legend first and the frames one after the other."""
+        frames = [frame for frame in self.frames.values() if frame.boxes]
+        for before, frame in pairwise(frames):
+            if not frame.first:
+                self.arrows += [_unseen(before.end, name) for name, depth in frame.depth.items() if depth == 0]
+        starts = [name for name in frames[0].depth] if frames else sorted(self.drawn)
+        self.arrows += [_unseen(_MIDDLE, name) for name in starts if name not in self.entered]
+        for frame in frames:
+            last = {frame.end: None, **frame.last}
+            for rank, names in (("min", frame.first), ("max", last)):
+                if names:
+                    frame.boxes.append(f'{{ rank="{rank}"; {"; ".join(map(_quoted, names))} }}')
 
     def _legend(self) -> list[str]:
-        rows = [(f"‖∂L/∂{self.reference_name}‖ or more", look(1.0, True, 1.0))]
-        rows += [(f"× 1e-{d}", look(10.0**-d, True, 1.0)) for d in range(2, DECADES, 2)]
-        rows += [
-            (f"× 1e-{DECADES} or less", look(10.0**-DECADES, True, 1.0)),
-            ("more than × 100", look(1e3, True, 1.0)),
-            ("exactly 0", look(0.0, True, 1.0)),
-            ("NaN or Inf", look(float("nan"), True, 1.0)),
-            ("not computed", look(None, True, 1.0)),
-            ("no gradient required", look(None, False, 1.0)),
+        name, size = self.report.reference
+        rows = [(f"‖∂L/∂{name}‖ or more", 1.0), *[(f"× 1e-{d}", 10.0**-d) for d in range(2, DECADES, 2)]]
+        rows += [(f"× 1e-{DECADES} or less", 10.0**-DECADES), ("more than × 100", 1e3), ("exactly 0", 0.0)]
+        looks = [(text, look(size, True, 1.0)) for text, size in [*rows, ("NaN or Inf", math.nan)]]
+        looks += [("not computed", look(None, True, 1.0)), ("no gradient required", look(None, False, 1.0))]
+        names = [f"legend_{i}" for i in range(len(looks))]
+        boxes = [
+            f"{name} [{_attributes({**_LEGEND, **_fill(seen), 'label': text, 'tooltip': text})}]"
+            for name, (text, seen) in zip(names, looks, strict=True)
         ]
-        names = [f"legend_{i}" for i in range(len(rows))]
-        lines = ["  subgraph cluster_legend {", '    label="gradient size"; fontsize="13"; color="#b0b0b0"']
-        for name, (text, seen) in zip(names, rows, strict=True):
-            attributes = {"label": text, "fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
-            lines.append(f"    {name} [{_attributes({**attributes, **_fill(seen), 'tooltip': text})}]")
-        lines.append(f'    {{ rank="same"; edge [style="invis"]; {" -> ".join(names)} }}')
-        return [*lines, "  }"]
+        boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
+        return _subgraph("cluster_legend", {**_FRAME, "label": f"‖∂L/∂{name}‖ = {size:.2g}"}, boxes)
+
+
+_MIDDLE = "legend_6"
 
 
 # ---- how things look ------------------------------------------------------------------------------------------------
 
 
-def _fill(seen: Look) -> dict[str, str]:
+def _fill(seen: Look) -> Attributes:
     attributes = {"fillcolor": seen.colour, "fontcolor": seen.ink}
     if seen.kind == "exploded":
         attributes |= {"peripheries": "2", "color": "#c1121f"}
@@ -223,64 +286,31 @@ def _fill(seen: Look) -> dict[str, str]:
     return attributes
 
 
-def _frame(node: NodeFlow, seen: Look) -> dict[str, str]:
-    attributes = _fill(seen)
-    if node.parameter and node.op is None:
-        attributes["shape"] = "cds"
-    elif node.op is not None and node.label in ("h", "c"):
-        attributes |= {"penwidth": "2", "fontsize": "14"}
-    return attributes
-
-
-def _stroke(seen: Look) -> dict[str, str]:
+def _stroke(seen: Look) -> Attributes:
     if seen.kind in ("not computed", "not required"):
         return {"color": "#909090", "style": "dashed" if seen.kind == "not computed" else "dotted"}
-    if seen.kind == "zero":
-        return {"color": "#b0b0b0", "penwidth": f"{seen.width}"}
-    return {"color": seen.colour, "penwidth": f"{seen.width}"}
+    return {"color": "#b0b0b0" if seen.kind == "zero" else seen.colour, "penwidth": f"{seen.width}"}
 
 
-def _caption(node: NodeFlow) -> str:
-    if node.op is None:
-        return node.label or ("leaf" if node.requires_grad else "data")
-    constants = dict(node.constants)
-    if node.op in SYMBOLS and constants:
-        sides = [_constant(constants[i]) if i in constants else "·" for i in (0, 1)]
-        text = f"{sides[0]} {SYMBOLS[node.op]} {sides[1]}"
-    else:
-        text = SYMBOLS.get(node.op, node.op)
-        if constants:
-            text += f"({', '.join(_constant(value) for value in constants.values())})"
-    return text if node.label is None else f"{node.label} = {text}" if len(text) > 1 else f"{node.label}  ({text})"
+# ---- DOT ------------------------------------------------------------------------------------------------------------
 
 
-def _constant(value: Any) -> str:
-    return f"{value:g}"
+def _subgraph(name: str, attributes: Attributes, lines: list[str]) -> list[str]:
+    settings = [f"{key}={_quoted(value)}" for key, value in attributes.items()]
+    return [f"subgraph {name} {{", f"  {'; '.join(settings)}", *[f"  {line}" for line in lines], "}"]
 
 
-def _number(norm: float | None, requires_grad: bool) -> str:
-    if not requires_grad:
-        return "no gradient required"
-    return "not computed" if norm is None else f"{norm:.6g}"
+def _unseen(tail: str, head: str, **attributes: str) -> str:
+    return f"{_quoted(tail)} -> {_quoted(head)} [{_attributes({'style': 'invis', **attributes})}]"
 
 
-def _tooltip(node: NodeFlow, what: str, norm: float | None) -> str:
-    parts = [node.name, node.op or "leaf", f"shape {node.shape}", f"{what}: {_number(norm, node.requires_grad)}"]
-    if node.scope:
-        parts.insert(1, scope_text(node.scope))
-    return "\n".join(parts)
-
-
-def _word(step: int) -> str:
-    return str(step).replace("-", "minus")
-
-
-def _attributes(attributes: dict[str, str]) -> str:
+def _attributes(attributes: Attributes) -> str:
     return ", ".join(f"{key}={_quoted(value)}" for key, value in attributes.items())
 
 
-def _quoted(text: str) -> str:
-    """Return text as a DOT string that shows exactly this text, whatever is in it."""
+def _quoted(text: str, left: bool = False) -> str:
+    """Return text as a DOT string that shows exactly this text, whatever is in it; its lines centred, or to the left."""
+    text = "\n".join(text.splitlines())
+    text = "".join(character if character >= " " or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text)
     text = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
-    return '"' + "".join(character if character >= " " else "�" for character in text) + '"'
+    return '"' + (text.replace("\n", "\\l") + "\\l" if left else text.replace("\n", "\\n")) + '"'

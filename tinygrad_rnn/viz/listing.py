@@ -1,1 +1,116 @@
-def listing(x): ...
+"""A graph as text: the Wengert list, one line per value, forward and then backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.flow.survey import Survey, label_of
+
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
+
+
+def listing(x: Tensor) -> str:
+    """Return the graph behind a tensor as text: every value with its equation, then the gradients in reverse.
+
+    Values without a name are called v1, v2, ... in the order they were computed. A gradient is shown where `.grad`
+    holds one (after `backward(retain_graph=True)`: the leaves, and what `retain_grad` was called on).
+
+    Raises:
+        GraphError: backward() has freed the graph.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import viz
+    >>> x = tg.tensor(3.0, requires_grad=True).named("x")
+    >>> y = (x * x + 1.0).named("y")
+    >>> y.backward(retain_graph=True)
+    >>> print(viz.listing(y))
+    forward
+      x       leaf, requires grad  ()  3
+      v1      = x * x              ()  9
+      y       = v1 + 1             ()  10
+    backward
+      y_bar   the start            ()  not computed
+      v1_bar  from y               ()  not computed
+      x_bar   from v1, v1          ()  6
+    """
+    survey = Survey(x._node, "list")
+    names = _names(survey)
+    forward, backward = [], []
+    for node in survey.nodes:
+        for index, name in enumerate(_outputs(node, names)):
+            output = Tensor._from_edge(node, index)
+            equation = _equation(node, names) if index == 0 else f"output {index} of the same"
+            forward.append((name, equation, str(output.shape), _summary(output.numpy())))
+            if node.requires_grad:
+                readers = ", ".join(names[child] for child in reversed(survey.children[node]))
+                grad = "not computed" if output.grad is None else _summary(output.grad.numpy())
+                backward.append(
+                    (f"{name}_bar", f"from {readers}" if readers else "the start", str(output.shape), grad)
+                )
+    backward.reverse()
+    widths = [max(len(row[column]) for row in forward + backward) for column in range(3)]
+    return "\n".join(["forward", *_aligned(forward, widths), "backward", *_aligned(backward, widths)])
+
+
+def _names(survey: Survey) -> dict[Node, str]:
+    """Return what each node is called: by its path if it is a leaf or has a name, else v1, v2, ..."""
+    count = 0
+    names = {}
+    for node in survey.nodes:
+        if node.op is None or label_of(node) is not None:
+            names[node] = _one_line(survey.paths[node])
+        else:
+            count += 1
+            names[node] = f"v{count}"
+    return names
+
+
+def _outputs(node: Node, names: dict[Node, str]) -> list[str]:
+    return [names[node]] if len(node.outputs) == 1 else [f"{names[node]}.{i}" for i in range(len(node.outputs))]
+
+
+def _equation(node: Node, names: dict[Node, str]) -> str:
+    if node.op is None:
+        return "leaf, requires grad" if node.requires_grad else "data"
+    inputs = [
+        f"{parent.outputs[0].item():g}" if parent.constant else _outputs(parent, names)[index]
+        for parent, index in node._edges()
+    ]
+    if node.op.name in SYMBOLS:
+        return f"= {inputs[0]} {SYMBOLS[node.op.name]} {inputs[1]}"
+    if node.op.name == "getitem":
+        return f"= {inputs[0]}[{_index(node.attrs['index'])}]"
+    attrs = [f"{name}={value}" for name, value in node.attrs.items() if value is not False]
+    return f"= {node.op.name}({', '.join(inputs + attrs)})"
+
+
+def _index(index: tuple[Any, ...]) -> str:
+    def part(entry: Any) -> str:
+        if not isinstance(entry, slice):
+            return "..." if entry is Ellipsis else str(entry)
+        ends = ["" if end is None else str(end) for end in (entry.start, entry.stop, entry.step)]
+        return ":".join(ends if entry.step not in (None, 1) else ends[:2])
+
+    return ", ".join(part(entry) for entry in index)
+
+
+def _summary(values: np.ndarray) -> str:
+    """Return a few values as they are, many by their smallest and largest."""
+    if values.size == 0:
+        return "empty"
+    if values.size <= 4:
+        return ", ".join(f"{value:g}" for value in values.ravel())
+    return f"{values.min():.3g} to {values.max():.3g}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], widths: list[int]) -> list[str]:
+    return ["  " + "  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in rows]

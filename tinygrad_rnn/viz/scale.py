@@ -14,7 +14,7 @@ from tinygrad_rnn.flow.report import EXPLODED
 #: The decades below the reference that have colours of their own; what is smaller has the last one.
 DECADES = 12
 #: At equal distances over the decades.
-_ANCHORS = ("#081d58", "#1f4397", "#1f7fb4", "#35aac3", "#7fcdbb", "#bde3a8", "#e3ec9a")
+_ANCHORS = ("#081d58", "#225ea8", "#1d91c0", "#41b6c4", "#7fcdbb", "#bde3a8", "#e3ec9a")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def look(norm: float | None, requires_grad: bool, reference: float) -> Look:
     ratio = norm / reference
     decades = math.log10(ratio) if 0 < ratio < math.inf else (DECADES if norm > reference else -DECADES)
     share = 1 - min(max(-decades, 0.0), DECADES) / DECADES
-    return Look("exploded" if ratio > EXPLODED else "finite", colour(decades), f"{norm:.1e}", round(0.6 + 3.4 * share, 2))
+    return Look("exploded" if ratio > EXPLODED else "finite", colour(decades), f"{norm:.2g}", round(0.6 + 3.4 * share, 2))
 
 
 def colour(decades: float) -> str:

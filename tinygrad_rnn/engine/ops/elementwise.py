@@ -244,11 +244,11 @@ class Pow(Op):
     @staticmethod
     def vjp(node, g):
         a, b = node.input(0), node.input(1)
+        nonzero = a != 0.0
         grad_a = grad_b = None
-        if node.needs_grad(0):  # b == 0: the function is constant, also at a == 0, where a ** -1 is infinite
-            grad_a = g * b * (a ** (b - 1.0)).where(b != 0.0, 1.0)
+        if node.needs_grad(0):  # a ** 0 is constant, also at a == 0, where a ** -1 is infinite
+            grad_a = g * b * a ** (b - 1.0).where(nonzero.maximum(b != 0.0), 0.0)
         if node.needs_grad(1):
-            nonzero = a != 0.0
             grad_b = g * (node.output() * a.where(nonzero, 1.0).log()).where(nonzero, 0.0)
         return grad_a, grad_b
 

@@ -1,0 +1,71 @@
+"""What the tests of the command line share."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tinygrad_rnn.cli import main
+
+#: Small enough to take no time, large enough to be a graph.
+SMALL = ("--steps", "6", "--hidden", "5", "--batch", "3", "--train", "2")
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    path = tmp_path / "small.txt"
+    path.write_text("to be or not to be that is the question " * 20)
+    return str(path)
+
+
+@pytest.fixture
+def graph(tmp_path, text_file):
+    """Run `graph` on small sizes and return the folder with the files; InputError and the like become a failure."""
+
+    def run(*options, text=True, out="out"):
+        source = ("--text", text_file) if text else ()
+        code = main(["graph", *SMALL, *source, "--out", str(tmp_path / out), *options])
+        assert code == 0
+        return tmp_path / out
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must fail, and return the one line it prints."""
+
+    def run(*arguments, code=2):
+        assert main([str(argument) for argument in arguments]) == code
+        captured = capsys.readouterr()
+        lines = captured.err.strip().splitlines()
+        complaint = [line for line in lines if line.startswith("tinygrad-rnn")]
+        assert len(complaint) == 1, captured.err
+        assert complaint == lines[-1:]
+        assert "Traceback" not in captured.err
+        return complaint[0]
+
+    return run
+
+
+@pytest.fixture
+def started():
+    """Start the program in a process of its own; whatever still runs at the end of the test is stopped."""
+    running = []
+
+    def start(*arguments, **options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tinygrad_rnn", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            **options,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,178 @@
+"""`tinygrad-rnn graph`: the files it writes, the table, the JSON."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from tests.cli.conftest import SMALL
+from tinygrad_rnn.cli import main
+
+KINDS = ("dot", "svg", "flow.json", "run.safetensors")
+
+
+def flow(folder, stem):
+    return json.loads((folder / f"{stem}.flow.json").read_text())
+
+
+def test_every_cell_leaves_its_files_before_and_after_training(graph):
+    folder = graph()
+    stems = [f"{cell}{when}" for cell in ("rnn", "lstm", "gru") for when in ("", ".init")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
+    for stem in stems:
+        assert (folder / f"{stem}.dot").read_text().startswith("digraph")
+        assert ElementTree.parse(folder / f"{stem}.svg").getroot().tag.endswith("svg")
+
+
+def test_flow_json_has_the_fields_of_its_schema(graph):
+    folder = graph("--cell", "lstm", "--cell", "gru", "--seed", "3")
+    for stem in ("lstm", "lstm.init", "gru"):
+        found = flow(folder, stem)
+        assert list(found) == [
+            "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "status", "loss", "hidden_grad",
+            "cell_grad", "weights", "horizon", "verdict", "layers",
+        ]  # fmt: skip
+        assert found["schema"] == "tinygrad_rnn.flow/1"
+        assert [found[k] for k in ("task", "steps", "hidden", "batch", "seed")] == ["text", 6, 5, 3, 3]
+        assert found["cell"] == stem.partition(".")[0]
+        assert found["dtype"] == "float64"
+        assert found["status"] == "ok"
+        assert len(found["hidden_grad"]) == 6
+        assert set(found["horizon"]) == {"threshold", "state", "steps"}
+        assert len(found["layers"]) == 1
+        assert found["layers"][0]["direction"] == "forward"
+        recurrent = {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"}
+        assert set(found["weights"]) == recurrent | {"output.weight", "output.bias"}
+        assert all(len(found["weights"][name]["per_step"]) == 6 for name in recurrent)
+        assert found["weights"]["output.weight"]["per_step"] is None
+    assert len(flow(folder, "lstm")["cell_grad"]) == 6
+    assert flow(folder, "gru")["cell_grad"] is None
+
+
+def test_the_run_holds_all_it_takes_to_compute_the_loss_again(graph):
+    folder = graph("--cell", "lstm")
+    run = safetensors.numpy.load_file(folder / "lstm.run.safetensors")
+    sizes = {name: value.shape for name, value in run.items()}
+    characters = len(set("to be or not to be that is the question "))
+    assert sizes == {
+        "weight_ih_l0": (20, characters),
+        "weight_hh_l0": (20, 5),
+        "bias_ih_l0": (20,),
+        "bias_hh_l0": (20,),
+        "output.weight": (characters, 5),
+        "output.bias": (characters,),
+        "inputs": (6, 3, characters),
+        "targets": (6, 3),
+        "h0": (1, 3, 5),
+        "c0": (1, 3, 5),
+    }
+    assert all(run[name].dtype == np.float64 for name in run if name != "targets")
+    other = safetensors.numpy.load_file(folder / "lstm.init.run.safetensors")
+    np.testing.assert_array_equal(run["inputs"], other["inputs"])
+    assert (run["weight_hh_l0"] != other["weight_hh_l0"]).any()
+
+
+def test_the_same_seed_gives_the_same_files(graph):
+    folders = [graph("--cell", "gru", "--seed", seed, out=out) for seed, out in (("1", "a"), ("1", "b"), ("2", "c"))]
+    for kind in ("dot", "flow.json", "run.safetensors"):
+        first, again, other = [(folder / f"gru.{kind}").read_bytes() for folder in folders]
+        assert first == again
+        assert first != other
+
+
+def test_a_cell_gives_the_same_numbers_alone_and_among_others(graph):
+    together, alone = graph("--cell", "rnn", "--cell", "gru", out="a"), graph("--cell", "gru", out="b")
+    assert flow(together, "gru") == flow(alone, "gru")
+
+
+def test_the_table_fits_a_page_and_agrees_with_the_files(graph, capsys):
+    folder = graph("--cell", "rnn", "--cell", "lstm", "--steps", "12")
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.partition("written:")[0].splitlines())) <= 80
+    assert "…" not in printed
+    rows = [line.split() for line in printed.splitlines() if re.search(r" [hc] +\d", line)]
+    assert [row[:3] for row in rows[:2]] == [["rnn", "initial", "h"], ["rnn", "trained", "h"]]
+    assert [row[:1] for row in rows[3::2]] == [["c"], ["c"]]
+    trained = flow(folder, "rnn")
+    gradient = np.array(trained["hidden_grad"])
+    shown = [float(number) for number in rows[1][3:6]]
+    np.testing.assert_allclose(shown, gradient[::-1][[1, 10, 11]] / gradient[-1], rtol=0.06)
+    horizon = trained["horizon"]["steps"]
+    assert rows[1][6] == (f">{11}" if horizon is None else str(horizon))
+    assert rows[1][7] == trained["verdict"]
+    cell = np.array(flow(folder, "lstm")["cell_grad"])
+    np.testing.assert_allclose(float(rows[-1][1]), cell[-2] / cell[-1], rtol=0.06)
+    assert f"{folder}/lstm.init.{{dot,svg,flow.json,run.safetensors}}" in printed.replace("\\", "/")
+    assert re.search(r"rnn +\d\.\d+ -> \d\.\d+", printed)
+
+
+def test_a_wide_table_of_two_layers_is_not_cut(graph, capsys):
+    folder = graph("--cell", "lstm", "--layers", "2", "--steps", "12")
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.partition("written:")[0].splitlines())) <= 80
+    assert "layer 1 c" in printed
+    found = flow(folder, "lstm")
+    assert [layer["layer"] for layer in found["layers"]] == [0, 1]
+    assert found["hidden_grad"] == found["layers"][1]["hidden_grad"] != found["layers"][0]["hidden_grad"]
+    assert "weight_hh_l1" in found["weights"]
+
+
+def test_json_is_all_that_is_on_stdout(graph, capsys):
+    folder = graph("--cell", "gru", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "tinygrad_rnn.graph/1"
+    before, after = found["results"]
+    assert (before["cell"], before["when"], after["when"]) == ("gru", "initial", "trained")
+    gradient = flow(folder, "gru")["hidden_grad"]
+    assert after["states"][0]["relative"] == {"1": gradient[-2] / gradient[-1], "5": gradient[0] / gradient[-1]}
+    assert after["verdict"] == flow(folder, "gru")["verdict"]
+    assert after["files"] == [str(folder / f"gru.{kind}") for kind in KINDS]
+    assert before["training_loss"] == pytest.approx(np.log(found_size(folder)), abs=0.5)
+
+
+def found_size(folder):
+    return safetensors.numpy.load_file(folder / "gru.run.safetensors")["output.bias"].size
+
+
+def test_without_training_both_states_are_the_same(graph, capsys):
+    folder = graph("--cell", "rnn", "--train", "0")
+    assert flow(folder, "rnn") == flow(folder, "rnn.init")
+    assert "untrained" in capsys.readouterr().out
+
+
+def test_one_step_has_no_lag_to_show(graph):
+    assert len(flow(graph("--cell", "gru", "--steps", "1"), "gru")["hidden_grad"]) == 1
+
+
+def test_the_adding_problem_can_be_measured(graph, capsys):
+    folder = graph("--cell", "rnn", "--task", "adding", text=False)
+    run = safetensors.numpy.load_file(folder / "rnn.run.safetensors")
+    assert run["inputs"].shape == (6, 3, 2)
+    assert run["targets"].shape == (3,)
+    assert flow(folder, "rnn")["task"] == "adding"
+    assert "squared error" in capsys.readouterr().out
+
+
+def test_every_operation_can_be_drawn(graph):
+    gates, every = (graph("--cell", "gru", "--level", level, out=level) for level in ("cell", "ops"))
+    assert (every / "gru.dot").read_text().count("label=") > 2 * (gates / "gru.dot").read_text().count("label=")
+
+
+def test_only_the_formats_asked_for_are_written(graph):
+    folder = graph("--cell", "rnn", "--format", "dot")
+    kinds = {path.name.removeprefix("rnn.").removeprefix("init.") for path in folder.iterdir()}
+    assert kinds == {"dot", "flow.json", "run.safetensors"}
+
+
+def test_measuring_in_float32_says_so(graph):
+    folder = graph("--cell", "rnn", "--dtype", "float32")
+    assert flow(folder, "rnn")["dtype"] == "float32"
+    assert safetensors.numpy.load_file(folder / "rnn.run.safetensors")["weight_hh_l0"].dtype == np.float32
+
+
+def test_the_text_may_be_whatever_python_brings(tmp_path, capsys):
+    assert main(["graph", *SMALL, "--cell", "rnn", "--format", "dot", "--out", str(tmp_path)]) == 0
+    assert re.search(r"text: .* Python \d.*characters", capsys.readouterr().err)

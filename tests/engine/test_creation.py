@@ -1,0 +1,156 @@
+"""Making tensors from data and from shapes."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype", "values"),
+    [
+        (1, "int64", 1),
+        (1.5, "float32", 1.5),
+        (True, "bool", True),
+        ([1, 2], "int64", [1, 2]),
+        ([1, 2.5], "float32", [1.0, 2.5]),
+        ([True, False], "bool", [True, False]),
+        ([], "float32", []),
+        ([[], []], "float32", [[], []]),
+        (((1, 2), [3, 4]), "int64", [[1, 2], [3, 4]]),
+        (np.array([1.0]), "float64", [1.0]),
+        (np.float64(1.0), "float64", 1.0),
+        (np.float32(1.0), "float32", 1.0),
+        (np.array([1, 2], "int32"), "int64", [1, 2]),
+        (np.array([1, 2], "uint8"), "int64", [1, 2]),
+        (range(3), "int64", [0, 1, 2]),
+    ],
+)
+def test_data_finds_its_dtype(data, dtype, values):
+    x = tg.tensor(data)
+    assert x.dtype == dtype
+    assert x.tolist() == values
+    assert x.is_leaf
+    assert not x.requires_grad
+    assert x.device == "cpu"
+
+
+def test_a_dtype_that_is_given_wins():
+    assert tg.tensor([1, 2], dtype="float64").dtype == tg.float64
+    assert tg.tensor([1.7, 0.0], dtype="int64").tolist() == [1, 0]
+    assert tg.tensor(np.ones(2), "float32").dtype == tg.float32
+    assert tg.tensor([0, 3], dtype=bool).tolist() == [False, True]
+
+
+def test_lists_may_hold_tensors():
+    x = tg.tensor([[tg.tensor(1.0, requires_grad=True), 2.0], [tg.tensor(3), 4]])
+    assert x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert not x.requires_grad
+    assert tg.tensor(tg.tensor([1.5], dtype="float64")).dtype == tg.float64
+
+
+def test_tensor_copies_and_from_numpy_shares():
+    array = np.ones(3)
+    copied, shared = tg.tensor(array), tg.from_numpy(array)
+    array[0] = 7.0
+    assert copied.tolist() == [1.0, 1.0, 1.0]
+    assert shared.tolist() == [7.0, 1.0, 1.0]
+    assert np.shares_memory(shared.numpy(), array)
+    again = tg.tensor(shared)
+    array[1] = 8.0
+    assert again.tolist() == [7.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", ">i8"])
+def test_from_numpy_refuses_what_it_would_have_to_convert(dtype):
+    with pytest.raises(TypeError, match="shares memory and cannot convert"):
+        tg.from_numpy(np.zeros(2, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "complex64", "U3", object])
+def test_arrays_of_other_dtypes_are_refused_with_a_way_out(dtype):
+    with pytest.raises(tg.errors.DTypeError, match=r"convert it first, for example array.astype\('float32'\)"):
+        tg.tensor(np.zeros(2, dtype))
+
+
+@pytest.mark.parametrize("data", ["abc", None, 1j, {"a": 1}, object()])
+def test_data_that_is_not_numeric_is_refused(data):
+    with pytest.raises(tg.errors.DTypeError):
+        tg.tensor(data)
+    with pytest.raises(tg.errors.DTypeError, match="is not numeric"):
+        tg.tensor(data, dtype="float32")
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(ValueError, match="tensor: the nested lists do not form a rectangular array"):
+        tg.tensor([[1, 2], [3]])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
+def test_only_floats_can_require_grad(dtype):
+    with pytest.raises(TypeError, match=f"only floats can require grad, not {dtype}"):
+        tg.tensor([1, 0], dtype=dtype, requires_grad=True)
+    with pytest.raises(TypeError, match="only floats can require grad"):
+        tg.zeros(2, dtype=dtype).requires_grad = True
+
+
+@pytest.mark.parametrize("make", [tg.zeros, tg.ones, tg.rand, tg.randn])
+def test_a_shape_may_be_given_in_one_piece_or_many(make):
+    assert make(2, 3).shape == make((2, 3)).shape == make([2, 3]).shape == (2, 3)
+    assert make().shape == make(()).shape == ()
+    assert make(0, 2).shape == (0, 2)
+    assert make(np.int64(2)).shape == (2,)
+    assert make(2).dtype == tg.float32
+    assert make(2, dtype="float64", requires_grad=True).requires_grad
+
+
+@pytest.mark.parametrize("make", [tg.zeros, tg.ones, tg.rand, tg.randn, lambda n: tg.full(n, 1.0)])
+def test_a_negative_size_is_refused(make):
+    with pytest.raises(tg.errors.ShapeError, match="negative"):
+        make(-1)
+
+
+def test_zeros_and_ones_take_none_for_the_default_dtype():
+    assert tg.zeros(2, dtype=None).dtype == tg.ones(2, dtype=None).dtype == tg.float32
+    assert tg.zeros(2).tolist() == [0.0, 0.0]
+    assert tg.ones(2, dtype="bool").tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(2, "int64"), (2.0, "float32"), (True, "bool"), (np.int32(2), "int64"), (np.float64(2), "float32")],
+)
+def test_full_follows_the_number(value, dtype):
+    x = tg.full((2, 1), value)
+    assert x.dtype == dtype
+    assert x.tolist() == [[value], [value]]
+    assert tg.full(3, value, dtype="float64").dtype == tg.float64
+    assert tg.full(3, 1.0, requires_grad=True).requires_grad
+
+
+def test_likes_copy_shape_and_dtype_but_not_the_wish_for_gradients():
+    x = tg.zeros(2, 3, dtype="float64", requires_grad=True)
+    for made, value in ((tg.zeros_like(x), 0.0), (tg.ones_like(x), 1.0)):
+        assert made.shape == x.shape
+        assert made.dtype == tg.float64
+        assert not made.requires_grad
+        assert made.numpy().tolist() == [[value] * 3] * 2
+
+
+def test_arange_and_eye():
+    assert tg.arange(3).tolist() == [0, 1, 2]
+    assert tg.arange(3).dtype == tg.int64
+    assert tg.arange(1, 2, 0.25).tolist() == [1.0, 1.25, 1.5, 1.75]
+    assert tg.arange(1, 2, 0.25).dtype == tg.float32
+    assert tg.arange(3, 0, -1).tolist() == [3, 2, 1]
+    assert tg.arange(2, dtype="float64").dtype == tg.float64
+    assert tg.eye(2).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert tg.eye(1, 3, dtype="int64").tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize("make", [lambda d: tg.tensor(1.0, device=d), lambda d: tg.zeros(2, device=d)])
+@pytest.mark.parametrize("device", ["cuda", "tpu"])
+def test_an_unknown_device_is_named(make, device):
+    with pytest.raises(RuntimeError, match=f"device.*{device}|{device}.*device") as caught:
+        make(device)
+    assert isinstance(caught.value, tg.errors.DeviceError)

@@ -1,0 +1,104 @@
+"""Composed methods against NumPy (and torch's conventions), and their derivatives."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_rnn as tg
+from tests.engine.strategies import float_arrays, leaf, shapes
+
+STATISTICS = {"mean": np.mean, "var": lambda x, **k: np.var(x, ddof=1, **k), "std": lambda x, **k: np.std(x, ddof=1, **k)}
+
+
+def np_logsumexp(x, axis, keepdims=False):
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+@given(data=st.data(), keepdims=st.booleans())
+def test_statistics_agree_with_numpy_and_differences(name, data, keepdims):
+    array = data.draw(float_arrays(shapes(min_dims=1, min_side=2)))
+    axis = data.draw(st.sampled_from([None, *range(array.ndim), tuple(range(array.ndim)), (0,)]))
+    x = leaf(array)
+    found = getattr(x, name)(axis, keepdims=keepdims)
+    np.testing.assert_allclose(found.numpy(), STATISTICS[name](array, axis=axis, keepdims=keepdims), rtol=1e-11)
+    assert tg.gradcheck(lambda x: getattr(x, name)(axis), x)
+    if array.size <= 8:
+        assert tg.gradgradcheck(lambda x: getattr(x, name)(axis), x)
+
+
+@pytest.mark.parametrize("correction", [0, 1, 2])
+def test_the_correction_of_var_and_std_is_torchs(correction):
+    array = np.array([[1.0, 4.0, 2.0, 8.0]])
+    x = tg.tensor(array)
+    expected = array.var(axis=1, ddof=correction)
+    np.testing.assert_allclose(x.var(1, correction=correction).numpy(), expected)
+    np.testing.assert_allclose(x.std(1, correction=correction, keepdim=True).numpy(), np.sqrt(expected)[:, None])
+
+
+def test_statistics_of_too_few_elements_are_nan():
+    assert np.isnan(tg.tensor([3.0]).var().item())
+    assert tg.tensor([3.0]).var(correction=0).item() == 0.0
+    assert np.isnan(tg.zeros(0).mean().item())
+    assert np.isnan(tg.zeros(2, 0).mean(axis=1).numpy()).all()
+    assert tg.zeros(0, 2).mean(axis=1).shape == (0,)
+
+
+@given(data=st.data())
+def test_softmax_and_its_logarithm_agree_with_numpy_and_differences(data):
+    array = data.draw(float_arrays(shapes(min_dims=1, min_side=1)))
+    axis = data.draw(st.integers(-array.ndim, array.ndim - 1))
+    x = leaf(array)
+    expected = np.exp(array) / np.exp(array).sum(axis=axis, keepdims=True)
+    np.testing.assert_allclose(x.softmax(axis).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(x.log_softmax(dim=axis).numpy(), np.log(expected), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(x.logsumexp(axis).numpy(), np_logsumexp(array, axis), rtol=1e-12)
+    for f in (lambda x: x.softmax(axis), lambda x: x.log_softmax(axis), lambda x: x.logsumexp(axis, keepdims=True)):
+        assert tg.gradcheck(f, x)
+        if array.size <= 6:
+            assert tg.gradgradcheck(f, x)
+
+
+def test_logsumexp_over_several_axes():
+    array = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_allclose(tg.tensor(array).logsumexp((0, 1)).item(), np_logsumexp(array, (0, 1)))
+    np.testing.assert_allclose(tg.tensor(array).logsumexp(None).item(), np_logsumexp(array, None))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_does_not_overflow_and_keeps_masks(dtype):
+    x = tg.tensor([[1e30, 0.0, -float("inf")], [-1e30, -1e30, -1e30]], dtype=dtype, requires_grad=True)
+    np.testing.assert_allclose(x.softmax().numpy(), [[1.0, 0.0, 0.0], [1 / 3] * 3], rtol=1e-6)
+    assert x.log_softmax().numpy()[0, 0] == 0.0
+    assert x.logsumexp().tolist() == pytest.approx([1e30, -1e30])
+    x.softmax().sum().backward()
+    assert np.isfinite(x.grad.numpy()).all()
+
+
+def test_logsumexp_of_infinities():
+    assert tg.tensor([-float("inf")] * 2).logsumexp().item() == -float("inf")
+    assert tg.tensor([float("inf"), 0.0]).logsumexp().item() == float("inf")
+    assert np.isnan(tg.tensor([float("nan"), 0.0]).logsumexp().item())
+
+
+def test_log_softmax_is_exact_where_softmax_underflows():
+    assert tg.tensor([0.0, -1000.0]).log_softmax().tolist() == [0.0, -1000.0]
+
+
+@given(data=st.data())
+def test_clip_agrees_with_numpy(data):
+    array = data.draw(float_arrays(shapes()))
+    x = leaf(array)
+    np.testing.assert_array_equal(x.clip(-1.0, 0.5).numpy(), np.clip(array, -1.0, 0.5))
+    np.testing.assert_array_equal(x.clip(low=0.1).numpy(), np.maximum(array, 0.1))
+    np.testing.assert_array_equal(x.clip(high=0.1).numpy(), np.minimum(array, 0.1))
+    np.testing.assert_array_equal(x.clip().numpy(), array)
+    assert tg.gradcheck(lambda x: x.clip(-1.0, 0.5), x)
+
+
+def test_square():
+    x = tg.tensor([3.0, -2.0], requires_grad=True)
+    assert x.square().tolist() == [9.0, 4.0]
+    x.square().sum().backward()
+    assert x.grad.tolist() == [6.0, -4.0]

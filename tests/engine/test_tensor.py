@@ -1,0 +1,329 @@
+"""Tensor as a Python object: NumPy's protocols, conversions, copies, what it refuses."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+
+
+@pytest.fixture
+def x():
+    return tg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+
+
+def test_the_type_itself_is_not_called():
+    with pytest.raises(TypeError, match=r"make tensors with tinygrad_rnn.tensor\(data\)"):
+        tg.Tensor([1.0])
+
+
+# ---- NumPy --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [
+        lambda a, t: a + t,
+        lambda a, t: a - t,
+        lambda a, t: a * t,
+        lambda a, t: a / t,
+        lambda a, t: a**t,
+        lambda a, t: a @ t,
+        lambda a, t: a < t,
+        lambda a, t: a == t,
+        lambda a, t: a != t,
+    ],
+)
+def test_an_array_on_the_left_does_not_take_the_tensor_out_of_the_graph(combine, x):
+    for array in (np.array([2.0, 3.0, 4.0]), np.array([2, 3, 4])):
+        found = combine(array, x)
+        assert type(found) is tg.Tensor
+        np.testing.assert_allclose(found.numpy(), combine(array, x.detach().numpy()), rtol=1e-6)
+        assert found.requires_grad == (found.dtype != tg.bool_)
+    for number in (np.float64(2.0), np.int64(3)):
+        assert type(number * x) is tg.Tensor
+        assert (number * x).requires_grad
+
+
+def test_numpys_functions_refuse_tensors_instead_of_leaving_the_graph(x):
+    with pytest.raises(TypeError):
+        np.exp(x)
+    with pytest.raises(TypeError):
+        np.add(np.ones(3), x)
+
+
+def test_conversion_to_an_array_is_refused_while_grad_is_required(x):
+    for convert in (np.asarray, np.array, lambda t: np.concatenate([t, t])):
+        with pytest.raises(tg.errors.GraphError, match=r"call .numpy\(\) or .detach\(\)"):
+            convert(x)
+        with pytest.raises(RuntimeError):
+            convert(x * 2.0)
+
+
+def test_conversion_to_an_array_otherwise_works():
+    x = tg.tensor([1.0, 2.0])
+    assert np.asarray(x).dtype == np.float32
+    assert np.shares_memory(np.asarray(x), x.numpy())
+    assert np.asarray(x, dtype="float64").tolist() == [1.0, 2.0]
+    copied = np.array(x)
+    copied[0] = 9.0
+    assert x.tolist() == [1.0, 2.0]
+    np.testing.assert_array_equal(np.stack([x, x.detach()]), [[1.0, 2.0]] * 2)
+    assert np.asarray(tg.tensor([1.0], requires_grad=True).detach()).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_numpy_is_a_read_only_view(requires_grad):
+    x = tg.tensor([1.0, 2.0], requires_grad=requires_grad)
+    view = x.numpy()
+    assert np.shares_memory(view, x.numpy())
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 5.0
+    assert x.tolist() == [1.0, 2.0]
+    shared = np.ones(2)
+    with pytest.raises(ValueError, match="read-only"):
+        tg.from_numpy(shared).numpy()[0] = 5.0
+    shared[0] = 2.0  # the user's own array stays writeable
+
+
+def test_numpy_shows_what_assign_wrote():
+    x = tg.tensor([1.0, 2.0])
+    view = x.numpy()
+    x.assign_(tg.tensor([3.0, 4.0]))
+    assert view.tolist() == [3.0, 4.0]
+
+
+# ---- values -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [2.5, [2.5], [[2.5]]])
+def test_one_element_converts_to_a_number(data):
+    x = tg.tensor(data, requires_grad=True)
+    assert x.item() == float(x) == 2.5
+    assert int(x) == 2
+    assert math.sqrt(x) == math.sqrt(2.5)
+    assert type(x.item()) is float
+    assert type(tg.tensor(3).item()) is int
+    assert type(tg.tensor(True).item()) is bool
+
+
+@pytest.mark.parametrize("shape", [(2,), (0,), (1, 3)])
+def test_several_elements_or_none_have_no_value_as_a_number(shape):
+    x = tg.ones(shape)
+    for convert in (float, int, tg.Tensor.item):
+        with pytest.raises(tg.errors.ShapeError, match=r"item\(\) needs a single element, not a tensor of shape"):
+            convert(x)
+    with pytest.raises(ValueError, match=f"the truth of a tensor with {x.size} elements is ambiguous"):
+        bool(x)
+
+
+def test_truth_of_one_element():
+    assert tg.tensor([[2.0]])
+    assert not tg.tensor(0)
+    assert not tg.tensor(False)
+
+
+def test_integers_work_as_indices_and_floats_do_not():
+    assert [10, 20, 30][tg.tensor(1)] == 20
+    assert list(range(5))[tg.tensor([1]) : tg.tensor(3)] == [1, 2]
+    with pytest.raises(TypeError, match="a float32 tensor cannot be an index; use an int64 tensor"):
+        [10, 20][tg.tensor(1.0)]
+
+
+def test_length_and_iteration():
+    x = tg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    assert len(x) == 2
+    rows = list(x)
+    assert [row.tolist() for row in rows] == [[1.0, 2.0], [3.0, 4.0]]
+    (rows[0] * rows[1]).sum().backward()
+    assert x.grad.tolist() == [[3.0, 4.0], [1.0, 2.0]]
+    first, second = x
+    assert second.tolist() == [3.0, 4.0]
+    assert list(tg.zeros(0, 2)) == []
+    assert 3.0 in tg.tensor([1.0, 3.0])
+    assert 5.0 not in tg.tensor([1.0, 3.0])
+
+
+def test_a_0d_tensor_has_no_length_and_does_not_iterate():
+    with pytest.raises(TypeError, match="a 0-d tensor has no length; use .item"):
+        len(tg.tensor(1.0))
+    with pytest.raises(TypeError, match="0-d"):
+        list(tg.tensor(1.0))
+    with pytest.raises(TypeError, match="0-d"):
+        next(iter(tg.tensor(1.0)))
+
+
+def test_shape_attributes():
+    x = tg.zeros(2, 3, dtype="float64")
+    assert (x.shape, x.ndim, x.size, x.dtype, x.device) == ((2, 3), 2, 6, "float64", "cpu")
+    assert type(x.shape) is tuple
+    assert tg.tensor(1.0).shape == ()
+    assert tg.tensor(1.0).size == 1
+
+
+# ---- identity -----------------------------------------------------------------------------------------------------
+
+
+def test_hash_is_identity_although_equality_is_elementwise():
+    a, b = tg.tensor([1.0, 2.0]), tg.tensor([1.0, 2.0])
+    assert hash(a) != hash(b)
+    assert {a: "a", b: "b"}[b] == "b"
+    assert len({a, b, a}) == 2
+    assert (a == b).tolist() == [True, True]
+    assert (a != b).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("other", [None, "text", Ellipsis, object(), [1.0]])
+def test_equality_with_what_is_no_number_is_identity(other):
+    x = tg.tensor([1.0])
+    assert (x == other) is False
+    assert (x != other) is True
+    assert other not in [x]
+
+
+@pytest.mark.parametrize("compare", [lambda x: x < None, lambda x: x >= "a", lambda x: x + None, lambda x: "a" * x])
+def test_other_operators_refuse_what_is_no_number(compare):
+    with pytest.raises(TypeError, match="a tensor cannot be combined with"):
+        compare(tg.tensor([1.0]))
+
+
+# ---- text ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: tg.tensor([1.0, 2.5]), "tensor([1. , 2.5])"),
+        (lambda: tg.tensor(3), "tensor(3)"),
+        (lambda: tg.tensor([True]), "tensor([ True])"),
+        (lambda: tg.tensor([1.0], dtype="float64"), "tensor([1.], dtype=float64)"),
+        (lambda: tg.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
+        (lambda: tg.tensor([1.0], requires_grad=True).exp() * 0.0, "tensor([0.], op=mul)"),
+        (lambda: tg.zeros(2, 0), "tensor([], shape=(2, 0))"),
+    ],
+)
+def test_repr_shows_values_and_what_is_not_usual(make, text):
+    assert repr(make()) == text
+
+
+# ---- in-place -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.__iadd__(1.0),
+        lambda x: x.__isub__(1.0),
+        lambda x: x.__imul__(2.0),
+        lambda x: x.__itruediv__(2.0),
+        lambda x: x.__ipow__(2.0),
+        lambda x: x.__imatmul__(x),
+    ],
+)
+def test_in_place_operators_are_refused_where_grad_is_required(change, x):
+    for tensor in (x, x * 2.0):
+        with pytest.raises(tg.errors.GraphError, match=r"write x = x \+ y for a new tensor, or x.assign_\(value\)"):
+            change(tensor)
+    assert x.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_in_place_operators_make_a_new_tensor_where_no_grad_is_required():
+    x = old = tg.tensor([1.0, 2.0])
+    x += 1.0
+    x *= 2
+    x -= tg.tensor([1.0, 1.0])
+    x /= 2
+    x **= 2
+    assert x.tolist() == [2.25, 6.25]
+    assert old.tolist() == [1.0, 2.0]
+    weight = tg.tensor([3.0, 4.0], requires_grad=True)
+    total = tg.zeros(2)
+    total += weight
+    assert total.requires_grad
+
+
+def test_item_assignment_is_refused_and_names_the_ways_out(x):
+    for tensor in (x, x.detach()):
+        with pytest.raises(tg.errors.GraphError, match=r"no item assignment.* tg.where, .*assign_"):
+            tensor[0] = 1.0
+
+
+# ---- copies -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, copy.copy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_leaf_can_be_copied_and_pickled(clone):
+    for x in (
+        tg.tensor([1.0, 2.0], dtype="float64", requires_grad=True).named("w"),
+        tg.tensor([[1, 2]]),
+        tg.tensor(True),
+        tg.from_numpy(np.arange(6.0).reshape(2, 3).T[::-1]),
+    ):
+        other = clone(x)
+        assert type(other) is type(x)
+        assert other.tolist() == x.tolist()
+        assert (other.dtype, other.requires_grad, other.name) == (x.dtype, x.requires_grad, x.name)
+        assert other.is_leaf
+        assert not np.shares_memory(other.numpy(), x.numpy())
+
+
+def test_deepcopy_keeps_shared_leaves_shared():
+    w = tg.tensor([1.0], requires_grad=True)
+    model = {"a": w, "b": [w]}
+    other = copy.deepcopy(model)
+    assert other["a"] is other["b"][0]
+    assert other["a"] is not w
+
+
+def test_a_copy_can_be_assigned_without_the_original():
+    x = tg.tensor([1.0])
+    other = copy.deepcopy(x)
+    other.assign_(tg.tensor([5.0]))
+    assert x.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(("what", "clone"), [("deepcopy", copy.deepcopy), ("pickle", pickle.dumps)])
+def test_a_result_cannot_be_copied_or_pickled_off_its_graph(what, clone, x):
+    with tg.scope("t", 4):
+        y = x * 2.0
+    with pytest.raises(tg.errors.GraphError, match=rf"{what} of the result of mul \(in t=4\) .*detach\(\) first"):
+        clone(y)
+    clone(y.detach())
+
+
+# ---- device -------------------------------------------------------------------------------------------------------
+
+
+def test_to_the_device_it_is_on_and_to_a_dtype(x):
+    assert x.to("cpu") is x
+    assert x.to(device="cpu", dtype="float64").dtype == tg.float64
+    assert x.to("cpu", "float64").dtype == x.to(tg.float64).dtype == tg.float64
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_to_a_device_that_is_missing_says_so(device, x):
+    with pytest.raises(tg.errors.DeviceError, match="cuda"):
+        x.to(device)
+    with pytest.raises(tg.errors.DeviceError, match="cuda"):
+        x.to(device=device)
+
+
+def test_tensors_of_two_backends_do_not_mix():
+    """Both serve "cpu" here; what matters is that the engine looks."""
+    from types import ModuleType
+
+    from tinygrad_rnn.backends import reference
+
+    other = ModuleType("elsewhere")
+    other.__dict__.update(reference.__dict__, device="elsewhere")
+    a, b = tg.ones(2), tg.Tensor._leaf(np.ones(2, "float32"), other)
+    for call in (lambda: a + b, lambda: tg.concat([a, a, b]), lambda: a._put_slices([a, b], [(slice(0, 2),)] * 3, (2,))):
+        with pytest.raises(tg.errors.DeviceError, match=r"on cpu and .*elsewhere; move them with .to\(\)"):
+            call()
+    with pytest.raises(tg.errors.DeviceError, match=r"assign_: the value is on elsewhere, this tensor on cpu"):
+        a.assign_(b)
+    with pytest.raises(tg.errors.DeviceError, match="moving from elsewhere to cpu is not supported"):
+        b.to("cpu")

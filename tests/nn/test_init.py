@@ -1,0 +1,71 @@
+"""Initialisers have the distribution they promise and follow the seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.nn import init
+
+RANDOM = [init.uniform_, init.normal_, init.xavier_uniform_, init.orthogonal_]
+
+
+@pytest.mark.parametrize("initialise", RANDOM)
+def test_random_initialisers_overwrite_in_place_and_follow_the_seed(initialise) -> None:
+    found = []
+    for seed in (1, 1, 2):
+        tg.manual_seed(seed)
+        t = tg.zeros(3, 4, requires_grad=True)
+        assert initialise(t) is t
+        assert t.is_leaf
+        found.append(t.numpy().copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).max() > 0
+
+
+def test_uniform_and_normal_have_their_mean_and_spread() -> None:
+    tg.manual_seed(0)
+    values = init.uniform_(tg.zeros(100, 100), 1.0, 4.0).numpy()
+    assert values.min() >= 1.0
+    assert values.max() <= 4.0
+    assert abs(values.mean() - 2.5) < 0.05
+    values = init.normal_(tg.zeros(100, 100), -1.0, 0.5).numpy()
+    assert abs(values.mean() + 1) < 0.02
+    assert abs(values.std() - 0.5) < 0.02
+
+
+def test_xavier_keeps_its_bound() -> None:
+    values = init.xavier_uniform_(tg.zeros(100, 50), gain=2.0).numpy()
+    assert np.abs(values).max() <= 0.4
+    assert abs(values.std() - 0.4 / np.sqrt(3)) < 0.01
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(1, 6), columns=st.integers(1, 6), gain=st.sampled_from([1.0, 0.5]))
+def test_orthogonal_rows_or_columns_are_orthonormal(rows: int, columns: int, gain: float) -> None:
+    w = init.orthogonal_(tg.zeros(rows, columns, dtype="float64"), gain).numpy() / gain
+    product = w @ w.T if rows <= columns else w.T @ w
+    np.testing.assert_allclose(product, np.eye(min(rows, columns)), atol=1e-12)
+
+
+def test_orthogonal_takes_both_signs() -> None:
+    tg.manual_seed(0)
+    signs = {float(np.sign(init.orthogonal_(tg.zeros(1, 1)).item())) for _ in range(20)}
+    assert signs == {-1.0, 1.0}
+
+
+def test_identity_constant_zeros_and_ones() -> None:
+    assert init.identity_(tg.zeros(2, 3), 2.0).tolist() == [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
+    assert init.constant_(tg.zeros(2, dtype="float64"), 0.1).tolist() == [0.1, 0.1]
+    assert init.zeros_(tg.ones(2)).tolist() == [0.0, 0.0]
+    assert init.ones_(tg.zeros(())).item() == 1.0
+
+
+@pytest.mark.parametrize("initialise", [init.xavier_uniform_, init.orthogonal_, init.identity_])
+def test_matrix_initialisers_refuse_other_shapes(initialise) -> None:
+    with pytest.raises(ShapeError, match="needs a matrix"):
+        initialise(tg.zeros(3))

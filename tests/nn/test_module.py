@@ -1,0 +1,210 @@
+"""Module finds, names, saves, loads, moves and shares parameters."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn, optim
+from tinygrad_rnn.errors import DTypeError, GraphError, StateError
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        self.scale = nn.Parameter([2.0])
+        self.lstm = nn.LSTM(2, 3)
+        self.head = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0]) * self.scale
+
+
+NAMES = [
+    "scale",
+    "lstm.weight_ih_l0",
+    "lstm.weight_hh_l0",
+    "lstm.bias_ih_l0",
+    "lstm.bias_hh_l0",
+    "head.0.weight",
+    "head.0.bias",
+    "head.2.weight",
+    "head.2.bias",
+]
+
+
+def test_parameters_come_in_the_order_they_were_assigned_and_carry_their_path_as_name() -> None:
+    model = Model()
+    assert [name for name, _ in model.named_parameters()] == NAMES
+    assert [parameter.name for parameter in model.parameters()] == NAMES
+    assert list(model.state_dict()) == NAMES
+    assert [name for name, _ in model.named_modules()] == ["", "lstm", "head", "head.0", "head.1", "head.2"]
+
+
+def test_a_module_alone_names_its_parameters_by_their_attribute() -> None:
+    assert [parameter.name for parameter in nn.LSTM(2, 3).parameters()] == [
+        "weight_ih_l0",
+        "weight_hh_l0",
+        "bias_ih_l0",
+        "bias_hh_l0",
+    ]
+
+
+def test_results_of_ops_on_parameters_are_plain_tensors() -> None:
+    w = nn.Parameter([1.0])
+    for result in (w + w, w * 2.0, w[0], w.detach(), w.reshape(1, 1), w @ w):
+        assert type(result) is tg.Tensor
+
+
+def test_a_parameter_copies_its_data() -> None:
+    source = tg.ones(2)
+    parameter = nn.Parameter(source)
+    source.assign_(tg.zeros(2))
+    assert parameter.tolist() == [1.0, 1.0]
+    assert repr(parameter) == "Parameter([1., 1.], requires_grad=True)"
+
+
+def test_a_shared_parameter_comes_once_and_is_saved_under_every_path() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            self.embedding = nn.Embedding(5, 3)
+            self.output = nn.Linear(3, 5, bias=False)
+            self.output.weight = self.embedding.weight
+
+    model = Tied()
+    assert [name for name, _ in model.named_parameters()] == ["embedding.weight"]
+    assert model.embedding.weight.name == "embedding.weight"
+    assert list(model.state_dict()) == ["embedding.weight", "output.weight"]
+    model.to("float64")
+    assert model.output.weight is model.embedding.weight
+    assert model.output.weight.dtype == "float64"
+
+
+def test_a_module_used_twice_gives_its_parameters_once() -> None:
+    layer = nn.Linear(2, 2)
+    assert len(list(nn.Sequential(layer, nn.Tanh(), layer).parameters())) == 2
+
+
+def test_a_plain_tensor_cannot_replace_a_parameter_by_accident() -> None:
+    layer = nn.Linear(1, 1)
+    with pytest.raises(GraphError, match=r"assign_"):
+        layer.weight = layer.weight * 2.0
+    layer.weight = nn.Parameter([[3.0]])
+    layer.bias = None
+    assert layer(tg.ones(1)).tolist() == [3.0]
+
+
+def test_state_goes_from_one_model_to_another() -> None:
+    tg.manual_seed(1)
+    one, other = Model(), Model()
+    other.load_state_dict(one.state_dict())
+    x = tg.randn(4, 1, 2)
+    np.testing.assert_array_equal(one(x).numpy(), other(x).numpy())
+    one.scale.assign_(tg.tensor([7.0]))
+    assert other.scale.item() == 2.0
+
+
+def test_a_state_that_does_not_fit_is_refused_with_every_reason_and_changes_nothing() -> None:
+    model = Model()
+    state = model.state_dict()
+    before = {name: value.numpy().copy() for name, value in state.items()}
+    wrong = {name: np.zeros(value.shape) for name, value in state.items() if name != "scale"}
+    wrong |= {"lstm.weight_hh_l0": np.zeros((3, 3)), "extra": np.zeros(1)}
+    with pytest.raises(StateError) as caught:
+        model.load_state_dict(wrong)
+    text = str(caught.value)
+    assert "missing: scale" in text
+    assert "unexpected: extra" in text
+    assert "lstm.weight_hh_l0: has shape (3, 3) in the state, (12, 3) here" in text
+    assert "strict=False" in text
+    with pytest.raises(StateError, match="has shape"):
+        model.load_state_dict(wrong, strict=False)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
+def test_without_strict_the_keys_that_match_are_loaded() -> None:
+    model = Model()
+    model.load_state_dict({"scale": [5.0], "extra": [1.0]}, strict=False)
+    assert model.scale.item() == 5.0
+
+
+def test_a_state_is_converted_to_the_dtype_of_the_module() -> None:
+    layer = nn.Linear(1, 1, dtype="float64")
+    layer.load_state_dict({"weight": np.ones((1, 1), np.float32), "bias": np.ones(1, np.float32)})
+    assert layer.weight.dtype == "float64"
+
+
+def test_train_and_eval_reach_every_module() -> None:
+    model = Model()
+    assert model.eval() is model
+    assert not any(module.training for module in model.modules())
+    model.train()
+    assert all(module.training for module in model.modules())
+    assert nn.Dropout().training
+
+
+def test_to_changes_parameters_gradients_and_results_but_keeps_the_objects_and_names() -> None:
+    model = Model()
+    before = list(model.parameters())
+    model(tg.zeros(2, 1, 2)).sum().backward()
+    assert model.to("float64") is model
+    after = list(model.parameters())
+    assert all(a is b for a, b in zip(before, after, strict=True))
+    assert {parameter.dtype.name for parameter in after} == {"float64"}
+    assert {parameter.grad.dtype.name for parameter in after} == {"float64"}
+    assert [parameter.name for parameter in after] == NAMES
+    assert model(tg.zeros(2, 1, 2, dtype="float64")).dtype == "float64"
+    optim.SGD(model.parameters(), lr=0.1).step()
+    assert model.to(dtype="float32", device="cpu").scale.dtype == "float32"
+
+
+def test_to_refuses_dtypes_without_gradients() -> None:
+    with pytest.raises(DTypeError, match="floats"):
+        nn.Linear(1, 1).to("int64")
+
+
+def test_frozen_parameters_stay_frozen_when_moved() -> None:
+    layer = nn.Linear(1, 1)
+    layer.weight.requires_grad = False
+    assert not layer.to("float64").weight.requires_grad
+
+
+def test_zero_grad_forgets_the_gradients() -> None:
+    model = Model()
+    model(tg.zeros(2, 1, 2)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    model.zero_grad()
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_copies_of_a_model_are_independent_and_keep_sharing_inside() -> None:
+    model = Model()
+    model.again = model.head
+    for clone in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert [name for name, _ in clone.named_parameters()] == NAMES
+        assert isinstance(clone.scale, nn.Parameter)
+        assert clone.again[0].weight is clone.head[0].weight
+        clone.scale.assign_(tg.tensor([9.0]))
+        assert model.scale.item() == 2.0
+
+
+def test_a_module_list_holds_modules_in_order() -> None:
+    layers = nn.ModuleList([nn.Linear(1, 2)]).append(nn.Linear(2, 3))
+    assert len(layers) == 2
+    assert layers[-1].out_features == 3
+    assert [name for name, _ in layers.named_parameters()] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+def test_repr_shows_the_modules_inside() -> None:
+    assert repr(nn.Sequential(nn.Linear(2, 3, bias=False), nn.Sequential(nn.Dropout(0.1)))) == (
+        "Sequential(\n  (0): Linear(2, 3, bias=False)\n  (1): Sequential(\n    (0): Dropout(p=0.1)\n  )\n)"
+    )
+
+
+def test_a_module_without_forward_says_so() -> None:
+    with pytest.raises(NotImplementedError, match="define one"):
+        nn.Module()(1)

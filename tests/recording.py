@@ -1,0 +1,32 @@
+"""Listening to the ops that run, as the tape compiler will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinygrad_rnn.engine.graph import modes
+
+
+def recorded_ops(run: Callable[[], object]) -> list[str]:
+    """Return the names of the ops that run, in order, with "assign" for every assign_."""
+    return [name for name, _ in recorded(run)]
+
+
+def recorded(run: Callable[[], object]) -> list[tuple[str, bool]]:
+    """Return for every op that runs (and "assign") its name and whether its result is part of a graph."""
+    ran: list[tuple[str, bool]] = []
+
+    class Recorder:
+        def op(self, node, inputs, op, attrs) -> None:
+            ran.append((op.name, node.requires_grad))
+
+        def assign(self, target, value) -> None:
+            ran.append(("assign", value.requires_grad))
+
+    before = modes.recorders
+    modes.recorders = (*before, Recorder())
+    try:
+        run()
+    finally:
+        modes.recorders = before
+    return ran

@@ -1,0 +1,212 @@
+"""Composed functions: PyTorch's numbers, right derivatives also at 0, finite results where textbook forms overflow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_rnn as tg
+from tests.nn import cases, reference_values
+from tests.recording import recorded_ops
+from tinygrad_rnn import functional as F
+from tinygrad_rnn.engine.check import gradcheck, gradgradcheck
+from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, ShapeError
+
+
+def check_loss(name: str, arrays: dict[str, np.ndarray]) -> None:
+    function_name, options, _, _ = cases.LOSSES[name]
+    function = getattr(F, function_name)
+    x, target = reference_values.leaf(arrays["in.x"]), tg.tensor(arrays["target"])
+    for reduction in ("none", "sum", "mean"):
+        value = function(x, target, reduction=reduction, **options)
+        np.testing.assert_allclose(value.numpy(), arrays[f"out.{reduction}"], rtol=0, atol=1e-12)
+    value.backward()
+    np.testing.assert_allclose(x.grad.numpy(), arrays["grad.x"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", cases.LOSSES)
+def test_losses_and_gradients_equal_the_reference_values(name: str) -> None:
+    check_loss(name, reference_values.values("losses", name))
+
+
+@pytest.mark.parametrize("name", cases.LOSSES)
+def test_losses_and_gradients_equal_pytorch(name: str) -> None:
+    pytest.importorskip("torch")
+    from tests.nn import make_reference
+
+    check_loss(name, make_reference.loss(name, np.random.default_rng(5)))
+
+
+def test_the_committed_reference_values_are_what_the_script_makes() -> None:
+    pytest.importorskip("torch")
+    from tests.nn import make_reference
+
+    for file, arrays in make_reference.everything().items():
+        committed = reference_values.content(file)
+        assert committed.keys() == arrays.keys()
+        for key, value in arrays.items():
+            np.testing.assert_allclose(committed[key], value, rtol=0, atol=1e-12, err_msg=f"{file}: {key}")
+
+
+ACTIVATIONS = {
+    "relu": {},
+    "tanh": {},
+    "sigmoid": {},
+    "leaky_relu": {"negative_slope": 0.2},
+    "elu": {"alpha": 0.7},
+    "softplus": {},
+    "softmax": {"dim": -1},
+    "log_softmax": {"dim": -1},
+    "logsumexp": {"dim": -1},
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_and_their_gradients_equal_pytorch_also_at_zero_and_far_out(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    options = ACTIVATIONS[name]
+    data = np.array([[-800.0, -40.0, -1.5, -1e-9, 0.0], [0.0, 1e-9, 0.5, 30.0, 800.0]])
+    theirs = torch.tensor(data, requires_grad=True)
+    expected = (torch.logsumexp if name == "logsumexp" else getattr(torch.nn.functional, name))(theirs, **options)
+    weights = np.arange(1.0, 1.0 + expected.numel()).reshape(expected.shape)
+    (expected * torch.tensor(weights)).sum().backward()
+    ours = tg.tensor(data, requires_grad=True)
+    value = getattr(F, name)(ours, **options)
+    (value * weights).sum().backward()
+    np.testing.assert_allclose(value.numpy(), expected.detach().numpy(), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "softplus"])
+def test_activations_pass_nan_on_and_stay_finite_in_float32(name: str) -> None:
+    function = getattr(F, name)
+    assert np.isnan(function(tg.tensor([float("nan")])).item())
+    x = tg.tensor([-1e4, 1e4], requires_grad=True)
+    y = function(x)
+    y.sum().backward()
+    assert np.isfinite(y.numpy()).all()
+    assert np.isfinite(x.grad.numpy()).all()
+    assert y.dtype == "float32"
+
+
+def test_elu_is_accurate_just_below_zero() -> None:
+    np.testing.assert_allclose(F.elu(tg.tensor([-1e-5])).item(), np.expm1(np.float32(-1e-5)), rtol=1e-6)
+
+
+def test_softplus_has_its_first_and_second_derivative_at_zero() -> None:
+    x = tg.tensor(0.0, dtype="float64", requires_grad=True)
+    first = tg.grad(F.softplus(x), x, create_graph=True)
+    assert first.item() == 0.5
+    assert tg.grad(first, x).item() == 0.25
+
+
+def smooth(*shape: int) -> tg.Tensor:
+    return tg.randn(*shape, dtype="float64", requires_grad=True)
+
+
+SMOOTH = {
+    "softplus": F.softplus,
+    "elu": F.elu,
+    "cross_entropy": lambda x: F.cross_entropy(x, tg.tensor([2, 0, 1])),
+    "huber_loss": lambda x: F.huber_loss(x, tg.zeros(3, 4, dtype="float64"), delta=0.3),
+    "binary_cross_entropy_with_logits": lambda x: F.binary_cross_entropy_with_logits(
+        x, tg.full((3, 4), 0.25, "float64"), "sum"
+    ),
+    "layer_norm": F.layer_norm,
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_first_and_second_derivatives_agree_with_finite_differences(name: str) -> None:
+    tg.manual_seed(0)
+    x = smooth(3, 4)
+    assert gradcheck(SMOOTH[name], x)
+    assert gradgradcheck(SMOOTH[name], x)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    examples=st.integers(1, 4),
+    classes=st.integers(1, 5),
+    rest=st.sampled_from([(), (1,), (2,), (2, 3)]),
+    scale=st.sampled_from([1.0, 1e4]),
+    seed=st.integers(0, 100),
+)
+def test_cross_entropy_is_minus_the_log_softmax_of_the_target(
+    examples: int, classes: int, rest: tuple[int, ...], scale: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(examples, classes, *rest)) * scale
+    targets = rng.integers(0, classes, size=(examples, *rest))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    picked = np.take_along_axis(log_softmax, targets[:, None], axis=1)[:, 0]
+    x = tg.tensor(logits, requires_grad=True)
+    found = F.cross_entropy(x, tg.tensor(targets), reduction="none")
+    np.testing.assert_allclose(found.numpy(), -picked, rtol=1e-12, atol=1e-12)
+    found.sum().backward()
+    one_hot = np.moveaxis(np.eye(classes)[targets], -1, 1)
+    np.testing.assert_allclose(x.grad.numpy(), np.exp(log_softmax) - one_hot, rtol=0, atol=1e-12)
+
+
+def test_cross_entropy_of_a_single_example_without_batch_axis() -> None:
+    logits = tg.tensor([0.0, 1.0, 2.0], dtype="float64")
+    single = F.cross_entropy(logits, tg.tensor(1))
+    assert single.shape == ()
+    np.testing.assert_allclose(single.item(), F.cross_entropy(logits.reshape(1, 3), tg.tensor([1])).item())
+
+
+def test_cross_entropy_accepts_classes_that_are_ruled_out() -> None:
+    x = tg.tensor([[0.0, float("-inf"), 0.0]], dtype="float64", requires_grad=True)
+    loss = F.cross_entropy(x, tg.tensor([0]))
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), np.log(2))
+    assert x.grad.tolist() == [[-0.5, 0.0, 0.5]]
+
+
+def test_cross_entropy_of_logits_and_targets_takes_eleven_ops() -> None:
+    logits, targets = tg.zeros(4, 3), tg.tensor([0, 1, 2, 0])
+    ran = recorded_ops(lambda: F.cross_entropy(logits, targets))
+    assert ran == ["max", "sub", "exp", "sum", "log", "reshape", "add", "take", "sub", "sum", "mul"]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: F.cross_entropy(tg.zeros(5, 2, 3), tg.zeros(5, 2, dtype="int64")), ShapeError, r"reshape\(-1, C\)"),
+        (lambda: F.cross_entropy(tg.zeros(()), tg.tensor(0)), ShapeError, "class axis"),
+        (lambda: F.cross_entropy(tg.zeros(2, 3), tg.tensor([0.0, 1.0])), DTypeError, "int64"),
+        (
+            lambda: F.cross_entropy(tg.zeros(2, 3), tg.tensor([3, 0])),
+            IndexRangeError,
+            "class id 3 is not within 0 and 2",
+        ),
+        (lambda: F.nll_loss(tg.zeros(2, 3), tg.tensor([0, -1])), IndexRangeError, "class id -1"),
+        (lambda: F.one_hot(tg.tensor([3]), 3), IndexRangeError, "class id 3"),
+        (lambda: F.mse_loss(tg.zeros(4, 1), tg.zeros(4)), ShapeError, "must have one shape"),
+        (lambda: F.mse_loss(tg.zeros(4), tg.zeros(4), "avg"), InputError, "mean, sum, none"),
+        (lambda: F.huber_loss(tg.zeros(4), tg.zeros(4), delta=0.0), InputError, "positive"),
+        (lambda: F.dropout(tg.zeros(4), 2.0), InputError, "between 0 and 1"),
+    ],
+)
+def test_what_does_not_fit_is_named(call, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        call()
+
+
+def test_one_hot_has_the_shape_of_the_ids_and_the_dtype_asked_for() -> None:
+    found = F.one_hot(tg.tensor([[0, 2]]), 3, dtype="float64")
+    assert found.shape == (1, 2, 3)
+    assert found.dtype == "float64"
+    assert found.tolist() == [[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]]
+
+
+def test_dropout_is_reproducible_and_unbiased_in_its_gradient() -> None:
+    x = tg.ones(50, requires_grad=True)
+    tg.manual_seed(0)
+    y = F.dropout(x, 0.5)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), y.numpy())
+    assert F.dropout(x, 0.5, training=False) is x

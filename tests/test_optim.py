@@ -1,0 +1,271 @@
+"""Optimizers take PyTorch's steps; clipping replaces gradients and scales each exactly once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tests.nn import cases, reference_values
+from tests.recording import recorded, recorded_ops
+from tinygrad_rnn import nn, optim
+from tinygrad_rnn.errors import InputError, StateError
+
+
+def check_steps(name: str, arrays: dict[str, np.ndarray], rtol: float = 1e-12, dtype: str = "float64") -> None:
+    kind, options = cases.OPTIMIZERS[name]
+    params = [tg.tensor(arrays[f"0.p{i}"], dtype, requires_grad=True) for i in range(2)]
+    optimizer = getattr(optim, kind)(params, **options)
+    for t in range(1, cases.OPTIMIZER_STEPS + 1):
+        for i, p in enumerate(params):
+            p.grad = tg.tensor(arrays[f"{t}.g{i}"], dtype)
+        optimizer.step()
+        for i, p in enumerate(params):
+            np.testing.assert_allclose(p.numpy(), arrays[f"{t}.p{i}"], rtol=rtol, atol=rtol, err_msg=f"step {t}")
+            assert p.dtype == dtype
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_every_step_equals_the_reference_values(name: str) -> None:
+    check_steps(name, reference_values.values("optim", name))
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_float32_parameters_stay_float32_and_close_to_the_reference_values(name: str) -> None:
+    check_steps(name, reference_values.values("optim", name), rtol=1e-5, dtype="float32")
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_every_step_equals_pytorch(name: str) -> None:
+    pytest.importorskip("torch")
+    from tests.nn import make_reference
+
+    check_steps(name, make_reference.optimizer(name, np.random.default_rng(11)))
+
+
+def quadratic(seed: int = 0) -> tuple[tg.Tensor, Any]:
+    rng = np.random.default_rng(seed)
+    w = tg.tensor(rng.normal(size=5), requires_grad=True)
+
+    def loss() -> tg.Tensor:
+        return (w * w * np.arange(1.0, 6.0)).sum()
+
+    return w, loss
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_an_optimizer_resumed_from_its_state_continues_as_if_it_had_not_stopped(name: str) -> None:
+    kind, options = cases.OPTIMIZERS[name]
+    runs = []
+    for interrupted in (False, True):
+        w, loss = quadratic()
+        optimizer = getattr(optim, kind)([w], **options)
+        optimizer.lr.assign_(0.07)
+        for t in range(6):
+            if interrupted and t == 3:
+                state = {key: value.numpy().copy() for key, value in optimizer.state_dict().items()}
+                optimizer = getattr(optim, kind)([w], **options)
+                optimizer.load_state_dict(state)
+                assert optimizer.lr.item() == 0.07
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+        runs.append(w.numpy().copy())
+    np.testing.assert_array_equal(*runs)
+
+
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
+    w, _ = quadratic()
+    adam = optim.Adam([w], lr=0.5)
+    state = {**adam.state_dict(), "lr": tg.tensor(0.25), "average.0": tg.zeros(2), "other": tg.zeros(1)}
+    del state["steps"]
+    with pytest.raises(StateError) as caught:
+        adam.load_state_dict(state)
+    for text in ("missing: steps", "unexpected: other", "average.0: has shape (2,) in the state, (5,) here"):
+        assert text in str(caught.value)
+    assert adam.lr.item() == 0.5
+
+
+def test_parameters_without_a_gradient_are_skipped() -> None:
+    used, unused = tg.ones(2, requires_grad=True), tg.ones(2, requires_grad=True)
+    for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW):
+        optimizer = kind([used, unused], lr=0.1)
+        (used * used).sum().backward()
+        optimizer.step()
+        assert unused.tolist() == [1.0, 1.0]
+        assert used.grad is not None
+        optimizer.zero_grad()
+        assert used.grad is None
+
+
+def test_the_learning_rate_changes_by_assign() -> None:
+    w = tg.tensor([1.0], requires_grad=True)
+    sgd = optim.SGD([w], lr=1.0)
+    sgd.lr.assign_(0.25)
+    w.sum().backward()
+    sgd.step()
+    assert w.item() == 0.75
+
+
+def test_a_step_leaves_no_graph_and_keeps_parameters_leaves() -> None:
+    w, loss = quadratic()
+    adam = optim.Adam([w], lr=0.1)
+    loss().backward()
+    assert not any(in_graph for _, in_graph in recorded(lambda: optim.clip_grad_norm_([w], 1.0)))
+    assert not any(in_graph for _, in_graph in recorded(adam.step))
+    assert w.is_leaf
+    assert w.requires_grad
+    assert all(not value.requires_grad for value in adam.state_dict().values())
+
+
+def test_plain_sgd_takes_two_ops_and_an_assign_per_parameter() -> None:
+    params = [tg.ones(2, requires_grad=True) for _ in range(3)]
+    for p in params:
+        p.grad = tg.ones(2)
+    ran = recorded_ops(optim.SGD(params, lr=0.1).step)
+    assert ran == ["add", "assign", "cast", *["mul", "sub", "assign"] * 3]
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_what_changes_between_steps_is_tensors_so_every_step_runs_the_same_ops(name: str) -> None:
+    kind, options = cases.OPTIMIZERS[name]
+    w, loss = quadratic()
+    optimizer = getattr(optim, kind)([w], **options)
+    loss().backward()
+    assert recorded_ops(optimizer.step) == recorded_ops(optimizer.step)
+
+
+def test_moving_the_module_after_making_its_optimizer_is_explained() -> None:
+    layer = nn.Linear(1, 1)
+    adam = optim.Adam(layer.parameters())
+    layer.to("float64")(tg.ones(1, dtype="float64")).sum().backward()
+    with pytest.raises(StateError, match=r"weight became float64.*make the optimizer after"):
+        adam.step()
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda w: optim.SGD([], lr=0.1), "no parameters"),
+        (lambda w: optim.SGD([w], lr=-0.1), "lr must be a number >= 0, not -0.1"),
+        (lambda w: optim.Adam([w], lr=float("nan")), "lr"),
+        (lambda w: optim.SGD([w], lr=0.1, momentum=-1), "momentum"),
+        (lambda w: optim.SGD([w], lr=0.1, nesterov=True), "nesterov needs a momentum"),
+        (lambda w: optim.SGD([w], lr=0.1, weight_decay=-1), "weight_decay"),
+        (lambda w: optim.RMSprop([w], alpha=1.0), "alpha must be at least 0 and below 1"),
+        (lambda w: optim.RMSprop([w], eps=-1.0), "eps"),
+        (lambda w: optim.Adam([w], betas=(0.9, 1.0)), r"betas\[1\]"),
+        (lambda w: optim.AdamW([w], betas=(-0.1, 0.9)), r"betas\[0\]"),
+        (lambda w: optim.SGD([w * 2.0], lr=0.1), "only leaves"),
+        (lambda w: optim.SGD([w, w], lr=0.1), "comes twice"),
+        (lambda w: optim.SGD([("w", w)], lr=0.1), "not tuple; pass module.parameters"),
+        (lambda w: optim.clip_grad_norm_([w], -1.0), "max_norm"),
+        (lambda w: optim.clip_grad_value_([w], float("nan")), "clip_value"),
+    ],
+)
+def test_bad_hyper_parameters_are_named(make: Any, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        make(tg.ones(1, requires_grad=True))
+
+
+# ---- clipping -------------------------------------------------------------------------------------------------
+
+
+def with_gradients(*gradients: list[float]) -> list[tg.Tensor]:
+    params = [tg.zeros(len(g), dtype="float64", requires_grad=True) for g in gradients]
+    for p, g in zip(params, gradients, strict=True):
+        p.grad = tg.tensor(g, "float64")
+    return params
+
+
+def test_clip_grad_norm_scales_all_gradients_by_one_factor_and_returns_the_norm_before() -> None:
+    params = [*with_gradients([3.0], [0.0, 4.0]), tg.ones(1, requires_grad=True)]
+    assert optim.clip_grad_norm_(params, 2.5).item() == 5.0
+    np.testing.assert_allclose(params[0].grad.numpy(), [1.5], rtol=1e-6)
+    np.testing.assert_allclose(params[1].grad.numpy(), [0.0, 2.0], rtol=1e-6)
+    assert params[2].grad is None
+
+
+def test_clip_grad_norm_leaves_small_gradients_alone() -> None:
+    params = with_gradients([3.0], [0.0, 4.0])
+    assert optim.clip_grad_norm_(params, 5.1).item() == 5.0
+    assert [p.grad.tolist() for p in params] == [[3.0], [0.0, 4.0]]
+
+
+def test_clip_grad_norm_equals_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    gradients = [[3.0, -1.0], [0.5]]
+    theirs = [torch.zeros(len(g), dtype=torch.float64, requires_grad=True) for g in gradients]
+    for p, g in zip(theirs, gradients, strict=True):
+        p.grad = torch.tensor(g, dtype=torch.float64)
+    ours = with_gradients(*gradients)
+    expected = torch.nn.utils.clip_grad_norm_(theirs, 0.7).item()
+    np.testing.assert_allclose(optim.clip_grad_norm_(ours, 0.7).item(), expected, rtol=1e-12)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-12)
+
+
+def test_biases_that_receive_the_same_gradient_are_clipped_once_each() -> None:
+    tg.manual_seed(0)
+    lstm = nn.LSTM(2, 3, dtype="float64")
+    (lstm(tg.ones(2, 1, 2, dtype="float64"))[0].sum() * 100.0).backward()
+    before = lstm.bias_ih_l0.grad.numpy().copy()
+    norm = optim.clip_grad_norm_(lstm.parameters(), 1.0).item()
+    assert norm > 1.0
+    for bias in (lstm.bias_ih_l0, lstm.bias_hh_l0):
+        np.testing.assert_allclose(bias.grad.numpy(), before / norm, rtol=1e-5)
+    total = sum(float((p.grad * p.grad).sum().item()) for p in lstm.parameters())
+    np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+
+
+def test_clipping_replaces_gradients_and_never_writes_into_them() -> None:
+    for clip in (lambda p: optim.clip_grad_norm_([p], 1.0), lambda p: optim.clip_grad_value_([p], 1.0)):
+        (p,) = with_gradients([3.0, -4.0])
+        kept = p.grad
+        clip(p)
+        assert kept.tolist() == [3.0, -4.0]
+        assert p.grad.tolist() != [3.0, -4.0]
+
+
+def test_clip_grad_norm_has_no_branch() -> None:
+    small, large = with_gradients([0.1]), with_gradients([100.0])
+    assert recorded_ops(lambda: optim.clip_grad_norm_(small, 1.0)) == recorded_ops(
+        lambda: optim.clip_grad_norm_(large, 1.0)
+    )
+
+
+def test_a_non_finite_norm_shows_in_the_result() -> None:
+    assert np.isinf(optim.clip_grad_norm_(with_gradients([float("inf")]), 1.0).item())
+    assert np.isnan(optim.clip_grad_norm_(with_gradients([float("nan")]), 1.0).item())
+    assert optim.clip_grad_norm_([tg.ones(1, requires_grad=True)], 1.0).item() == 0.0
+
+
+def test_mixed_dtypes_keep_theirs() -> None:
+    a, b = tg.ones(1, requires_grad=True), tg.ones(1, dtype="float64", requires_grad=True)
+    (a * 30.0 + b * 40.0).sum().backward()
+    np.testing.assert_allclose(optim.clip_grad_norm_([a, b], 5.0).item(), 50.0)
+    assert (a.grad.dtype, b.grad.dtype) == ("float32", "float64")
+    np.testing.assert_allclose([a.grad.item(), b.grad.item()], [3.0, 4.0], rtol=1e-6)
+    optim.SGD([a, b], lr=0.1).step()
+
+
+def test_clip_grad_value_limits_every_element() -> None:
+    (p,) = with_gradients([3.0, -4.0, 0.5])
+    optim.clip_grad_value_([p], 1.0)
+    assert p.grad.tolist() == [1.0, -1.0, 0.5]
+
+
+def test_a_small_network_learns_the_sine() -> None:
+    tg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+    x = tg.tensor(np.linspace(-3, 3, 64, dtype=np.float32).reshape(-1, 1))
+    adam = optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(200):
+        adam.zero_grad()
+        loss = nn.MSELoss()(model(x), x.sin())
+        loss.backward()
+        optim.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+    assert loss.item() < 0.01

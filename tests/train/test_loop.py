@@ -1,0 +1,89 @@
+"""The training loop."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import optim
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.tasks import AddingTask, TextTask
+from tinygrad_rnn.train import SequenceModel, evaluate, fit
+
+
+def fresh(task, cell="rnn", lr=0.02):
+    tg.manual_seed(1)
+    model = SequenceModel(cell, task.input_size, 8, task.output_size)
+    return model, optim.Adam(model.parameters(), lr=lr)
+
+
+def values(model):
+    return np.concatenate([value.numpy().ravel() for value in model.state_dict().values()])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_text_that_repeats_gets_learned(cell):
+    task = TextTask("abcd" * 20, steps=8)
+    model, optimizer = fresh(task, cell, lr=0.05)
+    losses = list(fit(model, task, optimizer, updates=60, batch=8))
+    assert losses[0] == pytest.approx(np.log(4), abs=0.3)
+    assert losses[-1] < 0.5
+    assert evaluate(model, task, 16) < 0.5
+
+
+def test_the_adding_problem_beats_a_constant_answer():
+    task = AddingTask(4)
+    model, optimizer = fresh(task, "gru", lr=0.05)
+    for _ in fit(model, task, optimizer, updates=150, batch=32):
+        pass
+    assert evaluate(model, task, 256) < 0.5 / 6
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    found = []
+    for seed in (3, 3, 4):
+        model, optimizer = fresh(task)
+        list(fit(model, task, optimizer, updates=4, batch=4, seed=seed))
+        found.append(values(model))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
+
+
+def test_training_in_two_parts_is_training_at_once():
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    model, optimizer = fresh(task)
+    whole = list(fit(model, task, optimizer, updates=6, batch=4))
+    again, optimizer = fresh(task)
+    first = list(fit(again, task, optimizer, updates=2, batch=4))
+    assert first + list(fit(again, task, optimizer, updates=6, batch=4, first=2)) == whole
+    np.testing.assert_array_equal(values(again), values(model))
+
+
+def test_gradients_are_clipped():
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    model, _ = fresh(task)
+    before = values(model)
+    list(fit(model, task, optim.SGD(model.parameters(), lr=1.0), updates=1, batch=4, clip=1e-3))
+    assert np.linalg.norm(values(model) - before) == pytest.approx(1e-3, rel=0.01)
+
+
+def test_a_loss_that_is_not_finite_stops_training_before_the_weights_follow():
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    model, optimizer = fresh(task)
+    model.output.bias.assign_(np.full(model.output.bias.shape, np.inf, "float32"))
+    before = values(model)
+    with pytest.raises(InputError, match="diverged"):
+        next(fit(model, task, optimizer, updates=3, batch=4))
+    np.testing.assert_array_equal(values(model), before)
+
+
+def test_evaluating_leaves_no_trace_and_is_not_on_training_batches():
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    model, _ = fresh(task)
+    assert evaluate(model, task, 8, seed=2) == evaluate(model, task, 8, seed=2)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    drawn = []
+    task.batch = lambda size, seed, dtype: drawn.append(tuple(seed)) or TextTask.batch(task, size, seed, dtype)
+    evaluate(model, task, 4)
+    list(fit(model, task, optim.SGD(model.parameters(), lr=0.1), updates=2, batch=4))
+    assert len(set(drawn)) == 3

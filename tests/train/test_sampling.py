@@ -1,0 +1,54 @@
+"""Letting a model write."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.engine.graph import modes
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.train import SequenceModel, sample
+
+
+@pytest.fixture
+def model():
+    tg.manual_seed(2)
+    model = SequenceModel("lstm", 5, 6, 5, dtype="float64")
+    for parameter in model.parameters():  # so that what was read long ago matters
+        parameter.assign_(parameter.numpy() * 4.0)
+    return model
+
+
+def test_at_temperature_0_it_takes_the_likeliest_given_all_so_far(model):
+    for prompt in itertools.product(range(5), repeat=2):
+        written = list(sample(model, prompt, 6, temperature=0))
+        for i in range(6):
+            read = [*prompt, *written[:i]]
+            outputs, _ = model(tg.tensor(np.eye(5)[read][:, None]))
+            assert written[i] == outputs.numpy()[-1, 0].argmax()
+        assert list(sample(model, prompt, 6, temperature=1e-300)) == written
+
+
+def test_numbers_come_as_often_as_the_softmax_says(model):
+    outputs, _ = model(tg.tensor(np.eye(5)[[2, 0]][:, None]))
+    for temperature in (1.0, 0.5):
+        expected = np.exp(outputs.numpy()[-1, 0] / temperature)
+        drawn = [next(sample(model, [2, 0], 1, temperature, seed)) for seed in range(400)]
+        np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 400, expected / expected.sum(), atol=0.08)
+
+
+def test_a_seed_repeats_itself_and_grad_mode_is_left_alone(model):
+    writing = sample(model, [0], 20, seed=7)
+    first = list(itertools.islice(writing, 3))
+    assert modes.grad_enabled
+    assert [*first, *writing] == list(sample(model, [0], 20, seed=7))
+    assert list(sample(model, [0], 20, seed=8)) != list(sample(model, [0], 20, seed=7))
+
+
+def test_nothing_to_read_or_a_broken_model_is_refused(model):
+    with pytest.raises(InputError, match="prompt is empty"):
+        next(sample(model, [], 3))
+    model.output.bias.assign_(np.full(5, np.nan))
+    with pytest.raises(InputError, match="not finite"):
+        next(sample(model, [1], 3))
