@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Generator", "Op", "Tensor", "apply", "arange", "bool_", "concat", "detect_anomaly", "enable_grad", "eye",
-    "float32", "float64", "from_numpy", "full", "grad", "gradcheck", "gradgradcheck", "hessian", "int64", "jacobian",
-    "jvp", "load", "manual_seed", "maximum", "minimum", "no_grad", "ones", "ones_like", "rand", "randn", "save", "scope", "stack",
-    "tensor", "vjp", "where", "zeros", "zeros_like",
+    "float32", "float64", "from_numpy", "full", "grad", "gradcheck", "gradgradcheck", "hessian", "int64",
+    "jacobian", "jvp", "load", "manual_seed", "maximum", "minimum", "no_grad", "ones", "ones_like", "rand", "randn",
+    "save", "scope", "stack", "tensor", "vjp", "where", "zeros", "zeros_like",
 ]  # fmt: skip

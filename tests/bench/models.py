@@ -131,7 +131,7 @@ def torch_by_step(cell: str, size: Size, data: Data) -> Step:
 
 
 def torch_hoisted(cell: str, size: Size, data: Data) -> Step:
-    """PyTorch eager, primitive ops, with all that can be taken out of the loop over time taken out (as nn.LSTM here)."""
+    """PyTorch eager, primitive ops, with all that can be taken out of the loop over time taken out."""
     import torch
 
     w, tokens, targets = _torch_weights(data)

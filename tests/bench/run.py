@@ -25,7 +25,8 @@ from tests.bench.models import CELLS, SIZES, Data, Size, Step
 
 OURS = "tinygrad_rnn"
 BY_STEP, HOISTED, AUTOGRAD = "torch by step", "torch hoisted", "autograd"
-PEERS: dict[str, tuple[str, Callable[[str, Size, Data], Step]]] = {
+Builder = Callable[[str, Size, Data], Step]
+PEERS: dict[str, tuple[str, Builder]] = {
     BY_STEP: ("torch", models.torch_by_step),
     HOISTED: ("torch", models.torch_hoisted),
     "torch.nn": ("torch", models.torch_modules),
@@ -33,7 +34,7 @@ PEERS: dict[str, tuple[str, Callable[[str, Size, Data], Step]]] = {
 }
 
 
-def measure(cell: str, size: Size, engines: dict[str, Callable[[str, Size, Data], Step]], rounds: int) -> dict[str, float]:
+def measure(cell: str, size: Size, engines: dict[str, Builder], rounds: int) -> dict[str, float]:
     """Return the median milliseconds of one training step per engine, after checking that their losses agree."""
     data = models.make_data(cell, size)
     steps = {name: build(cell, size, data) for name, build in engines.items()}
@@ -100,10 +101,11 @@ def report(rows: dict[str, dict[str, float]], engines: list[str], threads: int, 
         path.write_text(
             f"# Eager training steps\n\n{date.today()}, {platform.processor() or platform.machine()}, "
             f"Python {platform.python_version()}, NumPy {np.__version__}, {threads} BLAS thread(s) each. Median "
-            f"milliseconds of one step (forward and backward), engines in turns; written by `python -m tests.bench.run`.\n\n"
+            "milliseconds of one step (forward and backward), engines in turns; written by\n"
+            "`python -m tests.bench.run --write tests/bench/eager.md`.\n\n"
             "| " + " | ".join(headings) + " |\n" + marks + "\n" + body + "\n\n"
             "- torch by step: primitive ops, everything inside the loop over time.\n"
-            "- torch hoisted: primitive ops, with the input projection, the output layer and the loss taken out of it.\n"
+            "- torch hoisted: primitive ops; input projection, output layer and loss are taken out of the loop.\n"
             "- torch.nn: PyTorch's fused layers.\n- autograd: HIPS autograd, hoisted.\n"
         )
         print(f"wrote {path}")

@@ -7,7 +7,7 @@ views, and `write` and `add_into`, which say by their name that they write.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def _sigmoid_grad(g: Array, y: Array) -> Array:
     return g * (y * (1 - y))
 
 
-UNARY = {
+UNARY: dict[str, Callable[..., Any]] = {
     "neg": np.negative,
     "exp": np.exp,
     "log": np.log,
@@ -53,7 +53,7 @@ UNARY = {
     "cos": np.cos,
     "floor": np.floor,
 }
-BINARY = {
+BINARY: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -64,7 +64,7 @@ BINARY = {
     "tanh_grad": _tanh_grad,  # the vjps of tanh and sigmoid from their output, in one pass each
     "sigmoid_grad": _sigmoid_grad,
 }
-COMPARE = {
+COMPARE: dict[str, Callable[..., Any]] = {
     "eq": np.equal,
     "ne": np.not_equal,
     "lt": np.less,
@@ -72,7 +72,7 @@ COMPARE = {
     "gt": np.greater,
     "ge": np.greater_equal,
 }
-REDUCE = {"sum": np.add, "max": np.maximum, "min": np.minimum}
+REDUCE: dict[str, Any] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 
 
 # ---- elementwise -----------------------------------------------------------------------------------------------
@@ -184,7 +184,8 @@ def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:
     """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added."""
     shape = source.shape[:axis] + (size,) + source.shape[axis + index.ndim :]
     out = np.zeros(shape, source.dtype)
-    np.add.at(out, (slice(None),) * axis + (index,), source)
+    where: Any = (*(slice(None),) * axis, index)
+    np.add.at(out, where, source)
     return out
 
 

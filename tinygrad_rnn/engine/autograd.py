@@ -109,7 +109,9 @@ def walk(
     return results
 
 
-def send(node: Node, grads: Sequence[Tensor | None], receive: Callable[[Edge, Message, int], None], dense: bool) -> None:
+def send(
+    node: Node, grads: Sequence[Tensor | None], receive: Callable[[Edge, Message, int], None], dense: bool
+) -> None:
     """Compute what a node sends to its inputs, and hand every message to `receive(edge, message, position)`.
 
     Only inputs that require grad get one, and it fits their shape and dtype. With `dense`, products are multiplied out;
@@ -121,23 +123,20 @@ def send(node: Node, grads: Sequence[Tensor | None], receive: Callable[[Edge, Me
     parents = node._edges()
     if len(sent) != len(parents):
         raise GraphError(
-            f"the vjp of {node.describe()} returned {len(sent)} messages for {len(parents)} inputs; return one for each "
-            "input, None for those without a gradient"
+            f"the vjp of {node.describe()} returned {len(sent)} messages for {len(parents)} inputs; return one for "
+            "each input, None for those without a gradient"
         )
-    position = 0
-    for edge in parents:
+    for position, edge in enumerate(parents):
         message = sent[position]
         parent, index = edge
         if message is not None and parent.requires_grad:
-            kind = type(message)
-            if kind is Product and dense:
-                message = message.dense()
-            elif kind is not Slice and kind is not Product:
+            if isinstance(message, Product):
+                message = message.dense() if dense else message
+            elif not isinstance(message, Slice):
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
                     message = fit(message, target, node)
             receive(edge, message, position)
-        position += 1
 
 
 class Sums:
@@ -156,10 +155,10 @@ class Sums:
 
     def add(self, edge: Edge, message: Message, position: int = 0) -> None:
         """Add a message that fits its parent; the position is for those who watch."""
-        if type(message) is Slice:
+        if isinstance(message, Slice):
             self._slices.setdefault(edge, []).append(message)
             return
-        if type(message) is Product:
+        if isinstance(message, Product):
             waiting = self._products.setdefault(edge, [])
             waiting.append(message)
             if len(waiting) < _MOST_PRODUCTS:
@@ -228,8 +227,8 @@ def fit(message: Tensor, target: Any, child: Node) -> Tensor:
                 message = message.broadcast_to(wanted)
     except ShapeError:
         raise ShapeError(
-            f"the vjp of {child.describe()} returned a message of shape {shape} for an input of shape {wanted}; it must "
-            "have that shape, or broadcast with it"
+            f"the vjp of {child.describe()} returned a message of shape {shape} for an input of shape {wanted}; it "
+            "must have that shape, or broadcast with it"
         ) from None
     return message if message._data.dtype is target.dtype else message.cast(target.dtype)
 
@@ -289,7 +288,8 @@ def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Te
 def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create_graph: bool) -> None:
     """Accumulate the gradient of `output` into the `.grad` of every leaf; see `Tensor.backward`."""
     seed = seed_for(output, gradient, create_graph, "backward")
-    found = walk([output._edge], [seed], create_graph=create_graph, free=not (retain_graph or create_graph), retain=True)
+    free = not (retain_graph or create_graph)
+    found = walk([output._edge], [seed], create_graph=create_graph, free=free, retain=True)
     taken = {_memory(seed)} if gradient is not None else set()
     with grad_mode(create_graph):
         for (node, index), grad in found:

@@ -60,7 +60,8 @@ class Op:
     def vjp(node: Node, *grads: Any) -> Any:
         """Return one message per input from the gradient of every output (None where an output was not used).
 
-        A message is a tensor, a `Slice`, a `Product`, or None for "no gradient". With one input it may come without the tuple.
+        A message is a tensor, a `Slice`, a `Product`, or None for "no gradient". With one input it may come without
+        the tuple.
         """
         raise NotImplementedError
 
@@ -103,8 +104,8 @@ class Node:
     tensor_type: ClassVar[type[Tensor]]  # set by tensor.py: a node hands out handles, yet this floor imports none
 
     __slots__ = (
-        "__weakref__", "attrs", "backend", "constant", "infos", "line", "names", "op", "outputs", "parents", "requires_grad",
-        "scope", "serial", "storage",
+        "__weakref__", "attrs", "backend", "constant", "infos", "line", "names", "op", "outputs", "parents",
+        "requires_grad", "scope", "serial", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -292,7 +293,7 @@ def enable_grad() -> Any:
     return grad_mode(True)
 
 
-class scope:  # noqa: N801  (used as a function)
+class scope:
     """Note on every node made inside where it belongs: `with tg.scope("lstm"), tg.scope("t", 3): ...`.
 
     Time is the innermost scope called "t".

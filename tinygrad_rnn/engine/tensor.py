@@ -339,7 +339,8 @@ class Tensor:
 
     def _must_be_leaf(self, what: str) -> None:
         if not self.is_leaf:
-            raise GraphError(f"{what} of the result of {self._node.describe()} would tear it off its graph; detach() first")
+            made = self._node.describe()
+            raise GraphError(f"{what} would tear the result of {made} off its graph; detach() it first")
 
     # ---- arithmetic --------------------------------------------------------------------------------------------
 
@@ -554,7 +555,7 @@ class Tensor:
         return apply(ops.Permute, self, axes=tuple(order))
 
     @property
-    def T(self) -> Tensor:  # noqa: N802  (the name NumPy and torch give it)
+    def T(self) -> Tensor:
         """The tensor with its axes reversed."""
         return apply(ops.Permute, self, axes=tuple(reversed(range(self.ndim))))
 
@@ -728,7 +729,7 @@ _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)
 
 def _combines(value: Any) -> bool:
     """Return whether == compares elements with this value; with anything else it compares identities."""
-    return isinstance(value, Tensor | np.ndarray) or isinstance(value, _NUMBERS)
+    return isinstance(value, (Tensor, np.ndarray, *_NUMBERS))
 
 
 def _divide(a: Tensor, b: Tensor) -> Tensor:

@@ -32,7 +32,10 @@ _NODE = {
     "fontname": "Helvetica", "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.08,0.04",
     "height": "0.3", "width": "0.5",
 }  # fmt: skip
+_STATE = {"penwidth": "2", "fontsize": "14", "height": "0.55"}
 _STRAIGHT = {"weight": "100"}
+#: Where a line passes from step to step; as high as a state, or Graphviz would shift the next frame by the difference.
+_GATE = {"label": "", "style": "invis", "fixedsize": "true", "width": "0.01", "height": _STATE["height"]}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
 #: Above this size Graphviz's usual patience costs minutes.
@@ -168,7 +171,7 @@ class _Picture:
         if node.parameter and node.op is None:
             attributes["shape"] = "cds"
         elif node.op is not None and node.label in ("h", "c"):
-            attributes |= {"penwidth": "2", "fontsize": "14"}
+            attributes |= _STATE
         if step is not None and node.op is not None:
             attributes["style"] = "rounded,filled,dashed"
         self._place(name, attributes, node.step if step is None else step)
@@ -209,23 +212,23 @@ class _Picture:
             seen = look(node.norm, node.requires_grad, self.reference)
             trunk = {**_stroke(seen), "tooltip": f"gradient of {node.name}: {words.size(node.norm, True)}"}
         line = {**trunk, "arrowhead": "none", "arrowtail": "none"}
-        point = {"shape": "point", "width": "0.01", "height": "0.01", "color": trunk["color"], "label": ""}
         tail = node.name
         if backward or tail != here.end:
             tail = f"{node.name}_out"
             if tail not in self.drawn:
                 self.drawn.add(tail)
-                self._place(tail, point, tail_step)
+                self._place(tail, _GATE, tail_step)
                 exits[tail] = None
                 self._line(node.name, tail, {**line, **_STRAIGHT}, backward)
         head = f"t{words.number(head_step)}_from_{node.name}"
-        self._place(head, point, head_step)
+        self._place(head, _GATE, head_step)
         entries[head] = None
         self._line(tail, head, {**line, **_STRAIGHT}, backward)
         again = f"t{words.number(head_step)}{node.name.removeprefix(f't{words.number(tail_step)}')}"
-        children = {self.report.nodes[edge.child].name: self._message(edge, node.name) for edge in edges}
-        for child, message in children.items():
-            self._line(head, child, {**message, **(_STRAIGHT if child == again else {})}, backward)
+        children = [self.report.nodes[edge.child].name for edge in edges]
+        for edge, child in zip(edges, children, strict=True):
+            extra = _STRAIGHT if child == again else {}
+            self._line(head, child, {**self._message(edge, node.name), **extra}, backward)
         if again in self.drawn and again not in children:
             self.arrows.append(_unseen(again, head, **_STRAIGHT) if backward else _unseen(head, again, **_STRAIGHT))
 

@@ -34,7 +34,18 @@ from tinygrad_rnn.engine.ops.elementwise import (
 )
 from tinygrad_rnn.engine.ops.indexing import Random, ScatterAdd, Take
 from tinygrad_rnn.engine.ops.linear import MatMul
-from tinygrad_rnn.engine.ops.movement import BroadcastTo, Concat, Copy, GetItem, Permute, PutSlices, Reshape, Split, Stack, Unbind
+from tinygrad_rnn.engine.ops.movement import (
+    BroadcastTo,
+    Concat,
+    Copy,
+    GetItem,
+    Permute,
+    PutSlices,
+    Reshape,
+    Split,
+    Stack,
+    Unbind,
+)
 from tinygrad_rnn.engine.ops.reduce import ArgMax, Max, Min, Sum
 
 __all__ = [
