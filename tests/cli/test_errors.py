@@ -136,6 +136,27 @@ def test_a_picture_asked_for_that_nothing_can_draw_is_a_missing_tool(refused, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Graphviz is a shell script")
+def test_a_graph_too_large_for_graphviz_loses_only_its_picture(
+    graph, refused, tmp_path, text_file, monkeypatch, capsys
+):
+    folder = graph("--cell", "rnn")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "dot"  # draws the empty graph, and crashes on any other
+    script.write_text('#!/bin/sh\nread -r line\n[ "$line" = "digraph {}" ] && echo "<svg/>" && exit 0\nkill -SEGV $$\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    capsys.readouterr()
+    graph("--cell", "rnn", "--seed", "5")
+    captured = capsys.readouterr()
+    assert "could not draw" in captured.err
+    assert "rnn.{dot,flow.json,run.safetensors}" in captured.out
+    assert not (folder / "rnn.svg").exists()
+    assert json.loads((folder / "rnn.flow.json").read_text())["seed"] == 5
+    command = ["graph", *SMALL, "--text", text_file, "--out", folder, "--cell", "rnn", "--format", "svg"]
+    assert "could not draw" in refused(*command, code=3)
+
+
 # ---- doctor --------------------------------------------------------------------------------------------------------
 
 

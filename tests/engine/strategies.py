@@ -18,9 +18,9 @@ def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: in
 
 def broadcastable(number: int, max_dims: int = 3, min_side: int = 0) -> st.SearchStrategy:
     """Tuples of shapes that broadcast together."""
-    return hnp.mutually_broadcastable_shapes(
-        num_shapes=number, max_dims=max_dims, min_side=min_side, max_side=3
-    ).map(lambda found: found.input_shapes)
+    return hnp.mutually_broadcastable_shapes(num_shapes=number, max_dims=max_dims, min_side=min_side, max_side=3).map(
+        lambda found: found.input_shapes
+    )
 
 
 def laid_out(values: np.ndarray, layout: str) -> np.ndarray:

@@ -156,7 +156,9 @@ def test_overwriting_a_value_that_is_not_needed_is_fine(use, write, x):
 def test_overwriting_an_output_that_is_needed_is_noticed(x):
     y = x.exp()
     y.detach().assign_(NEW)
-    with pytest.raises(MutationError, match=r"the output of exp is needed .*detach\(\) or a view.*x.detach\(\).copy\(\)"):
+    with pytest.raises(
+        MutationError, match=r"the output of exp is needed .*detach\(\) or a view.*x.detach\(\).copy\(\)"
+    ):
         y.sum().backward()
 
 

@@ -1,4 +1,4 @@
-"""backward and grad: accumulation, freeing, hooks, modes, errors, aliasing, and random graphs against finite differences."""
+"""backward and grad: accumulation, freeing, hooks, modes, errors, aliasing; random graphs against differences."""
 
 import sys
 
@@ -78,10 +78,11 @@ def test_a_gradient_of_another_shape_is_refused(x):
 
 
 def test_an_output_that_requires_no_grad_is_refused(x):
-    for output in (tg.ones(1), x.detach().sum(), (x > 0).sum(), tg.no_grad()(lambda: x.sum())()):
-        for call in (lambda y=output: y.backward(), lambda y=output: tg.grad(y, x)):
-            with pytest.raises(GraphError, match="does not require grad.*requires_grad=True.*outside no_grad"):
-                call()
+    for output in (tg.ones(1), x.detach().sum(), (x > 0).sum(), tg.no_grad()(x.sum)()):
+        with pytest.raises(GraphError, match=r"backward: .* not require grad.*requires_grad=True.*outside no_grad"):
+            output.backward()
+        with pytest.raises(GraphError, match=r"grad: the output does not require grad"):
+            tg.grad(output, x)
 
 
 def test_a_second_backward_says_what_happened_and_what_to_do(x):
@@ -132,7 +133,9 @@ def test_what_backward_leaves_does_not_require_grad_although_the_seed_does(x):
 
 
 @pytest.mark.parametrize(
-    "value", [np.zeros(3), 0.0, tg.zeros(2, dtype="float64"), tg.zeros(3, dtype="float32")], ids=lambda v: type(v).__name__
+    "value",
+    [np.zeros(3), 0.0, tg.zeros(2, dtype="float64"), tg.zeros(3, dtype="float32")],
+    ids=lambda v: type(v).__name__,
 )
 def test_only_a_fitting_tensor_can_be_set_as_gradient(value, x):
     with pytest.raises((tg.errors.DTypeError, ShapeError)):
@@ -367,7 +370,9 @@ def test_grad_gives_the_same_input_twice_when_asked_twice(x):
 def test_an_unused_input_is_named_or_none(x):
     other = tg.ones(2, requires_grad=True)
     y = x.sum()
-    with pytest.raises(GraphError, match=r"grad: no output depends on input 1 \(shape \(2,\)\); pass allow_unused=True"):
+    with pytest.raises(
+        GraphError, match=r"grad: no output depends on input 1 \(shape \(2,\)\); pass allow_unused=True"
+    ):
         tg.grad(y, [x, other])
     used, unused = tg.grad(y, [x, other], allow_unused=True)
     assert unused is None
@@ -429,7 +434,7 @@ def test_no_grad_and_enable_grad_nest_and_are_restored_also_after_an_error(x):
                 assert not (x * x).requires_grad
         assert not (x * x).requires_grad
     with pytest.raises(ZeroDivisionError), tg.no_grad():
-        1 / 0
+        raise ZeroDivisionError
     assert (x * x).requires_grad
 
 

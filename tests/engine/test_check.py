@@ -51,7 +51,7 @@ SABOTAGE = {
 
 @pytest.mark.parametrize("rule", SABOTAGE.values(), ids=SABOTAGE)
 def test_gradcheck_catches_sabotage(rule):
-    with pytest.raises(GradcheckError, match="backward gives .*, finite differences") as caught:
+    with pytest.raises(GradcheckError, match=r"backward gives .*, finite differences") as caught:
         tg.gradcheck(product(rule), (double(1.0, -2.0), double(0.5, 3.0)))
     assert isinstance(caught.value, AssertionError)
 
@@ -59,8 +59,8 @@ def test_gradcheck_catches_sabotage(rule):
 def test_gradcheck_shows_the_worst_entry_and_counts_the_others():
     f = product(lambda g, a, b: (g * b * tg.tensor([1.5, 1.0, -1.0], dtype="float64"), g * a))
     message = (
-        r"gradcheck: 2 of 9 entries of d\(output 0\)/d\(input 0\) disagree; the worst is d\(element 2\)/d\(element 2\): "
-        r"backward gives -8, finite differences 8"
+        r"gradcheck: 2 of 9 entries of d\(output 0\)/d\(input 0\) disagree; "
+        r"the worst is d\(element 2\)/d\(element 2\): backward gives -8, finite differences 8"
     )
     with pytest.raises(GradcheckError, match=message):
         tg.gradcheck(f, (double(1.0, 2.0, 3.0), double(2.0, 4.0, 8.0)))
@@ -121,7 +121,7 @@ def test_gradcheck_of_inputs_that_are_not_checked_of_several_outputs_and_of_noth
 
 @pytest.mark.parametrize("check", [tg.gradcheck, tg.gradgradcheck])
 def test_gradcheck_refuses_inputs_it_cannot_check(check):
-    with pytest.raises(GraphError, match="no .*input .*requires? grad"):
+    with pytest.raises(GraphError, match=r"no .*input .*requires? grad"):
         check(lambda x: x, double(1.0, requires_grad=False))
     with pytest.raises(DTypeError, match="input 1 is float32; finite differences need dtype='float64'"):
         check(lambda x, y: x * y, (double(1.0), tg.ones(1, requires_grad=True)))
@@ -156,8 +156,7 @@ def line_of(text):
 def test_the_forward_pass_names_op_scope_and_line():
     x = tg.tensor([1.0, -1.0], requires_grad=True)
     with pytest.raises(AnomalyError) as caught, tg.detect_anomaly(), tg.scope("gru"), tg.scope("t", 5):
-        y = x * 2.0
-        y.log()  # forward
+        (x * 2.0).log()  # forward
     message = str(caught.value)
     assert message == f"log gave NaN from finite inputs (in gru/t=5), at {line_of('forward')}"
     assert isinstance(caught.value, FloatingPointError)
@@ -175,11 +174,15 @@ def test_an_infinity_from_finite_inputs_is_named_and_one_handed_on_is_not():
 
 def test_the_backward_pass_names_the_op_and_the_line_of_its_forward():
     x = tg.tensor([0.0, 4.0], requires_grad=True)
-    with pytest.raises(AnomalyError) as caught, tg.detect_anomaly():
+
+    def train():
         with tg.scope("cell"):
             y = x.sqrt()  # made here
         loss = (y * 3.0).sum()
         loss.backward()  # called here
+
+    with pytest.raises(AnomalyError) as caught, tg.detect_anomaly():
+        train()
     message = str(caught.value)
     assert "div gave an infinity from finite inputs (in grad/cell)" in message
     assert f"at {line_of('called here')}" in message
@@ -189,15 +192,14 @@ def test_the_backward_pass_names_the_op_and_the_line_of_its_forward():
 def test_the_backward_pass_of_a_graph_made_before_is_watched_too():
     x = tg.tensor([0.0], requires_grad=True)
     y = x.sqrt().sum()
-    with pytest.raises(AnomalyError, match="this is the backward pass of sqrt$"), tg.detect_anomaly():
+    with pytest.raises(AnomalyError, match=r"this is the backward pass of sqrt$"), tg.detect_anomaly():
         y.backward()
 
 
-def test_a_nan_in_the_sum_of_messages_is_found():
+def test_an_overflow_in_the_sum_of_messages_is_found():
     x = tg.tensor([1.0], requires_grad=True)
-    with pytest.raises(AnomalyError, match="NaN|infinity"), tg.detect_anomaly():
-        y = x * 1e30
-        (y * 3e8 - y * 3e8).sum().backward(tg.tensor(3e8))
+    with pytest.raises(AnomalyError, match=r"add gave an infinity .* backward pass of add"), tg.detect_anomaly():
+        (x + x).backward(tg.tensor([3e38]))
 
 
 def test_watching_ends_with_the_block_also_after_an_error():

@@ -63,7 +63,9 @@ def test_integers_divide_to_float32(a, b):
     assert (tg.tensor([7]) / tg.tensor([2.0], dtype="float64")).dtype == tg.float64
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "reciprocal", "tanh", "sigmoid", "sin", "cos", "floor", "mean", "std"])
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "reciprocal", "tanh", "sigmoid", "sin", "cos", "floor", "mean", "std"]
+)
 def test_functions_of_integers_are_float32(name):
     assert getattr(tg.tensor([1, 2]), name)().dtype == tg.float32
 

@@ -182,7 +182,7 @@ def test_take_agrees_with_numpy(data):
 
 
 def test_take_refuses_positions_that_are_no_integers_or_out_of_range():
-    with pytest.raises(tg.errors.DTypeError, match="positions must be integers, not float32; use .cast"):
+    with pytest.raises(tg.errors.DTypeError, match=r"positions must be integers, not float32; use .cast"):
         tg.zeros(3).take(tg.tensor([1.0]))
     with pytest.raises(tg.errors.DTypeError, match="positions must be integers, not bool"):
         tg.zeros(3).take(np.array([True]))

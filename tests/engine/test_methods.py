@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tests.engine.strategies import float_arrays, leaf, shapes
 
-STATISTICS = {"mean": np.mean, "var": lambda x, **k: np.var(x, ddof=1, **k), "std": lambda x, **k: np.std(x, ddof=1, **k)}
+STATISTICS = {
+    "mean": np.mean,
+    "var": lambda x, **k: np.var(x, ddof=1, **k),
+    "std": lambda x, **k: np.std(x, ddof=1, **k),
+}
 
 
 def np_logsumexp(x, axis, keepdims=False):

@@ -27,7 +27,13 @@ def test_reshape_keeps_the_order_of_elements(data):
 
 @pytest.mark.parametrize(
     ("shape", "given_shape", "found"),
-    [((2, 6), (-1,), (12,)), ((2, 6), (4, -1), (4, 3)), ((0, 3), (-1,), (0,)), ((), (-1, 1), (1, 1)), ((0, 3), (-1, 3), (0, 3))],
+    [
+        ((2, 6), (-1,), (12,)),
+        ((2, 6), (4, -1), (4, 3)),
+        ((0, 3), (-1,), (0,)),
+        ((), (-1, 1), (1, 1)),
+        ((0, 3), (-1, 3), (0, 3)),
+    ],
 )
 def test_reshape_infers_one_size(shape, given_shape, found):
     x = tg.zeros(shape)
@@ -152,7 +158,9 @@ def test_split_and_chunk_of_nothing():
     assert [p.shape for p in tg.zeros(0, 2).chunk(3)] == [(0, 2)]
 
 
-@pytest.mark.parametrize(("size", "chunks", "found"), [(8, 4, [2] * 4), (5, 2, [3, 2]), (5, 4, [2, 2, 1]), (2, 5, [1, 1])])
+@pytest.mark.parametrize(
+    ("size", "chunks", "found"), [(8, 4, [2] * 4), (5, 2, [3, 2]), (5, 4, [2, 2, 1]), (2, 5, [1, 1])]
+)
 def test_chunk_cuts_as_torch_does(size, chunks, found):
     assert [len(piece) for piece in tg.zeros(size).chunk(chunks)] == found
     assert [piece.shape[1] for piece in tg.zeros(1, size).chunk(chunks, axis=1)] == found

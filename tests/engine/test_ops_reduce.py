@@ -54,10 +54,13 @@ def test_integers_and_bools_reduce_exactly(name, dtype):
 def test_ties_share_the_gradient_equally(name):
     x = tg.tensor([[2.0, 2.0, 2.0], [2.0, 7.0, 7.0], [-1.0, -1.0, 7.0]], requires_grad=True)
     getattr(x, name)(axis=1).backward(tg.tensor([6.0, 12.0, 24.0]))
-    assert x.grad.tolist() == {
-        "max": [[2.0, 2.0, 2.0], [0.0, 6.0, 6.0], [0.0, 0.0, 24.0]],
-        "min": [[2.0, 2.0, 2.0], [12.0, 0.0, 0.0], [12.0, 12.0, 0.0]],
-    }[name]
+    assert (
+        x.grad.tolist()
+        == {
+            "max": [[2.0, 2.0, 2.0], [0.0, 6.0, 6.0], [0.0, 0.0, 24.0]],
+            "min": [[2.0, 2.0, 2.0], [12.0, 0.0, 0.0], [12.0, 12.0, 0.0]],
+        }[name]
+    )
 
 
 @pytest.mark.parametrize("name", ["max", "min"])

@@ -67,7 +67,7 @@ def test_the_largest_word_is_still_below_one():
 def test_moments_and_bounds(dtype):
     generator = tg.Generator(3)
     uniform = tg.rand(200_000, dtype=dtype, generator=generator).numpy().astype("float64")
-    assert 0 <= uniform.min()
+    assert uniform.min() >= 0
     assert uniform.max() < 1
     assert uniform.mean() == pytest.approx(1 / 2, abs=5e-3)
     assert uniform.var() == pytest.approx(1 / 12, abs=1e-3)
@@ -94,7 +94,10 @@ def test_streams_of_different_seeds_are_unrelated():
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 2), (0,)])
 def test_draws_do_not_overlap(shape):
     generator = tg.Generator(5)
-    first, second = tg.rand(shape, dtype="float64", generator=generator), tg.rand(64, dtype="float64", generator=generator)
+    first, second = (
+        tg.rand(shape, dtype="float64", generator=generator),
+        tg.rand(64, dtype="float64", generator=generator),
+    )
     assert not np.isin(first.numpy(), second.numpy()).any()
     assert generator.counter.item() == (first.size + 1) // 2 + 32
 

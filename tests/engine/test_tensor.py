@@ -140,7 +140,7 @@ def test_length_and_iteration():
     assert [row.tolist() for row in rows] == [[1.0, 2.0], [3.0, 4.0]]
     (rows[0] * rows[1]).sum().backward()
     assert x.grad.tolist() == [[3.0, 4.0], [1.0, 2.0]]
-    first, second = x
+    _, second = x
     assert second.tolist() == [3.0, 4.0]
     assert list(tg.zeros(0, 2)) == []
     assert 3.0 in tg.tensor([1.0, 3.0])
@@ -148,7 +148,7 @@ def test_length_and_iteration():
 
 
 def test_a_0d_tensor_has_no_length_and_does_not_iterate():
-    with pytest.raises(TypeError, match="a 0-d tensor has no length; use .item"):
+    with pytest.raises(TypeError, match=r"a 0-d tensor has no length; use .item"):
         len(tg.tensor(1.0))
     with pytest.raises(TypeError, match="0-d"):
         list(tg.tensor(1.0))
@@ -289,7 +289,7 @@ def test_a_copy_can_be_assigned_without_the_original():
 def test_a_result_cannot_be_copied_or_pickled_off_its_graph(what, clone, x):
     with tg.scope("t", 4):
         y = x * 2.0
-    with pytest.raises(tg.errors.GraphError, match=rf"{what} of the result of mul \(in t=4\) .*detach\(\) first"):
+    with pytest.raises(tg.errors.GraphError, match=rf"{what} .*the result of mul \(in t=4\) .*detach\(\)"):
         clone(y)
     clone(y.detach())
 
@@ -320,7 +320,11 @@ def test_tensors_of_two_backends_do_not_mix():
     other = ModuleType("elsewhere")
     other.__dict__.update(reference.__dict__, device="elsewhere")
     a, b = tg.ones(2), tg.Tensor._leaf(np.ones(2, "float32"), other)
-    for call in (lambda: a + b, lambda: tg.concat([a, a, b]), lambda: a._put_slices([a, b], [(slice(0, 2),)] * 3, (2,))):
+    for call in (
+        lambda: a + b,
+        lambda: tg.concat([a, a, b]),
+        lambda: a._put_slices([a, b], [(slice(0, 2),)] * 3, (2,)),
+    ):
         with pytest.raises(tg.errors.DeviceError, match=r"on cpu and .*elsewhere; move them with .to\(\)"):
             call()
     with pytest.raises(tg.errors.DeviceError, match=r"assign_: the value is on elsewhere, this tensor on cpu"):

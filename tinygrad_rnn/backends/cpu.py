@@ -223,7 +223,7 @@ def _reduce_plan(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> tuple[S
 
 def matmul(a: Array, b: Array) -> Array:
     """Multiply matrices, both at least 2-D and of one dtype, broadcasting the leading axes."""
-    return _ascontiguous(_quiet.run(np.matmul, a, b))
+    return _quiet.run(np.matmul, a, b, order="C")
 
 
 # ---- movement and indexing ---------------------------------------------------------------------------------

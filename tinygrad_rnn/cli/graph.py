@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, serialization, viz
 from tinygrad_rnn.cli.files import writable_folder
-from tinygrad_rnn.cli.parser import CELLS
+from tinygrad_rnn.cli.parser import CELLS, FORMATS
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_table(results, task.unit)
         print("\nwritten:")
-        for stem in (folder / stem for cell in cells for stem in _stems(cell)):
-            print(f"  {stem}.{{{','.join(_kinds(pictures))}}}")
+        for result in results:
+            print(f"  {result.stem}.{{{','.join(result.kinds)}}}")
     return 0
 
 
@@ -71,8 +71,9 @@ def _stems(cell: str) -> tuple[str, str]:
     return f"{cell}.init", cell
 
 
-def _kinds(pictures: tuple[str, ...]) -> tuple[str, ...]:
-    return ("dot", *pictures, "flow.json", "run.safetensors")
+def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
+    """Return how the files about a measurement end."""
+    return ("dot", *(kind for kind in FORMATS if kind in pictures), "flow.json", "run.safetensors")
 
 
 def _measured(
@@ -88,19 +89,26 @@ def _measured(
                 for loss in fit(model, task, optimizer, options.train, options.batch, options.seed):
                     advance(loss)
         measurement = measure(model.converted(options.dtype), task, options.batch, options.seed)
-        files = _write(measurement, folder / stem, options.level, pictures)
+        missing = _write(measurement, folder / stem, options, pictures)
         loss = evaluate(model, task, options.batch, options.seed)
-        yield Result(cell, when, measurement, loss, files)
+        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing))
 
 
-def _write(measurement: Measurement, stem: Path, level: str, pictures: tuple[str, ...]) -> tuple[Path, ...]:
-    """Write everything about one measurement; the paths are in the order of `_kinds`."""
-    paths = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in _kinds(pictures)}
-    dot = viz.dot_source(measurement.report, level=level)
-    viz.render(dot, paths["dot"], "dot")
+def _write(measurement: Measurement, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]) -> set[str]:
+    """Write everything about one measurement, pictures last; return the kinds of pictures that could not be drawn."""
+    dot = viz.dot_source(measurement.report, level=options.level)
+    viz.render(dot, f"{stem}.dot", "dot")
     text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
-    write_whole(paths["flow.json"], text.encode())
-    serialization.save(paths["run.safetensors"], measurement.run, {"settings": json.dumps(measurement.settings)})
+    write_whole(Path(f"{stem}.flow.json"), text.encode())
+    serialization.save(f"{stem}.run.safetensors", measurement.run, {"settings": json.dumps(measurement.settings)})
+    missing = set()
     for kind in pictures:
-        viz.render(dot, paths[kind], kind)
-    return tuple(paths.values())
+        try:
+            viz.render(dot, f"{stem}.{kind}", kind)
+        except MissingToolError as error:  # some graphs are too large for Graphviz
+            if options.format:
+                raise
+            say(f"no {stem}.{kind}: {error}")
+            Path(f"{stem}.{kind}").unlink(missing_ok=True)  # an older one would not show what the other files hold
+            missing.add(kind)
+    return missing

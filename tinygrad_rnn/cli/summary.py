@@ -35,14 +35,20 @@ class Result:
     Attributes:
         when: "initial", "trained" or, with no updates between both, "untrained".
         training_loss: the mean loss that training minimises, on the batch measured.
-        files: what was written about it.
+        stem: how the paths of its files begin; `kinds` is how they go on.
     """
 
     cell: str
     when: str
     measurement: Measurement
     training_loss: float
-    files: tuple[Path, ...]
+    stem: Path
+    kinds: tuple[str, ...]
+
+    @property
+    def files(self) -> list[str]:
+        """What was written about it."""
+        return [f"{self.stem}.{kind}" for kind in self.kinds]
 
 
 def lags(steps: int) -> list[int]:
@@ -130,7 +136,7 @@ def _entry(result: Result) -> dict[str, Any]:
             }
             for state in report.states
         ],
-        "files": [str(path) for path in result.files],
+        "files": result.files,
     }
 
 

@@ -95,6 +95,8 @@ def walk(
                                 results.append(((node, index), grad))
                 if node.op is None or (grads[0] is None and all(grad is None for grad in grads)):
                     continue
+                if useful is not None and not any(parent in useful for parent, _ in node._edges()):
+                    continue
                 if recorded:
                     modes.scope = (("grad", None), *node.scope)
                 try:

@@ -299,17 +299,16 @@ class scope:
     Time is the innermost scope called "t".
     """
 
-    __slots__ = ("_before", "_part")
+    __slots__ = ("_part",)
 
     def __init__(self, name: str, index: int | None = None) -> None:
         self._part = (name, index)
 
     def __enter__(self) -> None:
-        self._before = modes.scope
-        modes.scope = (*self._before, self._part)
+        modes.scope = (*modes.scope, self._part)
 
     def __exit__(self, *error: object) -> None:
-        modes.scope = self._before
+        modes.scope = modes.scope[:-1]
 
 
 def scope_text(parts: Scope) -> str:

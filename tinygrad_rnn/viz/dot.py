@@ -6,6 +6,7 @@ An arrow points the way the forward pass went; its colour and width are those of
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ _NODE = {
 }  # fmt: skip
 _STATE = {"penwidth": "2", "fontsize": "14", "height": "0.55"}
 _STRAIGHT = {"weight": "100"}
-#: Where a line passes from step to step; as high as a state, or Graphviz would shift the next frame by the difference.
+#: A gate in the side of a frame; as high as a state, or Graphviz would shift the next frame by the difference.
 _GATE = {"label": "", "style": "invis", "fixedsize": "true", "width": "0.01", "height": _STATE["height"]}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
@@ -106,6 +107,7 @@ class _Picture:
         self.outside: list[str] = []
         self.arrows: list[str] = []
         self.drawn: set[str] = set()
+        self.gates: set[str] = set()  # where lines pass from step to step
         self.entered: set[str] = set()  # boxes at the end of some arrow
 
     def lines(self, title: str | None) -> list[str]:
@@ -124,8 +126,8 @@ class _Picture:
         self._in_line()
         graph = {**_GRAPH, **(_IMPATIENT if len(self.drawn) > _LARGE else {})}
         label = _quoted(words.title(self.report, title), left=True)
-        lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(_NODE)}]", 'edge [arrowsize="0.6"]']
-        lines += [*self._legend(), *self.outside]
+        lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(_NODE)}]"]
+        lines += ['edge [arrowsize="0.6"]', *self._legend(), *self.outside]
         for step, frame in self.frames.items():
             if frame.boxes:
                 lines += _subgraph(f"cluster_t{words.number(step)}", {**_FRAME, "label": f"t = {step}"}, frame.boxes)
@@ -169,7 +171,7 @@ class _Picture:
             **_fill(seen),
         }
         if node.parameter and node.op is None:
-            attributes["shape"] = "cds"
+            attributes["style"] = attributes.get("style", _NODE["style"]).replace("rounded,", "")
         elif node.op is not None and node.label in ("h", "c"):
             attributes |= _STATE
         if step is not None and node.op is not None:
@@ -184,6 +186,11 @@ class _Picture:
         else:
             self.frames[step].boxes.append(line)
             self.frames[step].depth[name] = 0
+
+    def _gate(self, name: str, step: int, side: dict[str, None]) -> None:
+        self.gates.add(name)
+        self._place(name, _GATE, step)
+        side[name] = None
 
     # ---- arrows ------------------------------------------------------------------------------------------------
 
@@ -215,14 +222,11 @@ class _Picture:
         tail = node.name
         if backward or tail != here.end:
             tail = f"{node.name}_out"
-            if tail not in self.drawn:
-                self.drawn.add(tail)
-                self._place(tail, _GATE, tail_step)
-                exits[tail] = None
+            if tail not in self.gates:
+                self._gate(tail, tail_step, exits)
                 self._line(node.name, tail, {**line, **_STRAIGHT}, backward)
         head = f"t{words.number(head_step)}_from_{node.name}"
-        self._place(head, _GATE, head_step)
-        entries[head] = None
+        self._gate(head, head_step, entries)
         self._line(tail, head, {**line, **_STRAIGHT}, backward)
         again = f"t{words.number(head_step)}{node.name.removeprefix(f't{words.number(tail_step)}')}"
         children = [self.report.nodes[edge.child].name for edge in edges]
@@ -238,10 +242,14 @@ class _Picture:
         return {**_stroke(look(edge.norm, edge.requires_grad, self.reference)), "tooltip": text}
 
     def _line(self, tail: str, head: str, attributes: Attributes, backward: bool) -> None:
-        """Draw an arrow; one that runs against time is told to Graphviz the other way round, so that time runs right."""
-        self.entered.add(tail if backward else head)
-        ends, extra = ((head, tail), {"dir": "back"}) if backward else ((tail, head), {})
-        self.arrows.append(f"{_quoted(ends[0])} -> {_quoted(ends[1])} [{_attributes({**attributes, **extra})}]")
+        """Draw an arrow; Graphviz sees one that runs against time the other way round, so that time runs right."""
+        attributes = dict(attributes)
+        if backward:
+            tail, head = head, tail
+            attributes["dir"] = "back"
+        attributes |= {f"{end}clip": "false" for end, name in (("tail", tail), ("head", head)) if name in self.gates}
+        self.entered.add(head)
+        self.arrows.append(f"{_quoted(tail)} -> {_quoted(head)} [{_attributes(attributes)}]")
 
     def _in_line(self) -> None:
         """Put the legend first and the frames one after the other."""
@@ -249,7 +257,7 @@ class _Picture:
         for before, frame in pairwise(frames):
             if not frame.first:
                 self.arrows += [_unseen(before.end, name) for name, depth in frame.depth.items() if depth == 0]
-        starts = [name for name in frames[0].depth] if frames else sorted(self.drawn)
+        starts = list(frames[0].depth) if frames else sorted(self.drawn)
         self.arrows += [_unseen(_MIDDLE, name) for name in starts if name not in self.entered]
         for frame in frames:
             last = {frame.end: None, **frame.last}
@@ -312,8 +320,10 @@ def _attributes(attributes: Attributes) -> str:
 
 
 def _quoted(text: str, left: bool = False) -> str:
-    """Return text as a DOT string that shows exactly this text, whatever is in it; its lines centred, or to the left."""
-    text = "\n".join(text.splitlines())
-    text = "".join(character if character >= " " or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text)
-    text = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + (text.replace("\n", "\\l") + "\\l" if left else text.replace("\n", "\\n")) + '"'
+    """Return text as a DOT string that shows just this text, whatever is in it; lines are centred unless `left`."""
+    lines = [_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", line) for line in text.splitlines()]
+    escaped = [line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines]
+    return '"' + ("".join(f"{line}\\l" for line in escaped) if left else "\\n".join(escaped)) + '"'
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -47,8 +47,8 @@ def look(norm: float | None, requires_grad: bool, reference: float) -> Look:
         return Look("zero", "#ffffff", "0", 0.7)
     ratio = norm / reference
     decades = math.log10(ratio) if 0 < ratio < math.inf else (DECADES if norm > reference else -DECADES)
-    share = 1 - min(max(-decades, 0.0), DECADES) / DECADES
-    return Look("exploded" if ratio > EXPLODED else "finite", colour(decades), f"{norm:.2g}", round(0.6 + 3.4 * share, 2))
+    width = 4 - 3.4 * min(max(-decades, 0.0), DECADES) / DECADES
+    return Look("exploded" if ratio > EXPLODED else "finite", colour(decades), f"{norm:.2g}", round(width, 2))
 
 
 def colour(decades: float) -> str:

@@ -59,7 +59,7 @@ def title(report: FlowReport, first: str | None) -> str:
     return "\n".join(
         [
             first or f"Gradient flow{steps}",
-            f"Number in a box: the gradient ‖∂L/∂·‖ of the loss L there. Colour: the same, relative to ‖∂L/∂{name}‖, log scale.",
+            f"Number in a box: the gradient of the loss L there. Its colour: that relative to ‖∂L/∂{name}‖, log scale.",
             "Arrows point forward; their colour and width show the gradient that comes back along them.",
             *findings(report),
         ]
@@ -71,12 +71,13 @@ def findings(report: FlowReport) -> list[str]:
     horizon = report.horizon
     if horizon is None:
         return list(report.notes)
-    if report.verdict == "vanishes":
-        share = f"less than {horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖ is left"
-        return [f"The gradient vanishes: {horizon.steps} steps before the last, {share}."]
-    if report.verdict == "explodes":
-        return [f"The gradient explodes: {report.explodes_at} steps before the last, it is over {EXPLODED:g} times larger."]
-    if report.verdict == "survives":
-        share = f"less than {horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
-        return [f"The gradient survives: it is nowhere {share}."]
-    return ["There is no gradient at the last step." if report.verdict == "zero" else "Some gradients are NaN or Inf."]
+    share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
+    return [
+        {
+            "nonfinite": "Some gradients are NaN or Inf.",
+            "zero": "There is no gradient at the last step.",
+            "explodes": f"The gradient explodes: over {EXPLODED:g} times larger {report.explodes_at} steps before the last.",
+            "vanishes": f"The gradient vanishes: less than {share} is left {horizon.steps} steps before the last.",
+            "survives": f"The gradient survives: it is nowhere less than {share}.",
+        }[report.verdict or "survives"]
+    ]
