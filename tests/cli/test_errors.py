@@ -104,7 +104,7 @@ def test_memory_that_runs_out(refused, monkeypatch, text_file, tmp_path):
         raise MemoryError
 
     monkeypatch.setattr(graph_command, "SequenceModel", no_room)
-    assert "not enough memory" in refused("graph", *SMALL, "--text", text_file, "--out", tmp_path)
+    assert "not enough memory" in refused("graph", *SMALL, "--text", text_file, "--out", tmp_path, at_once=False)
 
 
 # ---- missing tools -------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_a_graph_too_large_for_graphviz_loses_only_its_picture(
     assert not (folder / "rnn.svg").exists()
     assert json.loads((folder / "rnn.flow.json").read_text())["seed"] == 5
     command = ["graph", *SMALL, "--text", text_file, "--out", folder, "--cell", "rnn", "--format", "svg"]
-    assert "could not draw" in refused(*command, code=3)
+    assert "could not draw" in refused(*command, code=3, at_once=False)
 
 
 # ---- doctor --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ def test_every_cell_leaves_its_files_before_and_after_training(graph):
     stems = [f"{cell}{when}" for cell in ("rnn", "lstm", "gru") for when in ("", ".init")]
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
     for stem in stems:
-        assert (folder / f"{stem}.dot").read_text().startswith("digraph")
+        dot = (folder / f"{stem}.dot").read_text()
+        assert dot.startswith("digraph")
+        assert f"{stem.removesuffix('.init').upper()}, {'initial' if 'init' in stem else 'trained'}" in dot
         assert ElementTree.parse(folder / f"{stem}.svg").getroot().tag.endswith("svg")
 
 
@@ -110,7 +112,7 @@ def test_the_table_fits_a_page_and_agrees_with_the_files(graph, capsys):
 
 
 def test_a_wide_table_of_two_layers_is_not_cut(graph, capsys):
-    folder = graph("--cell", "lstm", "--layers", "2", "--steps", "12")
+    folder = graph("--cell", "lstm", "--layers", "2", "--steps", "12", "--format", "dot")
     printed = capsys.readouterr().out
     assert max(map(len, printed.partition("written:")[0].splitlines())) <= 80
     assert "layer 1 c" in printed

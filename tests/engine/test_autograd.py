@@ -46,6 +46,15 @@ def test_a_gradient_may_be_given_as_tensor_array_or_number(x):
     assert x.grad.tolist() == [3.0, 3.0, 3.0]
 
 
+def test_a_number_given_as_gradient_is_not_the_one_that_all_expressions_share():
+    x = tg.tensor(2.0, requires_grad=True)
+    for g in (tg.grad(x, x, 5.0), tg.grad(x + 1.0, x, 5.0), tg.grad(x + 1.0, x, 5.0, create_graph=True).detach()):
+        g.assign_(0.0)
+    x.backward(5.0)
+    x.grad.assign_(0.0)
+    assert (x * 5.0).item() == 10.0
+
+
 def test_a_leaf_that_is_the_output_gets_the_seed():
     x = tg.tensor(2.0, requires_grad=True)
     x.backward()

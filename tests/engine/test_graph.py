@@ -202,6 +202,34 @@ def test_one_message_may_come_without_a_tuple_and_none_means_no_gradient(x):
     assert y.grad.tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("message", [1.0, np.ones(2), [1.0, 1.0]], ids=["number", "array", "list"])
+def test_a_message_that_is_no_tensor_is_named(message, x):
+    y = tg.apply(op_with_vjp(lambda n, g: (g, message)), x, x)
+    with pytest.raises(
+        GraphError, match=rf"vjp of sum2 returned a {type(message).__name__} for input 1; return a tensor"
+    ):
+        y.sum().backward()
+
+
+def test_an_op_may_return_what_numpy_reduces_to_a_scalar():
+    class Total(tg.Op):
+        @staticmethod
+        def forward(backend, x):
+            return np.sum(x)
+
+        @staticmethod
+        def vjp(node, g):
+            return g.broadcast_to(node.input_shape(0))
+
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = tg.apply(Total, x)
+    assert y.item() == 3.0
+    assert y.shape == ()
+    assert "3." in repr(y)
+    (y * y).backward()
+    assert x.grad.tolist() == [6.0, 6.0]
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 3)])
 def test_a_message_that_does_not_fit_its_input_is_named(shape, x):
     with tg.scope("mine"):

@@ -136,7 +136,7 @@ def test_squeeze_of_an_axis_with_more_than_one_element_is_refused():
 
 @pytest.mark.parametrize(
     ("sizes", "found"),
-    [(2, [2, 2, 1]), (5, [5]), (9, [5]), ([1, 4], [1, 4]), ((0, 2, 3), [0, 2, 3])],
+    [(2, [2, 2, 1]), (np.int64(2), [2, 2, 1]), (5, [5]), (9, [5]), ([1, 4], [1, 4]), ((0, 2, 3), [0, 2, 3])],
 )
 def test_split_takes_the_size_of_a_piece_or_all_sizes_as_in_torch(sizes, found):
     array = np.arange(10.0).reshape(5, 2)

@@ -157,6 +157,17 @@ def test_what_a_gate_hands_to_the_h_before_leaves_out_the_other_gates(lstm):
         assert link(report, f"t3_{name}", "t2_h") == close(size(message), rel=1e-6)
 
 
+def test_what_a_step_sends_back_to_a_state_is_the_sum_over_all_ways_from_there(lstm):
+    report, run = lstm
+    names = [node.name for node in report.nodes]
+    for kind in "hc":
+        expected = [size(derivative(run, kind, t)) for t in range(4)]
+        found = [report.crossings[names.index(f"t{t}_{kind}"), t + 1] for t in range(4)]
+        assert (found == close(expected, rel=1e-6)) is (kind == "h"), "c is read in its own step, too"
+    links = {(names[e.child], names[e.parent]): e.norm for e in report.links}
+    assert report.crossings[names.index("t1_c"), 2] == close(links["t2_c", "t1_c"], rel=1e-12)
+
+
 def test_links_can_be_left_out():
     x, readout = example()
     report = gradient_flow(rnn_losses(tensors(parameters(2, 3, 1)), x, readout), links=False)
@@ -226,6 +237,11 @@ def split_once(w):
     return lambda h: tg.concat([h @ row.T for row in rows], axis=1)
 
 
+def unbound(w):
+    rows = w.unbind()
+    return lambda h: tg.stack([h @ row for row in rows], axis=1)
+
+
 def stacked(w):
     both = tg.stack([w.T, w.T])
     return lambda h: h @ both[1]
@@ -233,7 +249,7 @@ def stacked(w):
 
 @pytest.mark.parametrize(
     "use",
-    [transposed_inside, transposed_once, copied, reshaped, rows_inside, rows_once, split_once, stacked],
+    [transposed_inside, transposed_once, copied, reshaped, rows_inside, rows_once, split_once, unbound, stacked],
 )
 def test_moving_a_weight_about_does_not_hide_which_step_used_it(use):
     plain = steps_of(transposed_inside, WEIGHT)

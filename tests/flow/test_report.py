@@ -19,8 +19,8 @@ def state(kind, by_lag, layer=0, direction="forward"):
 
 def report(*states, threshold=0.01, weights=None, loss=1.0):
     return FlowReport(
-        batch=1, loss=loss, steps=states[0].steps if states else (), nodes=(), edges=(), links=(), states=states,
-        weights=weights or {}, threshold=threshold, notes=(),
+        batch=1, loss=loss, steps=states[0].steps if states else (), nodes=(), edges=(), links=(), crossings={},
+        states=states, weights=weights or {}, threshold=threshold, notes=(),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim, serialization, viz
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import CELLS, FORMATS
-from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, make_task, say
+from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.engine.creation import manual_seed
@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = _pictures(options.format)
     names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(pictures)]
     writable_folder(folder, "--out", names)
+    describe(corpus, task)
     with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
         results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures)]
     if options.json:
@@ -89,14 +90,17 @@ def _measured(
                 for loss in fit(model, task, optimizer, options.train, options.batch, options.seed):
                     advance(loss)
         measurement = measure(model.converted(options.dtype), task, options.batch, options.seed)
-        missing = _write(measurement, folder / stem, options, pictures)
+        missing = _write(measurement, when, folder / stem, options, pictures)
         loss = evaluate(model, task, options.batch, options.seed)
         yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing))
 
 
-def _write(measurement: Measurement, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]) -> set[str]:
+def _write(
+    measurement: Measurement, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
+) -> set[str]:
     """Write everything about one measurement, pictures last; return the kinds of pictures that could not be drawn."""
-    dot = viz.dot_source(measurement.report, level=options.level)
+    title = f"Gradient flow through time: {measurement.settings['cell'].upper()}, {when}"
+    dot = viz.dot_source(measurement.report, level=options.level, title=title)
     viz.render(dot, f"{stem}.dot", "dot")
     text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
     write_whole(Path(f"{stem}.flow.json"), text.encode())

@@ -67,7 +67,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_model(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
-    _option(graph, "--train", 300, "updates between the measurements", type=whole_number, metavar="N")
+    _option(graph, "--train", 250, "updates between the measurements", type=whole_number, metavar="N")
     _add_seed(graph)
     _option(graph, "--level", "cell", "draw gates and states, or every operation", choices=LEVELS)
     format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg)"

@@ -28,12 +28,8 @@ def corpus_of(options: argparse.Namespace) -> Corpus | None:
 
 
 def make_task(options: argparse.Namespace, corpus: Corpus | None) -> AnyTask:
-    """Return the task, and say on stderr what it reads."""
-    if corpus is None:
-        return AddingTask(options.steps)
-    task = TextTask(corpus.text, options.steps)
-    _describe(corpus, task.vocabulary)
-    return task
+    """Return the task the options ask for."""
+    return AddingTask(options.steps) if corpus is None else TextTask(corpus.text, options.steps)
 
 
 def make_tasks(
@@ -47,11 +43,9 @@ def make_tasks(
     if corpus is None:
         return AddingTask(options.steps), AddingTask(options.steps)
     vocabulary = vocabulary or Vocabulary.of(corpus.text)
-    _describe(corpus, vocabulary)
     cut = int(len(corpus.text) * (1 - HELD_OUT))
     if min(cut, len(corpus.text) - cut) <= options.steps:
         task = TextTask(corpus.text, options.steps, vocabulary)
-        say("the text is short: evaluating on what is trained on")
         return task, task
     learned, held_out = corpus.text[:cut], corpus.text[cut:]
     return TextTask(learned, options.steps, vocabulary), TextTask(held_out, options.steps, vocabulary)
@@ -79,9 +73,12 @@ def _memory() -> float:
         return math.inf
 
 
-def _describe(corpus: Corpus, vocabulary: Vocabulary) -> None:
-    different = len(set(corpus.text))
-    kept = f", the {len(vocabulary)} most frequent are kept" if different > len(vocabulary) else ""
+def describe(corpus: Corpus | None, task: AnyTask) -> None:
+    """Say on stderr what the task reads."""
+    if corpus is None or not isinstance(task, TextTask):
+        return
+    different, known = len(set(corpus.text)), len(task.vocabulary)
+    kept = f", the {known} most frequent are kept" if different > known else ""
     say(f"text: {corpus.source}: {len(corpus.text):,} characters, {different} different ones{kept}")
 
 

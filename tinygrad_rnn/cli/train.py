@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import writable_folder
-from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, make_tasks, say
+from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_tasks, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError, StateError
@@ -63,15 +63,18 @@ def run(options: argparse.Namespace) -> int:
         say(f"{training.model.cell_name}: {before:.3f} {training.task.unit} after {training.updates} updates")
         _train(training, options)
         after = evaluate(training.model, training.held_out, EVALUATED, options.seed)
-    unseen = "unseen" if training.held_out is not training.task else "the same"
-    print(f"{training.model.cell_name}: {before:.3f} -> {after:.3f} {training.task.unit} on {unseen} sequences")
+    unseen = training.held_out is not training.task
+    which = "unseen sequences" if unseen else "the text itself, too short to hold some out"
+    print(f"{training.model.cell_name}: {before:.3f} -> {after:.3f} {training.task.unit} on {which}")
     print(f"written: {out}")
     return 0
 
 
 def _begin(options: argparse.Namespace) -> Training:
-    task, held_out = make_tasks(options, corpus_of(options), None)
+    corpus = corpus_of(options)
+    task, held_out = make_tasks(options, corpus, None)
     check_memory(options, task, [options.cell])
+    describe(corpus, task)
     if options.text is not None:
         options.text = str(Path(options.text).resolve())  # to find it again, from wherever the training is resumed
     manual_seed(options.seed)
@@ -96,7 +99,9 @@ def _resume(options: argparse.Namespace) -> Training:
             f"--resume: {options.out} has had {updates} updates already; ask for more in all, for example "
             f"--updates {updates + 1000}"
         )
-    task, held_out = make_tasks(options, corpus_of(options), Vocabulary(characters) if characters else None)
+    corpus = corpus_of(options)
+    task, held_out = make_tasks(options, corpus, Vocabulary(characters) if characters else None)
+    describe(corpus, task)
     return Training(checkpoint.model, optimizer, task, held_out, updates)
 
 

@@ -135,6 +135,11 @@ def send(
             if isinstance(message, Product):
                 message = message.dense() if dense else message
             elif not isinstance(message, Slice):
+                if not isinstance(message, Node.tensor_type):
+                    raise GraphError(
+                        f"the vjp of {node.describe()} returned a {type(message).__name__} for input {position}; "
+                        "return a tensor, computed with tensor methods, so that it can be differentiated again"
+                    )
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
                     message = fit(message, target, node)
@@ -282,6 +287,8 @@ def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Te
             )
         return output._like(1.0)
     seed = output._operand(gradient)
+    if seed._node.constant:
+        seed = seed.copy()  # the result may be this very array, and all who write this number share the constant
     if seed.shape != output.shape:
         raise ShapeError(f"{call}: {argument} has shape {seed.shape}, the output {output.shape}; make them equal")
     return (seed if create_graph else seed.detach()).cast(output.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -122,13 +123,23 @@ class Generator:
     """A stream of random numbers: a seed and a counter, both 0-d int64 tensors, of which every draw is a function."""
 
     def __init__(self, seed: int = 0, device: str = "cpu") -> None:
-        self.seed = tensor(_key(seed), "int64", device)
-        self.counter = tensor(0, "int64", device)
+        self.device = device
+        self._first_seed = _key(seed)
+
+    @cached_property  # made on first use, so that importing the package loads no backend
+    def seed(self) -> Tensor:
+        """The 0-d int64 tensor that selects the stream."""
+        return tensor(self._first_seed, "int64", self.device)
+
+    @cached_property
+    def counter(self) -> Tensor:
+        """The 0-d int64 tensor that says how far the stream has been used, in blocks of two numbers."""
+        return tensor(0, "int64", self.device)
 
     def manual_seed(self, seed: int) -> None:
         """Start the stream of a seed (any int; its lowest 63 bits count)."""
-        self.seed.assign_(tensor(_key(seed), "int64"))
-        self.counter.assign_(tensor(0, "int64"))
+        self.seed.assign_(tensor(_key(seed), "int64", self.device))
+        self.counter.assign_(tensor(0, "int64", self.device))
 
     def draw(self, kind: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
         """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter."""

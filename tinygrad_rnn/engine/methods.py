@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
+import numpy as np
+
 from tinygrad_rnn.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
     """Return axes as a sorted tuple of distinct non-negative ints; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
-    if isinstance(axis, int | SupportsIndex):  # NumPy's integers are no ints
+    if isinstance(axis, int | np.integer):
         return (one_axis(axis, ndim, what),)
     axes = tuple(sorted(one_axis(a, ndim, what) for a in axis))
     if len(set(axes)) != len(axes):
@@ -180,7 +182,7 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
     """Cut into pieces along an axis: of one size (the last may be smaller), or of the sizes given (as in torch)."""
     axis = one_axis(axis, x.ndim, "split")
     total = x.shape[axis]
-    if isinstance(sizes, int):
+    if isinstance(sizes, int | np.integer):
         if sizes <= 0:
             raise ShapeError(f"split: the size of a piece must be positive, not {sizes}")
         sizes = [min(sizes, total - start) for start in range(0, total, sizes)] or [0]

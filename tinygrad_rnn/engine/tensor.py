@@ -161,7 +161,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """Return the values as a read-only NumPy array that shares memory on the CPU."""
-        view = self._node.backend.to_numpy(self._data).view()
+        view = np.asarray(self._node.backend.to_numpy(self._data)).view()  # an op may have returned a NumPy scalar
         view.flags.writeable = False
         return view
 

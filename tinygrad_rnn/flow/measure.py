@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +14,8 @@ from tinygrad_rnn.engine.graph import Edge, Node, Scope, Slice, grad_mode
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, ShapeError
 from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow, StateFlow, WeightFlow
-from tinygrad_rnn.flow.survey import Survey, before_step, label_of
+from tinygrad_rnn.flow.survey import Survey, before_step, label_of, stacked_part
+from tinygrad_rnn.flow.weights import StepSums, norm, reached
 
 STATE_KINDS = ("h", "c")
 
@@ -68,9 +67,13 @@ def gradient_flow(losses: Tensor, threshold: float = 0.01, links: bool = True) -
         batch=losses.size,
         loss=float(losses.numpy().mean()),
         steps=survey.steps,
-        nodes=_nodes(survey, {node: meter.size(node) for node in survey.nodes if node.requires_grad}),
+        nodes=_nodes(survey, {node: meter.size(node) for node in survey.nodes if node.requires_grad}, meter.single),
         edges=_edges(survey, {**dict.fromkeys(_wanted(survey), 0.0), **meter.messages}),
         links=between,
+        crossings={
+            (survey.position[parent], step): norm(total) / meter.scale(parent)
+            for (parent, step), total in meter.into_steps.items()
+        },
         states=states,
         weights=_weights(survey, meter),
         threshold=threshold,
@@ -87,37 +90,26 @@ def grads_at_hand(root: Tensor) -> FlowReport:
         GraphError: backward() has freed the graph.
     """
     survey = Survey(root._node)
-    found = {}
+    found, single = {}, {}
     for node in survey.nodes:
         grads = [info.grad for info in (node.infos or {}).values() if info.grad is not None]
         if grads:
             found[node] = math.hypot(*[norm(grad.numpy()) for grad in grads])
+            if grads[0].size == 1:
+                single[node] = grads[0].item()
     return FlowReport(
         batch=1,
         loss=float(root.numpy().mean()) if root.size else math.nan,
         steps=survey.steps,
-        nodes=_nodes(survey, found),
+        nodes=_nodes(survey, found, single),
         edges=_edges(survey, {}),
         links=_links(survey, {}),
+        crossings={},
         states=(),
         weights={},
         threshold=0.01,
         notes=(),
     )
-
-
-def norm(values: np.ndarray) -> float:
-    """Return the L2 norm in float64, also where squares would overflow or fall below the smallest number."""
-    flat = values.astype(np.float64, copy=False).ravel()
-    with np.errstate(over="ignore"):
-        squares = float(np.dot(flat, flat))
-    if 1e-280 < squares < math.inf or not flat.size:
-        return math.sqrt(squares)
-    largest = float(np.abs(flat).max())
-    if largest == 0 or not math.isfinite(largest):
-        return largest
-    flat = flat / largest
-    return largest * math.sqrt(float(np.dot(flat, flat)))
 
 
 # ---- what is noted during the walk ----------------------------------------------------------------------------------
@@ -130,18 +122,29 @@ class _Meter:
         self.survey = survey
         self.batch = batch
         self.sizes: dict[Edge, float] = {}
+        self.single: dict[Node, float] = {}  # the gradients of single numbers, with their sign
         self.messages: dict[tuple[Node, int], float] = {}
+        self.into_steps: dict[tuple[Node, int], np.ndarray] = {}  # sums of messages, by parent and step of the child
         self.of_anchors: dict[Node, dict[int, Tensor]] = {}
-        self.weights = _StepSums(survey, batch)
+        self.weights = StepSums(survey, batch)
 
     def node(self, node: Node, index: int, grad: Tensor) -> None:
         self.sizes[node, index] = norm(grad.numpy()) / self.scale(node)
+        if grad.size == 1:
+            self.single[node] = grad.item() / self.scale(node)
         if node in self.survey.anchors:
             self.of_anchors.setdefault(node, {})[index] = grad
 
     def edge(self, child: Node, position: int, message: Message) -> None:
-        parent = child._edges()[position][0]
-        self.messages[child, position] = norm(_reached(message)[1]) / self.scale(parent)
+        parent, output = child._edges()[position]
+        index, values = reached(message)
+        self.messages[child, position] = norm(values) / self.scale(parent)
+        here, there = self.survey.step[parent], self.survey.step[child]
+        if here is not None and there is not None and here != there:
+            key = parent, there
+            if key not in self.into_steps:
+                self.into_steps[key] = np.zeros(parent.outputs[output].shape)
+            self.into_steps[key][index] += values
         if parent in self.survey.sources and child not in self.survey.sources:
             self.weights.add(child, position, message)
 
@@ -151,95 +154,6 @@ class _Meter:
 
     def size(self, node: Node) -> float:
         return math.hypot(*[self.sizes.get((node, index), 0.0) for index in range(len(node.outputs))])
-
-
-class _StepSums:
-    """Sums, per parameter and step, of the messages that reach the parameter from that step.
-
-    A step's sum is dropped as soon as its last message has arrived, so that one array per parameter is alive.
-    """
-
-    def __init__(self, survey: Survey, batch: int) -> None:
-        self.survey = survey
-        self.batch = batch
-        self.outside: set[Node] = set()  # parameters used outside any step
-        self.due: Counter[tuple[Node, int]] = Counter()  # how many messages are still to come
-        for child, parent in _uses(survey):
-            for leaf in survey.sources[parent]:
-                step = survey.step[child]
-                if step is None:
-                    self.outside.add(leaf)
-                else:
-                    self.due[leaf, step] += 1
-        self.sums: dict[tuple[Node, int], np.ndarray] = {}
-        self.totals: dict[Node, np.ndarray] = {}
-        self.per_step: dict[Node, dict[int, float]] = {}
-        self.running: dict[Node, dict[int, float]] = {}
-
-    def add(self, child: Node, position: int, message: Message) -> None:
-        edge = child._edges()[position]
-        step = self.survey.step[child]
-        leaves = [leaf for leaf in self.survey.sources[edge[0]] if leaf not in self.outside]
-        if step is None or not leaves:
-            return
-        for leaf, index, grad in _to_leaves(edge, message):
-            if leaf not in self.outside:
-                if (leaf, step) not in self.sums:
-                    self.sums[leaf, step] = np.zeros(leaf.outputs[0].shape)
-                self.sums[leaf, step][index] += grad
-        for leaf in leaves:
-            self.due[leaf, step] -= 1
-            if not self.due[leaf, step]:
-                self._close(leaf, step)
-
-    def finish(self) -> None:
-        """Close the steps of which some messages never came, because no gradient flowed."""
-        for leaf, step in sorted(self.sums, key=lambda key: (self.survey.position[key[0]], -key[1])):
-            self._close(leaf, step)
-
-    def _close(self, leaf: Node, step: int) -> None:
-        part = self.sums.pop((leaf, step), None)
-        if part is None:
-            return
-        self.per_step.setdefault(leaf, {})[step] = norm(part) / self.batch
-        total = self.totals[leaf] = self.totals[leaf] + part if leaf in self.totals else part
-        self.running.setdefault(leaf, {})[step] = norm(total) / self.batch
-
-
-def _uses(survey: Survey) -> Iterator[tuple[Node, Node]]:
-    """Yield (child, parent) wherever a parameter, or what only moves it, enters a computation."""
-    for child in survey.nodes:
-        if child.requires_grad and child not in survey.sources:
-            for parent, _ in child._edges():
-                if parent in survey.sources:
-                    yield child, parent
-
-
-def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.ndarray]]:
-    """Follow a message back through movement ops; yield each parameter with the index it reaches there."""
-    waiting = [(edge, message)]
-
-    def receive(edge: Edge, message: Message, position: int) -> None:
-        waiting.append((edge, message))
-
-    while waiting:
-        (node, index), message = waiting.pop()
-        if node.op is None:
-            yield node, *_reached(message)
-        else:
-            sums = Sums(in_place=True)
-            sums.add((node, index), message)
-            with grad_mode(False):
-                send(node, [sums.pop((node, i)) for i in range(len(node.outputs))], receive, dense=True)
-
-
-def _reached(message: Message) -> tuple[Any, np.ndarray]:
-    """Return the part of the parent that a message reaches, as an index, and its values."""
-    if isinstance(message, Tensor):
-        return (), message.numpy()
-    if isinstance(message, Slice):
-        return message.index, message.grad.numpy()
-    return (), message.dense().numpy()
 
 
 @contextmanager
@@ -259,7 +173,7 @@ def _undisturbed(nodes: Sequence[Node]) -> Iterator[None]:
 # ---- what the report says of it -------------------------------------------------------------------------------------
 
 
-def _nodes(survey: Survey, sizes: dict[Node, float]) -> tuple[NodeFlow, ...]:
+def _nodes(survey: Survey, sizes: dict[Node, float], single: dict[Node, float]) -> tuple[NodeFlow, ...]:
     return tuple(
         NodeFlow(
             name=survey.names[node],
@@ -275,7 +189,9 @@ def _nodes(survey: Survey, sizes: dict[Node, float]) -> tuple[NodeFlow, ...]:
                 for position, (parent, _) in enumerate(node._edges())
                 if parent.constant
             ),
+            value=node.outputs[0].item() if node.outputs[0].size == 1 else None,
             norm=sizes.get(node),
+            gradient=single.get(node),
         )
         for node in survey.nodes
     )
@@ -334,9 +250,12 @@ def _past_unnamed(survey: Survey, start: Node, grads: dict[int, Tensor], batch: 
     waiting = [-start.serial]  # the youngest first
 
     def receive(edge: Edge, message: Message, position: int) -> None:
-        parent = edge[0]
-        if parent in survey.sources:
+        if edge[0] in survey.sources:
             return
+        part = stacked_part(node)
+        if part is not None and isinstance(message, Slice):
+            edge, message = part, Slice(message.index[1:], message.grad)
+        parent = edge[0]
         sums.add(edge, message)
         if parent in survey.anchors:
             ends[edge] = None

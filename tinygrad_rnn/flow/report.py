@@ -36,6 +36,8 @@ class NodeFlow:
     parameter: bool
     constants: tuple[tuple[int, float], ...]  # the inputs that are Python numbers: (position, value)
     norm: float | None
+    value: float | None  # if it is a single number; then also
+    gradient: float | None  # with its sign
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class FlowReport:
     nodes: tuple[NodeFlow, ...]  # every node after its parents
     edges: tuple[EdgeFlow, ...]
     links: tuple[EdgeFlow, ...]  # between named nodes, whatever lies in between
+    crossings: dict[tuple[int, int], float]  # (node, other step): all that this step sends back to it
     states: tuple[StateFlow, ...]
     weights: dict[str, WeightFlow]
     threshold: float

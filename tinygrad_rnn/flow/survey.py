@@ -12,7 +12,7 @@ from tinygrad_rnn.errors import GraphError
 #: Ops that move elements and compute nothing: what leaves a parameter through them is still that parameter.
 MOVEMENT = frozenset(
     (ops.BroadcastTo, ops.Cast, ops.Concat, ops.Copy, ops.GetItem, ops.Permute, ops.PutSlices, ops.Reshape, ops.Split,
-     ops.Stack)
+     ops.Stack, ops.Unbind)
 )  # fmt: skip
 
 
@@ -99,7 +99,9 @@ class Survey:
         seen = {node}
         waiting = [node]
         while waiting:
-            for parent, _ in edges_of(waiting.pop()):
+            reader = waiting.pop()
+            through = stacked_part(reader)
+            for parent, _ in [through] if through else edges_of(reader):
                 if parent in seen:
                     continue
                 seen.add(parent)
@@ -115,6 +117,16 @@ def edges_of(node: Node) -> Iterator[Edge]:
     for edge in node.parents or ():
         if not edge[0].constant:
             yield edge
+
+
+def stacked_part(node: Node) -> Edge | None:
+    """Return x_t for a node that reads `stack([x_0, x_1, ...])[t]`, as layers upon layers do; else None."""
+    if node.op is ops.GetItem:
+        ((parent, _),) = node._edges()
+        index = node.attrs["index"]
+        if parent.op is ops.Stack and parent.attrs["axis"] == 0 and index and isinstance(index[0], int):
+            return parent._edges()[index[0]]
+    return None
 
 
 def label_of(node: Node) -> str | None:

@@ -35,13 +35,14 @@ _NODE = {
 }  # fmt: skip
 _STATE = {"penwidth": "2", "fontsize": "14", "height": "0.55"}
 _STRAIGHT = {"weight": "100"}
+# What is drawn beside the report's nodes has a dot in its name, which no node's name has.
 #: A gate in the side of a frame; as high as a state, or Graphviz would shift the next frame by the difference.
 _GATE = {"label": "", "style": "invis", "fixedsize": "true", "width": "0.01", "height": _STATE["height"]}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
-#: Above this size Graphviz's usual patience costs minutes.
-_LARGE = 400
-_IMPATIENT = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.1", "splines": "line"}
+#: With more boxes than this, Graphviz's usual patience can cost minutes.
+_LARGE = 150
+_IMPATIENT = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.1"}
 
 
 def draw(x: Tensor | FlowReport, level: str | None = None, title: str | None = None) -> graphviz.Digraph:
@@ -99,7 +100,11 @@ class _Picture:
         self.report = report
         self.level = level
         self.reference = report.reference[1]
-        self.edges = report.edges if level == "ops" else report.links
+        self.order = {step: position for position, step in enumerate(report.steps)}
+        self.many_lanes = len({state.scope for state in report.states}) > 1
+        self.edges = report.edges
+        if level == "cell":
+            self.edges = tuple(link for link in report.links if not self._far_and_zero(link))
         self.readers: dict[int, set[int | None]] = {}  # in which steps (None: outside) a node is read
         for edge in self.edges:
             self.readers.setdefault(edge.parent, set()).add(report.nodes[edge.child].step)
@@ -117,12 +122,16 @@ class _Picture:
                 self._box(i)
         for edge in self.edges:
             tail_step, head_step = self._steps_of(edge)
-            if tail_step is None or head_step is None or abs(self._order(tail_step) - self._order(head_step)) != 1:
+            if tail_step is None or head_step is None or abs(self.order[tail_step] - self.order[head_step]) != 1:
                 self._arrow(edge)
             else:
                 crossing.setdefault((edge.parent, tail_step, head_step), []).append(edge)
         for (parent, tail_step, head_step), edges in crossing.items():
-            self._crossing(parent, tail_step, head_step, edges)
+            if (parent, head_step) in self.report.crossings or edges[0].norm is None:
+                self._crossing(parent, tail_step, head_step, edges)
+            else:
+                for edge in edges:
+                    self._arrow(edge)
         self._in_line()
         graph = {**_GRAPH, **(_IMPATIENT if len(self.drawn) > _LARGE else {})}
         label = _quoted(words.title(self.report, title), left=True)
@@ -130,7 +139,7 @@ class _Picture:
         lines += ['edge [arrowsize="0.6"]', *self._legend(), *self.outside]
         for step, frame in self.frames.items():
             if frame.boxes:
-                lines += _subgraph(f"cluster_t{words.number(step)}", {**_FRAME, "label": f"t = {step}"}, frame.boxes)
+                lines += _subgraph(f"cluster_t{step}", {**_FRAME, "label": f"t = {step}"}, frame.boxes)
         return [f"  {line}" for line in lines + self.arrows]
 
     # ---- which boxes, and where --------------------------------------------------------------------------------
@@ -141,6 +150,12 @@ class _Picture:
         ends = {end for edge in self.edges for end in (edge.child, edge.parent)}
         return sorted(ends | {len(self.report.nodes) - 1})
 
+    def _far_and_zero(self, link: EdgeFlow) -> bool:
+        """Whether nothing comes back from elsewhere: where steps are stacked and read singly, every step reads all."""
+        head, tail = self.report.nodes[link.child].step, self.report.nodes[link.parent].step
+        near = tail is None or (head is not None and abs(self.order[head] - self.order[tail]) <= 1)
+        return link.norm == 0 and not near
+
     def _repeated(self, i: int) -> bool:
         """Whether a node outside time is read in several steps: it is drawn in each, or the layout gets out of hand."""
         return self.report.nodes[i].step is None and len(self.readers.get(i, set()) - {None}) > 1
@@ -149,24 +164,21 @@ class _Picture:
         head = self.report.nodes[edge.child].step
         return head if self._repeated(edge.parent) else self.report.nodes[edge.parent].step, head
 
-    def _order(self, step: int) -> int:
-        return self.report.steps.index(step)
-
     def _box(self, i: int, step: int | None = None) -> str:
         """Draw a node, or its repetition in a step; return its name."""
         node = self.report.nodes[i]
-        name = node.name if step is None else f"t{words.number(step)}_{node.name}"
+        name = node.name if step is None else f"t{step}.{node.name}"
         if name in self.drawn:
             return name
         self.drawn.add(name)
         weight = self.report.weights.get(node.label or node.name) if node.parameter and node.op is None else None
         norm, what = node.norm, "gradient"
         if step is not None and weight is not None and weight.per_step is not None:
-            norm, what = float(weight.per_step[self._order(step)]), "contribution of this step to the gradient"
+            norm, what = float(weight.per_step[self.order[step]]), "contribution of this step to the gradient"
         seen = look(norm, node.requires_grad, self.reference)
-        caption = words.caption(node, self.level, is_root=i == len(self.report.nodes) - 1)
+        caption = words.caption(node, self.level, i == len(self.report.nodes) - 1, self.many_lanes)
         attributes = {
-            "label": "\n".join(filter(None, (caption, seen.text))),
+            "label": words.label(node, caption, seen),
             "tooltip": words.about(node, f"{what}: {words.size(norm, node.requires_grad)}"),
             **_fill(seen),
         }
@@ -198,7 +210,7 @@ class _Picture:
         tail_step, head_step = self._steps_of(edge)
         tail = self._box(edge.parent, head_step if self._repeated(edge.parent) and head_step is not None else None)
         head = self.report.nodes[edge.child].name
-        backward = tail_step is not None and head_step is not None and self._order(tail_step) > self._order(head_step)
+        backward = tail_step is not None and head_step is not None and self.order[tail_step] > self.order[head_step]
         self._line(tail, head, self._message(edge, tail), backward)
         if tail_step is not None and tail_step == head_step:
             depth = self.frames[tail_step].depth
@@ -211,24 +223,26 @@ class _Picture:
         frames would push the frames into stairs.
         """
         node = self.report.nodes[parent]
-        backward = self._order(tail_step) > self._order(head_step)
+        backward = self.order[tail_step] > self.order[head_step]
         here, there = self.frames[tail_step], self.frames[head_step]
         exits, entries = (here.first, there.last) if backward else (here.last, there.first)
-        trunk = self._message(edges[0], node.name)
-        if len(edges) > 1:
-            seen = look(node.norm, node.requires_grad, self.reference)
-            trunk = {**_stroke(seen), "tooltip": f"gradient of {node.name}: {words.size(node.norm, True)}"}
-        line = {**trunk, "arrowhead": "none", "arrowtail": "none"}
+        norm = self.report.crossings.get((parent, head_step))
+        line = {
+            **_stroke(look(norm, node.requires_grad, self.reference)),
+            "tooltip": f"all messages from t={head_step} to {node.name}: {words.size(norm, node.requires_grad)}",
+            "arrowhead": "none",
+            "arrowtail": "none",
+        }
         tail = node.name
         if backward or tail != here.end:
-            tail = f"{node.name}_out"
+            tail = f"{node.name}.out"
             if tail not in self.gates:
                 self._gate(tail, tail_step, exits)
                 self._line(node.name, tail, {**line, **_STRAIGHT}, backward)
-        head = f"t{words.number(head_step)}_from_{node.name}"
+        head = f"t{head_step}.from.{node.name}"
         self._gate(head, head_step, entries)
         self._line(tail, head, {**line, **_STRAIGHT}, backward)
-        again = f"t{words.number(head_step)}{node.name.removeprefix(f't{words.number(tail_step)}')}"
+        again = f"t{head_step}{node.name.removeprefix(f't{tail_step}')}"
         children = [self.report.nodes[edge.child].name for edge in edges]
         for edge, child in zip(edges, children, strict=True):
             extra = _STRAIGHT if child == again else {}
@@ -271,7 +285,7 @@ class _Picture:
         rows += [(f"× 1e-{DECADES} or less", 10.0**-DECADES), ("more than × 100", 1e3), ("exactly 0", 0.0)]
         looks = [(text, look(size, True, 1.0)) for text, size in [*rows, ("NaN or Inf", math.nan)]]
         looks += [("not computed", look(None, True, 1.0)), ("no gradient required", look(None, False, 1.0))]
-        names = [f"legend_{i}" for i in range(len(looks))]
+        names = [_quoted(f"legend.{i}") for i in range(len(looks))]
         boxes = [
             f"{name} [{_attributes({**_LEGEND, **_fill(seen), 'label': text, 'tooltip': text})}]"
             for name, (text, seen) in zip(names, looks, strict=True)
@@ -280,7 +294,7 @@ class _Picture:
         return _subgraph("cluster_legend", {**_FRAME, "label": f"‖∂L/∂{name}‖ = {size:.2g}"}, boxes)
 
 
-_MIDDLE = "legend_6"
+_MIDDLE = "legend.6"
 
 
 # ---- how things look ------------------------------------------------------------------------------------------------
@@ -308,7 +322,7 @@ def _stroke(seen: Look) -> Attributes:
 
 def _subgraph(name: str, attributes: Attributes, lines: list[str]) -> list[str]:
     settings = [f"{key}={_quoted(value)}" for key, value in attributes.items()]
-    return [f"subgraph {name} {{", f"  {'; '.join(settings)}", *[f"  {line}" for line in lines], "}"]
+    return [f"subgraph {_quoted(name)} {{", f"  {'; '.join(settings)}", *[f"  {line}" for line in lines], "}"]
 
 
 def _unseen(tail: str, head: str, **attributes: str) -> str:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import math
+
 from tinygrad_rnn.engine.graph import scope_text
 from tinygrad_rnn.flow import FlowReport, NodeFlow
 from tinygrad_rnn.flow.report import EXPLODED
+from tinygrad_rnn.viz.scale import Look
 
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
 
-def caption(node: NodeFlow, level: str, is_root: bool) -> str:
-    """Return what a box is called: by its name, gate and, at the level of ops, its operation."""
+def caption(node: NodeFlow, level: str, is_root: bool, many_lanes: bool) -> str:
+    """Return what a box is called: by its name, operation or gate, and its layer and direction if there are several."""
     if node.op is None:
-        return node.label or ("leaf" if node.requires_grad else "data")
+        return node.label or ("leaf" if node.requires_grad else "data" if node.step is None else "input")
     label = node.label or ("loss" if is_root else None)
     if label is None:
         return operation(node)
     if level == "ops":
         return f"{label} = {operation(node)}"
-    gate = node.scope[-1][0].replace("_", " ") if node.scope and node.scope[-1][1] is None else ""
-    return f"{gate} {label}".strip()
+    words = [name.replace("_", " ") for name, index in node.scope[-1:] if index is None and name != "reverse"]
+    if many_lanes:
+        label += "".join(f", {name}" if index is None else f", {name} {index}" for name, index in _lane(node))
+    return " ".join([*words, label])
+
+
+def _lane(node: NodeFlow) -> list[tuple[str, int | None]]:
+    return [part for part in node.scope if part[0] in ("layer", "reverse")]
+
+
+def label(node: NodeFlow, caption: str, seen: Look) -> str:
+    """Return the lines in a box: the caption, the size of the gradient; of a single number its value and gradient."""
+    if node.value is None:
+        lines = [caption, seen.text]
+    else:
+        gradient = seen.text if node.gradient is None or not math.isfinite(node.gradient) else f"{node.gradient:.3g}"
+        lines = [caption, f"value {node.value:.3g}", f"grad {gradient}" if gradient else ""]
+    return "\n".join(line for line in lines if line)
 
 
 def operation(node: NodeFlow) -> str:
@@ -45,25 +64,21 @@ def about(node: NodeFlow, gradient: str) -> str:
     return "\n".join(filter(None, (node.name, place, what, gradient)))
 
 
-def number(step: int) -> str:
-    """Return a step as a part of an identifier."""
-    return str(step).replace("-", "minus")
-
-
 def title(report: FlowReport, first: str | None) -> str:
     """Return what is written above a picture: a first line, how to read it, and what it shows."""
     steps = f" through {len(report.steps)} steps of time" if report.steps else ""
-    if all(node.norm is None for node in report.nodes):
-        return "\n".join([first or f"Computation{steps}", "gradients are not computed yet"])
-    name, _ = report.reference
-    return "\n".join(
-        [
-            first or f"Gradient flow{steps}",
-            f"Number in a box: the gradient of the loss L there. Its colour: that relative to ‖∂L/∂{name}‖, log scale.",
-            "Arrows point forward; their colour and width show the gradient that comes back along them.",
-            *findings(report),
-        ]
-    )
+    known = [node.norm is not None for node in report.nodes if node.requires_grad]
+    lines = [first or ("Gradient flow" if any(known) else "Computation") + steps]
+    if any(known):
+        lines.append(
+            "Number in a box: the gradient of the loss L there. "
+            f"Its colour: that relative to ‖∂L/∂{report.reference[0]}‖, log scale."
+        )
+    if any(edge.norm is not None for edge in report.edges):
+        lines.append("Arrows point forward; their colour and width show the gradient that comes back along them.")
+    if not all(known):
+        lines.append("Dashed: a gradient not computed, or not kept. draw(gradient_flow(losses)) shows them all.")
+    return "\n".join([*lines, *findings(report)])
 
 
 def findings(report: FlowReport) -> list[str]:
@@ -71,12 +86,13 @@ def findings(report: FlowReport) -> list[str]:
     horizon = report.horizon
     if horizon is None:
         return list(report.notes)
+    times = f"over {EXPLODED:g} times as large"
     share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
     return [
         {
             "nonfinite": "Some gradients are NaN or Inf.",
             "zero": "There is no gradient at the last step.",
-            "explodes": f"The gradient explodes: over {EXPLODED:g} times larger {report.explodes_at} steps before the last.",
+            "explodes": f"The gradient explodes: {report.explodes_at} steps before the last {times}.",
             "vanishes": f"The gradient vanishes: less than {share} is left {horizon.steps} steps before the last.",
             "survives": f"The gradient survives: it is nowhere less than {share}.",
         }[report.verdict or "survives"]
