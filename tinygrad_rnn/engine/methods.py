@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 import numpy as np
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Axes = int | Sequence[int] | None
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_TORCH_NAMES = {"dim": "axis", "keepdim": "keepdims"}
 
 
 def accepts_dim(function: _Function) -> _Function:
@@ -27,14 +26,19 @@ def accepts_dim(function: _Function) -> _Function:
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        for torch_name, name in _TORCH_NAMES.items():
-            if torch_name in kwargs:
-                if name in kwargs:
-                    raise TypeError(f"{function.__name__}() got both {name!r} and {torch_name!r}: give one of them")
-                kwargs[name] = kwargs.pop(torch_name)
+        if "dim" in kwargs or "keepdim" in kwargs:
+            _rename(kwargs, function.__name__)
         return function(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
+
+
+def _rename(kwargs: dict[str, Any], what: str) -> None:
+    for torch_name, name in (("dim", "axis"), ("keepdim", "keepdims")):
+        if torch_name in kwargs:
+            if name in kwargs:
+                raise TypeError(f"{what}() got both {name!r} and {torch_name!r}: give one of them")
+            kwargs[name] = kwargs.pop(torch_name)
 
 
 def one_axis(axis: SupportsIndex, ndim: int, what: str) -> int:
@@ -201,8 +205,14 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """
     if chunks <= 0:
         raise ShapeError(f"chunk: the number of pieces must be positive, not {chunks}")
-    size = x.shape[one_axis(axis, x.ndim, "chunk")]
-    return split(x, max(1, -(-size // chunks)), axis)
+    axis = one_axis(axis, x.ndim, "chunk")
+    return x._split(_equal_pieces(x.shape[axis], chunks), axis)
+
+
+@lru_cache
+def _equal_pieces(total: int, chunks: int) -> tuple[int, ...]:
+    size = max(1, -(-total // chunks))
+    return tuple([min(size, total - start) for start in range(0, total, size)]) or (0,)
 
 
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:

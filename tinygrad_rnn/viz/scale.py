@@ -29,10 +29,9 @@ class Look:
     @property
     def ink(self) -> str:
         """The colour in which text can be read on it."""
-        if self.kind not in ("finite", "exploded"):
-            return "#000000" if self.kind != "nonfinite" else "#ffffff"
-        red, green, blue = _channels(self.colour)
-        return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#000000"
+        linear = [(c / 255 + 0.055) ** 2.4 / 1.055**2.4 for c in _channels(self.colour)]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return "#000000" if luminance > 0.18 else "#ffffff"  # 0.18 contrasts as much with black as with white
 
 
 def look(norm: float | None, requires_grad: bool, reference: float) -> Look:

