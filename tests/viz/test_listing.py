@@ -21,10 +21,10 @@ def test_every_value_has_a_line_with_its_equation_forward_and_then_backward():
     loss = (1 - h).sum(axis=1)
     assert lines(viz.listing(loss)) == [
         "forward",
-        "t0/data data (1, 2) 0, 0",
         "W leaf, requires grad (3, 2) 1 to 6",
         "v1 = transpose(W, axes=(1, 0)) (2, 3) 1 to 6",
         "v2 = v1[:, :2] (2, 2) 1, 3, 2, 4",
+        "t0/data data (1, 2) 0, 0",
         "v3 = t0/data @ v2 (1, 2) 0, 0",
         "v4 = v3 + 0.5 (1, 2) 0.5, 0.5",
         "t0/h = tanh(v4) (1, 2) 0.462117, 0.462117",

@@ -178,7 +178,7 @@ class _Picture:
         seen = look(norm, node.requires_grad, self.reference)
         caption = words.caption(node, self.level, i == len(self.report.nodes) - 1, self.many_lanes)
         attributes = {
-            "label": words.label(node, caption, seen),
+            "label": words.label(node, caption, norm, seen),
             "tooltip": words.about(node, f"{what}: {words.size(norm, node.requires_grad)}"),
             **_fill(seen),
         }

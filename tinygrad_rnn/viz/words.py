@@ -31,12 +31,13 @@ def _lane(node: NodeFlow) -> list[tuple[str, int | None]]:
     return [part for part in node.scope if part[0] in ("layer", "reverse")]
 
 
-def label(node: NodeFlow, caption: str, seen: Look) -> str:
+def label(node: NodeFlow, caption: str, norm: float | None, seen: Look) -> str:
     """Return the lines in a box: the caption, the size of the gradient; of a single number its value and gradient."""
     if node.value is None:
         lines = [caption, seen.text]
     else:
-        gradient = seen.text if node.gradient is None or not math.isfinite(node.gradient) else f"{node.gradient:.3g}"
+        signed = node.gradient is not None and math.isfinite(node.gradient) and norm == node.norm
+        gradient = f"{node.gradient:.3g}" if signed else seen.text
         lines = [caption, f"value {node.value:.3g}", f"grad {gradient}" if gradient else ""]
     return "\n".join(line for line in lines if line)
 
