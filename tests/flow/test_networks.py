@@ -115,3 +115,10 @@ def test_a_module_prefix_is_left_out_of_the_names_unless_it_tells_two_apart():
     assert set(gradient_flow(Net()(tg.ones(3, 2))).weights) == names
     two = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
     assert set(gradient_flow(two(tg.ones(3, 2)).sum(axis=1)).weights) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+
+
+def test_leaves_of_the_same_name_are_told_apart():
+    x, y = (tg.tensor([value], requires_grad=True).named("w") for value in (1.0, 2.0))
+    report = gradient_flow(x * y)
+    assert {name: weight.total for name, weight in report.weights.items()} == {"w": 2.0, "w_2": 1.0}
+    assert [report.nodes[weight.node].name for weight in report.weights.values()] == ["w", "w_2"]

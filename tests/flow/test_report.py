@@ -74,7 +74,7 @@ def test_the_threshold_can_be_set():
 
 def test_only_the_last_forward_layer_decides():
     found = report(
-        state("h", [1, 0, 0]), state("h", [1, 0.5, 0.5], layer=1), state("h", [1, 0, 0], layer=1, direction="reverse")
+        state("h", [1, 0, 0]), state("h", [1, 0, 0], layer=1, direction="reverse"), state("h", [1, 0.5, 0.5], layer=1)
     )
     assert found.verdict == "survives"
     assert found.hidden_grad.tolist() == [0.5, 0.5, 1]
@@ -88,8 +88,8 @@ def test_relative_sizes_by_lag():
 
 def test_json_has_null_for_what_is_not_finite_and_says_so():
     weights = {
-        "w": WeightFlow("w", (2,), np.array([1.0, math.inf]), np.array([1.0, 1.0]), math.nan),
-        "v": WeightFlow("v", (2,), None, None, 3.0),
+        "w": WeightFlow(0, np.array([1.0, math.inf]), np.array([1.0, 1.0]), math.nan),
+        "v": WeightFlow(1, None, None, 3.0),
     }
     found = json.loads(json.dumps(report(state("h", [1, 0.5]), weights=weights).to_dict(), allow_nan=False))
     assert found["status"] == "nonfinite"

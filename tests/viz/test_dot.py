@@ -163,8 +163,18 @@ def test_arrows_carry_their_message_and_boxes_their_gradient():
         assert (arrow["color"], arrow["penwidth"]) == ("#b0b0b0" if link.norm == 0 else seen.colour, str(seen.width))
         assert arrow["tooltip"].endswith(f"{link.norm:.6g}")
         assert attributes(dot, child.name)["fillcolor"] == look(child.norm, True, report.reference[1]).colour
-    whole = attributes(dot, "t0_h -> t1.from.t0_h")
-    assert whole["tooltip"].endswith(f"{report.crossings[names.index('t0_h'), 1]:.6g}")
+    for state, line in (("t0_h", "t0_h -> t1.from.t0_h"), ("t0_c", "t0_c.out -> t1.from.t0_c")):
+        crossing = report.crossings[names.index(state), 1]
+        assert attributes(dot, line)["tooltip"].endswith(f"{crossing:.6g}")
+        assert attributes(dot, line)["color"] == look(crossing, True, report.reference[1]).colour
+
+
+def test_steps_that_are_stacked_and_not_read_have_no_arrow_from_afar():
+    tg.manual_seed(0)
+    net = nn.RNN(3, 4, dtype="float64")
+    output, _ = net.unroll(tg.randn(4, 2, 3, dtype="float64"))
+    dot = viz.dot_source(viz.gradient_flow(output.permute(1, 0, 2)[:, -1].sum(axis=1)), "cell")
+    assert [line.split('"')[1] for line in dot.splitlines() if '-> "loss"' in line] == ["t3_h"]
 
 
 def test_the_level_follows_the_size_unless_given():

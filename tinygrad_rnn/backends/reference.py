@@ -182,7 +182,7 @@ def gather(x: Array, index: Array, axis: int) -> Array:
 
 def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:
     """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added."""
-    shape = source.shape[:axis] + (size,) + source.shape[axis + index.ndim :]
+    shape = (*source.shape[:axis], size, *source.shape[axis + index.ndim :])
     out = np.zeros(shape, source.dtype)
     where: Any = (*(slice(None),) * axis, index)
     np.add.at(out, where, source)

@@ -320,10 +320,11 @@ def _weights(survey: Survey, meter: _Meter) -> dict[str, WeightFlow]:
         if sources != (leaf,) or leaf.op is not None:
             continue
         name = survey.leaf_names.get(leaf, survey.names[leaf])
+        if name in flows:  # another leaf has been given the same
+            name = survey.names[leaf]
         outside = leaf in meter.weights.outside or not survey.steps
         flows[name] = WeightFlow(
-            name=name,
-            shape=leaf.outputs[0].shape,
+            node=survey.position[leaf],
             per_step=None if outside else _over(survey.steps, meter.weights.per_step.get(leaf, {})),
             running=None if outside else _running_over(survey.steps, meter.weights.running.get(leaf, {})),
             total=meter.size(leaf),

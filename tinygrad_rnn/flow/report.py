@@ -105,8 +105,7 @@ class WeightFlow:
     arrived until then, in the order of the backward pass. Both are None if W is used outside any step.
     """
 
-    name: str
-    shape: tuple[int, ...]
+    node: int  # its position in the list of nodes
     per_step: np.ndarray | None
     running: np.ndarray | None
     total: float

