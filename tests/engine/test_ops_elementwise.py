@@ -315,7 +315,6 @@ def test_not_is_for_bools_and_logical_not_for_all():
         ~tg.tensor([1])
 
 
-@pytest.mark.xfail(strict=True, reason="NumPy's own TypeError comes through, and pow blames the shapes")
 @pytest.mark.parametrize(
     ("name", "call"),
     [

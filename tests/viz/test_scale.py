@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -18,7 +19,7 @@ def luminance(text: str) -> float:
 
 def test_smaller_is_lighter_all_the_way():
     shades = [luminance(colour(-d / 10)) for d in range(DECADES * 10 + 1)]
-    assert all(a < b for a, b in zip(shades, shades[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(shades))
 
 
 def test_both_ends_are_clamped():

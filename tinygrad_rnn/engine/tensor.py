@@ -656,7 +656,7 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
         A Tensor, or a tuple of them if the op has several outputs.
 
     Raises:
-        ShapeError, IndexRangeError: the op's kernel rejected the shapes or an index.
+        ShapeError, IndexRangeError, DTypeError: the op's kernel rejected the shapes, an index or the dtypes.
         DeviceError: the inputs are on different devices.
     """
     needs_grad = False
@@ -682,7 +682,7 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
                 raise _mixed_devices(op, inputs)
     try:
         result = op.forward(backend, *arrays, **attrs)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         raise _explained(op, inputs, attrs, error) from error
     outputs = result if type(result) is tuple else (result,)
     if needs_grad and op.differentiable and modes.grad_enabled:
@@ -716,12 +716,14 @@ def _mixed_devices(op: type[Op], inputs: tuple[Tensor, ...]) -> DeviceError:
 
 def _explained(op: type[Op], inputs: tuple[Tensor, ...], attrs: dict[str, Any], error: Exception) -> Exception:
     """Turn what a kernel raised into an error that names the op, the scope, the shapes and what to do."""
-    shapes = " and ".join(str(x.shape) for x in inputs[:4]) + (" ..." if len(inputs) > 4 else "")
     given = ", ".join(f"{name}={value}" for name, value in attrs.items())
-    text = f"{op.name}: cannot work on shape{'s' if len(inputs) > 1 else ''} {shapes}"
-    text += (f" with {given}" if given else "") + scope_suffix(modes.scope)
-    kind: type[Exception] = IndexRangeError if isinstance(error, IndexError) else ShapeError
-    return kind(f"{text}: {op.hint or error}")
+    where = (f" with {given}" if given else "") + scope_suffix(modes.scope)
+    if isinstance(error, TypeError):
+        seen = " and ".join(str(x.dtype) for x in inputs[:4])
+        return DTypeError(f"{op.name}: cannot work on {seen}{where}: {error}")
+    seen = " and ".join(str(x.shape) for x in inputs[:4]) + (" ..." if len(inputs) > 4 else "")
+    text = f"{op.name}: cannot work on shape{'s' if len(inputs) > 1 else ''} {seen}{where}: {op.hint or error}"
+    return IndexRangeError(text) if isinstance(error, IndexError) else ShapeError(text)
 
 
 _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)

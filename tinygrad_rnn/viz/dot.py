@@ -40,9 +40,11 @@ _STRAIGHT = {"weight": "100"}
 _GATE = {"label": "", "style": "invis", "fixedsize": "true", "width": "0.01", "height": _STATE["height"]}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
-#: With more boxes than this, Graphviz's usual patience can cost minutes.
-_LARGE = 150
-_IMPATIENT = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.1"}
+#: With more boxes than these, Graphviz's usual patience costs seconds, or minutes.
+_PATIENCE = (
+    (1000, {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.1"}),
+    (150, {"nslimit": "1", "nslimit1": "1"}),
+)
 
 
 def draw(x: Tensor | FlowReport, level: str | None = None, title: str | None = None) -> graphviz.Digraph:
@@ -140,7 +142,7 @@ class _Picture:
                 for edge in edges:
                     self._arrow(edge)
         self._in_line()
-        graph = {**_GRAPH, **(_IMPATIENT if len(self.drawn) > _LARGE else {})}
+        graph = {**_GRAPH, **next((limits for size, limits in _PATIENCE if len(self.drawn) > size), {})}
         label = _quoted(words.title(self.report, title), left=True)
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(_NODE)}]"]
         lines += ['edge [arrowsize="0.6"]', *self._legend(), *self.outside]
@@ -281,6 +283,8 @@ class _Picture:
         starts = list(frames[0].depth) if frames else sorted(self.drawn)
         self.arrows += [_unseen(_MIDDLE, name) for name in starts if name not in self.entered]
         for frame in frames:
+            if self.level == "cell":
+                frame.boxes += _columns(frame.depth, self.gates)
             last = {frame.end: None, **frame.last}
             for rank, names in (("min", frame.first), ("max", last)):
                 if names:
@@ -302,6 +306,16 @@ class _Picture:
 
 
 _MIDDLE = "legend.6"
+
+
+def _columns(depth: dict[str, int], gates: set[str]) -> list[str]:
+    """Stack the boxes of equal depth in the order in which they were made, so that every frame looks like the others."""
+    columns: dict[int, list[str]] = {}
+    for name, level in depth.items():
+        if name not in gates:
+            columns.setdefault(level, []).append(_quoted(name))
+    chains = [" -> ".join(names) for _, names in sorted(columns.items()) if len(names) > 1]
+    return [f'{{ rank="same"; edge [style="invis"]; {chain} }}' for chain in chains]
 
 
 # ---- how things look ------------------------------------------------------------------------------------------------

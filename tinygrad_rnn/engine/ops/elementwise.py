@@ -239,6 +239,8 @@ class Pow(Op):
 
     @staticmethod
     def forward(backend, a, b):
+        if a.dtype.kind != "f" and b.dtype.kind != "f" and (backend.to_numpy(b) < 0).any():
+            raise TypeError("an integer to a negative power is no integer; use x.cast('float32') ** y")
         return backend.binary("pow", a, b)
 
     @staticmethod
