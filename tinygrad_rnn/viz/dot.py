@@ -43,7 +43,7 @@ _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0
 #: With more boxes than these, Graphviz's usual patience costs seconds, or minutes.
 _PATIENCE = (
     (1000, {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.1"}),
-    (150, {"nslimit": "1", "nslimit1": "1"}),
+    (400, {"nslimit": "1", "nslimit1": "1"}),
 )
 
 
@@ -283,8 +283,6 @@ class _Picture:
         starts = list(frames[0].depth) if frames else sorted(self.drawn)
         self.arrows += [_unseen(_MIDDLE, name) for name in starts if name not in self.entered]
         for frame in frames:
-            if self.level == "cell":
-                frame.boxes += _columns(frame.depth, self.gates)
             last = {frame.end: None, **frame.last}
             for rank, names in (("min", frame.first), ("max", last)):
                 if names:
@@ -306,16 +304,6 @@ class _Picture:
 
 
 _MIDDLE = "legend.6"
-
-
-def _columns(depth: dict[str, int], gates: set[str]) -> list[str]:
-    """Stack the boxes of equal depth in the order in which they were made, so that every frame looks like the others."""
-    columns: dict[int, list[str]] = {}
-    for name, level in depth.items():
-        if name not in gates:
-            columns.setdefault(level, []).append(_quoted(name))
-    chains = [" -> ".join(names) for _, names in sorted(columns.items()) if len(names) > 1]
-    return [f'{{ rank="same"; edge [style="invis"]; {chain} }}' for chain in chains]
 
 
 # ---- how things look ------------------------------------------------------------------------------------------------
