@@ -47,6 +47,15 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
                 f"save: metadata must be texts by name, but {key!r} is {type(text).__name__}; use str(...)"
             )
     content = safetensors.numpy.save(arrays, dict(metadata) if metadata else None)
+    write_whole(path, content)
+
+
+def write_whole(path: PathLike, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all: beside its place first, then moved there.
+
+    Raises:
+        InputError: the file cannot be written there.
+    """
     target = Path(path)
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -59,7 +68,7 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
 
 
 def _array(name: Any, value: Any) -> np.ndarray:

@@ -19,7 +19,6 @@ from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.train import Measurement, SequenceModel, evaluate, fit, measure
-from tinygrad_rnn.viz.render import write_whole
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
@@ -103,7 +102,7 @@ def _write(
     dot = viz.dot_source(measurement.report, level=options.level, title=title)
     viz.render(dot, f"{stem}.dot", "dot")
     text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
-    write_whole(Path(f"{stem}.flow.json"), text.encode())
+    serialization.write_whole(Path(f"{stem}.flow.json"), text.encode())
     serialization.save(f"{stem}.run.safetensors", measurement.run, {"settings": json.dumps(measurement.settings)})
     missing = set()
     for kind in pictures:

@@ -47,6 +47,7 @@ def walk(
     create_graph: bool = False,
     free: bool = False,
     retain: bool = False,
+    hooks: bool = True,
     wanted: set[Edge] | None = None,
     on_edge: EdgeObserver | None = None,
     on_node: NodeObserver | None = None,
@@ -54,7 +55,7 @@ def walk(
     """Run the backward pass and return the gradients of the leaves, or of the wanted edges only.
 
     With `create_graph` the pass itself is recorded. `free` drops each node's way back once it was used.
-    `retain` leaves gradients where `retain_grad` asked for them. Hooks are called on every node passed.
+    `retain` leaves gradients where `retain_grad` asked for them; without `hooks`, hooks are not called.
     """
     order = topological(node for node, _ in roots)
     if wanted is not None:
@@ -84,7 +85,7 @@ def walk(
                     grads: tuple[Tensor | None, ...] = (sums.pop((node, 0)),)
                 else:
                     grads = tuple([sums.pop((node, index)) for index in range(len(node.outputs))])
-                if node.infos is not None:
+                if hooks and node.infos is not None:
                     grads = _call_hooks(node, grads, retain)
                 if watched or node.op is None:
                     for index, grad in enumerate(grads):

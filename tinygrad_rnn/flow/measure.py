@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -58,9 +57,8 @@ def gradient_flow(losses: Tensor, threshold: float = 0.01, links: bool = True) -
         )
     survey = Survey(losses._node, "measure")
     meter = _Meter(survey, losses.size)
-    with _undisturbed(survey.nodes):
-        walk([losses._edge], [losses._like(1.0)], on_node=meter.node, on_edge=meter.edge)
-        between = _links(survey, meter.of_anchors if links else {}, losses.size)
+    walk([losses._edge], [losses._like(1.0)], hooks=False, on_node=meter.node, on_edge=meter.edge)
+    between = _links(survey, meter.of_anchors if links else {}, losses.size)
     meter.weights.finish()
     states = _states(survey, meter)
     return FlowReport(
@@ -154,20 +152,6 @@ class _Meter:
 
     def size(self, node: Node) -> float:
         return math.hypot(*[self.sizes.get((node, index), 0.0) for index in range(len(node.outputs))])
-
-
-@contextmanager
-def _undisturbed(nodes: Sequence[Node]) -> Iterator[None]:
-    """Keep hooks from running and retained gradients from changing while a walk only measures."""
-    infos = [info for node in nodes if node.infos for info in node.infos.values()]
-    before = [(info.hooks, info.retain) for info in infos]
-    for info in infos:
-        info.hooks, info.retain = [], False
-    try:
-        yield
-    finally:
-        for info, (hooks, retain) in zip(infos, before, strict=True):
-            info.hooks, info.retain = hooks, retain
 
 
 # ---- what the report says of it -------------------------------------------------------------------------------------

