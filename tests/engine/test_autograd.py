@@ -633,3 +633,13 @@ def test_a_deep_graph_needs_no_recursion(x):
         del y, g
     finally:
         sys.setrecursionlimit(limit)
+
+
+def test_products_waiting_for_each_other_are_joined_in_batches_without_losing_any():
+    steps, rows = 150, 8  # more rows than wait at once, and not a multiple of that
+    w = tg.randn(5, 5, dtype="float64", requires_grad=True)
+    xs = tg.randn(steps, rows, 5, dtype="float64")
+    loss = tg.stack([(xs[t] @ w).tanh().sum() for t in range(steps)]).sum()
+    joined = tg.grad(loss, w)
+    one_by_one = tg.grad(loss, w, create_graph=True)  # a recorded pass multiplies every message out
+    np.testing.assert_allclose(joined.numpy(), one_by_one.numpy(), rtol=1e-12)

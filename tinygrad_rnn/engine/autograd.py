@@ -169,7 +169,7 @@ class Sums:
         if isinstance(message, Product):
             waiting = self._products.setdefault(edge, [])
             waiting.append(message)
-            if len(waiting) < _MOST_PRODUCTS:
+            if len(waiting) * message.grad.shape[0] < _MOST_ROWS:
                 return
             message = _multiplied(self._products.pop(edge))
         before = self._totals.get(edge)
@@ -191,7 +191,7 @@ class Sums:
         return self._totals.pop(edge, None)
 
 
-_MOST_PRODUCTS = 64  # how many wait for each other: bounds the memory of a long sequence
+_MOST_ROWS = 1024  # of products that wait for each other: more would cost memory and no longer gain speed
 
 
 def _multiplied(products: list[Product]) -> Tensor:
