@@ -14,10 +14,10 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph test test-slow test-wheel lint bench clean
+.PHONY: help setup graph test test-slow test-reference test-wheel lint bench clean
 
 help: ## list these targets (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.render ## create .venv and install the package into it
 
@@ -29,6 +29,9 @@ test: $(VENV)/.dev ## run the tests and doctests; below 95% line coverage of eng
 
 test-slow: $(VENV)/.dev ## run the tests marked slow
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-reference: $(VENV)/.dev ## run engine and networks on the plain NumPy backend, without Numba's kernels
+	TINYGRAD_RNN_BACKEND=reference $(BIN)/python -m pytest tests/engine tests/nn tests/flow $(PYTEST_ARGS)
 
 test-wheel: $(VENV)/.dev ## build the wheel, install it in a fresh place, run it from another folder
 	@set -e; \

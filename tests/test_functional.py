@@ -169,7 +169,7 @@ def test_cross_entropy_accepts_classes_that_are_ruled_out() -> None:
 def test_cross_entropy_of_logits_and_targets_takes_eleven_ops() -> None:
     logits, targets = tg.zeros(4, 3), tg.tensor([0, 1, 2, 0])
     ran = recorded_ops(lambda: F.cross_entropy(logits, targets))
-    assert ran == ["max", "sub", "exp", "sum", "log", "reshape", "add", "take", "sub", "sum", "mul"]
+    assert ran == ["max", "sub", "exp", "sum", "log", "reshape", "add", "take", "sub", "sum", "div"]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,17 @@ def test_cross_entropy_of_logits_and_targets_takes_eleven_ops() -> None:
         (lambda: F.mse_loss(tg.zeros(4), tg.zeros(4), "avg"), InputError, "mean, sum, none"),
         (lambda: F.huber_loss(tg.zeros(4), tg.zeros(4), delta=0.0), InputError, "positive"),
         (lambda: F.dropout(tg.zeros(4), 2.0), InputError, "between 0 and 1"),
+        (lambda: F.cross_entropy(tg.zeros(2, 3), [0, 1]), DTypeError, r"targets must be a tensor, not list; pass tg\."),
+        (lambda: F.cross_entropy([[0.0]], tg.tensor([0])), DTypeError, "logits must be a tensor, not list"),
+        (lambda: F.nll_loss(tg.zeros(2, 3), np.array([0, 1])), DTypeError, "nll_loss: targets must be a tensor"),
+        (lambda: F.mse_loss(tg.zeros(4), 1.0), DTypeError, r"mse_loss: target must be a tensor, not float"),
+        (lambda: F.l1_loss([1.0], tg.zeros(1)), DTypeError, r"l1_loss: prediction must be a tensor, not list"),
+        (lambda: F.huber_loss(tg.zeros(1), [1.0]), DTypeError, r"huber_loss: target must be a tensor"),
+        (lambda: F.binary_cross_entropy_with_logits(tg.zeros(1), [1.0]), DTypeError, "targets must be a tensor"),
+        (lambda: F.one_hot([1], 3), DTypeError, r"one_hot: ids must be a tensor, not list; pass tg.tensor\(ids\)"),
+        (lambda: F.embedding(tg.tensor([0, -1]), tg.zeros(2, 3)), IndexRangeError, "id -1 is not within 0 and 1"),
+        (lambda: F.embedding([-2], tg.zeros(2, 3)), IndexRangeError, "id -2"),
+        (lambda: F.embedding([2], tg.zeros(2, 3)), IndexRangeError, "position 2"),
     ],
 )
 def test_what_does_not_fit_is_named(call, error: type[Exception], text: str) -> None:

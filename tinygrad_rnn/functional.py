@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.engine import methods
 from tinygrad_rnn.engine.creation import arange, rand
 from tinygrad_rnn.engine.tensor import Tensor
@@ -107,11 +109,20 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def embedding(ids: Any, weight: Tensor) -> Tensor:
     """Return the rows of weight (V, E) at integer ids of any shape S: (*S, E).
 
+    Raises:
+        IndexRangeError: an id is not within 0 and V - 1.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import functional as F
     >>> F.embedding(tg.tensor([1, 0, 1]), tg.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]
     """
+    values = ids.numpy() if isinstance(ids, Tensor) else np.asarray(ids)
+    if values.size and values.dtype.kind == "i" and values.min() < 0:  # `take` would count from the end
+        raise IndexRangeError(
+            f"embedding: id {values.min()} is not within 0 and {weight.shape[0] - 1}, the rows of a weight of shape "
+            f"{weight.shape}"
+        )
     return weight.take(ids, axis=0)
 
 
@@ -125,6 +136,7 @@ def one_hot(ids: Tensor, num_classes: int, dtype: Any = "float32") -> Tensor:
     >>> F.one_hot(tg.tensor([2, 0]), 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
+    _check_tensors("one_hot", ids=ids)
     _check_class_ids(ids, num_classes, "one_hot")
     return (ids.unsqueeze(-1) == arange(num_classes, device=ids.device)).cast(dtype)
 
@@ -214,6 +226,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> T
     >>> F.cross_entropy(tg.tensor([[0.0, 1000.0], [0.0, 1000.0]]), tg.tensor([1, 0]), reduction="none").tolist()
     [0.0, 1000.0]
     """
+    _check_tensors("cross_entropy", logits=logits, targets=targets)
     rows = _class_rows(logits, targets, "cross_entropy")
     shifted = rows - rows.detach().max(1, keepdims=True)  # log-sum-exp with the maximum taken out: no overflow
     losses = shifted.exp().sum(1).log() - _picked(shifted, targets)
@@ -228,8 +241,16 @@ def nll_loss(log_probs: Tensor, targets: Tensor, reduction: str = "mean") -> Ten
     >>> F.nll_loss(tg.tensor([[-1.0, -2.0]]), tg.tensor([1])).item()
     2.0
     """
+    _check_tensors("nll_loss", log_probs=log_probs, targets=targets)
     rows = _class_rows(log_probs, targets, "nll_loss")
     return _reduced(_like_targets(-_picked(rows, targets), targets), reduction)
+
+
+def _check_tensors(what: str, **arguments: Any) -> None:
+    """Raise DTypeError unless all arguments are tensors."""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise DTypeError(f"{what}: {name} must be a tensor, not {type(value).__name__}; pass tg.tensor({name})")
 
 
 def _class_rows(scores: Tensor, targets: Tensor, what: str) -> Tensor:
@@ -269,6 +290,7 @@ def _like_targets(losses: Tensor, targets: Tensor) -> Tensor:
 
 def _difference(prediction: Tensor, target: Tensor, what: str) -> Tensor:
     """Return prediction - target; shapes that would broadcast are an error, since they hide a missing axis."""
+    _check_tensors(what, prediction=prediction, target=target)
     if prediction.shape != target.shape:
         raise ShapeError(
             f"{what}: prediction of shape {prediction.shape} and target of shape {target.shape} must have one shape; "
@@ -324,6 +346,7 @@ def binary_cross_entropy_with_logits(logits: Tensor, targets: Tensor, reduction:
     >>> F.binary_cross_entropy_with_logits(tg.tensor([1000.0, 1000.0]), tg.tensor([1.0, 0.0]), "none").tolist()
     [0.0, 1000.0]
     """
+    _check_tensors("binary_cross_entropy_with_logits", logits=logits, targets=targets)
     _difference(logits.detach(), targets, "binary_cross_entropy_with_logits")
     losses = (_positive_part(logits) - logits * targets) + _log_one_plus_exp_of_minus_abs(logits)
     return _reduced(losses, reduction)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.creation import minimum, stack, tensor, zeros_like
+from tinygrad_rnn.engine.creation import minimum, stack, tensor, zeros, zeros_like
 from tinygrad_rnn.engine.graph import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError
@@ -29,12 +29,21 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         self.params = _leaves(params, type(self).__name__)
-        #: The learning rate, a 0-d float64 tensor: change it with `optimizer.lr.assign_(0.01)`.
-        self.lr = tensor(_not_negative("lr", lr), "float64", self.params[0].device)
-        #: How many steps were taken, a 0-d float64 tensor.
-        self.steps = tensor(0.0, "float64", self.params[0].device)
+        self._lr = tensor(_not_negative("lr", lr), "float64", self.params[0].device)
+        #: How many steps each parameter took, those for which it had a gradient: a float64 tensor, one number for each.
+        self.steps = zeros(len(self.params), dtype="float64", device=self.params[0].device)
         self.state = {name: [zeros_like(p) for p in self.params] for name in self.moments}
         self._dtypes = [p.dtype for p in self.params]
+
+    @property
+    def lr(self) -> Tensor:
+        """The learning rate, a 0-d float64 tensor; setting it, as in `optimizer.lr = 0.01`, overwrites its value."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float | Tensor) -> None:
+        _not_negative("lr", float(value))
+        self._lr.assign_(value.cast("float64") if isinstance(value, Tensor) else value)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -48,22 +57,26 @@ class Optimizer:
         Raises:
             StateError: a parameter changed its dtype since the optimizer was made.
         """
-        self.steps.assign_(self.steps + 1.0)
-        rates: dict[np.dtype, tuple[Tensor, ...]] = {}
         for index, (p, dtype) in enumerate(zip(self.params, self._dtypes, strict=True)):
-            if p.grad is None:
-                continue
-            if p.dtype != dtype:
+            if p.grad is not None and p.dtype != dtype:
                 raise StateError(
                     f"parameter {p.name or index} became {p.dtype}, but was {dtype} when this {type(self).__name__} "
                     f"was made; make the optimizer after module.to(...)"
                 )
-            if dtype not in rates:  # numbers of this step, in float64 up to here, once per dtype
-                rates[dtype] = tuple(rate.cast(dtype) for rate in self._rates())
-            self._update(p, p.grad, [self.state[name][index] for name in self.moments], *rates[dtype])
+        present = np.array([p.grad is not None for p in self.params])
+        self.steps.assign_(self.steps + (1.0 if present.all() else present.astype("float64")))
+        counts = self.steps.tolist()
+        rates: dict[tuple[np.dtype, float], tuple[Tensor, ...]] = {}
+        for index, p in enumerate(self.params):
+            if p.grad is None:
+                continue
+            kind = p.dtype, counts[index]
+            if kind not in rates:  # in float64 up to here; most often one kind is all there is
+                rates[kind] = tuple(rate.cast(p.dtype) for rate in self._rates(index))
+            self._update(p, p.grad, [self.state[name][index] for name in self.moments], *rates[kind])
 
-    def _rates(self) -> tuple[Tensor, ...]:
-        """Return the 0-d float64 tensors that every update of this step needs."""
+    def _rates(self, index: int) -> tuple[Tensor, ...]:
+        """Return the 0-d float64 tensors that this step needs for a parameter and all that took as many steps."""
         return (self.lr,)
 
     def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
@@ -71,7 +84,7 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} has no _update method: define one")
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return learning rate, step count and moments under flat names, ready for `tg.save`."""
+        """Return learning rate, step counts and moments under flat names, ready for `tg.save`."""
         state = {"lr": self.lr.detach(), "steps": self.steps.detach()}
         for name, tensors in self.state.items():
             state |= {f"{name}.{index}": value.detach() for index, value in enumerate(tensors)}
@@ -230,7 +243,7 @@ class Adam(Optimizer):
     m' = beta1 * m + (1 - beta1) * g;  s' = beta2 * s + (1 - beta2) * g**2;
     p' = p - lr * (m' / (1 - beta1**t)) / (sqrt(s' / (1 - beta2**t)) + eps),  where g = grad + weight_decay * p.
 
-    The step count t is one for all parameters; PyTorch counts for every parameter only the steps that had its gradient.
+    As in PyTorch t counts, for every parameter, the steps for which it had a gradient.
 
     Raises:
         InputError: no parameters, or a number out of its range.
@@ -259,11 +272,12 @@ class Adam(Optimizer):
         self.weight_decay = _not_negative("weight_decay", weight_decay)
         super().__init__(params, lr)
 
-    def _rates(self) -> tuple[Tensor, ...]:
+    def _rates(self, index: int) -> tuple[Tensor, ...]:
         """Return lr, and the paper's efficient form of the bias corrections (end of its section 2): two 0-d factors."""
         beta1, beta2 = self.betas
-        root = (1.0 - beta2**self.steps).sqrt()
-        return self.lr, self.lr * root / (1.0 - beta1**self.steps), self.eps * root
+        t = self.steps[index]
+        root = (1.0 - beta2**t).sqrt()
+        return self.lr, self.lr * root / (1.0 - beta1**t), self.eps * root
 
     def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
         _, step_size, eps = rates
@@ -314,7 +328,8 @@ class AdamW(Adam):
 def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients together so that their joint L2 norm is at most max_norm (Pascanu et al. 2013).
 
-    Replaces each `.grad`. As in PyTorch the factor is min(1, max_norm / (norm + 1e-6)).
+    Replaces each `.grad`. As in PyTorch the factor is min(1, max_norm / (norm + 1e-6)). With max_norm=inf it only
+    measures.
 
     Returns:
         The norm before clipping, a 0-d tensor; 0 if no parameter has a gradient.
@@ -329,12 +344,15 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
     >>> optim.clip_grad_norm_([w], 1.0).item(), round(w.grad[0].item(), 4)
     (10.0, 0.6)
     """
-    _not_negative("max_norm", max_norm)
+    if not max_norm >= 0:
+        raise InputError(f"max_norm must be a number >= 0, or inf to clip nothing, not {max_norm}")
     with_grad = [(p, p.grad) for p in _one_or_many(params) if p.grad is not None]
     if not with_grad:
         return tensor(0.0)
     squares = [(g * g).sum() for _, g in with_grad]
     norm = stack(squares).sum().sqrt()
+    if max_norm == math.inf:
+        return norm
     scale = minimum(max_norm / (norm + 1e-6), 1.0)  # no branch: a recorded step clips when it is replayed, too
     for p, g in with_grad:
         p.grad = g * scale.cast(g.dtype)

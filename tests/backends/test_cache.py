@@ -52,6 +52,15 @@ def test_second_process_compiles_nothing_and_survives_a_broken_cache(tmp_path):
     assert python(RUN_SOME_KERNELS, tmp_path).startswith(CORRECT)
 
 
+def test_an_index_of_the_cache_with_a_wrong_byte_is_survived(tmp_path):
+    assert python(RUN_SOME_KERNELS, tmp_path) == CORRECT + "0 6\n"
+    for file in tmp_path.rglob("*.nbi"):
+        content = bytearray(file.read_bytes())
+        content[80] = 0xFE  # in the pickle of a name: reading it raises UnicodeDecodeError
+        file.write_bytes(content)
+    assert python(RUN_SOME_KERNELS, tmp_path).startswith(CORRECT)
+
+
 def test_change_of_the_mathematics_is_noticed(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "tinygrad_rnn", ignore=shutil.ignore_patterns("__pycache__"))
     code = "import numpy as np; from tinygrad_rnn.backends import cpu; print(cpu.unary('neg', np.ones(1))[0])"

@@ -209,6 +209,19 @@ def test_a_gradient_kept_by_a_hook_is_not_changed_by_what_follows(x):
     np.testing.assert_allclose(kept[0].numpy(), expected)
 
 
+def test_the_sum_of_many_messages_is_made_in_one_buffer(x, monkeypatch):
+    written = []
+    backend = x._node.backend
+    add_into = backend.add_into
+    monkeypatch.setattr(backend, "add_into", lambda a, b: (written.append(a.copy()), add_into(a, b)))
+    y = x * 1.0
+    (y.exp() + y.tanh() + y.sin() + y.cos() + y).sum().backward()
+    assert len(written) == 3  # of five messages the first two make the buffer
+    at = x.numpy()
+    expected = np.exp(at) + 1 - np.tanh(at) ** 2 + np.cos(at) - np.sin(at) + 1
+    np.testing.assert_allclose(x.grad.numpy(), expected)
+
+
 def test_the_seed_is_never_written(x):
     seed = tg.ones(3, dtype="float64")
     (x + x + x + x).backward(seed)
@@ -643,3 +656,68 @@ def test_products_waiting_for_each_other_are_joined_in_batches_without_losing_an
     joined = tg.grad(loss, w)
     one_by_one = tg.grad(loss, w, create_graph=True)  # a recorded pass multiplies every message out
     np.testing.assert_allclose(joined.numpy(), one_by_one.numpy(), rtol=1e-12)
+
+
+def test_gradients_share_no_memory_with_each_other_or_with_what_was_passed():
+    a, b, c = (tg.ones(2, dtype="float64", requires_grad=True) for _ in range(3))
+    by_a, by_b = tg.grad(((a + b) * c).sum(), [a, b])
+    by_a.assign_(np.zeros(2))
+    assert by_b.tolist() == [1.0, 1.0]
+    seed = tg.ones(2, dtype="float64")
+    (a + b).retain_grad().backward(seed)
+    a.grad.assign_(np.zeros(2))
+    assert (seed.tolist(), b.grad.tolist()) == ([1.0, 1.0], [1.0, 1.0])
+    c.sum().backward()  # sum hands back one number, repeated without storing it again
+    c.grad.assign_(np.array([5.0, 6.0]))
+    assert c.grad.tolist() == [5.0, 6.0]
+
+
+def test_a_message_without_axes_fits_an_input_with_one_element():
+    class Total(tg.Op):
+        @staticmethod
+        def forward(backend, x):
+            return backend.reduce("sum", x, (0,), False)
+
+        @staticmethod
+        def vjp(node, g):
+            return g
+
+    x = tg.ones(1, dtype="float64", requires_grad=True)
+    tg.apply(Total, x).backward()
+    assert x.grad.tolist() == [1.0]
+
+
+def test_the_mistake_in_an_op_of_ones_own_is_told_in_its_own_words():
+    class Bad(tg.Op):
+        @staticmethod
+        def forward(backend, x, *, alpha):
+            return x
+
+    with pytest.raises(TypeError, match="unexpected keyword argument 'alhpa'") as caught:
+        tg.apply(Bad, tg.ones(2), alhpa=1.0)
+    assert not isinstance(caught.value, tg.errors.TinygradError)
+
+
+def test_no_grad_decorates_with_or_without_parentheses_and_may_be_used_again():
+    x = tg.ones(2, requires_grad=True)
+
+    @tg.no_grad
+    def plain():
+        return x * 2.0
+
+    @tg.no_grad()
+    def called():
+        return x * 2.0
+
+    assert not plain().requires_grad
+    assert not called().requires_grad
+    mode = tg.no_grad()
+    for _ in range(2):
+        with mode, mode:
+            assert not (x * 2.0).requires_grad
+        assert (x * 2.0).requires_grad
+    with pytest.raises(tg.errors.GraphError, match="generator"):
+
+        @tg.no_grad()
+        def values():
+            yield x

@@ -1,5 +1,8 @@
 """Making tensors from data and from shapes."""
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 
@@ -154,3 +157,27 @@ def test_an_unknown_device_is_named(make, device):
     with pytest.raises(RuntimeError, match=f"device.*{device}|{device}.*device") as caught:
         make(device)
     assert isinstance(caught.value, tg.errors.DeviceError)
+
+
+@pytest.mark.parametrize("data", [2**63, np.array([2**63], "uint64"), [np.nan], [np.inf], [1e19]])
+def test_what_int64_cannot_hold_is_refused(data):
+    with pytest.raises(tg.errors.DTypeError, match="int64"):
+        tg.tensor(data, dtype="int64")
+
+
+def test_two_threads_never_draw_the_same_numbers():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        drawn: list[float] = []
+        workers = [
+            threading.Thread(target=lambda: drawn.extend(tg.rand(1, dtype="float64").item() for _ in range(1000)))
+            for _ in range(2)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(set(drawn)) == 2000

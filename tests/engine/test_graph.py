@@ -250,6 +250,15 @@ def test_messages_are_brought_to_the_shape_and_dtype_of_their_input():
     assert double.grad.tolist() == [[6.0] * 3] * 2  # a message may also be smaller, and is then repeated
 
 
+def test_a_result_that_only_gets_none_passes_nothing_on(x):
+    h = x.exp()
+    h.register_hook(lambda g: pytest.fail("no gradient came"))
+    low, high = tg.apply(MinMax, x.reshape(1, 2), axis=0)
+    nothing = op_with_vjp(lambda n, g: (None,) * len(n.parents))
+    (tg.apply(nothing, h, low) + tg.apply(nothing, high) + x).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
 def test_needs_grad_lets_a_vjp_skip_work(x):
     asked = []
     constant = tg.ones(2, dtype="float64")

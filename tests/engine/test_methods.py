@@ -96,8 +96,8 @@ def test_clip_agrees_with_numpy(data):
     array = data.draw(float_arrays(shapes()))
     x = leaf(array)
     np.testing.assert_array_equal(x.clip(-1.0, 0.5).numpy(), np.clip(array, -1.0, 0.5))
-    np.testing.assert_array_equal(x.clip(low=0.1).numpy(), np.maximum(array, 0.1))
-    np.testing.assert_array_equal(x.clip(high=0.1).numpy(), np.minimum(array, 0.1))
+    np.testing.assert_array_equal(x.clip(min=0.1).numpy(), np.maximum(array, 0.1))
+    np.testing.assert_array_equal(x.clip(max=0.1).numpy(), np.minimum(array, 0.1))
     np.testing.assert_array_equal(x.clip().numpy(), array)
     assert tg.gradcheck(lambda x: x.clip(-1.0, 0.5), x)
 
@@ -107,3 +107,15 @@ def test_square():
     assert x.square().tolist() == [9.0, 4.0]
     x.square().sum().backward()
     assert x.grad.tolist() == [6.0, -4.0]
+
+
+def test_the_mean_of_equal_numbers_is_that_number():
+    for n in range(1, 200):
+        assert tg.ones(n).mean().item() == 1.0
+        assert tg.ones(n, dtype="float64").mean().item() == 1.0
+
+
+def test_the_standard_deviation_of_a_constant_has_gradient_zero():
+    x = tg.ones(3, dtype="float64", requires_grad=True)
+    x.std().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 0.0]

@@ -79,6 +79,20 @@ def test_each_input_gets_its_gradient_when_the_others_need_none(name):
         np.testing.assert_allclose(alone.numpy(), wanted[position].numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("skipped", [0, 1])
+@pytest.mark.parametrize("name", ["Mul", "Div", "Pow", "Maximum", "Minimum", "Where", "MatMul", "Concat", "PutSlices"])
+def test_no_work_is_done_for_an_input_that_needs_no_gradient(name, skipped):
+    case, ran = BY_NAME[name], []
+    for both in (True, False):
+        inputs = case.tensors()
+        inputs[skipped].requires_grad = both
+        y = case.call(*inputs).sum()
+        with Recording() as recording:
+            y.backward()
+        ran.append(len(recording.seen))
+    assert ran[1] < ran[0]
+
+
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_a_float32_op_stays_in_float32_forward_and_backward(name):
     case = BY_NAME[name]

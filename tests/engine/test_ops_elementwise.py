@@ -151,6 +151,8 @@ def test_where_of_two_numbers(a, b, dtype):
 
 def test_where_with_a_number_on_one_side_keeps_the_tensors_dtype():
     x = tg.tensor([1.0, 2.0], dtype="float64", requires_grad=True)
+    assert tg.where(tg.tensor([True, False]), np.float64(7), tg.ones(2)).dtype == tg.float32
+    assert tg.where(tg.tensor([True, False]), tg.ones(2), np.float64(7)).dtype == tg.float32
     chosen = tg.where(np.array([True, False]), x, 7.0) + tg.where(tg.tensor([True, False]), 7.0, x)
     assert chosen.dtype == tg.float64
     assert chosen.tolist() == [8.0, 9.0]
@@ -346,3 +348,12 @@ def test_shapes_that_do_not_fit_are_named_with_op_and_scope(name):
     ):
         call()
     assert isinstance(caught.value, tg.errors.ShapeError)
+
+
+def test_an_infinite_gradient_makes_no_nan_where_an_operand_loses():
+    x = tg.tensor([-1.0, 1.0], requires_grad=True)
+    infinite = tg.tensor([np.inf, np.inf], dtype="float32")
+    assert tg.grad(x.relu(), x, infinite).tolist() == [0.0, np.inf]
+    assert tg.grad(x.maximum(0.0), x, infinite).tolist() == [0.0, np.inf]
+    assert tg.grad(x.minimum(0.0), x, infinite).tolist() == [np.inf, 0.0]
+    assert tg.grad(x.max(), x, tg.tensor(np.inf, dtype="float32")).tolist() == [0.0, np.inf]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tests.engine.strategies import DTYPES, float_arrays, leaf
 from tests.engine.test_ops_common import Recording
-from tinygrad_rnn.engine import ops
+from tinygrad_rnn.engine import autograd, ops
 
 SHAPES = [
     ((3,), (3,)),
@@ -87,6 +87,25 @@ def test_one_matrix_used_many_times_gets_the_sum_of_its_gradients():
     assert tg.gradgradcheck(lambda w: ((xs[0] @ w).tanh() @ w) @ w + xs[1] @ w, w)
 
 
+def test_messages_to_one_matrix_are_multiplied_together_but_never_too_many_at_once(monkeypatch):
+    calls, multiplied = [], autograd._multiplied
+
+    def spy(products):
+        calls.append(len(products))
+        return multiplied(products)
+
+    monkeypatch.setattr(autograd, "_multiplied", spy)
+    monkeypatch.setattr(autograd, "_MOST_ROWS", 64)
+    w = tg.eye(2)
+    w.requires_grad = True
+    h = tg.ones(2, 2)
+    for _ in range(150):
+        h = h @ w
+    h.sum().backward()
+    assert calls == [32, 32, 32, 32, 22]
+    assert w.grad.tolist() == [[300.0, 300.0]] * 2
+
+
 def test_dtypes_are_promoted():
     both = tg.ones(2, 2, requires_grad=True), tg.ones(2, 2, dtype="float64", requires_grad=True)
     product = both[0] @ both[1]
@@ -115,6 +134,15 @@ def test_operands_that_do_not_fit_are_named(left, right):
 def test_a_0d_operand_is_refused():
     with pytest.raises(tg.errors.ShapeError, match="matmul"):
         tg.ones(2) @ tg.tensor(1.0)
+
+
+def test_a_sequence_times_a_matrix_is_one_product_of_all_its_rows(monkeypatch):
+    x, w = tg.ones(50, 4, 3), tg.ones(3, 2)
+    backend, shapes = x._node.backend, []
+    matmul = backend.matmul
+    monkeypatch.setattr(backend, "matmul", lambda a, b: (shapes.append((a.shape, b.shape)), matmul(a, b))[1])
+    assert (x @ w).shape == (50, 4, 2)
+    assert shapes == [((200, 3), (3, 2))]
 
 
 def test_the_gradient_of_the_matrix_of_a_sequence_is_one_product_not_one_per_step():

@@ -120,7 +120,7 @@ def test_flatten_joins_the_axes_asked_for():
     assert x.flatten(1, 2).shape == (2, 12, 5)
     assert x.flatten(-2).shape == (2, 3, 20)
     assert tg.tensor(1.0).flatten().shape == (1,)
-    with pytest.raises(tg.errors.ShapeError, match="flatten: start_axis 2 comes after end_axis 1"):
+    with pytest.raises(tg.errors.ShapeError, match="flatten: start_dim 2 comes after end_dim 1"):
         x.flatten(2, 1)
 
 

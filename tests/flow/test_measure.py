@@ -413,3 +413,30 @@ def test_nan_in_the_graph_is_reported_not_raised():
     report = gradient_flow(((h - h) / (h - h)).sum(axis=1))
     assert (report.verdict, report.status) == ("nonfinite", "nonfinite")
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["hidden_grad"] == [None]
+
+
+def test_what_is_computed_from_parameters_alone_is_measured_like_them():
+    x, _ = example()
+    values = parameters(2, 3, 1)
+
+    def flow(times):
+        w, u, b = (tg.tensor(values[name], requires_grad=True) for name in "WUb")
+        data = tg.tensor(np.concatenate([x] * times, axis=1))
+        h = tg.zeros(data.shape[1], u.shape[0], dtype="float64")
+        for t in range(len(x)):
+            with tg.scope("t", t):
+                h = (data[t] @ w.T + h @ u.T + (b + b)).tanh().named("h")
+        return gradient_flow(h.square().sum(axis=1))
+
+    once, four_times = flow(1), flow(4)
+    assert [n.norm for n in four_times.nodes if n.requires_grad] == close(
+        [n.norm for n in once.nodes if n.requires_grad], rel=1e-12
+    )
+
+
+def test_two_states_of_one_name_in_one_step_are_noted():
+    x = tg.ones(2, 3, dtype="float64")
+    w = tg.ones(3, 3, dtype="float64", requires_grad=True)
+    with tg.scope("t", 0):
+        h = ((x @ w).tanh().named("h") @ w).tanh().named("h")
+    assert "only the last of them is followed" in gradient_flow(h.sum(axis=1)).notes[0]

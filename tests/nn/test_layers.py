@@ -32,8 +32,9 @@ def test_embedding_looks_rows_up_and_adds_gradients_of_repeated_ids() -> None:
     layer = nn.Embedding(4, 2)
     layer(tg.tensor([[1, 3], [1, 1]])).sum().backward()
     assert layer.weight.grad.tolist() == [[0.0, 0.0], [3.0, 3.0], [0.0, 0.0], [1.0, 1.0]]
-    with pytest.raises(IndexRangeError):
-        layer(tg.tensor([4]))
+    for outside in (4, -1):
+        with pytest.raises(IndexRangeError):
+            layer(tg.tensor([outside]))
 
 
 def test_embedding_starts_from_the_standard_normal_distribution() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn, optim
-from tinygrad_rnn.errors import DTypeError, GraphError, StateError
+from tinygrad_rnn.errors import DTypeError, GraphError, InputError, MutationError, StateError
 
 
 class Model(nn.Module):
@@ -173,6 +173,36 @@ def test_frozen_parameters_stay_frozen_when_moved() -> None:
     assert not layer.to("float64").weight.requires_grad
 
 
+def test_a_graph_made_before_a_move_gives_its_gradient_in_the_new_dtype_to_the_hooks_as_well() -> None:
+    layer = nn.Linear(2, 1)
+    seen = []
+    layer.weight.register_hook(lambda g: seen.append(g.dtype.name))
+    y = layer(tg.tensor([3.0, 4.0]))
+    layer.to("float64")
+    y.backward()
+    assert layer.weight.grad.dtype == "float64"
+    assert layer.weight.grad.tolist() == [[3.0, 4.0]]
+    layer(tg.tensor([3.0, 4.0], dtype="float64")).sum().backward()
+    assert layer.weight.grad.tolist() == [[6.0, 8.0]]
+    assert seen == ["float64", "float64"]
+
+
+def test_a_graph_that_needs_the_value_from_before_a_move_says_so() -> None:
+    w, x = nn.Parameter([3.0]), tg.tensor([2.0], requires_grad=True)
+    layer = nn.Module()
+    layer.w = w
+    product, view, kept = w * x, w.reshape(1, 1), w.detach()
+    layer.to("float64")
+    with pytest.raises(MutationError):
+        product.sum().backward()
+    (view * x).sum().backward()  # a view of the old memory still has the old value
+    assert (x.grad.item(), w.grad.item(), kept.dtype) == (3.0, 2.0, "float32")
+    w.assign_(tg.tensor([7.0], dtype="float64"))
+    assert kept.item() == 3.0
+    (w * x).sum().backward()
+    assert x.grad.item() == 10.0
+
+
 def test_zero_grad_forgets_the_gradients() -> None:
     model = Model()
     model(tg.zeros(2, 1, 2)).sum().backward()
@@ -190,6 +220,32 @@ def test_copies_of_a_model_are_independent_and_keep_sharing_inside() -> None:
         assert clone.again[0].weight is clone.head[0].weight
         clone.scale.assign_(tg.tensor([9.0]))
         assert model.scale.item() == 2.0
+
+
+def test_a_deep_copy_has_a_gradient_of_its_own() -> None:
+    model = Model()
+    model(tg.zeros(2, 1, 2)).sum().backward()
+    clone = copy.deepcopy(model)
+    for ours, theirs in zip(model.parameters(), clone.parameters(), strict=True):
+        np.testing.assert_array_equal(ours.grad.numpy(), theirs.grad.numpy())
+        assert not np.shares_memory(ours.grad.numpy(), theirs.grad.numpy())
+    model.zero_grad()
+    assert clone.scale.grad is not None
+    assert copy.deepcopy(model).scale.grad is None
+
+
+def test_naming_takes_one_pass_over_a_long_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [nn.Linear(1, 1) for _ in range(50)]
+    named = []
+    monkeypatch.setattr(nn.Parameter, "named", lambda self, name: named.append(name) or self)
+    nn.Sequential(*layers)
+    assert named == [f"{i}.{name}" for i in range(50) for name in ("weight", "bias")]
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Sequential(nn.Tanh(), tg.tanh), lambda: nn.ModuleList().append(None)])
+def test_what_is_no_module_cannot_be_among_modules(make) -> None:
+    with pytest.raises(InputError, match="is no module"):
+        make()
 
 
 def test_a_module_list_holds_modules_in_order() -> None:

@@ -7,7 +7,6 @@ machine code on disk, so that the next process compiles nothing.
 from __future__ import annotations
 
 import functools
-import pickle
 import threading
 import zlib
 from collections.abc import Callable
@@ -251,7 +250,7 @@ def compile_loop(kind: str, kernel: str, dtype: np.dtype) -> Loop:
     signature = tuple(parameter[letter] for letter in arguments)
     try:
         dispatcher = numba.jit([signature], cache=True, **OPTIONS)(loop)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):  # the cache is not writable, or broken
+    except Exception:  # not writable, or files of it that went bad: unpickling those can raise anything
         dispatcher = numba.jit([signature], **OPTIONS)(loop)
     dispatchers[kind, kernel, dtype] = dispatcher
     if not hasattr(dispatcher, "overloads"):  # NUMBA_DISABLE_JIT=1: still the Python function, slow but right

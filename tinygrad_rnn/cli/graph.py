@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, serialization, viz
 from tinygrad_rnn.cli.files import writable_folder
-from tinygrad_rnn.cli.parser import CELLS, FORMATS
+from tinygrad_rnn.cli.parser import CELLS, FORMATS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
@@ -22,7 +22,6 @@ from tinygrad_rnn.train import Measurement, SequenceModel, evaluate, fit, measur
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
-LEARNING_RATE = 0.01
 
 DEFAULT_FORMATS = ("dot", "svg")
 

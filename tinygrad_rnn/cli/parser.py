@@ -15,6 +15,9 @@ FORMATS = ("svg", "dot", "png", "pdf")
 LEVELS = ("cell", "ops")
 DTYPES = ("float32", "float64")
 
+#: Of training, unless it is given.
+LEARNING_RATE = 0.01
+
 EXIT_CODES = (
     "exit codes: 0 ok, 1 a check failed, 2 wrong usage or bad input, 3 a needed tool is missing, 130 interrupted"
 )
@@ -89,7 +92,8 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(train, "--dtype", "float32", "of the numbers computed with", choices=DTYPES)
     _option(train, "--batch", 32, "examples in a batch", type=positive_int, metavar="B")
     _option(train, "--updates", 1000, "updates to have made at the end", type=positive_int, metavar="N")
-    _option(train, "--lr", 0.01, "Adam's learning rate", type=positive_float, metavar="X")
+    lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
+    train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _option(train, "--clip", 1.0, "largest norm of a gradient", type=positive_float, metavar="X")
     _option(train, "--every", 250, "save after so many updates", type=positive_int, metavar="N")
     _add_seed(train)

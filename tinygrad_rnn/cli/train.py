@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.parser import LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_tasks, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.engine.creation import manual_seed
@@ -80,7 +81,8 @@ def _begin(options: argparse.Namespace) -> Training:
     manual_seed(options.seed)
     sizes = task.input_size, options.hidden, task.output_size, options.layers
     model = SequenceModel(options.cell, *sizes, dtype=options.dtype)
-    return Training(model, optim.Adam(model.parameters(), lr=options.lr), task, held_out, updates=0)
+    lr = LEARNING_RATE if options.lr is None else options.lr
+    return Training(model, optim.Adam(model.parameters(), lr=lr), task, held_out, updates=0)
 
 
 def _resume(options: argparse.Namespace) -> Training:
@@ -92,6 +94,8 @@ def _resume(options: argparse.Namespace) -> Training:
         characters = _setting(checkpoint, "vocabulary", str) if options.task == "text" else ""
         optimizer = optim.Adam(checkpoint.model.parameters())
         optimizer.load_state_dict(checkpoint.optimizer_state)
+        if options.lr is not None:
+            optimizer.lr = options.lr
     except (KeyError, TypeError, StateError) as error:
         raise InputError(f"--resume: {options.out} lacks what is needed to continue: {error}") from None
     if updates >= options.updates:

@@ -228,7 +228,8 @@ def fit(message: Tensor, target: Any, child: Node) -> Tensor:
             else:
                 message = message.sum(tuple(range(extra)))
         if message.shape != wanted:
-            axes = tuple([i for i, size in enumerate(wanted[-message.ndim :]) if size == 1 != message.shape[i]])
+            aligned = wanted[len(wanted) - message.ndim :]
+            axes = tuple([i for i, size in enumerate(aligned) if size == 1 != message.shape[i]])
             if axes:
                 message = message.sum(axes, keepdims=True)
             if message.shape != wanted:
@@ -253,7 +254,7 @@ def _call_hooks(node: Node, grads: tuple[Tensor | None, ...], retain: bool) -> t
             if replaced is not None:
                 grad = _fitting(replaced, grad, node)
         if retain and info.retain and node.op is not None:
-            info.grad = grad
+            info.grad = grad.copy()
         result[index] = grad
     return tuple(result)
 
@@ -304,17 +305,22 @@ def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create
     with grad_mode(create_graph):
         for (node, index), grad in found:
             info = node.info(index)
-            if info.grad is not None:
-                info.grad = info.grad + grad
-                continue
-            # add hands one array to both its inputs; each .grad gets its own, so that it may be changed alone
-            info.grad = grad.copy() if _memory(grad) in taken else grad
-            taken.add(_memory(grad))
+            info.grad = _of_its_own(grad, taken) if info.grad is None else info.grad + grad
 
 
 def _memory(x: Tensor) -> Any:
     """Return what stands for the memory of a tensor: equal for tensors that may share it."""
     return x._node.storage or x._node
+
+
+def _of_its_own(gradient: Tensor, taken: set[Any]) -> Tensor:
+    """Return a gradient that shares no memory with those taken before, so that it may be changed alone.
+
+    add hands one array to both its inputs, and sum repeats one number without storing it again.
+    """
+    shared = _memory(gradient) in taken or 0 in gradient._data.strides
+    taken.add(_memory(gradient))
+    return gradient.copy() if shared else gradient
 
 
 def grad(
@@ -362,4 +368,7 @@ def grad(
             f"grad: no output depends on input {position} (shape {many_inputs[position].shape}); pass "
             "allow_unused=True to get None for it"
         )
+    if not create_graph:
+        taken = {_memory(seed) for seed in seeds}
+        results = [None if result is None else _of_its_own(result, taken) for result in results]
     return results[0] if isinstance(inputs, tensor_type) else tuple(results)

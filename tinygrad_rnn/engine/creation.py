@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -48,8 +49,19 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
         wanted = dtypes.float32 if array.dtype.kind == "f" else dtypes.of_array(array)
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"tensor: data of dtype {array.dtype} is not numeric")
+    _must_fit(array, wanted)
     backend = backends.get(device)
     return Tensor._leaf(backend.from_numpy(np.array(array, dtype=wanted, order="C")), backend, requires_grad)
+
+
+def _must_fit(array: np.ndarray, wanted: np.dtype) -> None:
+    """Raise DTypeError for values that int64 cannot hold, instead of wrapping around."""
+    if wanted != dtypes.int64 or not array.size:
+        return
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise DTypeError(f"tensor: {array.max()} does not fit into int64; pass dtype='float64'")
+    if array.dtype.kind == "f" and not np.all(np.abs(array) < 2.0**63):  # False for NaN, too
+        raise DTypeError("tensor: NaN, infinity and numbers beyond 2**63 do not fit into int64; keep a float dtype")
 
 
 def _without_tensors(data: Any) -> Any:
@@ -103,17 +115,26 @@ def ones_like(x: Tensor) -> Tensor:
     return x._like(1)
 
 
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: str = "cpu") -> Tensor:
+def arange(
+    start: Any,
+    stop: Any = None,
+    step: Any = 1,
+    dtype: Any = None,
+    device: str = "cpu",
+    requires_grad: bool = False,
+) -> Tensor:
     """Return start, start + step, ... below stop; arange(n) counts from 0. Whole numbers give int64."""
     if stop is None:
         start, stop = 0, start
     whole = all(isinstance(value, int | np.integer) for value in (start, stop, step))
-    return tensor(np.arange(start, stop, step), dtype or ("int64" if whole else "float32"), device)
+    return tensor(np.arange(start, stop, step), dtype or ("int64" if whole else "float32"), device, requires_grad)
 
 
-def eye(rows: int, columns: int | None = None, dtype: Any = "float32", device: str = "cpu") -> Tensor:
+def eye(
+    rows: int, columns: int | None = None, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
     """Return a matrix with ones on the diagonal."""
-    return tensor(np.eye(rows, columns), dtype, device)
+    return tensor(np.eye(rows, columns), dtype, device, requires_grad)
 
 
 # ---- random numbers -------------------------------------------------------------------------------------------------
@@ -125,6 +146,7 @@ class Generator:
     def __init__(self, seed: int = 0, device: str = "cpu") -> None:
         self.device = device
         self._first_seed = _key(seed)
+        self._lock = threading.Lock()
 
     @cached_property  # made on first use, so that importing the package loads no backend
     def seed(self) -> Tensor:
@@ -143,8 +165,9 @@ class Generator:
 
     def draw(self, kind: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
         """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter."""
-        values = apply(ops.Random, self.seed, self.counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
-        self.counter.assign_(self.counter + (values.size + 1) // 2)
+        with self._lock:  # two threads must not draw the same numbers
+            values = apply(ops.Random, self.seed, self.counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
+            self.counter.assign_(self.counter + (values.size + 1) // 2)
         return values
 
 
@@ -167,21 +190,31 @@ def manual_seed(seed: int) -> None:
 
 
 def rand(
-    *shape: Any, dtype: Any = "float32", requires_grad: bool = False, generator: Generator | None = None
+    *shape: Any,
+    dtype: Any = "float32",
+    device: str = "cpu",
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return uniform random numbers in [0, 1)."""
-    return _drawn("uniform", shape, dtype, requires_grad, generator)
+    return _drawn("uniform", shape, dtype, device, requires_grad, generator)
 
 
 def randn(
-    *shape: Any, dtype: Any = "float32", requires_grad: bool = False, generator: Generator | None = None
+    *shape: Any,
+    dtype: Any = "float32",
+    device: str = "cpu",
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return random numbers of mean 0 and standard deviation 1 (normal distribution)."""
-    return _drawn("normal", shape, dtype, requires_grad, generator)
+    return _drawn("normal", shape, dtype, device, requires_grad, generator)
 
 
-def _drawn(kind: str, shape: tuple[Any, ...], dtype: Any, requires_grad: bool, generator: Generator | None) -> Tensor:
-    values = (generator or default_generator).draw(kind, _sizes(shape), dtype)
+def _drawn(
+    kind: str, shape: tuple[Any, ...], dtype: Any, device: str, requires_grad: bool, generator: Generator | None
+) -> Tensor:
+    values = (generator or default_generator).draw(kind, _sizes(shape), dtype).to(device)
     if requires_grad:
         values.requires_grad = True
     return values

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -91,6 +92,7 @@ _serial = itertools.count(1)
 next_serial: Callable[[], int] = _serial.__next__
 
 
+_making_storage = threading.Lock()
 _NO_ATTRS: dict[str, Any] = {}  # shared by all leaves; nobody writes it
 
 
@@ -194,7 +196,9 @@ class Node:
     def shared_storage(self) -> Storage:
         """Return the storage record, made on the first call: from then on writes are noticed."""
         if self.storage is None:
-            self.storage = Storage()
+            with _making_storage:  # two threads that detach one tensor must get the same record
+                if self.storage is None:
+                    self.storage = Storage()
         return self.storage
 
     @property
@@ -238,8 +242,9 @@ class Product:
 
 def freed_error(node: Node) -> GraphError:
     return GraphError(
-        f"the graph behind {node.describe()} was freed by an earlier backward(), which drops what it has used to save "
-        "memory; call the earlier one as backward(retain_graph=True), or compute the forward pass again"
+        f"the graph behind {node.describe()} was freed by an earlier backward() (perhaps one that failed), which drops "
+        "what it has used to save memory; call the earlier one as backward(retain_graph=True), or compute the forward "
+        "pass again"
     )
 
 
@@ -266,18 +271,34 @@ class Modes(threading.local):
 modes = Modes()
 
 
-@contextmanager
-def grad_mode(enabled: bool) -> Iterator[None]:
-    before = modes.grad_enabled
-    modes.grad_enabled = enabled
-    try:
-        yield
-    finally:
-        modes.grad_enabled = before
+class grad_mode(ContextDecorator):
+    """Record a graph, or not, inside the block or the function; may be entered again inside itself."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self._before: list[bool] = []
+
+    def __call__(self, function: Any) -> Any:
+        if inspect.isgeneratorfunction(function):
+            raise GraphError(
+                f"no_grad and enable_grad cannot decorate the generator {function.__name__}, whose body runs later; "
+                "write `with tg.no_grad():` inside it"
+            )
+        return super().__call__(function)
+
+    def _recreate_cm(self) -> grad_mode:
+        return grad_mode(self.enabled)  # a decorated function may run in several threads at once
+
+    def __enter__(self) -> None:
+        self._before.append(modes.grad_enabled)
+        modes.grad_enabled = self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        modes.grad_enabled = self._before.pop()
 
 
-def no_grad() -> Any:
-    """Compute without recording a graph, in this thread; also a decorator.
+def no_grad(function: Callable[..., Any] | None = None) -> Any:
+    """Compute without recording a graph, in this thread; also a decorator, with or without parentheses.
 
     >>> import tinygrad_rnn as tg
     >>> x = tg.tensor(3.0, requires_grad=True)
@@ -285,12 +306,12 @@ def no_grad() -> Any:
     ...     (x * x).requires_grad
     False
     """
-    return grad_mode(False)
+    return grad_mode(False) if function is None else grad_mode(False)(function)
 
 
-def enable_grad() -> Any:
-    """Record a graph again inside a `no_grad` block, in this thread; also a decorator."""
-    return grad_mode(True)
+def enable_grad(function: Callable[..., Any] | None = None) -> Any:
+    """Record a graph again inside a `no_grad` block, in this thread; also a decorator, with or without parentheses."""
+    return grad_mode(True) if function is None else grad_mode(True)(function)
 
 
 class scope:

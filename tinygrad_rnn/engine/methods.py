@@ -80,23 +80,23 @@ def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     >>> tg.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(axis=0).numpy().tolist()
     [2.0, 4.0]
     """
-    total = x.sum(axis, keepdims)
-    n = count(x, axis, "mean")
-    return total * (1.0 / n if n else float("nan"))
+    return x.sum(axis, keepdims) / count(x, axis, "mean")
 
 
 @accepts_dim
 def var(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
-    """Return the variance along the axes, divided by (n - correction) as in torch; NaN where that is not positive."""
+    """Return the variance along the axes, divided by max(0, n - correction) as in torch."""
     centred = x - mean(x, axis, keepdims=True)
     n = count(x, axis, "var") - correction
-    return (centred * centred).sum(axis, keepdims) * (1.0 / n if n > 0 else float("nan"))
+    return (centred * centred).sum(axis, keepdims) / max(n, 0)
 
 
 @accepts_dim
 def std(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
-    """Return the standard deviation: the square root of `var`."""
-    return var(x, axis, correction, keepdims).sqrt()
+    """Return the standard deviation: the square root of `var`. Where it is 0 its gradient is 0, as in torch."""
+    variance = var(x, axis, correction, keepdims)
+    positive = variance != 0.0  # also where it is NaN
+    return variance.where(positive, 1.0).sqrt().where(positive, 0.0)
 
 
 @accepts_dim
@@ -160,14 +160,13 @@ def unsqueeze(x: Tensor, axis: int) -> Tensor:
     return x.reshape((*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-@accepts_dim
-def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-    """Join the axes from start_axis to end_axis (included) into one."""
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Join the axes from start_dim to end_dim (included) into one."""
     if x.ndim == 0:
         return x.reshape((1,))
-    start, end = one_axis(start_axis, x.ndim, "flatten"), one_axis(end_axis, x.ndim, "flatten")
+    start, end = one_axis(start_dim, x.ndim, "flatten"), one_axis(end_dim, x.ndim, "flatten")
     if start > end:
-        raise ShapeError(f"flatten: start_axis {start_axis} comes after end_axis {end_axis}")
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     joined = 1
     for size in x.shape[start : end + 1]:
         joined *= size
@@ -227,12 +226,12 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
 # ---- elementwise --------------------------------------------------------------------------------------------------
 
 
-def clip(x: Tensor, low: Any = None, high: Any = None) -> Tensor:
-    """Limit values to [low, high]; either end may be None."""
-    if low is not None:
-        x = x.maximum(low)
-    if high is not None:
-        x = x.minimum(high)
+def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Limit values to [min, max]; either end may be None."""
+    if min is not None:
+        x = x.maximum(min)
+    if max is not None:
+        x = x.minimum(max)
     return x
 
 

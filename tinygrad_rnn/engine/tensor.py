@@ -547,10 +547,10 @@ class Tensor:
             raise ShapeError(f"permute: {order} is not an order of the {self.ndim} axes of shape {self.shape}")
         return apply(ops.Permute, self, axes=order)
 
-    def transpose(self, axis0: int, axis1: int) -> Tensor:
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
         """Return the tensor with two axes swapped (as in torch; see `permute` for all axes at once)."""
         order = list(range(self.ndim))
-        a, b = one_axis(axis0, self.ndim, "transpose"), one_axis(axis1, self.ndim, "transpose")
+        a, b = one_axis(dim0, self.ndim, "transpose"), one_axis(dim1, self.ndim, "transpose")
         order[a], order[b] = b, a
         return apply(ops.Permute, self, axes=tuple(order))
 
@@ -683,6 +683,8 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
     try:
         result = op.forward(backend, *arrays, **attrs)
     except (ValueError, IndexError, TypeError) as error:
+        if isinstance(error, TypeError) and not op.__module__.startswith("tinygrad_rnn."):
+            raise  # a user's own op: its own mistake, told best by its own words
         raise _explained(op, inputs, attrs, error) from error
     outputs = result if type(result) is tuple else (result,)
     if needs_grad and op.differentiable and modes.grad_enabled:

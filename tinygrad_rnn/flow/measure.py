@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -148,7 +149,7 @@ class _Meter:
 
     def scale(self, node: Node) -> float:
         """What turns the norm of d(sum_b L_b)/dn into the size of a gradient."""
-        return self.batch if node in self.survey.sources else math.sqrt(self.batch)
+        return self.batch if node in self.survey.batch_free else math.sqrt(self.batch)
 
     def size(self, node: Node) -> float:
         return math.hypot(*[self.sizes.get((node, index), 0.0) for index in range(len(node.outputs))])
@@ -338,5 +339,18 @@ def _notes(survey: Survey, states: tuple[StateFlow, ...]) -> tuple[str, ...]:
         return (
             "no states: name what a step hands to the next, h.named('h') and for an LSTM c.named('c'), inside "
             "tg.scope('t', t)",
+        )
+    made = Counter(
+        (_lane(node.scope), survey.step[node], kind)
+        for node in survey.nodes
+        if node.op is not None and survey.step[node] is not None
+        for kind in (node.name_of(index) for index in range(len(node.outputs)))
+        if kind in STATE_KINDS
+    )
+    twice = sorted({kind for (_, _, kind), count in made.items() if count > 1 and kind})
+    if twice:
+        return (
+            f"several outputs are named {' and '.join(twice)!r} in one step, and only the last of them is followed: "
+            "put each cell in a scope of its own, with tg.scope('layer', l), outside tg.scope('t', t)",
         )
     return ()

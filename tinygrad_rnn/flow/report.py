@@ -5,7 +5,7 @@ L_b is the loss of example b, of B; "the loss" is L = mean_b L_b. The size of a 
 - at a node n: sqrt(mean_b ||dL_b/dn||^2), and at a parameter W: ||dL/dW||;
 - along an edge: the norm of the message its child sends, before the parent sums, on the scale of the parent.
 
-Parameters are the leaves that require grad, and what only moves their elements (W.T).
+Parameters are the leaves that require grad; what is computed from them alone (W.T, b_ih + b_hh) is measured like them.
 """
 
 from __future__ import annotations

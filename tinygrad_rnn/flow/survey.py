@@ -27,6 +27,7 @@ class Survey:
         paths: what a node is called, with where it lies: "t3/forget_gate/f"; no two alike.
         names: the same as an identifier: "t3_forget_gate_f"; no two alike.
         sources: for parameters and what only moves their elements: the parameters behind it.
+        batch_free: nodes computed from parameters alone, such as b_ih + b_hh: like these they have no batch axis.
         anchors: nodes with a named output, and the root: what is left when the ops in between are folded away.
     """
 
@@ -44,6 +45,7 @@ class Survey:
         self.sources: dict[Node, tuple[Node, ...]] = {}
         for node in self.nodes:
             self._find_sources(node)
+        self.batch_free = self._without_batch()
         self.leaf_names = _leaf_names(self.nodes)
         self.paths: dict[Node, str] = {}
         self.names: dict[Node, str] = {}
@@ -66,6 +68,13 @@ class Survey:
             parents = [parent for parent, _ in edges_of(node) if parent.requires_grad]
             if all(parent in self.sources for parent in parents):
                 self.sources[node] = tuple(dict.fromkeys(s for parent in parents for s in self.sources[parent]))
+
+    def _without_batch(self) -> set[Node]:
+        found: set[Node] = set()
+        for node in self.nodes:
+            if node.requires_grad and all(parent in found for parent, _ in edges_of(node)):
+                found.add(node)
+        return found if self.root not in found else set(self.sources)  # no data at all: nothing to tell them apart by
 
     def _name_all(self) -> None:
         shared = _common_prefix([before_step(self._place[n]) for n in self.nodes if self.step[n] is not None])

@@ -252,4 +252,4 @@ class GRUCell(Cell):
             z = (x_z + h_z).sigmoid().named("z")
         with scope("candidate"):
             n = (x_n + r * h_n).tanh().named("n")
-        return (n + z * (h - n)).named("h")  # (1 - z) * n + z * h with one product less
+        return ((1 - z) * n + z * h).named("h")

@@ -9,9 +9,9 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.creation import tensor
-from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.graph import Node, Storage, next_serial
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, GraphError, StateError
+from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
 
 
 class Parameter(Tensor):
@@ -27,26 +27,32 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        self._hold(tensor(data, device=data.device if isinstance(data, Tensor) else "cpu"), requires_grad)
-
-    def _hold(self, value: Tensor, requires_grad: bool) -> None:
-        """Become a handle on a new leaf with this value, under the name it had."""
+        value = tensor(data, device=data.device if isinstance(data, Tensor) else "cpu")
         leaf = Tensor._leaf(value._data, value._node.backend, requires_grad)
         self._node: Node = leaf._node
         self._index: int = 0
         self._data: Any = leaf._data
 
     def _move(self, dtype: Any, device: str | None) -> None:
-        """Change dtype and device. The handle stays the same: an optimizer and tied layers see the change."""
+        """Change dtype and device. Handle and node stay: optimizers, tied layers, hooks and graphs see the change."""
         moved = self.detach().to(dtype=dtype, device=device)
         if moved.dtype == self.dtype and moved.device == self.device:
             return
-        name, grad, requires_grad = self.name, self.grad, self.requires_grad
-        self._hold(moved, requires_grad)
-        if name is not None:
-            self.named(name)
+        grad, node = self.grad, self._node
+        self._data = moved._data
+        node.outputs, node.backend = (moved._data,), moved._node.backend
+        # The memory is no longer that of older views, which keep their values. An op that read this node itself must
+        # not take the new value for the one it read.
+        node.storage = Storage()
+        node.storage.written = next_serial()
         if grad is not None:
             self.grad = grad.detach().to(dtype=dtype, device=device)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        clone = super().__deepcopy__(memo)
+        if self.grad is not None:
+            clone.grad = self.grad.detach().copy()
+        return clone
 
     def __repr__(self) -> str:
         return f"Parameter{super().__repr__().removeprefix('tensor')}"
@@ -89,8 +95,12 @@ class Module:
             if value.name is None:  # a parameter shared from elsewhere keeps the name it has there
                 value.named(name)
         elif isinstance(value, Module):
-            for path, parameter in self.named_parameters():
-                parameter.named(path)
+            self._name_parameters()
+
+    def _name_parameters(self) -> None:
+        """Name every parameter after its path from here."""
+        for path, parameter in self.named_parameters():
+            parameter.named(path)
 
     # ---- what is inside ------------------------------------------------------------------------------------------
 
@@ -250,13 +260,22 @@ class ModuleList(Module):
     """
 
     def __init__(self, modules: Any = ()) -> None:
-        for module in modules:
-            self.append(module)
+        for index, module in enumerate(modules):
+            vars(self)[str(index)] = self._checked(module)
+        self._name_parameters()  # once: with every append all names would be given again
 
     def append(self, module: Module) -> Self:
         """Add a module at the end; returns itself."""
-        setattr(self, str(len(self)), module)
+        setattr(self, str(len(self)), self._checked(module))
         return self
+
+    def _checked(self, module: Any) -> Module:
+        if not isinstance(module, Module):
+            raise InputError(
+                f"{type(self).__name__}: {module!r} is no module; use one, such as nn.Tanh() for F.tanh, or write a "
+                "Module whose forward calls the function"
+            )
+        return module
 
     def __len__(self) -> int:
         return sum(1 for _ in self.children())

@@ -6,12 +6,12 @@ Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.creation import concat, stack, zeros
+from tinygrad_rnn.engine.creation import concat, ones, stack, zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
@@ -19,9 +19,6 @@ from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activation, check_state
 from tinygrad_rnn.nn.layers import check_sizes
 from tinygrad_rnn.nn.module import Module, Parameter
-
-#: Runs a cell along (T, ..., I) from a state; returns the outputs, one per step, and the final state.
-Runner = Callable[[Cell, Tensor, State, bool], tuple[list[Tensor], State]]
 
 
 def unroll(
@@ -171,16 +168,18 @@ class Recurrent(Module):
         Raises:
             ShapeError, InputError: x or the state does not fit the module, or the sequence is empty.
         """
-        return self._run(x, state, scan)
+        return self._run(x, state, unrolled=False)
 
     def unroll(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Do what calling the module does, but with every step on its own in the graph (see `nn.unroll`)."""
-        return self._run(x, state, unroll)
+        return self._run(x, state, unrolled=True)
 
-    def _run(self, x: Tensor, state: Any, runner: Runner) -> tuple[Tensor, Any]:
+    def _run(self, x: Tensor, state: Any, unrolled: bool) -> tuple[Tensor, Any]:
         self._check_input(x)
         swapped = self.batch_first and x.ndim == 3
-        sequence = x.transpose(0, 1) if swapped else x
+        # One tensor (T, ...), or a list of T steps: then no node is shared by all steps, and no step leads to another
+        # but through the states.
+        sequence: Any = x.transpose(0, 1) if swapped else x
         batch = sequence.shape[1:-1]
         if state is not None:
             shape = (self.num_layers * self.directions, *batch, self.hidden_size)
@@ -188,18 +187,23 @@ class Recurrent(Module):
         finals: list[State] = []
         for layer in range(self.num_layers):
             with scope("layer", layer):
-                sides = []
+                sides: list[Any] = []
                 for reverse in (False, True)[: self.directions]:
                     cell = self.cell(layer, reverse)
                     with scope("reverse") if reverse else nullcontext():
                         start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
-                        outputs, final = runner(cell, sequence, start, reverse)
-                        sides.append(stack(outputs))
+                        outputs, final = (unroll if unrolled else scan)(cell, sequence, start, reverse)
+                        sides.append(outputs if unrolled else stack(outputs))
                     finals.append(final)
-                sequence = sides[0] if len(sides) == 1 else concat(sides, axis=-1)
-                if self.dropout and layer < self.num_layers - 1:
-                    sequence = F.dropout(sequence, self.dropout, self.training)
-        return (sequence.transpose(0, 1) if swapped else sequence), _stacked(finals)
+                if len(sides) == 1:
+                    sequence = sides[0]
+                else:
+                    sequence = _side_by_side(*sides) if unrolled else concat(sides, axis=-1)
+                if self.dropout and self.training and layer < self.num_layers - 1:
+                    drop = _dropout_by_step if unrolled else F.dropout
+                    sequence = drop(sequence, self.dropout)
+        output = stack(sequence) if unrolled else sequence
+        return (output.transpose(0, 1) if swapped else output), _stacked(finals)
 
     def _check_input(self, x: Tensor) -> None:
         layout = "(B, T, {0})" if self.batch_first else "(T, B, {0})"
@@ -221,6 +225,25 @@ class Recurrent(Module):
 def _entry(state: Any, position: int) -> State:
     """Return the initial state of one layer and direction out of (D*L, ...) tensors."""
     return state[position] if isinstance(state, Tensor) else tuple(part[position] for part in state)
+
+
+def _side_by_side(forward: list[Tensor], backward: list[Tensor]) -> list[Tensor]:
+    """Join the outputs of both directions, step by step."""
+    joined = []
+    for t, pair in enumerate(zip(forward, backward, strict=True)):
+        with scope("t", t):
+            joined.append(concat(pair, axis=-1))
+    return joined
+
+
+def _dropout_by_step(steps: list[Tensor], p: float) -> list[Tensor]:
+    """Drop from every step what `F.dropout` would drop from all of them stacked."""
+    factors = F.dropout(ones(len(steps), *steps[0].shape, dtype=steps[0].dtype, device=steps[0].device), p)
+    dropped = []
+    for t, (step, factor) in enumerate(zip(steps, factors, strict=True)):
+        with scope("t", t):
+            dropped.append(step * factor)
+    return dropped
 
 
 def _stacked(finals: list[State]) -> Any:

@@ -76,7 +76,8 @@ def fit(
         value = loss.item()
         if not math.isfinite(value):
             raise InputError(
-                f"the loss is {value} at update {update + 1}: training diverged; take a smaller learning rate"
+                f"the loss is {value} at update {update + 1}: training diverged; take a smaller learning rate "
+                "(train --lr) or fewer updates"
             )
         loss.backward()
         optim.clip_grad_norm_(parameters, clip)

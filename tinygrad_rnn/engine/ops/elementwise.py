@@ -117,7 +117,7 @@ class TanhGrad(Op):
     @staticmethod
     def vjp(node, gg):
         g, y = node.input(0), node.input(1)
-        return gg._tanh_grad(y), gg * g * y * -2.0
+        return gg._tanh_grad(y), gg * g * y * -2.0 if node.needs_grad(1) else None
 
 
 class Sigmoid(Op):
@@ -142,7 +142,7 @@ class SigmoidGrad(Op):
     @staticmethod
     def vjp(node, gg):
         g, y = node.input(0), node.input(1)
-        return gg._sigmoid_grad(y), gg * g * (1.0 - 2.0 * y)
+        return gg._sigmoid_grad(y), gg * g * (1.0 - 2.0 * y) if node.needs_grad(1) else None
 
 
 class Relu(Op):
@@ -154,7 +154,7 @@ class Relu(Op):
 
     @staticmethod
     def vjp(node, g):
-        return g * (node.output() > 0.0)
+        return g.where(node.output() > 0.0, 0.0)  # a product would make inf * 0 = NaN of an exploding gradient
 
 
 class Sin(Op):
@@ -229,7 +229,10 @@ class Div(Op):
     @staticmethod
     def vjp(node, g):
         b = node.input(1)
-        return g / b, -g * node.output() / b if node.needs_grad(1) else None
+        return (
+            g / b if node.needs_grad(0) else None,
+            -g * node.output() / b if node.needs_grad(1) else None,
+        )
 
 
 class Pow(Op):
@@ -255,9 +258,9 @@ class Pow(Op):
         return grad_a, grad_b
 
 
-def _share_of_ties(wins, ties):
-    """Return 1 where the first operand wins, 1/2 at a tie, 0 elsewhere."""
-    return wins + ties * 0.5
+def _share(g, wins, ties):
+    """Return g where an operand wins, half of it at a tie, and 0 elsewhere."""
+    return g.where(wins, (g * 0.5).where(ties, 0.0))
 
 
 class Maximum(Op):
@@ -271,7 +274,10 @@ class Maximum(Op):
     def vjp(node, g):
         a, b = node.input(0), node.input(1)
         tie = a == b
-        return g * _share_of_ties(a > b, tie), g * _share_of_ties(a < b, tie) if node.needs_grad(1) else None
+        return (
+            _share(g, a > b, tie) if node.needs_grad(0) else None,
+            _share(g, a < b, tie) if node.needs_grad(1) else None,
+        )
 
 
 class Minimum(Op):
@@ -285,7 +291,10 @@ class Minimum(Op):
     def vjp(node, g):
         a, b = node.input(0), node.input(1)
         tie = a == b
-        return g * _share_of_ties(a < b, tie), g * _share_of_ties(a > b, tie) if node.needs_grad(1) else None
+        return (
+            _share(g, a < b, tie) if node.needs_grad(0) else None,
+            _share(g, a > b, tie) if node.needs_grad(1) else None,
+        )
 
 
 class _Compare(Op):

@@ -35,8 +35,9 @@ class _Extreme(Op):
     def vjp(node, g):
         x, axes = node.input(0), node.attrs["axes"]
         kept = _kept_shape(x.shape, axes)
-        winners = (x == node.output().reshape(kept)).cast(x.dtype)
-        return g.reshape(kept) * (winners / winners.sum(axes, keepdims=True))
+        winners = x == node.output().reshape(kept)
+        share = g.reshape(kept) / winners.sum(axes, keepdims=True)
+        return share.where(winners, 0.0)
 
 
 class Max(_Extreme):
