@@ -88,6 +88,76 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     assert adam.lr.item() == 0.5
 
 
+#: For every step, which of three parameters have a gradient.
+SOME_GRADIENTS = [(1, 0, 1), (1, 0, 0), (1, 1, 1), (0, 0, 0), (1, 1, 0), (1, 1, 1)]
+
+
+def with_some_gradients(optimizer: Any, params: list[Any], make: Any, steps: Any = range(6)) -> None:
+    for t in steps:
+        for i, p in enumerate(params):
+            p.grad = make(np.array([1.0, -0.5]) * (i + 1) * (t - 1.75)) if SOME_GRADIENTS[t][i] else None
+        optimizer.step()
+
+
+def our_tensor(values: np.ndarray) -> tg.Tensor:
+    return tg.tensor(values, "float64")
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_parameters_that_miss_gradients_take_the_steps_of_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    kind, options = cases.OPTIMIZERS[name]
+    ours = [tg.ones(2, dtype="float64", requires_grad=True) for _ in range(3)]
+    theirs = [torch.ones(2, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    with_some_gradients(getattr(optim, kind)(ours, **options), ours, our_tensor)
+    with_some_gradients(getattr(torch.optim, kind)(theirs, **options), theirs, torch.tensor)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=1e-12)
+
+
+def test_adam_corrects_its_bias_by_the_steps_a_parameter_took() -> None:
+    early, late = (tg.zeros(1, dtype="float64", requires_grad=True) for _ in range(2))
+    adam = optim.Adam([early, late], lr=0.5, betas=(0.5, 0.75), eps=0.0)
+    early.grad = our_tensor(np.array([2.0]))
+    adam.step()
+    late.grad = our_tensor(np.array([2.0]))
+    adam.step()
+    # A first step is lr * g / |g|; so is every step with the same gradient.
+    assert (early.item(), late.item()) == pytest.approx((-1.0, -0.5), rel=1e-12)
+    late.grad = our_tensor(np.array([-4.0]))
+    adam.step()
+    average, square = (0.5 * 1.0 + 0.5 * -4.0) / (1 - 0.5**2), (0.75 * 1.0 + 0.25 * 16.0) / (1 - 0.75**2)
+    assert late.item() == pytest.approx(-0.5 - 0.5 * average / square**0.5, rel=1e-12)
+    assert adam.steps.tolist() == [3.0, 2.0]
+
+
+def test_parameters_that_took_as_many_steps_share_the_numbers_of_a_step() -> None:
+    params = [tg.ones(2, requires_grad=True) for _ in range(3)]
+    adam = optim.Adam(params)
+    for p in params[1:]:
+        p.grad = tg.ones(2)
+    together = recorded_ops(adam.step)
+    params[0].grad = tg.ones(2)
+    apart = recorded_ops(adam.step)
+    assert together.count("pow") == 2  # one for each beta, however many parameters
+    assert apart.count("pow") == 4
+
+
+def test_an_optimizer_resumed_among_missing_gradients_continues() -> None:
+    runs = []
+    for interrupted in (False, True):
+        params = [tg.ones(2, dtype="float64", requires_grad=True) for _ in range(3)]
+        adam = optim.Adam(params, lr=0.1)
+        with_some_gradients(adam, params, our_tensor, range(3))
+        if interrupted:
+            state = {key: value.numpy().copy() for key, value in adam.state_dict().items()}
+            adam = optim.Adam(params)
+            adam.load_state_dict(state)
+        with_some_gradients(adam, params, our_tensor, range(3, 6))
+        runs.append([p.numpy() for p in params])
+    np.testing.assert_array_equal(*runs)
+
+
 def test_parameters_without_a_gradient_are_skipped() -> None:
     used, unused = tg.ones(2, requires_grad=True), tg.ones(2, requires_grad=True)
     for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW):
@@ -107,6 +177,24 @@ def test_the_learning_rate_changes_by_assign() -> None:
     w.sum().backward()
     sgd.step()
     assert w.item() == 0.75
+
+
+def test_the_learning_rate_can_be_set() -> None:
+    w = tg.tensor([1.0], requires_grad=True)
+    sgd = optim.SGD([w], lr=1.0)
+    kept = sgd.lr
+    sgd.lr = 0.5
+    sgd.lr *= 0.5
+    assert sgd.lr is kept
+    assert kept.item() == 0.25
+    w.sum().backward()
+    sgd.step()
+    assert w.item() == 0.75
+    for wrong in (-1.0, float("nan"), tg.tensor(-1.0)):
+        with pytest.raises(InputError, match="lr must be a number >= 0"):
+            sgd.lr = wrong
+    sgd.lr = 1
+    assert kept.item() == 1.0
 
 
 def test_a_step_leaves_no_graph_and_keeps_parameters_leaves() -> None:
@@ -162,6 +250,7 @@ def test_moving_the_module_after_making_its_optimizer_is_explained() -> None:
         (lambda w: optim.SGD([w, w], lr=0.1), "comes twice"),
         (lambda w: optim.SGD([("w", w)], lr=0.1), "not tuple; pass module.parameters"),
         (lambda w: optim.clip_grad_norm_([w], -1.0), "max_norm"),
+        (lambda w: optim.clip_grad_norm_([w], float("nan")), "max_norm"),
         (lambda w: optim.clip_grad_value_([w], float("nan")), "clip_value"),
     ],
 )
@@ -186,6 +275,23 @@ def test_clip_grad_norm_scales_all_gradients_by_one_factor_and_returns_the_norm_
     np.testing.assert_allclose(params[0].grad.numpy(), [1.5], rtol=1e-6)
     np.testing.assert_allclose(params[1].grad.numpy(), [0.0, 2.0], rtol=1e-6)
     assert params[2].grad is None
+
+
+def test_the_factor_of_clip_grad_norm_is_that_of_pytorch_to_the_last_digits() -> None:
+    params = with_gradients([3.0], [0.0, 4.0])
+    optim.clip_grad_norm_(params, 2.5)
+    factor = 2.5 / (5.0 + 1e-6)
+    np.testing.assert_allclose(params[0].grad.numpy(), [3.0 * factor], rtol=1e-14)
+    np.testing.assert_allclose(params[1].grad.numpy(), [0.0, 4.0 * factor], rtol=1e-14)
+
+
+def test_an_infinite_max_norm_only_measures() -> None:
+    params = with_gradients([3.0], [0.0, 4.0])
+    assert optim.clip_grad_norm_(params, float("inf")).item() == 5.0
+    assert [p.grad.tolist() for p in params] == [[3.0], [0.0, 4.0]]
+    params = with_gradients([float("inf"), 1.0])
+    assert optim.clip_grad_norm_(params, float("inf")).item() == float("inf")
+    assert params[0].grad.tolist() == [float("inf"), 1.0]
 
 
 def test_clip_grad_norm_leaves_small_gradients_alone() -> None:

@@ -88,6 +88,16 @@ def test_what_cannot_be_used_is_refused(train, refused, tmp_path, text_file):
     assert "does not exist" in refused("train", "--resume", "--updates", "4", "--out", model)
 
 
+def test_a_resumed_training_takes_the_learning_rate_given_or_else_the_one_it_had(train):
+    def rate(model):
+        return load_checkpoint(model).optimizer_state["lr"].item()
+
+    assert rate(train("--updates", "1")) == 0.01
+    assert rate(train("--updates", "2", "--lr", "0.05")) == 0.05
+    assert rate(train("--updates", "3", "--resume", text=False)) == 0.05
+    assert rate(train("--updates", "4", "--resume", "--lr", "0.02", text=False)) == 0.02
+
+
 def test_training_that_diverges_keeps_the_last_good_model(train, refused, text_file, tmp_path):
     command = ["train", *SMALL, "--text", text_file, "--out", tmp_path / "wild.safetensors", "--lr", "1e38"]
     assert "diverged" in refused(*command, at_once=False)

@@ -119,6 +119,12 @@ def test_hessian_against_its_formula():
     assert not found.requires_grad
 
 
+def test_hessian_of_what_depends_on_something_else_is_zero():
+    w = tg.ones(2, requires_grad=True)
+    assert tg.hessian(lambda x: w.sum(), tg.ones(1)).tolist() == [[0.0]]
+    assert tg.jacobian(lambda x: w * 2.0, tg.ones(1)).tolist() == [[0.0], [0.0]]
+
+
 def test_hessian_of_linear_constant_and_matrix_functions():
     assert tg.hessian(lambda x: x.sum(), tg.ones(2)).tolist() == [[0.0, 0.0], [0.0, 0.0]]
     assert tg.hessian(lambda x: tg.tensor(1.0), tg.ones(2)).tolist() == [[0.0, 0.0], [0.0, 0.0]]

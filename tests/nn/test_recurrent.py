@@ -11,6 +11,7 @@ import tinygrad_rnn as tg
 from tests.nn import cases, reference_values
 from tinygrad_rnn import nn
 from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.flow import gradient_flow
 
 KINDS = ("RNN", "LSTM", "GRU")
 
@@ -79,6 +80,30 @@ def test_hoisted_and_unrolled_runs_give_the_same_outputs_and_gradients(
         found.append([value.numpy() for value in (output, *finals, *gradients)])
     for hoisted, unrolled in zip(*found, strict=True):
         np.testing.assert_allclose(hoisted, unrolled, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("p", [0.4, 1.0])
+def test_hoisted_and_unrolled_runs_drop_the_same_elements(p: float, bidirectional: bool) -> None:
+    module = nn.LSTM(2, 3, num_layers=3, dropout=p, bidirectional=bidirectional, dtype="float64")
+    x = tg.randn(5, 1, 2, dtype="float64")  # steps of an odd number of elements
+    found = []
+    for run in (module.forward, module.unroll):
+        tg.manual_seed(4)
+        module.zero_grad()
+        output, _ = run(x)
+        (output * output).sum().backward()
+        gradients = [parameter.grad for parameter in module.parameters()]
+        found.append([value.numpy() for value in (output, *gradients, tg.rand(1))])
+    for hoisted, unrolled in zip(*found, strict=True):
+        np.testing.assert_allclose(hoisted, unrolled, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"bidirectional": True}, {"dropout": 0.1}])
+def test_links_between_the_steps_of_an_unrolled_network_grow_with_their_number(options: dict[str, object]) -> None:
+    module = nn.LSTM(2, 3, num_layers=2, **options)
+    counts = [len(gradient_flow(module.unroll(tg.zeros(steps, 1, 2))[0][-1].sum(axis=1)).links) for steps in (4, 8, 12)]
+    assert counts[2] - counts[1] == counts[1] - counts[0] > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -330,6 +330,8 @@ class Tensor:
         clone = type(self)._leaf(self._node.backend.copy(self._data), self._node.backend, self.requires_grad)
         if self.name is not None:
             clone.named(self.name)
+        if self.grad is not None:
+            clone.grad = self.grad.detach().copy()
         memo[id(self)] = clone
         return clone
 

@@ -48,12 +48,6 @@ class Parameter(Tensor):
         if grad is not None:
             self.grad = grad.detach().to(dtype=dtype, device=device)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        clone = super().__deepcopy__(memo)
-        if self.grad is not None:
-            clone.grad = self.grad.detach().copy()
-        return clone
-
     def __repr__(self) -> str:
         return f"Parameter{super().__repr__().removeprefix('tensor')}"
 
