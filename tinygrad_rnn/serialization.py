@@ -40,6 +40,11 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
     ...     load(f"{folder}/x.safetensors")["x"].tolist()
     [1.0, 2.0]
     """
+    if not isinstance(state, Mapping):
+        raise InputError(
+            f"save: the second argument must be a dict of tensors, not {type(state).__name__}; for a module pass "
+            "module.state_dict()"
+        )
     arrays = {name: _array(name, value) for name, value in state.items()}
     for key, text in (metadata or {}).items():
         if not isinstance(key, str) or not isinstance(text, str):

@@ -194,6 +194,9 @@ def test_leaves_never_share_the_array_of_their_gradients(join):
     a.grad.assign_(a.grad * 10.0)  # what clipping in place would do
     assert b.grad.numpy().sum() == 10.0
     assert seed.numpy().sum() == 10.0
+    a.grad = b.grad = None
+    (join(a, b) * seed).sum().backward()
+    assert not np.shares_memory(a.grad.numpy(), b.grad.numpy())
 
 
 def test_a_gradient_kept_by_a_hook_is_not_changed_by_what_follows(x):

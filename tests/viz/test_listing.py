@@ -30,7 +30,7 @@ def test_every_value_has_a_line_with_its_equation_forward_and_then_backward():
         "t0/h = tanh(v4) (1, 2) 0.462117, 0.462117",
         "v5 = 1 - t0/h (1, 2) 0.537883, 0.537883",
         "v6 = sum(v5, axes=(1,)) (1,) 1.07577",
-        "backward",
+        "backward (to see more: retain_grad() on a tensor, then backward(retain_graph=True))",
         "v6_bar the start (1,) not computed",
         "v5_bar from v6 (1, 2) not computed",
         "t0/h_bar from v5 (1, 2) not computed",
@@ -75,3 +75,12 @@ def test_a_freed_graph_is_refused():
     y.backward()
     with pytest.raises(GraphError, match=r"list before backward\(\), or call backward\(retain_graph=True\)"):
         viz.listing(y)
+
+
+def test_each_output_of_a_node_names_its_own_readers():
+    a = tg.tensor([2.0, 3.0], requires_grad=True).named("a")
+    p, q = a.unbind()
+    text = viz.listing(((p * 2.0).named("double") * q).named("loss"))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any(line.startswith("v1.0_bar from double ()") for line in lines)
+    assert any(line.startswith("v1.1_bar from loss ()") for line in lines)

@@ -55,7 +55,7 @@ class Op:
     @staticmethod
     def forward(backend: ModuleType, *arrays: Any, **attrs: Any) -> Any:
         """Compute the output array, or a tuple of them, from the input arrays."""
-        raise NotImplementedError
+        raise NotImplementedError("an Op needs a static method forward(backend, *arrays, **attrs): define one")
 
     @staticmethod
     def vjp(node: Node, *grads: Any) -> Any:
@@ -64,7 +64,9 @@ class Op:
         A message is a tensor, a `Slice`, a `Product`, or None for "no gradient". With one input it may come without
         the tuple.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{node.describe()} has no vjp, so no gradient flows through it: define one, or set differentiable = False"
+        )
 
 
 class Storage:

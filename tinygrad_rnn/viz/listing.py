@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.graph import Edge, Node
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.flow.survey import Survey, label_of
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow.survey import Survey, edges_of, label_of
 
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
 
@@ -22,6 +23,7 @@ def listing(x: Tensor) -> str:
 
     Raises:
         GraphError: backward() has freed the graph.
+        InputError: x is no tensor.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import viz
@@ -33,13 +35,19 @@ def listing(x: Tensor) -> str:
       x       leaf, requires grad  ()  3
       v1      = x * x              ()  9
       y       = v1 + 1             ()  10
-    backward
+    backward (to see more: retain_grad() on a tensor, then backward(retain_graph=True))
       y_bar   the start            ()  not computed
       v1_bar  from y               ()  not computed
       x_bar   from v1, v1          ()  6
     """
+    if not isinstance(x, Tensor):
+        raise InputError(f"listing: pass a tensor, such as the loss, not {type(x).__name__}")
     survey = Survey(x._node, "list")
     names = _names(survey)
+    readers: dict[Edge, list[str]] = {}
+    for child in reversed(survey.nodes):
+        for edge in edges_of(child):
+            readers.setdefault(edge, []).append(names[child])
     forward, backward = [], []
     for node in survey.nodes:
         for index, name in enumerate(_outputs(node, names)):
@@ -47,14 +55,17 @@ def listing(x: Tensor) -> str:
             equation = _equation(node, names) if index == 0 else f"output {index} of the same"
             forward.append((name, equation, str(output.shape), _summary(output.numpy())))
             if node.requires_grad:
-                readers = ", ".join(names[child] for child in reversed(survey.children[node]))
+                sources = ", ".join(readers.get((node, index), []))
                 grad = "not computed" if output.grad is None else _summary(output.grad.numpy())
                 backward.append(
-                    (f"{name}_bar", f"from {readers}" if readers else "the start", str(output.shape), grad)
+                    (f"{name}_bar", f"from {sources}" if sources else _unread(node, survey), str(output.shape), grad)
                 )
     backward.reverse()
     widths = [max(len(row[column]) for row in forward + backward) for column in range(3)]
-    return "\n".join(["forward", *_aligned(forward, widths), "backward", *_aligned(backward, widths)])
+    heading = "backward"
+    if any(row[3] == "not computed" for row in backward):
+        heading += " (to see more: retain_grad() on a tensor, then backward(retain_graph=True))"
+    return "\n".join(["forward", *_aligned(forward, widths), heading, *_aligned(backward, widths)])
 
 
 def _names(survey: Survey) -> dict[Node, str]:
@@ -68,6 +79,10 @@ def _names(survey: Survey) -> dict[Node, str]:
             count += 1
             names[node] = f"v{count}"
     return names
+
+
+def _unread(node: Node, survey: Survey) -> str:
+    return "the start" if node is survey.root else "not used"
 
 
 def _outputs(node: Node, names: dict[Node, str]) -> list[str]:

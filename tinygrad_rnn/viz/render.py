@@ -38,7 +38,9 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
     'tiny.dot'
     """
     path = Path(path)
-    text = source if isinstance(source, str) else str(getattr(source, "source", source))
+    text = source if isinstance(source, str) else getattr(source, "source", None)
+    if not isinstance(text, str):
+        raise InputError(f"render: {type(source).__name__} is no drawing; pass viz.draw(...) of it, or DOT text")
     format = (format or path.suffix.removeprefix(".")).lower()
     if format not in FORMATS:
         raise InputError(f"render: the format {format!r} of {path} is unknown; use one of {', '.join(FORMATS)}")
