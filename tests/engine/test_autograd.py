@@ -479,6 +479,35 @@ def test_modes_as_decorators(x):
     assert silent.__name__ == "silent"
 
 
+def test_modes_as_decorators_without_parentheses_and_entered_twice(x):
+    @tg.no_grad
+    def silent():
+        return x * x
+
+    assert not silent().requires_grad
+    assert tg.enable_grad(lambda: x * x)().requires_grad
+    again = tg.no_grad()
+    with again:
+        with again:
+            pass
+        assert not (x * x).requires_grad
+    assert (x * x).requires_grad
+
+
+def test_a_generator_cannot_be_decorated_because_its_body_runs_later():
+    with pytest.raises(GraphError, match=r"cannot decorate the generator later.*with tg.no_grad\(\):"):
+
+        @tg.no_grad()
+        def later():
+            yield 1
+
+
+def test_the_gradient_of_a_sum_is_stored_once_per_element_so_that_it_can_be_assigned(x):
+    x.sum().backward()
+    x.grad.assign_(x.grad * 2.0)
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+
+
 def test_a_backward_pass_inside_no_grad_works_and_leaves_the_mode(x):
     y = (x * x).sum()
     with tg.no_grad():
@@ -699,28 +728,3 @@ def test_the_mistake_in_an_op_of_ones_own_is_told_in_its_own_words():
     with pytest.raises(TypeError, match="unexpected keyword argument 'alhpa'") as caught:
         tg.apply(Bad, tg.ones(2), alhpa=1.0)
     assert not isinstance(caught.value, tg.errors.TinygradError)
-
-
-def test_no_grad_decorates_with_or_without_parentheses_and_may_be_used_again():
-    x = tg.ones(2, requires_grad=True)
-
-    @tg.no_grad
-    def plain():
-        return x * 2.0
-
-    @tg.no_grad()
-    def called():
-        return x * 2.0
-
-    assert not plain().requires_grad
-    assert not called().requires_grad
-    mode = tg.no_grad()
-    for _ in range(2):
-        with mode, mode:
-            assert not (x * 2.0).requires_grad
-        assert (x * 2.0).requires_grad
-    with pytest.raises(tg.errors.GraphError, match="generator"):
-
-        @tg.no_grad()
-        def values():
-            yield x

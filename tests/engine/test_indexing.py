@@ -162,6 +162,13 @@ def test_integer_arrays_have_right_derivatives_also_where_positions_repeat(data)
     assert tg.gradgradcheck(lambda x: (x * x)[rows], x)
 
 
+def test_the_most_negative_position_is_the_first():
+    x = tg.tensor([1.0, 2.0, 3.0])
+    assert x[[-3, -1]].tolist() == [1.0, 3.0]
+    assert x.take(-3).item() == 1.0
+    assert x[-3].item() == 1.0
+
+
 def test_repeated_rows_add_their_gradients():
     table = tg.zeros(4, 2, requires_grad=True)
     table[[1, 1, 3, 1]].backward(tg.tensor([[1.0, 2.0], [10.0, 20.0], [5.0, 5.0], [100.0, 200.0]]))

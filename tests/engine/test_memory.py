@@ -195,6 +195,21 @@ def test_a_long_rnn(steps):
     assert b.grad.numpy().any()
 
 
+def test_backward_holds_few_gradients_at_once(no_collector):
+    x = tg.ones(50_000, dtype="float64", requires_grad=True)
+    y = x
+    for _ in range(60):
+        y = y.tanh()
+    loss = y.sum()
+    tracemalloc.start()
+    try:
+        loss.backward(retain_graph=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * 400_000  # of the 60 gradients of 400 kB
+
+
 def test_errors_do_not_keep_the_inputs_alive(no_collector):
     a, b = tg.ones(2), tg.ones(3)
     ref = weakref.ref(a._node)

@@ -270,6 +270,15 @@ def test_a_leaf_can_be_copied_and_pickled(clone):
         assert not np.shares_memory(other.numpy(), x.numpy())
 
 
+def test_deepcopy_copies_the_gradient_too():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    other = copy.deepcopy(x)
+    assert other.grad.tolist() == [2.0, 4.0]
+    other.grad.assign_(np.zeros(2, "float32"))
+    assert x.grad.tolist() == [2.0, 4.0]
+
+
 def test_deepcopy_keeps_shared_leaves_shared():
     w = tg.tensor([1.0], requires_grad=True)
     model = {"a": w, "b": [w]}

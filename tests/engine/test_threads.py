@@ -101,6 +101,32 @@ def test_modes_belong_to_their_thread():
     together(silent, loud, watching, careless)
 
 
+def test_one_decorated_function_in_two_threads_restores_the_mode_of_each():
+    """The first enters first and leaves first, so that what both remember cannot be one stack."""
+    x = tg.ones(1, requires_grad=True)
+    first_entered, second_entered, first_left = (threading.Event() for _ in range(3))
+    after = {}
+
+    @tg.no_grad()
+    def silent(entered, may_leave):
+        entered.set()
+        assert may_leave.wait(timeout=60)
+
+    def first():
+        silent(first_entered, second_entered)
+        after["first"] = (x * x).requires_grad
+        first_left.set()
+
+    def second():
+        with tg.no_grad():
+            assert first_entered.wait(timeout=60)
+            silent(second_entered, first_left)
+            after["second"] = (x * x).requires_grad
+
+    together(first, second)
+    assert after == {"first": True, "second": False}
+
+
 def test_a_new_thread_starts_with_gradients_enabled_and_no_scope():
     x = tg.ones(2, requires_grad=True)
     seen = []
