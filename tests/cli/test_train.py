@@ -119,3 +119,11 @@ def test_an_interrupted_training_keeps_what_it_has_learned(started, tmp_path, te
     updates = int(re.search(r"saved .* after (\d+) updates", error)[1])
     assert load_checkpoint(model).settings["updates"] == updates
     assert main(["train", "--resume", "--out", str(model), "--updates", str(updates + 1)]) == 0
+
+
+def test_a_resumed_training_finds_its_text_in_the_place_given(train, tmp_path, text_file):
+    train("--updates", "2")
+    moved = tmp_path / "elsewhere.txt"
+    os.rename(text_file, moved)
+    model = train("--updates", "3", "--resume", "--text", str(moved), text=False)
+    assert load_checkpoint(model).settings["text"] == str(moved.resolve())

@@ -87,9 +87,12 @@ def _begin(options: argparse.Namespace) -> Training:
 
 def _resume(options: argparse.Namespace) -> Training:
     checkpoint = load_checkpoint(options.out)
+    moved_text = None if options.text is None else str(Path(options.text).resolve())
     try:
         for name, kind in REMEMBERED.items():
             setattr(options, name, _setting(checkpoint, name, kind))
+        if moved_text is not None:
+            options.text = moved_text
         updates = _setting(checkpoint, "updates", int)
         characters = _setting(checkpoint, "vocabulary", str) if options.task == "text" else ""
         optimizer = optim.Adam(checkpoint.model.parameters())
