@@ -20,7 +20,9 @@ from tinygrad_rnn.cli import main, problem
     [
         ([], "COMMAND"),
         (["draw"], "invalid choice: 'draw'"),
-        (["graph", "--cell", "elman"], "invalid choice: 'elman' (choose from"),
+        (["graph", "--cell", "elman"], "--cell: unknown cell 'elman'; use one of rnn, irnn, lstm, gru"),
+        (["graph", "--cell", "lstm:gain=1"], "'gain=1' is no option of lstm, which has lstm:forget_bias="),
+        (["train", "--cell", "gru:update_bias=big"], "'gru:update_bias=big': 'big' is not a number"),
         (["graph", "--format", "gif"], "'gif' is not a list of formats out of svg, dot, png, pdf"),
         (["graph", "--format", ","], "is not a list of formats"),
         (["graph", "--hidden", "0"], "--hidden: '0' is not a whole number from 1"),

@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from tests.cli.conftest import SMALL
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.train.cells import OPTIONS
 
 KINDS = ("dot", "svg", "flow.json", "run.safetensors")
 
@@ -178,3 +179,24 @@ def test_measuring_in_float32_says_so(graph):
 def test_the_text_may_be_whatever_python_brings(tmp_path, capsys):
     assert main(["graph", *SMALL, "--cell", "rnn", "--format", "dot", "--out", str(tmp_path)]) == 0
     assert re.search(r"text: .* Python \d.*characters", capsys.readouterr().err)
+
+
+def test_a_cell_with_options_has_files_of_a_safe_name_and_says_what_it_is(graph, capsys):
+    folder = graph("--cell", "lstm:forget_bias=3.0", "--cell", "irnn", "--cell", "lstm:forget_bias=3", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert [result["cell"] for result in found["results"]] == ["lstm:forget_bias=3"] * 2 + ["irnn"] * 2
+    stems = [f"{name}{when}" for name in ("lstm-forget_bias-3", "irnn") for when in ("", ".init")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
+    assert flow(folder, "lstm-forget_bias-3")["cell"] == "lstm:forget_bias=3"
+    assert "LSTM (forget bias 3), initial" in (folder / "lstm-forget_bias-3.init.dot").read_text()
+    run = safetensors.numpy.load_file(folder / "lstm-forget_bias-3.init.run.safetensors")
+    assert ((run["bias_ih_l0"] + run["bias_hh_l0"])[5:10] == 3).all()
+
+
+def test_the_help_lists_every_cell_and_option(capsys):
+    for command in ("graph", "train"):
+        assert main([command, "--help"]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        for name, options in OPTIONS.items():
+            assert re.search(rf"\b{name}\b", shown)
+            assert all(f"{option}=" in shown for option in options)

@@ -60,6 +60,14 @@ def test_the_adding_problem_trains_and_does_not_write(train, refused, capsys, ce
     assert main(["train", "--resume", "--updates", "4", "--out", str(model)]) == 0
 
 
+def test_a_cell_with_options_is_kept_and_resumed(train, capsys):
+    model = train("--updates", "2", "--cell", "gru:update_bias=1.0")
+    assert load_checkpoint(model).model.cell_name == "gru:update_bias=1"
+    train("--updates", "4", "--resume", text=False)
+    assert "gru:update_bias=1: " in capsys.readouterr().out
+    assert load_checkpoint(model).model.cell_name == "gru:update_bias=1"
+
+
 def test_a_short_text_is_evaluated_on_itself_and_says_so(train, tmp_path, capsys):
     (tmp_path / "short.txt").write_text("abcdefgh")
     train("--updates", "2", "--text", str(tmp_path / "short.txt"), text=False)

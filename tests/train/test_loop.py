@@ -8,6 +8,7 @@ from tinygrad_rnn import optim
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
 from tinygrad_rnn.train import SequenceModel, evaluate, fit
+from tinygrad_rnn.train.loop import TRAINING
 
 
 def fresh(task, cell="rnn", lr=0.02):
@@ -24,7 +25,7 @@ def values(model):
 def test_a_text_that_repeats_gets_learned(cell):
     task = TextTask("abcd" * 20, steps=8)
     model, optimizer = fresh(task, cell, lr=0.05)
-    losses = list(fit(model, task, optimizer, updates=60, batch=8))
+    losses = [update.loss for update in fit(model, task, optimizer, updates=60, batch=8)]
     assert losses[0] == pytest.approx(np.log(4), abs=0.3)
     assert losses[-1] < 0.5
     assert evaluate(model, task, 16) < 0.5
@@ -65,6 +66,22 @@ def test_gradients_are_clipped():
     before = values(model)
     list(fit(model, task, optim.SGD(model.parameters(), lr=1.0), updates=1, batch=4, clip=1e-3))
     assert np.linalg.norm(values(model) - before) == pytest.approx(1e-3, rel=0.01)
+
+
+@pytest.mark.parametrize("clip", [1e-3, 0.5, 1e3, np.inf])
+def test_an_update_tells_the_norm_of_the_gradient_before_and_after_clipping(clip):
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    tg.manual_seed(1)
+    model = SequenceModel("gru", task.input_size, 8, task.output_size, dtype="float64")
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    inputs, targets = task.batch(4, (7, TRAINING, 0), "float64")
+    loss = task.loss(model(tg.tensor(inputs))[0], targets)
+    loss.backward()
+    norm = np.sqrt(sum(np.sum(parameter.grad.numpy() ** 2) for parameter in model.parameters()))
+    (update,) = fit(model, task, optimizer, updates=1, batch=4, seed=7, clip=clip)
+    used = np.sqrt(sum(np.sum(parameter.grad.numpy() ** 2) for parameter in model.parameters()))
+    np.testing.assert_allclose(update, (loss.item(), norm, used), rtol=1e-12)
+    assert (update.clipped < update.norm) == (clip < norm)
 
 
 def test_a_loss_that_is_not_finite_stops_training_before_the_weights_follow():

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.cli.parser import CELLS as OFFERED
-from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train import CELLS, SequenceModel
 
 
@@ -27,10 +25,6 @@ def test_step_by_step_gives_the_last_output_of_the_whole(cell, layers):
     np.testing.assert_allclose(model.last_output(x, start).numpy(), outputs[-1].numpy(), rtol=1e-12)
 
 
-def test_every_cell_of_the_command_line_exists():
-    assert tuple(CELLS) == OFFERED
-
-
 def test_parameters_are_called_as_in_pytorch():
     names = [name for name, _ in SequenceModel("lstm", 3, 4, 2).named_parameters()]
     recurrent = ["rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0"]
@@ -45,8 +39,3 @@ def test_a_copy_in_another_dtype_has_the_same_values_and_its_own_memory():
         np.testing.assert_array_equal(copy.state_dict()[name].numpy(), value.numpy())
     model.output.bias.assign_(np.ones(2, "float32"))
     assert (copy.output.bias.numpy() != 1).all()
-
-
-def test_an_unknown_cell_is_refused():
-    with pytest.raises(InputError, match="use one of rnn, lstm, gru"):
-        SequenceModel("elman", 3, 4, 2)

@@ -18,7 +18,7 @@ from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import MissingToolError
-from tinygrad_rnn.train import Measurement, SequenceModel, evaluate, fit, measure
+from tinygrad_rnn.train import Measurement, SequenceModel, evaluate, fit, measure, parse_cell
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
@@ -67,7 +67,8 @@ def _pictures(asked: tuple[str, ...] | None) -> tuple[str, ...]:
 
 def _stems(cell: str) -> tuple[str, str]:
     """Return how files about a cell begin: before training, and after."""
-    return f"{cell}.init", cell
+    name = parse_cell(cell).file_name
+    return f"{name}.init", name
 
 
 def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
@@ -85,8 +86,8 @@ def _measured(
         if when == "trained":
             optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
             with training_progress(cell, options.train, task.unit) as advance:
-                for loss in fit(model, task, optimizer, options.train, options.batch, options.seed):
-                    advance(loss)
+                for update in fit(model, task, optimizer, options.train, options.batch, options.seed):
+                    advance(update.loss)
         measurement = measure(model.converted(options.dtype), task, options.batch, options.seed)
         missing = _write(measurement, when, folder / stem, options, pictures)
         loss = evaluate(model, task, options.batch, options.seed)
@@ -97,7 +98,7 @@ def _write(
     measurement: Measurement, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
 ) -> set[str]:
     """Write everything about one measurement, pictures last; return the kinds of pictures that could not be drawn."""
-    title = f"Gradient flow through time: {measurement.settings['cell'].upper()}, {when}"
+    title = f"Gradient flow through time: {parse_cell(measurement.settings['cell']).title}, {when}"
     dot = viz.dot_source(measurement.report, level=options.level, title=title)
     viz.render(dot, f"{stem}.dot", "dot")
     text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tinygrad_rnn import __version__
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.train.cells import OPTIONS, parse_cell
 
+#: Measured unless others are asked for.
 CELLS = ("rnn", "lstm", "gru")
 TASKS = ("text", "adding")
 FORMATS = ("svg", "dot", "png", "pdf")
@@ -20,6 +23,12 @@ LEARNING_RATE = 0.01
 
 EXIT_CODES = (
     "exit codes: 0 ok, 1 a check failed, 2 wrong usage or bad input, 3 a needed tool is missing, 130 interrupted"
+)
+
+
+#: The cells with their options, as in "rnn[:gain=...][:nonlinearity=...]".
+CELLS_HELP = "one of " + ", ".join(
+    name + "".join(f"[:{option}=...]" for option in options) for name, options in OPTIONS.items()
 )
 
 
@@ -64,8 +73,8 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
         "through the unrolled graph. Writes CELL.{dot,svg,flow.json,run.safetensors} and the same as CELL.init.*.",
     )
     # A repeated option would append to its default, so the default is applied by the command.
-    cell_help = "a cell to measure; may be repeated (default: all three)"
-    graph.add_argument("--cell", action="append", choices=CELLS, help=cell_help)
+    cell_help = f"a cell to measure; may be repeated (default: {', '.join(CELLS)}); {CELLS_HELP}"
+    graph.add_argument("--cell", action="append", type=cell, metavar="CELL", help=cell_help)
     _add_problem(graph, steps=40)
     _add_model(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
@@ -86,7 +95,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         "train a model and keep it in a file",
         "Train a model and keep it, with all that is needed to continue or to sample from it, in a safetensors file.",
     )
-    _option(train, "--cell", "lstm", "the recurrent cell", choices=CELLS)
+    _option(train, "--cell", "lstm", CELLS_HELP, type=cell, metavar="CELL")
     _add_problem(train, steps=50)
     _add_model(train)
     _option(train, "--dtype", "float32", "of the numbers computed with", choices=DTYPES)
@@ -165,6 +174,14 @@ positive_int = _number(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <
 whole_number = _number(int, "a whole number from 0 to 2**63 - 1", lambda n: 0 <= n < 2**63)
 positive_float = _number(float, "a number above 0", lambda x: 0 < x < math.inf)
 non_negative_float = _number(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
+
+
+def cell(text: str) -> str:
+    """Return the specification of a cell in its shortest form, like "lstm:forget_bias=3"."""
+    try:
+        return parse_cell(text).text
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def formats(text: str) -> tuple[str, ...]:

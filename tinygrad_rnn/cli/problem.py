@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
-from tinygrad_rnn.train import CELLS
+from tinygrad_rnn.train import parse_cell
 
 AnyTask = TextTask | AddingTask
 
@@ -53,7 +53,7 @@ def make_tasks(
 
 def check_memory(options: argparse.Namespace, task: AnyTask, cells: Iterable[str]) -> None:
     """Refuse sizes that cannot fit: the system would end the program without a word."""
-    gates = max(CELLS[cell].cell_type.gates for cell in cells)
+    gates = max(parse_cell(cell).cell_class.gates for cell in cells)
     size, layers = options.hidden, options.layers
     weights = gates * size * (task.input_size + size * (2 * layers - 1)) + task.output_size * size
     values = options.steps * options.batch * (task.input_size + 2 * gates * size * layers + task.output_size)

@@ -86,9 +86,10 @@ def print_table(results: Sequence[Result], unit: str) -> None:
         highlight=False,
     )
     console.print(f"loss in {unit}:", highlight=False)
+    width = max(len(result.cell) for result in results)
     for cell in dict.fromkeys(result.cell for result in results):
         losses = [f"{result.training_loss:.3f}" for result in results if result.cell == cell]
-        console.print(f"  {cell:<5} {' -> '.join(losses)}", highlight=False)
+        console.print(f"  {cell:<{width}}  {' -> '.join(losses)}", highlight=False)
 
 
 def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:

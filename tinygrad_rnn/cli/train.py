@@ -121,7 +121,7 @@ def _setting(checkpoint: Checkpoint, name: str, kind: type | tuple[type, ...]) -
 
 def _train(training: Training, options: argparse.Namespace) -> None:
     """Make the updates that are missing, saving now and then, at the end, and when interrupted."""
-    losses = fit(
+    updates = fit(
         training.model,
         training.task,
         training.optimizer,
@@ -133,9 +133,9 @@ def _train(training: Training, options: argparse.Namespace) -> None:
     )
     label, unit = training.model.cell_name, training.task.unit
     with interrupt_waits() as interrupted, training_progress(label, options.updates, unit, training.updates) as advance:
-        for loss in losses:
+        for update in updates:
             training.updates += 1
-            advance(loss)
+            advance(update.loss)
             if training.updates % options.every == 0 or training.updates == options.updates or interrupted():
                 training.save(options)
             if interrupted():

@@ -6,33 +6,39 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
+from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.autograd import Message, Sums, send, walk
 from tinygrad_rnn.engine.graph import Edge, Node, Scope, Slice, grad_mode
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import GraphError, ShapeError
-from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow, StateFlow, WeightFlow
-from tinygrad_rnn.flow.survey import Survey, before_step, label_of, stacked_part
+from tinygrad_rnn.errors import GraphError, InputError, ShapeError
+from tinygrad_rnn.flow.paths import CarryFlow
+from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow, StateFlow, Statistics, WeightFlow
+from tinygrad_rnn.flow.survey import STATE_KINDS, Survey, edges_of, label_of, lane_of, layer_of, stacked_part
 from tinygrad_rnn.flow.weights import StepSums, norm, reached
 
-STATE_KINDS = ("h", "c")
 
-
-def gradient_flow(losses: Tensor, threshold: float = 0.01, links: bool = True) -> FlowReport:
+def gradient_flow(
+    losses: Tensor, threshold: float = 0.01, *, edges: bool = True, links: bool = True, statistics: bool = False
+) -> FlowReport:
     """Measure how the gradient of a loss flows back through its graph, which it leaves as it was.
 
     Args:
         losses: the losses L_b of the B examples, shape (B,), or a single loss. Examples must not mix: with the mean
             over a batch instead, B counts as 1 and the sizes are those of the mean.
         threshold: the share of the gradient at the last step below which it counts as vanished.
-        links: also measure what flows between named nodes, all paths through unnamed ones together.
+        edges: also measure what flows along every edge, and what each step contributes to the parameters.
+        links: also measure what flows between named nodes, all paths through unnamed ones together (only with edges).
+        statistics: also describe the values and the gradients of every node, and what the gates let through.
 
     Returns:
         The report; `report.notes` says what to name if states or steps are missing.
 
     Raises:
+        InputError: the losses are no tensor.
         GraphError: the losses do not require grad, or backward() has freed the graph.
         ShapeError: the losses have more than one axis, or there are none.
 
@@ -46,6 +52,11 @@ def gradient_flow(losses: Tensor, threshold: float = 0.01, links: bool = True) -
     >>> report.hidden_grad.tolist(), report.verdict
     ([0.25, 0.5, 1.0], 'survives')
     """
+    if not isinstance(losses, Tensor):
+        raise InputError(
+            "gradient_flow: pass a tensor, the losses of the examples (B,) or a single one, not "
+            f"{_what(losses)}; the losses of several steps: tg.stack(losses).sum(axis=0)"
+        )
     if losses.ndim > 1 or losses.size == 0:
         raise ShapeError(
             f"gradient_flow: the losses must be one per example, shape (B,), or a single one, not {losses.shape}; "
@@ -57,17 +68,24 @@ def gradient_flow(losses: Tensor, threshold: float = 0.01, links: bool = True) -
             "requires_grad=True, and compute outside no_grad()"
         )
     survey = Survey(losses._node, "measure")
-    meter = _Meter(survey, losses.size)
-    walk([losses._edge], [losses._like(1.0)], hooks=False, on_node=meter.node, on_edge=meter.edge)
-    between = _links(survey, meter.of_anchors if links else {}, losses.size)
+    meter = _Meter(survey, losses.size, edges, edges and links, statistics)
+    on_edge = meter.edge if edges else None
+    walk([losses._edge], [losses._like(1.0)], hooks=False, on_node=meter.node, on_edge=on_edge)
+    between = _links(survey, meter.of_anchors, losses.size)
     meter.weights.finish()
     states = _states(survey, meter)
     return FlowReport(
         batch=losses.size,
         loss=float(losses.numpy().mean()),
         steps=survey.steps,
-        nodes=_nodes(survey, {node: meter.size(node) for node in survey.nodes if node.requires_grad}, meter.single),
-        edges=_edges(survey, {**dict.fromkeys(_wanted(survey), 0.0), **meter.messages}),
+        nodes=_nodes(
+            survey,
+            {node: meter.size(node) for node in survey.nodes if node.requires_grad},
+            meter.single,
+            {node: describe(node.outputs[0]) for node in survey.nodes} if statistics else {},
+            meter.gradients,
+        ),
+        edges=_edges(survey, {**dict.fromkeys(_wanted(survey), 0.0), **meter.messages} if edges else {}),
         links=between,
         crossings={
             (survey.position[parent], step): norm(total) / meter.scale(parent)
@@ -77,6 +95,7 @@ def gradient_flow(losses: Tensor, threshold: float = 0.01, links: bool = True) -
         weights=_weights(survey, meter),
         threshold=threshold,
         notes=_notes(survey, states),
+        carries=_carries(survey, states, meter) if statistics else (),
     )
 
 
@@ -100,7 +119,7 @@ def grads_at_hand(root: Tensor) -> FlowReport:
         batch=1,
         loss=float(root.numpy().mean()) if root.size else math.nan,
         steps=survey.steps,
-        nodes=_nodes(survey, found, single),
+        nodes=_nodes(survey, found, single, {}, {}),
         edges=_edges(survey, {}),
         links=_links(survey, {}),
         crossings={},
@@ -117,9 +136,12 @@ def grads_at_hand(root: Tensor) -> FlowReport:
 class _Meter:
     """Notes the size of every gradient and every message as the walk passes."""
 
-    def __init__(self, survey: Survey, batch: int) -> None:
+    def __init__(self, survey: Survey, batch: int, edges: bool, links: bool, statistics: bool) -> None:
         self.survey = survey
         self.batch = batch
+        self.edges, self.links, self.statistics = edges, links, statistics
+        self.gradients: dict[Node, Statistics] = {}
+        self.of_states: dict[Edge, np.ndarray] = {}
         self.sizes: dict[Edge, float] = {}
         self.single: dict[Node, float] = {}  # the gradients of single numbers, with their sign
         self.messages: dict[tuple[Node, int], float] = {}
@@ -131,7 +153,11 @@ class _Meter:
         self.sizes[node, index] = norm(grad.numpy()) / self.scale(node)
         if grad.size == 1:
             self.single[node] = grad.item() / self.scale(node)
-        if node in self.survey.anchors:
+        if self.statistics and len(node.outputs) == 1:
+            self.gradients[node] = describe(grad.numpy() / (self.batch if node in self.survey.batch_free else 1))
+        if self.statistics and node.name_of(index) in STATE_KINDS:
+            self.of_states[node, index] = grad.numpy()
+        if self.links and node in self.survey.anchors:
             self.of_anchors.setdefault(node, {})[index] = grad
 
     def edge(self, child: Node, position: int, message: Message) -> None:
@@ -158,7 +184,13 @@ class _Meter:
 # ---- what the report says of it -------------------------------------------------------------------------------------
 
 
-def _nodes(survey: Survey, sizes: dict[Node, float], single: dict[Node, float]) -> tuple[NodeFlow, ...]:
+def _nodes(
+    survey: Survey,
+    sizes: dict[Node, float],
+    single: dict[Node, float],
+    values: dict[Node, Statistics],
+    gradients: dict[Node, Statistics],
+) -> tuple[NodeFlow, ...]:
     return tuple(
         NodeFlow(
             name=survey.names[node],
@@ -177,6 +209,8 @@ def _nodes(survey: Survey, sizes: dict[Node, float], single: dict[Node, float]) 
             value=node.outputs[0].item() if node.outputs[0].size == 1 else None,
             norm=sizes.get(node),
             gradient=single.get(node),
+            values=values.get(node),
+            gradients=gradients.get(node),
         )
         for node in survey.nodes
     )
@@ -271,7 +305,7 @@ def _states(survey: Survey, meter: _Meter) -> tuple[StateFlow, ...]:
         for index in range(len(node.outputs)):
             kind = node.name_of(index)
             if kind in STATE_KINDS:
-                sizes = found.setdefault(_lane(node.scope), {}).setdefault(kind, {})
+                sizes = found.setdefault(lane_of(node.scope), {}).setdefault(kind, {})
                 sizes[step] = meter.sizes.get((node, index), 0.0)
     flows = []
     for scope, kinds in found.items():
@@ -283,7 +317,7 @@ def _states(survey: Survey, meter: _Meter) -> tuple[StateFlow, ...]:
                 flows.append(
                     StateFlow(
                         kind=kind,
-                        layer=next((index or 0 for name, index in reversed(scope) if name == "layer"), 0),
+                        layer=layer_of(scope),
                         direction="reverse" if backward else "forward",
                         scope=scope,
                         steps=steps,
@@ -291,12 +325,6 @@ def _states(survey: Survey, meter: _Meter) -> tuple[StateFlow, ...]:
                     )
                 )
     return tuple(flows)
-
-
-def _lane(scope: Scope) -> Scope:
-    """What the steps of one layer and direction have in common."""
-    before = before_step(scope)
-    return (*before, *[part for part in scope[len(before) + 1 :] if part[0] in ("layer", "reverse")])
 
 
 def _weights(survey: Survey, meter: _Meter) -> dict[str, WeightFlow]:
@@ -307,7 +335,7 @@ def _weights(survey: Survey, meter: _Meter) -> dict[str, WeightFlow]:
         name = survey.leaf_names.get(leaf, survey.names[leaf])
         if name in flows:  # another leaf has been given the same
             name = survey.names[leaf]
-        outside = leaf in meter.weights.outside or not survey.steps
+        outside = not meter.edges or leaf in meter.weights.outside or not survey.steps
         flows[name] = WeightFlow(
             node=survey.position[leaf],
             per_step=None if outside else _over(survey.steps, meter.weights.per_step.get(leaf, {})),
@@ -315,6 +343,74 @@ def _weights(survey: Survey, meter: _Meter) -> dict[str, WeightFlow]:
             total=meter.size(leaf),
         )
     return flows
+
+
+def _carries(survey: Survey, states: tuple[StateFlow, ...], meter: _Meter) -> tuple[CarryFlow, ...]:
+    """Carry the gradient of each last state back along k_t = gate_t * k_{t-1} + ... alone."""
+    flows = []
+    made: dict[tuple[Scope, str], dict[int, Edge]] = {}
+    for node in survey.nodes:
+        step = survey.step[node]
+        if node.op is not None and step is not None:
+            for index in range(len(node.outputs)):
+                made.setdefault((lane_of(node.scope), node.name_of(index) or ""), {})[step] = (node, index)
+    for state in states:
+        nodes = made[state.scope, state.kind]
+        order = state.steps if state.direction == "reverse" else state.steps[::-1]
+        grad = meter.of_states.get(nodes.get(order[0]))  # type: ignore[arg-type]
+        if grad is None:
+            continue
+        carried, gate = {order[0]: norm(grad) / math.sqrt(meter.batch)}, None
+        for step, before in pairwise(order):
+            found = _gate_between(nodes.get(step), nodes.get(before))
+            if found is None:
+                break
+            gate = found[0].name_of(found[1])
+            grad = grad * found[0].outputs[found[1]]
+            carried[before] = norm(grad) / math.sqrt(meter.batch)
+        if gate is not None:
+            steps = tuple(sorted(carried))
+            flows.append(
+                CarryFlow(
+                    state.kind, gate, state.layer, state.direction, state.scope, steps,
+                    np.array([carried[step] for step in steps]),
+                )  # fmt: skip
+            )
+    return tuple(flows)
+
+
+def _gate_between(after: Edge | None, before: Edge | None) -> Edge | None:
+    """Return the named gate by which a state is multiplied on its way into a sum that is the next state, or None."""
+    if after is None or before is None:
+        return None
+    waiting = [after[0]]
+    while waiting:
+        node = waiting.pop()
+        for parent, _ in edges_of(node):
+            if parent.op is ops.Add:
+                waiting.append(parent)
+            elif parent.op is ops.Mul and before in parent._edges():
+                for edge in parent._edges():
+                    if edge != before and edge[0].name_of(edge[1]):
+                        return edge
+    return None
+
+
+def describe(values: np.ndarray) -> Statistics:
+    """Return the statistics of an array in float64."""
+    flat = values.astype(np.float64).ravel()
+    if not flat.size:
+        return Statistics(*[math.nan] * 6)
+    with np.errstate(all="ignore"):
+        low, high = np.quantile(flat, (0.1, 0.9))
+        numbers = (flat.mean(), flat.std(), low, high, flat.min(), flat.max())
+    return Statistics(*[float(number) for number in numbers])
+
+
+def _what(given: object) -> str:
+    if isinstance(given, list | tuple):
+        return f"a {type(given).__name__} of {len(given)}"
+    return type(given).__name__
 
 
 def _over(steps: tuple[int, ...], values: dict[int, float]) -> np.ndarray:
@@ -341,7 +437,7 @@ def _notes(survey: Survey, states: tuple[StateFlow, ...]) -> tuple[str, ...]:
             "tg.scope('t', t)",
         )
     made = Counter(
-        (_lane(node.scope), survey.step[node], kind)
+        (lane_of(node.scope), survey.step[node], kind)
         for node in survey.nodes
         if node.op is not None and survey.step[node] is not None
         for kind in (node.name_of(index) for index in range(len(node.outputs)))

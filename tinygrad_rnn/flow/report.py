@@ -12,14 +12,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.graph import Scope
+from tinygrad_rnn.flow.paths import CarryFlow, FactorFlow, GateFlow, PathFlow, factors_of, gates_of, paths_of
 
 #: A gradient that grew to this many times its size at the last step is called exploding.
 EXPLODED = 100.0
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What many numbers are like; `low` and `high` are their 10% and 90% quantiles."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    minimum: float
+    maximum: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,8 @@ class NodeFlow:
     norm: float | None
     value: float | None  # if it is a single number; then also
     gradient: float | None  # with its sign
+    values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
+    gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
 
 
 @dataclass(frozen=True)
@@ -135,6 +151,7 @@ class FlowReport:
     weights: dict[str, WeightFlow]
     threshold: float
     notes: tuple[str, ...]  # what the graph lacks for a full report
+    carries: tuple[CarryFlow, ...] = ()  # what the multiplicative paths alone would carry; () without statistics
 
     def node(self, name: str) -> NodeFlow:
         """Return a node by its name."""
@@ -142,6 +159,23 @@ class FlowReport:
             if node.name == name:
                 return node
         raise KeyError(f"no node is called {name!r}; report.nodes lists them")
+
+    # ---- on which ways it flows --------------------------------------------------------------------------------
+
+    @cached_property
+    def gates(self) -> tuple[GateFlow, ...]:
+        """The values of the gates, per step; () without statistics."""
+        return gates_of(self)
+
+    @cached_property
+    def paths(self) -> tuple[PathFlow, ...]:
+        """What every named node sends to the states of the step before; () without links."""
+        return paths_of(self)
+
+    @cached_property
+    def factors(self) -> tuple[FactorFlow, ...]:
+        """The factors of the ops between a state and the one before, where there is a single way; else ()."""
+        return factors_of(self)
 
     # ---- the cell: the states of the last layer, forward in time -----------------------------------------------
 
@@ -168,6 +202,21 @@ class FlowReport:
         """G_t of c for t = 1..T."""
         state = self.state("c")
         return None if state is None else state.norms
+
+    def attenuation(self, kind: str) -> np.ndarray | None:
+        """Return G_{t-1} / G_t of the cell's "h" or "c" for t = 2..T, how much is left after one more step back.
+
+        In the reverse direction G_{t+1} / G_t for t = 1..T-1. nan where there is no gradient at t; None without such a
+        state.
+        """
+        state = self.state(kind)
+        if state is None:
+            return None
+        here, there = (state.norms[1:], state.norms[:-1])
+        if state.direction == "reverse":
+            here, there = there, here
+        with np.errstate(invalid="ignore"):
+            return np.divide(there, here, out=np.full(len(here), np.nan), where=here != 0)
 
     @property
     def horizon(self) -> Horizon | None:

@@ -15,6 +15,9 @@ MOVEMENT = frozenset(
      ops.Stack, ops.Unbind)
 )  # fmt: skip
 
+#: What the states of a cell are called.
+STATE_KINDS = ("h", "c")
+
 
 class Survey:
     """The graph that leads to one node.
@@ -150,6 +153,17 @@ def before_step(place: Scope) -> Scope:
         if place[i][0] == "t":
             return place[:i]
     return place
+
+
+def lane_of(place: Scope) -> Scope:
+    """Return what the steps of one layer and direction have in common."""
+    before = before_step(place)
+    return (*before, *[part for part in place[len(before) + 1 :] if part[0] in ("layer", "reverse")])
+
+
+def layer_of(place: Scope) -> int:
+    """Return the number of the layer a scope lies in; 0 if it says nothing of layers."""
+    return next((index or 0 for name, index in reversed(place) if name == "layer"), 0)
 
 
 def _until_step(place: Scope) -> Scope:

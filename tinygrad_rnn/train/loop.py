@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -43,6 +43,20 @@ class Task(Protocol):
         """Return the losses (B,) of the examples, from the output (B, O) of the last step."""
 
 
+class Update(NamedTuple):
+    """One update of the training.
+
+    Attributes:
+        loss: before the update.
+        norm: the L2 norm of the gradient of all parameters together.
+        clipped: the same after clipping; what the optimizer got.
+    """
+
+    loss: float
+    norm: float
+    clipped: float
+
+
 def fit(
     model: SequenceModel,
     task: Task,
@@ -52,8 +66,8 @@ def fit(
     seed: int = 0,
     clip: float = 1.0,
     first: int = 0,
-) -> Iterator[float]:
-    """Train, one update each time the iterator is advanced; yields the loss before that update.
+) -> Iterator[Update]:
+    """Train, one update each time the iterator is advanced; yields what each was about.
 
     The batch of an update is a function of the seed and the update's number, so a run that starts again at `first`
     continues as if it had never stopped.
@@ -80,9 +94,9 @@ def fit(
                 "(train --lr) or fewer updates"
             )
         loss.backward()
-        optim.clip_grad_norm_(parameters, clip)
+        norm = optim.clip_grad_norm_(parameters, clip).item()
         optimizer.step()
-        yield value
+        yield Update(value, norm, norm * min(1.0, clip / (norm + 1e-6)))  # the factor that clipping takes
 
 
 def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> float:

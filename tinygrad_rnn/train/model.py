@@ -8,16 +8,14 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
-
-CELLS: dict[str, type[nn.Recurrent]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+from tinygrad_rnn.train.cells import parse_cell
 
 
 class SequenceModel(nn.Module):
     """Recurrent layers from input to state, one linear layer from the last of them to the output, at every step.
 
     Args:
-        cell: "rnn", "lstm" or "gru".
+        cell: "rnn", "irnn", "lstm" or "gru", with options like "lstm:forget_bias=3"; see `CellSpec`.
         input_size: I.
         hidden_size: H.
         output_size: O.
@@ -25,7 +23,7 @@ class SequenceModel(nn.Module):
         dtype: of the parameters.
 
     Raises:
-        InputError: an unknown cell.
+        InputError: an unknown cell or option.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn.train import SequenceModel
@@ -43,11 +41,11 @@ class SequenceModel(nn.Module):
         num_layers: int = 1,
         dtype: Any = "float32",
     ) -> None:
-        if cell not in CELLS:
-            raise InputError(f"unknown cell {cell!r}; use one of {', '.join(CELLS)}")
-        self.cell_name = cell
-        self.rnn = CELLS[cell](input_size, hidden_size, num_layers, dtype=dtype)
+        spec = parse_cell(cell)
+        self.cell_name = spec.text
+        self.rnn = spec.layers(input_size, hidden_size, num_layers, dtype)
         self.output = nn.Linear(hidden_size, output_size, dtype=dtype)
+        spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
 
     @property
     def dtype(self) -> Any:

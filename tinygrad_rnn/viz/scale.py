@@ -34,8 +34,8 @@ class Look:
         return "#000000" if luminance > 0.18 else "#ffffff"  # 0.18 contrasts as much with black as with white
 
 
-def look(norm: float | None, requires_grad: bool, reference: float) -> Look:
-    """Return how a gradient of this size is drawn, compared with a reference size."""
+def look(norm: float | None, requires_grad: bool, reference: float, decades: int = DECADES) -> Look:
+    """Return how a gradient of this size is drawn, compared with a reference size, on a scale of so many decades."""
     if not requires_grad:
         return Look("not required", "#ffffff", "", 0.7)
     if norm is None:
@@ -45,14 +45,14 @@ def look(norm: float | None, requires_grad: bool, reference: float) -> Look:
     if norm == 0:
         return Look("zero", "#ffffff", "0", 0.7)
     ratio = norm / reference
-    decades = math.log10(ratio) if 0 < ratio < math.inf else (DECADES if norm > reference else -DECADES)
-    width = 4 - 3.4 * min(max(-decades, 0.0), DECADES) / DECADES
-    return Look("exploded" if ratio > EXPLODED else "finite", colour(decades), f"{norm:.2g}", round(width, 2))
+    lost = -math.log10(ratio) if 0 < ratio < math.inf else (-decades if norm > reference else decades)
+    share = min(max(lost, 0.0), decades) / decades
+    return Look("exploded" if ratio > EXPLODED else "finite", colour(share), f"{norm:.2g}", round(4 - 3.4 * share, 2))
 
 
-def colour(decades: float) -> str:
-    """Return the colour for log10(size / reference), as "#rrggbb"."""
-    place = min(max(-decades, 0.0), DECADES) / DECADES * (len(_ANCHORS) - 1)
+def colour(share: float) -> str:
+    """Return the colour at a place of the scale, from 0 (the reference, or more) to 1 (its end), as "#rrggbb"."""
+    place = min(max(share, 0.0), 1.0) * (len(_ANCHORS) - 1)
     low = min(int(place), len(_ANCHORS) - 2)
     pairs = zip(_channels(_ANCHORS[low]), _channels(_ANCHORS[low + 1]), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * (place - low)):02x}" for a, b in pairs)

@@ -9,11 +9,12 @@ from tinygrad_rnn.flow import FlowReport, NodeFlow
 from tinygrad_rnn.flow.report import EXPLODED
 from tinygrad_rnn.viz.scale import Look
 
+STATES = ("h", "c")
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
 
-def caption(node: NodeFlow, level: str, is_root: bool, many_lanes: bool) -> str:
-    """Return what a box is called: by its name, operation or gate, and its layer and direction if there are several."""
+def caption(node: NodeFlow, level: str, is_root: bool) -> str:
+    """Return what a box is called: by its name, operation or gate."""
     if node.op is None:
         return node.label or ("leaf" if node.requires_grad else "data" if node.step is None else "input")
     label = node.label or ("loss" if is_root else None)
@@ -22,13 +23,42 @@ def caption(node: NodeFlow, level: str, is_root: bool, many_lanes: bool) -> str:
     if level == "ops":
         return f"{label} = {operation(node)}"
     words = [name.replace("_", " ") for name, index in node.scope[-1:] if index is None and name != "reverse"]
-    if many_lanes:
-        label += "".join(f", {name}" if index is None else f", {name} {index}" for name, index in _lane(node))
     return " ".join([*words, label])
 
 
-def _lane(node: NodeFlow) -> list[tuple[str, int | None]]:
-    return [part for part in node.scope if part[0] in ("layer", "reverse")]
+def lane(node: NodeFlow) -> str:
+    """Return the layer and direction a node belongs to: "layer 1, reverse"."""
+    parts = [part for part in node.scope if part[0] in ("layer", "reverse")]
+    return ", ".join(name if index is None else f"{name} {index}" for name, index in parts)
+
+
+def row(node: NodeFlow) -> str:
+    """Return what a node is called without its step: nodes that play the same part in each step have this in common."""
+    return node.name.removeprefix(f"t{node.step}_")
+
+
+def kind(node: NodeFlow, is_root: bool) -> str:
+    """Return the part a node plays in a picture; see `Box.kind`."""
+    if node.op is None:
+        return "parameter" if node.parameter else "input"
+    if is_root and node.step is None:
+        return "loss"
+    if node.label in STATES:
+        return "state"
+    return "gate" if node.label and node.step is not None else "op"
+
+
+def folded(report: FlowReport, first: int, last: int) -> list[str]:
+    """Return what is written in place of steps that are not drawn, and how the gradient changes over them."""
+    count = sum(first <= step <= last for step in report.steps)
+    lines = [f"… {count} steps …", f"t = {first} to {last}"] if count > 1 else ["… 1 step …", f"t = {first}"]
+    for state in report.cell:
+        inside = [float(norm) for step, norm in zip(state.steps, state.norms, strict=True) if first <= step <= last]
+        if inside:
+            late, early = (inside[-1], inside[0]) if state.direction == "forward" else (inside[0], inside[-1])
+            verb = "falls" if early < late else "grows" if early > late else "stays"
+            lines += [f"going back, ‖∂L/∂{state.kind}‖", f"{verb} from {late:.1e} to {early:.1e}"]
+    return lines
 
 
 def label(node: NodeFlow, caption: str, norm: float | None, seen: Look) -> str:

@@ -1,0 +1,82 @@
+"""Which loss reaches back to which state: one row of gradient sizes for the loss of every step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_rnn.engine.autograd import walk
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import GraphError, InputError, ShapeError
+from tinygrad_rnn.flow.lanes import choose_lane, lanes_behind
+from tinygrad_rnn.flow.weights import norm
+
+
+@dataclass(frozen=True)
+class FlowMap:
+    """How much of the loss l_tau of each step arrives at the state k_t of each step.
+
+    Attributes:
+        kind: of the states: "h", or "c" if no h has a name.
+        layer, direction: which states these are: those of the last layer.
+        steps: T steps in the order they were taken; row i is about the loss of steps[i], column j about the state of
+            steps[j].
+        norms: (T, T), sqrt(mean_b ||dl_tau,b/dk_t||^2); nan for states that come after the loss.
+    """
+
+    kind: str
+    layer: int
+    direction: str
+    steps: tuple[int, ...]
+    norms: np.ndarray
+
+
+def flow_map(losses: Sequence[Tensor]) -> FlowMap:
+    """Measure how far back the loss of every step reaches, in one walk for each over a graph that stays as it was.
+
+    Args:
+        losses: the losses l_tau of the B examples at each step tau, T tensors (B,), in the order of the sequence.
+            Examples must not mix.
+
+    Raises:
+        InputError: no sequence of tensors.
+        ShapeError: there are more or fewer losses than steps, or one has several axes or no element.
+        GraphError: there are no named states, a loss does not require grad, or backward() has freed the graph.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn.flow import flow_map
+    >>> h, losses = tg.tensor([[1.0], [2.0]], requires_grad=True), []
+    >>> for t in range(3):
+    ...     with tg.scope("t", t):
+    ...         h = (h * 0.5).named("h")
+    ...     losses.append(h.sum(axis=1))
+    >>> flow_map(losses).norms.tolist()
+    [[1.0, nan, nan], [0.5, 1.0, nan], [0.25, 0.5, 1.0]]
+    """
+    if isinstance(losses, Tensor) or not losses or not all(isinstance(loss, Tensor) for loss in losses):
+        raise InputError("flow_map: pass a list of tensors, the losses (B,) of each step, one after the other")
+    for step, loss in enumerate(losses):
+        if loss.ndim > 1 or not loss.size:
+            raise ShapeError(
+                f"flow_map: the losses of a step must be one per example, shape (B,), not {loss.shape} as loss {step}"
+            )
+        if not loss.requires_grad:
+            raise GraphError(
+                f"flow_map: loss {step} does not require grad, so no gradient flows; create the parameters with "
+                "requires_grad=True, and compute outside no_grad()"
+            )
+    lane = choose_lane(lanes_behind([loss._node for loss in losses]), None, reverse=False, purpose="flow_map")
+    kind, states = min(lane.states.items(), key=lambda item: item[0] != "h")
+    steps = tuple(states)
+    if len(losses) != len(steps):
+        raise ShapeError(f"flow_map: {len(losses)} losses for {len(steps)} steps with a named {kind}; pass one for each")
+    norms = np.full((len(steps), len(steps)), np.nan)
+    for row, loss in enumerate(losses):
+        earlier = [states[step] for step in steps[: row + 1]]
+        found = dict(walk([loss._edge], [loss._like(1.0)], hooks=False, wanted=set(earlier)))
+        for column, edge in enumerate(earlier):
+            norms[row, column] = norm(found[edge].numpy()) / math.sqrt(loss.size) if edge in found else 0.0
+    return FlowMap(kind, lane.layer, lane.direction, steps, norms)

@@ -1,0 +1,399 @@
+"""Places for the boxes and ways for the arrows of a picture: x is the time step, y the row of the op in its cell.
+
+All steps share one template, so that the same value stands in the same row everywhere: a state that is carried on is a
+straight line. What lies outside time is put in columns before the first step and after the last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
+
+#: Sizes in points. A character of Helvetica is about 0.56 of its size wide.
+FONT = 11.0
+_CHARACTER = 0.56 * FONT
+_LINE = 13.0
+_PITCH = 12.0  # between rows
+_SIDE = 34.0  # between the boxes of a step and its frame: the way of arrows within the step
+_GUTTER = 40.0  # between frames: the way of arrows from step to step
+_HEAD = 22.0  # above the boxes in a frame: its label
+_LANE = 10.0  # between arrows that pass over everything
+_FOLD = 150.0
+_FLAG = 30.0
+
+
+def place(picture: Picture) -> None:
+    """Give every box, arrow, frame and flag of a picture its place."""
+    for box in picture.boxes:
+        box.width, box.height = _size(box)
+    columns = _Columns(picture)
+    columns.place()
+    routes = _Routes(picture, columns)
+    routes.draw()
+    _frames(picture, columns)
+    _flags(picture, columns, routes.roof)
+    _into_view(picture)
+
+
+def text_width(text: str, size: float = FONT) -> float:
+    """Return about how wide a line of text is, in points."""
+    return len(text) * 0.56 * size
+
+
+def _size(box: Box) -> tuple[float, float]:
+    scale = 1.25 if box.kind == "state" else 1.0
+    width = max((len(line) for line in box.lines), default=1) * _CHARACTER * scale + 14
+    return max(width, 44.0), max(len(box.lines), 1) * _LINE * scale + 8
+
+
+class _Columns:
+    """Which column each box stands in, and where the columns are."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        self.boxes = {box.name: box for box in picture.boxes}
+        self.tops: dict[str, float] = {}  # of the rows
+        self.of: dict[str, int] = {}
+        self.columns: list[list[Box]] = []
+        self.before = 0  # how many columns come before the first step
+        self.timed = 0  # and how many steps and folds there are
+        self.side = _SIDE if picture.level != "rolled" else 2 * _SIDE  # with room for factors
+        self.head = _HEAD + (18.0 if any(box.lane for box in picture.boxes) else 0.0)
+        self.left: list[float] = []  # of the columns with their margins
+        self.right: list[float] = []
+
+    def place(self) -> None:
+        inside: dict[tuple[int, ...], list[Box]] = {}
+        for box in self.picture.boxes:
+            if box.fold is not None:
+                inside.setdefault((box.fold[0],), []).append(box)
+            elif box.step is not None:
+                inside.setdefault((box.step,), []).append(box)
+        times = [inside[key] for key in sorted(inside)]
+        totals = [box for box in self.picture.boxes if box.kind == "total"]
+        outside = [b for b in self.picture.boxes if b.fold is None and b.step is None and b.kind != "total"]
+        later = self._after(outside)
+        earlier = [box for box in outside if box.name not in later]
+        before = self._layers(earlier, backward=True) + ([totals] if totals else [])
+        after = self._layers([box for box in outside if box.name in later], backward=False)
+        self.before, self.timed = len(before), len(times)
+        self.columns = [*before, *times, *after]
+        self.of = {box.name: i for i, column in enumerate(self.columns) for box in column}
+        self._rows(times)
+        for column in after:
+            self._by_neighbours(column, backward=False)
+        for column in reversed(before):
+            self._by_neighbours(column, backward=True)
+        self._across()
+
+    def _after(self, outside: Iterable[Box]) -> set[str]:
+        """Return what is computed from steps of time; all that is computed, where there is no time."""
+        timed = {box.name for box in self.picture.boxes if box.step is not None or box.fold is not None}
+        if not timed:
+            return {box.name for box in outside}
+        readers: dict[str, list[str]] = {}
+        for arrow in self.picture.arrows:
+            readers.setdefault(arrow.tail, []).append(arrow.head)
+        found: set[str] = set()
+        waiting = list(timed)
+        while waiting:
+            for head in readers.get(waiting.pop(), ()):
+                if head not in timed and head not in found:
+                    found.add(head)
+                    waiting.append(head)
+        grown = True
+        while grown:  # what only such boxes read, such as the output layer's weights, stands beside them
+            grown = False
+            for box in outside:
+                heads = readers.get(box.name)
+                if box.name not in found and heads and all(head in found for head in heads):
+                    found.add(box.name)
+                    grown = True
+        return found
+
+    def _layers(self, boxes: list[Box], backward: bool) -> list[list[Box]]:
+        """Return boxes outside time by depth: as many arrows from where they come, or to where they lead."""
+        names = {box.name for box in boxes}
+        depth = dict.fromkeys((box.name for box in boxes), 0)
+        arrows = [arrow for arrow in self.picture.arrows if arrow.tail in names and arrow.head in names]
+        order = {box.name: i for i, box in enumerate(self.picture.boxes)}
+        arrows.sort(key=lambda arrow: order[arrow.head if not backward else arrow.tail], reverse=backward)
+        for arrow in arrows:
+            near, far = (arrow.head, arrow.tail) if backward else (arrow.tail, arrow.head)
+            depth[far] = max(depth[far], depth[near] + 1)
+        if not backward:  # a leaf stands right before its first reader
+            for box in reversed(boxes):
+                heads = [depth[arrow.head] for arrow in arrows if arrow.tail == box.name]
+                if heads and not any(arrow.head == box.name for arrow in arrows):
+                    depth[box.name] = max(min(heads) - 1, 0)
+        columns: list[list[Box]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
+        for box in boxes:
+            columns[depth[box.name]].append(box)
+        return columns[::-1] if backward else columns
+
+    def _rows(self, times: Sequence[list[Box]]) -> None:
+        heights: dict[str, float] = {}
+        for column in times:
+            for box in column:
+                if box.row is not None:
+                    heights[box.row] = max(heights.get(box.row, 0.0), box.height)
+        lanes = {box.row: box.lane for column in times for box in column}
+        y, lane = 0.0, None
+        for row in _merged([column for column in times if column[0].fold is None]):
+            if lanes[row] != lane:
+                y += 22.0 if lanes[row] and y else 0.0
+                lane = lanes[row]
+            self.tops[row] = y + heights[row] / 2
+            y += heights[row] + _PITCH
+        bottom = max(y - _PITCH, 0.0)
+        for column in times:
+            for box in column:
+                if box.fold is not None:
+                    box.y, box.height = bottom / 2, max(bottom, box.height)
+                    box.width = max(box.width, _FOLD)
+                elif box.row is not None:
+                    box.y = self.tops[box.row]
+
+    def _by_neighbours(self, column: list[Box], backward: bool) -> None:
+        """Put boxes outside time at the height of their neighbours on the side of time, one below the other."""
+        members = {box.name for box in column}
+        wanted: dict[str, list[float]] = {}
+        for arrow in self.picture.arrows:
+            ours, other = (arrow.tail, arrow.head) if backward else (arrow.head, arrow.tail)
+            row = arrow.head_row if backward else arrow.tail_row
+            if ours in members and other not in members:
+                y = self.tops[row] if row in self.tops else self.boxes[other].y
+                wanted.setdefault(ours, []).append(y)
+        centre = sum(map(sum, wanted.values())) / max(sum(map(len, wanted.values())), 1)
+        want = {box.name: sum(ys) / len(ys) if (ys := wanted.get(box.name)) else centre for box in column}
+        want |= {box.name: self.tops[box.row] for box in column if box.row in self.tops}
+        column.sort(key=lambda box: want[box.name])
+        floor = -math.inf
+        for box in column:
+            box.y = max(want[box.name], floor + box.height / 2)
+            floor = box.y + box.height / 2 + _PITCH
+        if not any(box.row in self.tops for box in column):
+            shift = sum(want[box.name] - box.y for box in column) / len(column)
+            for box in column:
+                box.y += shift
+
+    def _across(self) -> None:
+        x = 0.0
+        for i, column in enumerate(self.columns):
+            width = max(box.width for box in column)
+            steps = self.before <= i < self.before + self.timed and column[0].fold is None
+            side = self.side if steps else 0.0
+            self.left.append(x)
+            for box in column:
+                box.x = x + side + width / 2
+                if box.kind != "loss" and (steps or self.timed):
+                    box.width = width
+            x += width + 2 * side
+            self.right.append(x)
+            x += _GUTTER
+
+
+def _merged(columns: Sequence[list[Box]]) -> list[str]:
+    """Return the rows of all steps, the last computed first: one order for all."""
+    merged: list[str] = []
+    for column in sorted(columns, key=len, reverse=True):
+        after = len(merged)
+        for box in sorted(column, key=lambda box: -box.order):
+            row = box.row or box.name
+            if row in merged:
+                after = merged.index(row) + 1
+            else:
+                merged.insert(after if merged else 0, row)
+                after += 1
+    return merged
+
+
+class _Routes:
+    """The ways of the arrows."""
+
+    def __init__(self, picture: Picture, columns: _Columns) -> None:
+        self.picture = picture
+        self.columns = columns
+        self.boxes = columns.boxes
+        top = min((box.y - box.height / 2 for box in picture.boxes), default=0.0)
+        self.overhead = top - columns.head - 10
+        self.roof = top - columns.head  # below it lie all boxes, frames and arrows
+        self.lanes: dict[str, int] = {}  # of what goes round, by where it starts
+        self.busy = 0  # arrows that pass over everything
+
+    def draw(self) -> None:
+        within: dict[tuple[int, int], list[Arrow]] = {}
+        for arrow in self.picture.arrows:
+            tail, head = self.boxes[arrow.tail], self.boxes[arrow.head]
+            here, there = self.columns.of[arrow.tail], self.columns.of[arrow.head]
+            if arrow.loop:
+                arrow.points = self._round(arrow, tail, head, here)
+            elif here == there:
+                side = -1 if tail.kind in ("parameter", "input", "copy", "total") else 1
+                within.setdefault((here, side), []).append(arrow)
+            elif abs(there - here) == 1 or self._free(here, there, tail.y):
+                arrow.points = self._beside(arrow, tail, head, 1 if there > here else -1)
+            else:
+                arrow.points = self._over(arrow, tail, head, here, there)
+        for (column, side), arrows in within.items():
+            self._inside(arrows, column, side)
+
+    def _free(self, here: int, there: int, y: float) -> bool:
+        """Whether no box stands between two columns at a height."""
+        low, high = sorted((here, there))
+        return not any(
+            abs(box.y - y) < box.height / 2 + 4 for i in range(low + 1, high) for box in self.columns.columns[i]
+        )
+
+    def _beside(self, arrow: Arrow, tail: Box, head: Box, side: int) -> tuple[Point, ...]:
+        a = tail.x + side * tail.width / 2, self._y(tail, arrow.tail_row)
+        b = head.x - side * head.width / 2, self._y(head, arrow.head_row)
+        bend = max(min(abs(b[0] - a[0]) * 0.5, 60.0), 8.0)
+        return a, (a[0] + side * bend, a[1]), (b[0] - side * bend, b[1]), b
+
+    def _y(self, box: Box, row: str | None) -> float:
+        return self.columns.tops.get(row, box.y) if box.fold is not None and row is not None else box.y
+
+    def _inside(self, arrows: list[Arrow], column: int, side: int) -> None:
+        """Straight to the next box above; past others, along the side, the longer the further out."""
+        ranks = {box.name: rank for rank, box in enumerate(sorted(self.columns.columns[column], key=lambda b: b.y))}
+        spans = [abs(ranks[arrow.tail] - ranks[arrow.head]) for arrow in arrows]
+        longest = max(spans)
+        timed = self.columns.before <= column < self.columns.before + self.columns.timed
+        room = (self.columns.side if timed else _GUTTER * 0.8) - 6
+        for arrow, span in zip(arrows, spans, strict=True):
+            tail, head = self.boxes[arrow.tail], self.boxes[arrow.head]
+            up = 1 if head.y < tail.y else -1
+            if span == 1:
+                a = tail.x, tail.y - up * tail.height / 2
+                b = head.x, head.y + up * head.height / 2
+                arrow.points = a, _between(a, b, 1 / 3), _between(a, b, 2 / 3), b
+                continue
+            out = room * (0.35 + 0.65 * (span - 1) / max(longest - 1, 1)) * 4 / 3
+            a = tail.x + side * tail.width / 2, tail.y
+            b = head.x + side * head.width / 2, head.y + up * head.height * 0.3  # apart from what leaves it there
+            arrow.points = a, (a[0] + side * out, a[1]), (b[0] + side * out, b[1]), b
+
+    def _round(self, arrow: Arrow, tail: Box, head: Box, column: int) -> tuple[Point, ...]:
+        """Out of the cell's right side, back over it, and in on the left: into the next step."""
+        lane = self.lanes.setdefault(arrow.tail, len(self.lanes))
+        y = self.overhead - lane * _LANE
+        self.roof = min(self.roof, y)
+        out, back = self.columns.right[column] + 10 + lane * _LANE, self.columns.left[column] - 10 - lane * _LANE
+        a, b = (tail.x + tail.width / 2, tail.y), (head.x - head.width / 2, head.y)
+        arrow.text_at = self.columns.left[column] + text_width(arrow.text) / 2 + 2, head.y - 8
+        return _rounded([a, (out, a[1]), (out, y), (back, y), (back, b[1]), b])
+
+    def _over(self, arrow: Arrow, tail: Box, head: Box, here: int, there: int) -> tuple[Point, ...]:
+        """Out into the gutter, up, over everything, down and in."""
+        side = 1 if there > here else -1
+        self.busy += 1
+        y = self.overhead - (self.busy % 5) * _LANE
+        self.roof = min(self.roof, y)
+        a = tail.x + side * tail.width / 2, self._y(tail, arrow.tail_row)
+        b = head.x - side * head.width / 2, self._y(head, arrow.head_row)
+        out = (self.columns.right[here] + 12) if side > 0 else (self.columns.left[here] - 12)
+        back = (self.columns.left[there] - 14) if side > 0 else (self.columns.right[there] + 14)
+        return _rounded([a, (out, a[1]), (out, y), (back, y), (back, b[1]), b])
+
+
+def _between(a: Point, b: Point, share: float) -> Point:
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
+
+
+def _rounded(corners: list[Point]) -> tuple[Point, ...]:
+    """Return a polyline with round corners as a Bezier curve."""
+    points = [corners[0]]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        enter, leave = _towards(corner, before), _towards(corner, after)
+        points += [_between(points[-1], enter, 1 / 3), _between(points[-1], enter, 2 / 3), enter]
+        points += [_between(enter, corner, 0.6), _between(leave, corner, 0.6), leave]
+    last = corners[-1]
+    return (*points, _between(points[-1], last, 1 / 3), _between(points[-1], last, 2 / 3), last)
+
+
+def _towards(corner: Point, other: Point) -> Point:
+    distance = math.dist(corner, other)
+    return _between(corner, other, min(8.0, distance / 2) / distance if distance else 0.0)
+
+
+def _frames(picture: Picture, columns: _Columns) -> None:
+    """Draw a frame around every step, and within it around every layer and direction if there are several."""
+    columns_of_steps = columns.columns[columns.before : columns.before + columns.timed]
+    rows = [box for column in columns_of_steps for box in column]
+    if not rows:
+        return
+    top, bottom = _extent(rows)
+    head = columns.head
+    for i, column in enumerate(columns_of_steps, columns.before):
+        step = column[0].step
+        if step is None:
+            continue
+        x, width = columns.left[i], columns.right[i] - columns.left[i]
+        names = [box.name for box in column]
+        label = f"t = {step}" if picture.level != "rolled" else f"each of {len(picture.report.steps)} steps"
+        frame = Frame(f"t{step}", label, step, names, False, x, top - head, width, bottom - top + head + 8)
+        picture.frames.append(frame)
+        lanes: dict[str, list[Box]] = {}
+        for box in column:
+            lanes.setdefault(box.lane, []).append(box)
+        for lane, boxes in lanes.items():
+            if lane:
+                high, low = _extent(boxes)
+                name = f"t{step}_{lane.replace(', ', '_').replace(' ', '')}"
+                names = [box.name for box in boxes]
+                inner = Frame(name, lane, step, names, True, x + 4, high - 16, width - 8, low - high + 20)
+                picture.frames.append(inner)
+    totals = [box for box in picture.boxes if box.kind == "total"]
+    if totals:
+        high, low = _extent(totals)
+        i = columns.of[totals[0].name]
+        x, width = columns.left[i] - 8, columns.right[i] - columns.left[i] + 16
+        names = [box.name for box in totals]
+        picture.frames.append(
+            Frame("totals", "all steps", None, names, False, x, high - _HEAD, width, low - high + _HEAD + 8)
+        )
+
+
+def _extent(boxes: Iterable[Box]) -> tuple[float, float]:
+    boxes = list(boxes)
+    return min(box.y - box.height / 2 for box in boxes), max(box.y + box.height / 2 for box in boxes)
+
+
+def _flags(picture: Picture, columns: _Columns, roof: float) -> None:
+    rows = [box for column in columns.columns[columns.before : columns.before + columns.timed] for box in column]
+    for flag in picture.flags:
+        owner = next(box for box in rows if _holds(box, flag.step))
+        flag.x, flag.y = owner.x, roof - _FLAG
+        flag.foot = min(box.y - box.height / 2 for box in rows) - (columns.head if owner.fold is None else 0)
+
+
+def _holds(box: Box, step: int) -> bool:
+    return box.step == step or (box.fold is not None and box.fold[0] <= step <= box.fold[1])
+
+
+def _into_view(picture: Picture) -> None:
+    """Move everything so that the upper left corner of the picture is (0, 0)."""
+    spots = [(box.x - s * box.width / 2, box.y - s * box.height / 2) for box in picture.boxes for s in (-1, 1)]
+    spots += [point for arrow in picture.arrows for point in arrow.points]
+    for frame in picture.frames:
+        spots += [(frame.x, frame.y), (frame.x + frame.width, frame.y + frame.height)]
+    for flag in picture.flags:
+        half = text_width(flag.text) / 2
+        spots += [(flag.x - half, flag.y - 10), (flag.x + half, flag.y + 10)]
+    if not spots:
+        return
+    left, top = min(x for x, _ in spots) - 6, min(y for _, y in spots) - 6
+    picture.width = max(x for x, _ in spots) + 6 - left
+    picture.height = max(y for _, y in spots) + 6 - top
+    for box in picture.boxes:
+        box.x, box.y = box.x - left, box.y - top
+    for frame in picture.frames:
+        frame.x, frame.y = frame.x - left, frame.y - top
+    for flag in picture.flags:
+        flag.x, flag.y, flag.foot = flag.x - left, flag.y - top, flag.foot - top
+    for arrow in picture.arrows:
+        arrow.points = tuple((x - left, y - top) for x, y in arrow.points)
+        arrow.text_at = arrow.text_at[0] - left, arrow.text_at[1] - top

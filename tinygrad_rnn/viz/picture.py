@@ -1,0 +1,266 @@
+"""From a report to a picture: what is drawn at a level, which steps are shown and which are folded away."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import groupby
+
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow
+from tinygrad_rnn.flow.report import EXPLODED
+from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz.layout import place
+from tinygrad_rnn.viz.rolled import rolled
+from tinygrad_rnn.viz.scale import DECADES, look
+from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Picture
+
+LEVELS = ("rolled", "cell", "ops")
+#: With more nodes than this, gates and states are drawn alone unless asked otherwise.
+MOST_OPS = 150
+#: With more steps than the first number, only so many at the beginning and at the end are drawn unless asked otherwise.
+FOLDING = {"cell": (24, 3, 12), "ops": (12, 2, 5)}
+
+
+def picture(
+    report: FlowReport,
+    level: str | None = None,
+    window: tuple[int, int] | None = None,
+    decades: int = DECADES,
+) -> Picture:
+    """Return a report as a picture, laid out.
+
+    Args:
+        report: of `gradient_flow`.
+        level: "ops" for every operation, "cell" for named gates and states only, "rolled" for one step that stands for
+            all; by size unless given.
+        window: the steps A:B to draw, B not included; a long middle is folded unless given.
+        decades: how far below the reference the scale of colours reaches.
+
+    Raises:
+        InputError: an unknown level, a window without steps, or "rolled" without time.
+    """
+    if level is None:
+        named = any(node.label and node.op for node in report.nodes)
+        level = "cell" if len(report.nodes) > MOST_OPS and named else "ops"
+    if level not in LEVELS:
+        raise InputError(f"draw: the level {level!r} is unknown; use one of {', '.join(LEVELS)}")
+    folds = _folds(report, level, window)
+    if decades < 1:
+        raise InputError(f"draw: a scale of {decades} decades has no colours; use at least 1")
+    drawn = rolled(report, decades) if level == "rolled" else _Unrolled(report, level, folds, decades).picture()
+    place(drawn)
+    return drawn
+
+
+def _folds(report: FlowReport, level: str, window: tuple[int, int] | None) -> list[tuple[int, int]]:
+    """Return the first and last step of every stretch that is not drawn."""
+    steps = report.steps
+    if window is not None:
+        first, last = window
+        hidden = [step for step in steps if not first <= step < last]
+        if len(hidden) == len(steps):
+            there = f"steps {steps[0]}:{steps[-1] + 1}" if steps else "no steps of time"
+            raise InputError(f"draw: no step lies in {first}:{last}; the graph has {there}")
+    else:
+        most, head, tail = FOLDING.get(level, (math.inf, 0, 0))
+        hidden = list(steps[head:-tail]) if len(steps) > most else []
+    order = {step: i for i, step in enumerate(steps)}
+    stretches = [list(part) for _, part in groupby(hidden, key=lambda step: order[step] - hidden.index(step))]
+    return [(part[0], part[-1]) for part in stretches]
+
+
+class _Unrolled:
+    """Chooses the boxes, arrows and frames of the levels "cell" and "ops"."""
+
+    def __init__(self, report: FlowReport, level: str, folds: list[tuple[int, int]], decades: int) -> None:
+        self.report = report
+        self.level = level
+        self.reference = report.reference[1]
+        self.folds = folds
+        self.decades = decades
+        self.fold_of = {
+            step: i for i, (first, last) in enumerate(folds) for step in report.steps if first <= step <= last
+        }
+        self.order = {step: position for position, step in enumerate(report.steps)}
+        lanes = {words.lane(node) for node in report.nodes if node.step is not None and node.op is not None}
+        self.many_lanes = len(lanes) > 1
+        self.weights = {weight.node: weight for weight in report.weights.values()}
+        self.edges: tuple[EdgeFlow, ...] = report.edges
+        if level == "cell":
+            self.edges = tuple(link for link in report.links if not self._far_and_zero(link))
+        self.readers: dict[int, set[int | None]] = {}  # in which steps (None: outside) a node is read
+        for edge in self.edges:
+            self.readers.setdefault(edge.parent, set()).add(report.nodes[edge.child].step)
+        self.first: dict[tuple[int, int | None], int] = {}  # the first node that reads it, by step
+        for edge in report.edges:
+            key = edge.parent, report.nodes[edge.child].step
+            self.first[key] = min(edge.child, self.first.get(key, edge.child))
+        self.boxes: dict[str, Box] = {}
+        self.copies: dict[tuple[int, int], str] = {}  # of nodes outside time, by the step that reads them
+
+    def picture(self) -> Picture:
+        for fold, steps in enumerate(self.folds):
+            self._fold(fold, steps)
+        for i in self._visible():
+            if not self._repeated(i):
+                self._box(i)
+                continue
+            for step in sorted(step for step in self.readers[i] if step is not None):
+                if step not in self.fold_of:
+                    self._box(i, step)
+            if None in self.readers[i] or self.report.nodes[i].op is not None or i in self.weights:
+                self._box(i)
+        if self.level == "cell":
+            self._shares()
+        self._initial_states()
+        boxes, arrows = list(self.boxes.values()), self._arrows()
+        timed, flags = bool(self.report.steps), _flags(self.report)
+        return Picture(self.report, self.level, boxes, arrows, flags=flags, timed=timed, decades=self.decades)
+
+    # ---- boxes -------------------------------------------------------------------------------------------------
+
+    def _visible(self) -> list[int]:
+        if self.level == "ops":
+            return list(range(len(self.report.nodes)))
+        ends = {end for edge in self.edges for end in (edge.child, edge.parent)}
+        return sorted(ends | {len(self.report.nodes) - 1})
+
+    def _far_and_zero(self, link: EdgeFlow) -> bool:
+        """Whether nothing comes back from elsewhere: where steps are stacked and read singly, every step reads all."""
+        head, tail = self.report.nodes[link.child].step, self.report.nodes[link.parent].step
+        near = tail is None or (head is not None and abs(self.order[head] - self.order[tail]) <= 1)
+        return link.norm == 0 and not near
+
+    def _repeated(self, i: int) -> bool:
+        """Whether a node outside time is read in several steps: it is drawn in each, or lines would cover the rest."""
+        return self.report.nodes[i].step is None and len(self.readers.get(i, set()) - {None}) > 1
+
+    def _box(self, i: int, step: int | None = None) -> None:
+        """Draw a node, or its repetition in a step."""
+        node = self.report.nodes[i]
+        if node.step in self.fold_of:
+            return
+        weight = self.weights.get(i)
+        norm, what = node.norm, "gradient"
+        if step is not None and weight is not None and weight.per_step is not None:
+            norm, what = float(weight.per_step[self.order[step]]), "contribution of this step to the gradient"
+        is_root = i == len(self.report.nodes) - 1
+        kind = words.kind(node, is_root)
+        name = node.name
+        if step is not None:
+            kind = kind if kind == "parameter" else "copy"
+            name = self.copies[i, step] = self._free_name(f"t{step}_{node.name}")
+        elif kind == "parameter" and self._repeated(i):
+            kind, what = "total", "gradient, the sum over all steps"
+        at = node.step if step is None else step
+        computed = node.op is not None and step is None
+        reader = i if computed else self.first.get((i, at), i)
+        caption = words.caption(node, self.level, is_root)
+        seen = look(norm, node.requires_grad, self.reference, self.decades)
+        self.boxes[name] = Box(
+            name=name,
+            kind=kind,
+            node=i,
+            step=at,
+            caption=caption,
+            lines=tuple(words.label(node, caption, norm, seen).split("\n")),
+            norm=norm,
+            requires_grad=node.requires_grad,
+            tooltip=words.about(node, f"{what}: {words.size(norm, node.requires_grad)}"),
+            row=words.row(node) if at is not None or kind == "total" else None,
+            lane=words.lane(self.report.nodes[reader]) if self.many_lanes and at is not None else "",
+            order=i if computed else reader - 0.5,
+        )
+
+    def _shares(self) -> None:
+        """Draw what each step contributes to the parameters; what reads them is not drawn at this level."""
+        for i, weight in self.weights.items():
+            if weight.per_step is not None and len(self.report.steps) > 1:
+                self.readers[i] = set(self.report.steps)
+                for step in self.report.steps:
+                    if step not in self.fold_of:
+                        self._box(i, step)
+                self._box(i)
+
+    def _initial_states(self) -> None:
+        """Put data that one step alone reads, such as h0, beside the steps instead of into the frame of the first."""
+        rows = Counter(box.row for box in self.boxes.values() if box.step is not None)
+        if len(self.report.steps) - len(self.fold_of) > 1:
+            for box in self.boxes.values():
+                if box.kind == "input" and box.step is not None and rows[box.row] == 1:
+                    box.step = box.row = None
+                    box.lane = ""
+
+    def _free_name(self, name: str) -> str:
+        taken = {node.name for node in self.report.nodes}
+        while name in taken:
+            name += "_copy"
+        return name
+
+    def _fold(self, fold: int, steps: tuple[int, int]) -> None:
+        lines = words.folded(self.report, *steps)
+        state = next((state for state in self.report.cell if steps[1] in state.steps), None)
+        norm = None if state is None else float(state.norms[state.steps.index(steps[1])])
+        self.boxes[f"fold{fold}"] = Box(
+            name=f"fold{fold}",
+            kind="fold",
+            node=None,
+            step=None,
+            caption=lines[0],
+            lines=tuple(lines),
+            norm=norm,
+            requires_grad=True,
+            tooltip="\n".join(lines),
+            fold=steps,
+        )
+
+    # ---- arrows ------------------------------------------------------------------------------------------------
+
+    def _arrows(self) -> list[Arrow]:
+        """Return the arrows; several between a fold and a box become one, whose size is theirs together."""
+        found: dict[tuple[str, str, str | None, str | None], list[EdgeFlow]] = {}
+        for edge in self.edges:
+            child, parent = self.report.nodes[edge.child], self.report.nodes[edge.parent]
+            head, head_row = self._end(child, child.step, child.name)
+            if self._repeated(edge.parent) and child.step is not None:
+                name = self.copies.get((edge.parent, child.step), "")
+                tail, tail_row = self._end(parent, child.step, name)
+            else:
+                tail, tail_row = self._end(parent, parent.step, parent.name)
+            if tail != head:
+                found.setdefault((tail, head, tail_row, head_row), []).append(edge)
+        return [self._arrow(*ends, edges) for ends, edges in found.items()]
+
+    def _end(self, node: NodeFlow, step: int | None, name: str) -> tuple[str, str | None]:
+        """Return the box at the end of an arrow, and the row if it is a fold."""
+        return (f"fold{self.fold_of[step]}", words.row(node)) if step in self.fold_of else (name, None)
+
+    def _arrow(
+        self, tail: str, head: str, tail_row: str | None, head_row: str | None, edges: list[EdgeFlow]
+    ) -> Arrow:
+        norms = [edge.norm for edge in edges if edge.norm is not None]
+        required = any(edge.requires_grad for edge in edges)
+        norm = (norms[0] if len(norms) == 1 else math.hypot(*norms)) if norms else None
+        what = "message" if len(edges) == 1 else f"{len(edges)} messages"
+        text = f"{what} from {head} to {tail}: {words.size(norm, required)}"
+        return Arrow(tail, head, norm, required, text, tail_row=tail_row, head_row=head_row)
+
+
+def _flags(report: FlowReport) -> list[Flag]:
+    """Mark the step at which the cell's gradient has vanished, or exploded."""
+    flags = []
+    horizon = report.horizon
+    for state in report.cell:
+        if report.verdict == "vanishes" and horizon is not None and horizon.state == state.kind:
+            assert horizon.steps is not None
+            text = f"vanished: ‖∂L/∂{state.kind}‖ < {horizon.threshold:g} of ‖∂L/∂{state.kind}_T‖"
+            flags.append(Flag(text, _step_at(state, horizon.steps)))
+        elif report.verdict == "explodes" and state.explodes_at is not None:
+            text = f"exploded: ‖∂L/∂{state.kind}‖ > {EXPLODED:g} ‖∂L/∂{state.kind}_T‖"
+            flags.append(Flag(text, _step_at(state, state.explodes_at)))
+    return flags[:1]
+
+
+def _step_at(state: StateFlow, lag: int) -> int:
+    return state.steps[lag] if state.direction == "reverse" else state.steps[-1 - lag]

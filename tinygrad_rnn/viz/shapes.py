@@ -1,0 +1,98 @@
+"""What a picture is made of: boxes, arrows and frames. `picture.py` chooses them, `layout.py` gives them places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.viz.scale import DECADES
+
+Point = tuple[float, float]
+
+
+@dataclass
+class Box:
+    """A node of the graph, or what stands for several.
+
+    Coordinates are in points, y grows downwards; (x, y) is the centre.
+    """
+
+    name: str  # unique
+    kind: str  # "op", "state", "gate", "parameter", "total", "copy", "input", "loss" or "fold"
+    node: int | None  # its position in the report; None for a fold
+    step: int | None  # of time; None outside, and for a fold
+    caption: str
+    lines: tuple[str, ...]
+    norm: float | None
+    requires_grad: bool
+    tooltip: str
+    row: str | None = None  # boxes of different steps with the same row play the same part
+    lane: str = ""  # layer and direction, if there are several
+    order: float = 0.0  # when it is computed
+    fold: tuple[int, int] | None = None  # the first and the last step that a fold stands for
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclass
+class Arrow:
+    """A value on its way to where it is read; its size is that of the message that comes back.
+
+    `points` are the control points of a Bezier curve from tail to head: the first, then three per piece.
+    """
+
+    tail: str
+    head: str
+    norm: float | None
+    requires_grad: bool
+    tooltip: str
+    text: str = ""
+    loop: bool = False  # leads from one step into the next of the same drawn cell
+    tail_row: str | None = None  # where it leaves a fold
+    head_row: str | None = None  # and where it enters one
+    points: tuple[Point, ...] = ()
+    text_at: Point = (0.0, 0.0)
+
+
+@dataclass
+class Frame:
+    """A rectangle around boxes that belong together; (x, y) is its upper left corner."""
+
+    name: str
+    label: str
+    step: int | None
+    boxes: list[str]
+    inner: bool = False  # lies inside the frame of its step
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclass
+class Flag:
+    """A mark above a step, with a pole down to its frame: where the gradient vanishes or explodes."""
+
+    text: str
+    step: int
+    x: float = 0.0
+    y: float = 0.0  # of the text's centre; the pole ends at `foot`
+    foot: float = 0.0
+
+
+@dataclass
+class Picture:
+    """A report as a picture, laid out; `timed` tells whether it has an axis of time."""
+
+    report: FlowReport
+    level: str
+    boxes: list[Box] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    timed: bool = False
+    decades: int = DECADES  # of the scale of colours
+    width: float = 0.0
+    height: float = 0.0
