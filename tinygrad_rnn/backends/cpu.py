@@ -51,6 +51,7 @@ __all__ = [
     "getitem",
     "matmul",
     "name",
+    "norm",
     "permute",
     "put_slices",
     "random",
@@ -88,6 +89,7 @@ _unary, _binary, _rows, _where = Loops("unary"), Loops("binary"), Loops("rows"),
 _reduce_rows, _reduce_columns = Loops("reduce_rows"), Loops("reduce_columns")
 _add_into = Loops("add_into")
 _scatter_add, _all_finite, _random = Loops("scatter_add"), Loops("all_finite"), Loops("random")
+_norm = Loops("norm")
 
 
 # ---- elementwise -------------------------------------------------------------------------------------------
@@ -305,6 +307,12 @@ def all_finite(x: Array) -> bool:
     """Return whether no element is NaN or infinite."""
     loop = _all_finite["sub", x.dtype]
     return True if loop is None else loop(x.ravel())
+
+
+def norm(x: Array) -> float:
+    """Return the L2 norm, added up in float64; squares that overflow or underflow do no harm."""
+    loop = _norm["mul", x.dtype]
+    return reference.norm(x) if loop is None else loop(x.ravel("K"))
 
 
 # ---- random numbers ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import dtypes
+from tinygrad_rnn.backends import kernels
 
 name = "reference"
 device = "cpu"
@@ -81,7 +82,7 @@ REDUCE: dict[str, Any] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 def unary(kernel: str, x: Array) -> Array:
     """Apply a function of one argument to every element; the dtype stays."""
     with np.errstate(all="ignore"):
-        return np.asarray(UNARY[kernel](x), dtype=x.dtype)
+        return np.asarray(kernels.called(kernel, UNARY, "unary")(x), dtype=x.dtype)
 
 
 def binary(kernel: str, a: Array, b: Array) -> Array:
@@ -91,7 +92,7 @@ def binary(kernel: str, a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
         if kernel in COMPARE:
             return np.asarray(COMPARE[kernel](a, b))
-        return np.asarray(BINARY[kernel](a, b), dtype=dtype)
+        return np.asarray(kernels.called(kernel, BINARY | COMPARE, "binary")(a, b), dtype=dtype)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
@@ -112,7 +113,8 @@ def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
     """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
     dtype = dtypes.int64 if kernel == "sum" and x.dtype == dtypes.bool_ else x.dtype
     with np.errstate(all="ignore"):
-        return np.asarray(REDUCE[kernel].reduce(x, axis=axes, dtype=dtype, keepdims=keepdims))
+        combine = kernels.called(kernel, REDUCE, "reduce")
+        return np.asarray(combine.reduce(x, axis=axes, dtype=dtype, keepdims=keepdims))
 
 
 def argmax(x: Array, axis: int, keepdims: bool) -> Array:
@@ -216,6 +218,15 @@ def to_numpy(array: Array) -> Array:
 def all_finite(x: Array) -> bool:
     """Return whether no element is NaN or infinite."""
     return bool(np.isfinite(x).all())
+
+
+def norm(x: Array) -> float:
+    """Return the L2 norm, added up in float64; squares that overflow or underflow do no harm."""
+    largest = float(np.abs(x).max(initial=0))
+    if largest == 0 or not np.isfinite(largest):
+        return largest
+    scaled = x.ravel().astype(np.float64) / largest
+    return largest * float(np.sqrt(np.dot(scaled, scaled)))
 
 
 # ---- random numbers --------------------------------------------------------------------------------------------

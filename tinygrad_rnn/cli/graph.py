@@ -17,28 +17,42 @@ from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe,
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.engine.creation import manual_seed
-from tinygrad_rnn.errors import MissingToolError
-from tinygrad_rnn.train import Measurement, SequenceModel, evaluate, fit, measure, parse_cell
+from tinygrad_rnn.errors import InputError, MissingToolError
+from tinygrad_rnn.train import (
+    Measurement,
+    SequenceModel,
+    backward_graph_of,
+    evaluate,
+    fit,
+    measure,
+    parse_cell,
+)
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
 
-DEFAULT_FORMATS = ("dot", "svg")
+DEFAULT_FORMATS = ("dot", "svg", "html")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn graph --help`."""
+    _take_window(options)
     corpus = corpus_of(options)
     task = make_task(options, corpus)
     cells = tuple(dict.fromkeys(options.cell or CELLS))
     check_memory(options, task, cells)
     folder = Path(options.out)
     pictures = _pictures(options.format)
-    names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(pictures)]
-    writable_folder(folder, "--out", names)
+    html = "html" in (options.format or DEFAULT_FORMATS)
+    stems = [stem for cell in cells for stem in _stems(cell)]
+    names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
+    if options.backward:
+        names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
+    writable_folder(folder, "--out", [*names, *(STEPPERS.values() if html else ())])
     describe(corpus, task)
     with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
         results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures)]
+    pages = _write_pages(results, folder, options) if html else []
     if options.json:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
     else:
@@ -46,12 +60,48 @@ def run(options: argparse.Namespace) -> int:
         print("\nwritten:")
         for result in results:
             print(f"  {result.stem}.{{{','.join(result.kinds)}}}")
+            if options.backward:
+                print(f"  {result.stem}.backward.{{{','.join(('dot', *pictures))}}}")
+        for page in pages:
+            print(f"  {page}")
     return 0
+
+
+def _take_window(options: argparse.Namespace) -> None:
+    """Take --steps A:B apart, and refuse a window that shows nothing."""
+    if isinstance(options.steps, tuple):
+        if options.window is not None and options.window != options.steps:
+            raise InputError(f"--steps {options.steps[0]}:{options.steps[1]} is a window already; leave --window out")
+        options.window = options.steps
+        options.steps = options.window[1]
+    if options.window is not None and options.window[0] >= options.steps:
+        first, last = options.window
+        raise InputError(f"--window {first}:{last} lies behind the last of {options.steps} steps, {options.steps - 1}")
+
+
+def _write_pages(results: list[Result], folder: Path, options: argparse.Namespace) -> list[Path]:
+    """Write a page that steps through all cells side by side, as they were before training and after."""
+    pages = []
+    for when in dict.fromkeys(result.when for result in results):
+        panels = {_title(result.cell): result.measurement.report for result in results if result.when == when}
+        path = folder / STEPPERS[when]
+        level = options.level if options.level != "rolled" else "cell"
+        viz.write_page(path, panels, title=f"Backpropagation through time: {when}", level=level, window=options.window)
+        pages.append(path)
+    return pages
+
+
+def _title(cell: str) -> str:
+    return parse_cell(cell).title
+
+
+#: The pages that step through all cells, by when they were measured.
+STEPPERS = {"initial": "stepper.init.html", "trained": "stepper.html", "untrained": "stepper.html"}
 
 
 def _pictures(asked: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return the formats to render: those asked for, or SVG if anything here can render it."""
-    formats = tuple(name for name in asked or DEFAULT_FORMATS if name != "dot")
+    formats = tuple(name for name in asked or DEFAULT_FORMATS if name not in ("dot", "html"))
     with tempfile.TemporaryDirectory() as folder:
         try:
             for name in formats:  # a picture of nothing tells now, and not after training, whether it can be done
@@ -88,18 +138,31 @@ def _measured(
             with training_progress(cell, options.train, task.unit) as advance:
                 for update in fit(model, task, optimizer, options.train, options.batch, options.seed):
                     advance(update.loss)
-        measurement = measure(model.converted(options.dtype), task, options.batch, options.seed)
+        measurement = measure(model.converted(options.dtype), task, options.batch, options.seed, statistics=True)
         missing = _write(measurement, when, folder / stem, options, pictures)
+        if options.backward:
+            _draw_backward(model.converted(options.dtype), task, when, folder / stem, options, pictures)
         loss = evaluate(model, task, options.batch, options.seed)
         yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing))
+
+
+def _draw_backward(
+    model: SequenceModel, task: AnyTask, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
+) -> None:
+    """Draw the graph of the backward pass; it has no named gates, so every operation is drawn."""
+    graph = backward_graph_of(model, task, options.batch, options.seed)
+    title = f"The backward pass: {_title(model.cell_name)}, {when}"
+    dot = viz.dot_source(graph, "ops", title, options.window, options.decades)
+    for kind in ("dot", *pictures):
+        viz.render(dot, f"{stem}.backward.{kind}", kind)
 
 
 def _write(
     measurement: Measurement, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
 ) -> set[str]:
     """Write everything about one measurement, pictures last; return the kinds of pictures that could not be drawn."""
-    title = f"Gradient flow through time: {parse_cell(measurement.settings['cell']).title}, {when}"
-    dot = viz.dot_source(measurement.report, level=options.level, title=title)
+    title = f"Gradient flow through time: {_title(measurement.settings['cell'])}, {when}"
+    dot = viz.dot_source(measurement.report, options.level, title, options.window, options.decades)
     viz.render(dot, f"{stem}.dot", "dot")
     text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
     serialization.write_whole(Path(f"{stem}.flow.json"), text.encode())

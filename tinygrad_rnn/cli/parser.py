@@ -14,8 +14,8 @@ from tinygrad_rnn.train.cells import OPTIONS, parse_cell
 #: Measured unless others are asked for.
 CELLS = ("rnn", "lstm", "gru")
 TASKS = ("text", "adding")
-FORMATS = ("svg", "dot", "png", "pdf")
-LEVELS = ("cell", "ops")
+FORMATS = ("svg", "dot", "png", "pdf", "html")
+LEVELS = ("rolled", "cell", "ops")
 DTYPES = ("float32", "float64")
 
 #: Of training, unless it is given.
@@ -75,14 +75,19 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     # A repeated option would append to its default, so the default is applied by the command.
     cell_help = f"a cell to measure; may be repeated (default: {', '.join(CELLS)}); {CELLS_HELP}"
     graph.add_argument("--cell", action="append", type=cell, metavar="CELL", help=cell_help)
-    _add_problem(graph, steps=40)
+    _add_problem(graph, steps=40, windows=True)
     _add_model(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
     _option(graph, "--train", 250, "updates between the measurements", type=whole_number, metavar="N")
     _add_seed(graph)
-    _option(graph, "--level", "cell", "draw gates and states, or every operation", choices=LEVELS)
-    format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg)"
+    level_help = "draw one step for all, gates and states of every step, or every operation"
+    _option(graph, "--level", "cell", level_help, choices=LEVELS)
+    window_help = "draw the steps A to B-1 only (default: all, with a long middle folded)"
+    graph.add_argument("--window", type=window, metavar="A:B", help=window_help)
+    _option(graph, "--decades", 12, "how far down the colours reach", type=positive_int, metavar="N")
+    graph.add_argument("--backward", action="store_true", help="also draw the graph of the backward pass itself")
+    format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg,html); html steps through them"
     graph.add_argument("--format", type=formats, metavar="LIST", help=format_help)
     _option(graph, "--out", "build/graph", "folder for the files", metavar="DIR")
     graph.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
@@ -136,10 +141,14 @@ def _option(parser: Parser, name: str, default: object, help: str, **rest: Any) 
     parser.add_argument(name, default=default, help=f"{help} (default: {default})", **rest)
 
 
-def _add_problem(parser: Parser, steps: int) -> None:
+def _add_problem(parser: Parser, steps: int, windows: bool = False) -> None:
     _option(parser, "--task", "text", "what to learn", choices=TASKS)
     parser.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: Python's language reference)")
-    _option(parser, "--steps", steps, "length of a sequence", type=positive_int, metavar="T")
+    if windows:
+        steps_help = "length of a sequence; A:B is short for a length of B and --window A:B"
+        _option(parser, "--steps", steps, steps_help, type=steps_or_window, metavar="T")
+    else:
+        _option(parser, "--steps", steps, "length of a sequence", type=positive_int, metavar="T")
 
 
 def _add_model(parser: Parser) -> None:
@@ -182,6 +191,19 @@ def cell(text: str) -> str:
         return parse_cell(text).text
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def window(text: str) -> tuple[int, int]:
+    """Return the bounds of a stretch of steps given as "A:B"."""
+    first, colon, last = text.partition(":")
+    if not colon or not first.isdecimal() or not last.isdecimal() or not int(first) < int(last) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stretch of steps A:B with A < B, such as 90:100")
+    return int(first), int(last)
+
+
+def steps_or_window(text: str) -> float | tuple[int, int]:
+    """Return a number of steps, or the bounds of a stretch of them."""
+    return window(text) if ":" in text else positive_int(text)
 
 
 def formats(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -47,6 +47,9 @@ class Tensor:
     __slots__ = ("__weakref__", "_data", "_index", "_node")
     __array_ufunc__ = None  # np.ones(2) * t asks t.__rmul__ instead of leaving the graph
     __hash__ = object.__hash__  # identity, although == compares elements
+
+    #: Set by viz when it is imported: the graph behind a tensor as SVG, or None; this floor cannot draw.
+    shown_as: ClassVar[Callable[[Tensor], str | None] | None] = None
 
     _node: Node
     _index: int
@@ -156,6 +159,9 @@ class Tensor:
         elif self.requires_grad:
             extra += ", requires_grad=True"
         return f"tensor({text}{extra})"
+
+    def _repr_svg_(self) -> str | None:
+        return None if Tensor.shown_as is None else Tensor.shown_as(self)
 
     # ---- values ------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Gradient flow as numbers; the definitions are in `report.py`, the measuring in `measure.py`."""
 
+from tinygrad_rnn.flow.backward import BackwardReport, backward_graph
 from tinygrad_rnn.flow.jacobians import JacobianReport, elman_bound, state_jacobians
 from tinygrad_rnn.flow.maps import FlowMap, flow_map
 from tinygrad_rnn.flow.measure import gradient_flow, grads_at_hand
@@ -7,7 +8,7 @@ from tinygrad_rnn.flow.paths import CarryFlow, FactorFlow, GateFlow, PathFlow
 from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, Horizon, NodeFlow, StateFlow, Statistics, WeightFlow
 
 __all__ = [
-    "CarryFlow", "EdgeFlow", "FactorFlow", "FlowMap", "FlowReport", "GateFlow", "Horizon", "JacobianReport", "NodeFlow",
-    "PathFlow", "StateFlow", "Statistics", "WeightFlow", "elman_bound", "flow_map", "gradient_flow", "grads_at_hand",
+    "BackwardReport", "CarryFlow", "EdgeFlow", "FactorFlow", "FlowMap", "FlowReport", "GateFlow", "Horizon", "JacobianReport", "NodeFlow",
+    "PathFlow", "StateFlow", "Statistics", "WeightFlow", "backward_graph", "elman_bound", "flow_map", "gradient_flow", "grads_at_hand",
     "state_jacobians",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from tinygrad_rnn.engine.graph import Edge, Node, grad_mode, step_of
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.lanes import Lane, choose_lane, lanes_behind
-from tinygrad_rnn.flow.survey import STATE_KINDS, label_of
+from tinygrad_rnn.flow.survey import STATE_KINDS
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,8 @@ def _must_not_mix(walker: _Walker, states: list[list[Edge]], shape: tuple[int, .
     seed = np.zeros(shape, walker.dtype)
     seed[0] = 1.0
     for edges in states:
-        if any(grad[1:].any() for _, _, grad in walker.collected(edges[1:], seed)):
+        others = [grad[1:] for _, _, grad in walker.collected(edges[1:], seed)]
+        if any((np.isfinite(grad) & (grad != 0)).any() for grad in others):  # 0 times infinity is no sign of mixing
             raise GraphError(
                 f"state_jacobians: the examples mix: the first axis of a state of shape {shape} must be that of the "
                 "examples, (B, H) or (H,), and no step may compute across it"
@@ -241,13 +242,11 @@ class _Walker:
         self._place = {edge: i for edges in states for i, edge in enumerate(edges)}
         self._position = {step: i for i, step in enumerate(steps)}
         #: the nodes between the states, youngest first, and what becomes of the message to each of their inputs
-        self._nodes: list[tuple[Node, tuple[str, ...]]] = []
+        self._fates: dict[Node, tuple[str, ...]] = {}
         self._left_out: set[str] = set()
         self._find_nodes(topological({node for edges in states for node, _ in edges}))
-        self.notes = tuple(
-            f"{what}: the Jacobians leave out what goes that way" for what in sorted(self._left_out)
-        )
-        if len(steps) > 1 and not any("collect" in fates for _, fates in self._nodes):
+        self.notes = tuple(f"{what}: the Jacobians leave out what goes that way" for what in sorted(self._left_out))
+        if len(steps) > 1 and not any("collect" in fates for fates in self._fates.values()):
             raise GraphError(
                 "state_jacobians: no step reads the named state of the step before; name the very tensor that the "
                 "next step reads, h = f(h).named('h')" + "".join(f" ({what})" for what in sorted(self._left_out))
@@ -256,18 +255,17 @@ class _Walker:
     def _find_nodes(self, order: Iterable[Node]) -> None:
         """Sort out which nodes lie between a state and the one before, and which messages end where."""
         depends: set[Node] = set()  # on a state of this lane, in whatever step
-        between: set[Node] = set()
+        between: dict[Node, tuple[str, ...]] = {}
         for node in order:
             edges = node._edges()
             if any(edge in self._place or edge[0] in depends for edge in edges):
                 depends.add(node)
                 fates = tuple([self._fate(node, edge, depends, between) for edge in edges])
                 if any(fates):
-                    between.add(node)
-                    self._nodes.append((node, fates))
-        self._nodes.reverse()
+                    between[node] = fates
+        self._fates = dict(reversed(between.items()))
 
-    def _fate(self, child: Node, edge: Edge, depends: set[Node], between: set[Node]) -> str:
+    def _fate(self, child: Node, edge: Edge, depends: set[Node], between: Container[Node]) -> str:
         """Return "collect", "pass" or "" for a message: end at the state before, go on, or be of no use."""
         parent = edge[0]
         here, there = step_of(child.scope), step_of(parent.scope)
@@ -280,7 +278,7 @@ class _Walker:
         elif there is None:
             return "pass" if parent in between else ""
         elif parent in depends:
-            name = label_of(parent)
+            name = parent.name_of(edge[1])
             self._left_out.add(f"steps also read {name if name else f'an unnamed {parent.op.name}'} of other steps")
         return ""
 
@@ -292,16 +290,18 @@ class _Walker:
             sums.add(edge, start)
 
         def receive(edge: Edge, message: Message, position: int) -> None:
-            fate = fates[position]
+            fate = self._fates[node][position]
             if fate == "pass":
                 sums.add(edge, message)
             elif fate == "collect":
                 arrived.add(edge, message)
 
         with grad_mode(False):
-            for node, fates in self._nodes:
+            for node in self._fates:
                 grads = [sums.pop((node, index)) for index in range(len(node.outputs))]
                 if any(grad is not None for grad in grads):
                     send(node, grads, receive, dense=False)
-        totals = [(i, part, arrived.pop(edge)) for part, edges in enumerate(self.states) for i, edge in enumerate(edges)]
+        totals = [
+            (i, part, arrived.pop(edge)) for part, edges in enumerate(self.states) for i, edge in enumerate(edges)
+        ]
         return [(place, part, total.numpy()) for place, part, total in totals if total is not None]

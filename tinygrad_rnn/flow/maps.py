@@ -22,9 +22,8 @@ class FlowMap:
     Attributes:
         kind: of the states: "h", or "c" if no h has a name.
         layer, direction: which states these are: those of the last layer.
-        steps: T steps in the order they were taken; row i is about the loss of steps[i], column j about the state of
-            steps[j].
-        norms: (T, T), sqrt(mean_b ||dl_tau,b/dk_t||^2); nan for states that come after the loss.
+        steps: T steps, ascending; row i is about the loss of steps[i], column j about the state of steps[j].
+        norms: (T, T), sqrt(mean_b ||dl_tau,b/dk_t||^2); nan for the states of steps that are taken after step tau.
     """
 
     kind: str
@@ -38,8 +37,8 @@ def flow_map(losses: Sequence[Tensor]) -> FlowMap:
     """Measure how far back the loss of every step reaches, in one walk for each over a graph that stays as it was.
 
     Args:
-        losses: the losses l_tau of the B examples at each step tau, T tensors (B,), in the order of the sequence.
-            Examples must not mix.
+        losses: the losses l_tau of the B examples at each step tau: T tensors (B,) in the order of the sequence,
+            whatever the direction in which it is read. Examples must not mix.
 
     Raises:
         InputError: no sequence of tensors.
@@ -68,15 +67,20 @@ def flow_map(losses: Sequence[Tensor]) -> FlowMap:
                 f"flow_map: loss {step} does not require grad, so no gradient flows; create the parameters with "
                 "requires_grad=True, and compute outside no_grad()"
             )
-    lane = choose_lane(lanes_behind([loss._node for loss in losses]), None, reverse=False, purpose="flow_map")
+    lanes = lanes_behind([loss._node for loss in losses])
+    backward = all(lane.direction == "reverse" for lane in lanes)
+    lane = choose_lane(lanes, None, backward, "flow_map")
     kind, states = min(lane.states.items(), key=lambda item: item[0] != "h")
-    steps = tuple(states)
+    steps = tuple(sorted(states))
     if len(losses) != len(steps):
-        raise ShapeError(f"flow_map: {len(losses)} losses for {len(steps)} steps with a named {kind}; pass one for each")
+        raise ShapeError(
+            f"flow_map: {len(losses)} losses for {len(steps)} steps with a named {kind}; pass one for each"
+        )
     norms = np.full((len(steps), len(steps)), np.nan)
     for row, loss in enumerate(losses):
-        earlier = [states[step] for step in steps[: row + 1]]
-        found = dict(walk([loss._edge], [loss._like(1.0)], hooks=False, wanted=set(earlier)))
-        for column, edge in enumerate(earlier):
+        columns = range(row, len(steps)) if lane.direction == "reverse" else range(row + 1)
+        reached = {column: states[steps[column]] for column in columns}
+        found = dict(walk([loss._edge], [loss._like(1.0)], hooks=False, wanted=set(reached.values())))
+        for column, edge in reached.items():
             norms[row, column] = norm(found[edge].numpy()) / math.sqrt(loss.size) if edge in found else 0.0
     return FlowMap(kind, lane.layer, lane.direction, steps, norms)

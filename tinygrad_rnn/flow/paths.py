@@ -96,15 +96,17 @@ def gates_of(report: FlowReport) -> tuple[GateFlow, ...]:
     for (scope, label), by_step in found.items():
         steps = tuple(sorted(by_step))
         values = [by_step[step].values for step in steps]
-        inner = by_step[steps[0]].scope[len(before_step(by_step[steps[0]].scope)) + 1 :]
-        words = [word for word, index in inner if index is None and word != "reverse"]
-        flows.append(
-            GateFlow(
-                label, words[-1] if words else label, layer_of(scope), _direction(report, scope), scope, steps,
-                *(np.array([getattr(v, what) for v in values]) for what in ("mean", "low", "high")),
-            )  # fmt: skip
-        )
+        mean, low, high = (np.array([getattr(v, what) for v in values]) for what in ("mean", "low", "high"))
+        name = _innermost(by_step[steps[0]].scope) or label
+        layer, direction = layer_of(scope), _direction(report, scope)
+        flows.append(GateFlow(label, name, layer, direction, scope, steps, mean, low, high))
     return tuple(flows)
+
+
+def _innermost(place: Scope) -> str | None:
+    """Return the innermost scope inside the step that has a name of its own, such as "forget_gate"."""
+    inside = place[len(before_step(place)) + 1 :]
+    return next((word for word, index in reversed(inside) if index is None and word != "reverse"), None)
 
 
 def paths_of(report: FlowReport) -> tuple[PathFlow, ...]:
@@ -112,19 +114,18 @@ def paths_of(report: FlowReport) -> tuple[PathFlow, ...]:
     found: dict[tuple[Scope, str, str], dict[int, float]] = {}
     for link in report.links:
         child, parent = report.nodes[link.child], report.nodes[link.parent]
-        if link.norm is None or not child.label or not _is_state(parent) or None in (child.step, parent.step):
+        if link.norm is None or not child.label or not _is_state(parent) or child.step is None or parent.step is None:
             continue
         scope = lane_of(parent.scope)
         behind = 1 if _direction(report, scope) == "reverse" else -1
         if lane_of(child.scope) == scope and parent.step == child.step + behind:
-            found.setdefault((scope, child.label, parent.label), {})[child.step] = link.norm
-    return tuple(
-        PathFlow(
-            child, parent, layer_of(scope), _direction(report, scope), scope, steps := tuple(sorted(norms)),
-            np.array([norms[step] for step in steps]),
-        )  # fmt: skip
-        for (scope, child, parent), norms in found.items()
-    )
+            found.setdefault((scope, child.label, str(parent.label)), {})[child.step] = link.norm
+    flows = []
+    for (scope, label, kind), norms in found.items():
+        steps = tuple(sorted(norms))
+        sizes = np.array([norms[step] for step in steps])
+        flows.append(PathFlow(label, kind, layer_of(scope), _direction(report, scope), scope, steps, sizes))
+    return tuple(flows)
 
 
 def factors_of(report: FlowReport) -> tuple[FactorFlow, ...]:

@@ -11,9 +11,10 @@ Parameters are the leaves that require grad; what is computed from them alone (W
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -136,9 +137,12 @@ class Horizon:
     steps: int | None  # None: nowhere below the threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FlowReport:
-    """The gradient flow of one graph."""
+    """The gradient flow of one graph: plain numbers, with no way back to the graph."""
+
+    #: Set by viz when it is imported: a report as HTML, for notebooks; this floor cannot draw.
+    shown_as: ClassVar[Callable[[FlowReport], str] | None] = None
 
     batch: int  # B
     loss: float  # L
@@ -152,6 +156,14 @@ class FlowReport:
     threshold: float
     notes: tuple[str, ...]  # what the graph lacks for a full report
     carries: tuple[CarryFlow, ...] = ()  # what the multiplicative paths alone would carry; () without statistics
+
+    def __repr__(self) -> str:
+        horizon = self.horizon
+        found = f"verdict={self.verdict!r}, horizon={horizon.steps} ({horizon.state})" if horizon else "no states"
+        return f"FlowReport({len(self.steps)} steps, batch={self.batch}, loss={self.loss:.4g}, {found})"
+
+    def _repr_html_(self) -> str | None:
+        return None if FlowReport.shown_as is None else FlowReport.shown_as(self)
 
     def node(self, name: str) -> NodeFlow:
         """Return a node by its name."""

@@ -1,9 +1,15 @@
-"""A look over a graph before it is measured, listed or drawn: its nodes in order, their names, steps and roles."""
+"""A look over a graph before it is measured, listed or drawn: its nodes in order, their names, steps and roles.
+
+What is found out is kept as plain facts by position, so that a report keeps neither nodes nor arrays alive, and still
+works after backward() has freed the graph.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
+from operator import attrgetter
 
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.graph import Edge, Node, Scope, step_of
@@ -19,109 +25,263 @@ MOVEMENT = frozenset(
 STATE_KINDS = ("h", "c")
 
 
-class Survey:
-    """The graph that leads to one node.
+#: One input of a node that is no Python number: which input it is, the position of the node it comes from, and which
+#: output of that node.
+Input = tuple[int, int, int]
+
+
+class Entry:
+    """What is kept of one node.
 
     Attributes:
-        nodes: all nodes but Python numbers, each after its parents, in an order that is the same in every run.
-        position: where in that order a node is.
-        children: the nodes that read a node, once per input.
-        step: the time step of a node, or None; data read in one step only belongs to that step.
-        paths: what a node is called, with where it lies: "t3/forget_gate/f"; no two alike.
-        names: the same as an identifier: "t3_forget_gate_f"; no two alike.
-        sources: for parameters and what only moves their elements: the parameters behind it.
-        batch_free: nodes computed from parameters alone, such as b_ih + b_hh: like these they have no batch axis.
-        anchors: nodes with a named output, and the root: what is left when the ops in between are folded away.
+        op: None for a leaf.
+        names: of its outputs.
+        outputs: how many there are.
+        shape: of the first output.
+        value: of the first output if it is a single number, else None.
+        constants: the inputs that are Python numbers: (place, value).
+        attrs: of a movement op.
     """
 
-    def __init__(self, root: Node, purpose: str = "draw") -> None:
-        self.root = root
-        self.nodes = _in_order(root, purpose)
-        self.position = {node: i for i, node in enumerate(self.nodes)}
-        self.children: dict[Node, list[Node]] = {node: [] for node in self.nodes}
-        for node in self.nodes:
-            for parent, _ in edges_of(node):
-                self.children[parent].append(node)
-        self._place: dict[Node, Scope] = {node: self._placed(node) for node in self.nodes}
-        self.step = {node: step_of(self._place[node]) for node in self.nodes}
-        self.steps = tuple(sorted({step for step in self.step.values() if step is not None}))
-        self.sources: dict[Node, tuple[Node, ...]] = {}
-        for node in self.nodes:
-            self._find_sources(node)
-        self.batch_free = self._without_batch()
-        self.leaf_names = _leaf_names(self.nodes)
-        self.paths: dict[Node, str] = {}
-        self.names: dict[Node, str] = {}
-        self._name_all()
-        self.anchors = {n for n in self.nodes if n is root or (n.op is not None and label_of(n) is not None)}
+    __slots__ = (
+        "attrs", "constants", "inputs", "names", "op", "outputs", "requires_grad", "scope", "shape", "value",
+    )  # fmt: skip
 
-    def _placed(self, node: Node) -> Scope:
-        """A leaf has no scope of its own; one that holds data lies where the only step that reads it does."""
-        if node.op is not None or node.requires_grad:
-            return node.scope
-        places = {_until_step(child.scope) for child in self.children[node]}
-        return places.pop() if len(places) == 1 else node.scope
+    def __init__(
+        self, node: Node, inputs: tuple[Input, ...] = (), constants: tuple[tuple[int, float], ...] = ()
+    ) -> None:
+        first = node.outputs[0]
+        self.op = node.op
+        self.scope = node.scope
+        self.names = dict(node.names) if node.names else None
+        self.outputs = len(node.outputs)
+        self.shape: tuple[int, ...] = first.shape
+        self.value = first.item() if first.size == 1 else None
+        self.requires_grad = node.requires_grad
+        self.inputs = inputs
+        self.constants = constants
+        self.attrs = node.attrs if node.op in MOVEMENT else None
 
-    def _find_sources(self, node: Node) -> None:
-        if not node.requires_grad:
-            return
-        if node.op is None:
-            self.sources[node] = (node,)
-        elif node.op in MOVEMENT:
-            parents = [parent for parent, _ in edges_of(node) if parent.requires_grad]
-            if all(parent in self.sources for parent in parents):
-                self.sources[node] = tuple(dict.fromkeys(s for parent in parents for s in self.sources[parent]))
+    @property
+    def label(self) -> str | None:
+        """What `named` called it; its outputs' names side by side if several have one."""
+        return _label(self.names, self.outputs)
 
-    def _without_batch(self) -> set[Node]:
-        found: set[Node] = set()
-        for node in self.nodes:
-            if node.requires_grad and all(parent in found for parent, _ in edges_of(node)):
-                found.add(node)
-        return found if self.root not in found else set(self.sources)  # no data at all: nothing to tell them apart by
 
-    def _name_all(self) -> None:
-        shared = _common_prefix([before_step(self._place[n]) for n in self.nodes if self.step[n] is not None])
+def look_over(root: Node, purpose: str = "draw") -> tuple[Survey, dict[Node, int]]:
+    """Return what is to know about the graph behind a node, and its nodes in order, each with its position.
+
+    Raises:
+        GraphError: backward() has freed the graph.
+    """
+    seen = {root}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.parents is None:
+            raise GraphError(
+                f"the graph behind {node.describe()} was freed by backward(), so there is nothing left to {purpose}; "
+                f"{purpose} before backward(), or call backward(retain_graph=True)"
+            )
+        for parent, _ in node.parents:
+            if parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+    position: dict[Node, int] = {}
+    entries: list[Entry] = []
+    for node in sorted([node for node in seen if node.op is not None], key=attrgetter("serial")):
+        inputs: list[Input] = []
+        constants: list[tuple[int, float]] = []
+        for place, (parent, output) in enumerate(node._edges()):
+            at = position.get(parent)
+            if at is None:  # a leaf that is met for the first time
+                if parent.constant:
+                    constants.append((place, parent.outputs[0].item()))
+                    continue
+                at = position[parent] = len(entries)
+                entries.append(Entry(parent))
+            inputs.append((place, at, output))
+        position[node] = len(entries)
+        entries.append(Entry(node, tuple(inputs), tuple(constants)))
+    if root.op is None:
+        position[root] = 0
+        entries.append(Entry(root))
+    return Survey(entries), position
+
+
+class Survey:
+    """The graph that leads to one node, the root: what is known of every node, by its position in `entries`.
+
+    Python numbers are no entries. Each node comes after its parents, ops by age and leaves just before the first op
+    that reads them, in an order that is the same in every run; the root is the last.
+    """
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self.root = len(entries) - 1
+
+    # ---- time --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _places(self) -> list[Scope]:
+        """Where nodes lie. A leaf has no scope of its own; data read in one step only belongs to that step."""
+        places = [entry.scope for entry in self.entries]
+        readers: dict[int, set[Scope]] = {}
+        for entry in self.entries:
+            for _, parent, _ in entry.inputs:
+                if self.entries[parent].op is None and not self.entries[parent].requires_grad:
+                    readers.setdefault(parent, set()).add(_until_step(entry.scope))
+        for leaf, found in readers.items():
+            if len(found) == 1:
+                places[leaf] = found.pop()
+        return places
+
+    @cached_property
+    def step(self) -> list[int | None]:
+        """The time step of every node, or None; data read in one step only belongs to that step."""
+        steps = {place: step_of(place) for place in set(self._places)}
+        return [steps[place] for place in self._places]
+
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """All time steps, in ascending order."""
+        return tuple(sorted({step for step in self.step if step is not None}))
+
+    # ---- parameters --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def sources(self) -> dict[int, tuple[int, ...]]:
+        """For parameters and what only moves their elements: the parameters behind it."""
+        found: dict[int, tuple[int, ...]] = {}
+        for i, entry in enumerate(self.entries):
+            if entry.requires_grad and entry.op is None:
+                found[i] = (i,)
+            elif entry.requires_grad and entry.op in MOVEMENT:
+                parents = [p for _, p, _ in entry.inputs if self.entries[p].requires_grad]
+                if all(parent in found for parent in parents):
+                    found[i] = tuple(dict.fromkeys(leaf for parent in parents for leaf in found[parent]))
+        return found
+
+    @cached_property
+    def batch_free(self) -> set[int]:
+        """Nodes computed from parameters alone, such as b_ih + b_hh: like these they have no batch axis."""
+        found: set[int] = set()
+        for i, entry in enumerate(self.entries):
+            if entry.requires_grad and all(parent in found for _, parent, _ in entry.inputs):
+                found.add(i)
+        return set(self.sources) if self.root in found else found  # no data at all: nothing to tell them apart by
+
+    # ---- names -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def leaf_names(self) -> dict[int, str]:
+        """The names of named leaves, without the module's prefix ("lstm.weight_hh_l0") where that is unambiguous."""
+        full = {i: entry.label for i, entry in enumerate(self.entries) if entry.op is None}
+        last = [name.rpartition(".")[2] for name in full.values() if name]
+        return {
+            i: name if last.count(name.rpartition(".")[2]) > 1 else name.rpartition(".")[2]
+            for i, name in full.items()
+            if name
+        }
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """What a node is called, with where it lies: "t3/forget_gate/f"; no two alike."""
+        return [path for path, _ in self._named]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The same as an identifier: "t3_forget_gate_f"; no two alike."""
+        return [name for _, name in self._named]
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str]]:
+        shared = _common_prefix([before_step(place) for place in {p for p in self._places if step_of(p) is not None}])
+        prefixes = {place: _words_of(place, shared) for place in set(self._places)}
         counts: dict[str, int] = {}
         taken: set[str] = set()
-        for node in self.nodes:
-            place, step = self._place[node], self.step[node]
-            parts = _words(place)
-            if step is not None:
-                before = before_step(place)
-                parts = [f"t{step}", *_words(before[len(shared) :]), *_words(place[len(before) + 1 :])]
-            path = "/".join([*parts, self._last_name(node)])
+        named = []
+        for i, place in enumerate(self._places):
+            path = "/".join([*prefixes[place], self._last_name(i)])
             name = re.sub(r"\W+", "_", path, flags=re.ASCII)
             count = counts.get(name, 0) + 1
             while name + (suffix := f"_{count}" if count > 1 else "") in taken:
                 count += 1
             counts[name] = count
             taken.add(name + suffix)
-            self.paths[node], self.names[node] = path + suffix, name + suffix
+            named.append((path + suffix, name + suffix))
+        return named
 
-    def _last_name(self, node: Node) -> str:
-        if node in self.leaf_names:
-            return self.leaf_names[node]
-        if node.op is None:
-            return "leaf" if node.requires_grad else "data"
-        return label_of(node) or ("loss" if node is self.root else node.op.name)
+    def _last_name(self, i: int) -> str:
+        entry = self.entries[i]
+        if i in self.leaf_names:
+            return self.leaf_names[i]
+        if entry.op is None:
+            return "leaf" if entry.requires_grad else "data"
+        return entry.label or ("loss" if i == self.root else entry.op.name)
 
-    def direct_anchors(self, node: Node) -> list[Node]:
+    # ---- anchors: what is left when the ops in between are folded away -----------------------------------------
+
+    @cached_property
+    def anchors(self) -> set[int]:
+        """Nodes with a named output, the root, and hubs."""
+        named = {i for i, entry in enumerate(self.entries) if entry.op is not None and entry.names}
+        return named | self._hubs(named) | {self.root}
+
+    def _hubs(self, named: set[int]) -> set[int]:
+        """Return the nodes outside time through which many steps lead to many steps.
+
+        One layer's whole output, multiplied at once, is read step by step by the layer above. Were these folded away,
+        every step above would be linked to every step below.
+        """
+        behind: list[frozenset[int | None]] = []  # the steps of the named nodes that lead here, of two or more any two
+        for entry in self.entries:
+            found: frozenset[int | None] = frozenset()
+            for _, parent, _ in entry.inputs:
+                found |= frozenset((self.step[parent],)) if parent in named else behind[parent]
+            behind.append(found if len(found) < 3 else frozenset(sorted(found, key=str)[:2]))
+        readers: dict[int, set[int]] = {}
+        for i, entry in enumerate(self.entries):
+            through = self.stacked_part(i)
+            step = self.step[i]
+            if step is not None:
+                for _, parent, _ in (through,) if through else entry.inputs:
+                    readers.setdefault(parent, set()).add(step)
+        return {
+            i for i, steps in readers.items()
+            if self.step[i] is None and i not in named and len(steps) > 1 and len(behind[i]) > 1
+        }  # fmt: skip
+
+    def direct_anchors(self, i: int) -> list[int]:
         """Return the anchors and data that reach a node without passing another anchor, in the order of the graph."""
-        found: set[Node] = set()
-        seen = {node}
-        waiting = [node]
+        found: set[int] = set()
+        seen = {i}
+        waiting = [i]
         while waiting:
             reader = waiting.pop()
-            through = stacked_part(reader)
-            for parent, _ in [through] if through else edges_of(reader):
+            through = self.stacked_part(reader)
+            for _, parent, _ in (through,) if through else self.entries[reader].inputs:
                 if parent in seen:
                     continue
                 seen.add(parent)
-                if parent in self.anchors or not parent.requires_grad:
+                if parent in self.anchors or not self.entries[parent].requires_grad:
                     found.add(parent)
-                elif parent.op is not None:
+                elif self.entries[parent].op is not None:
                     waiting.append(parent)
-        return sorted(found, key=self.position.__getitem__)
+        return sorted(found)
+
+    def stacked_part(self, i: int) -> Input | None:
+        """Return x_t for a node that reads `stack([x_0, x_1, ...])[t]`, as layers upon layers do; else None."""
+        entry = self.entries[i]
+        if entry.op is not ops.GetItem or entry.attrs is None:
+            return None
+        ((_, stacked, _),) = entry.inputs
+        whole, index = self.entries[stacked], entry.attrs["index"]
+        if whole.op is not ops.Stack or whole.attrs is None or whole.attrs["axis"] != 0:
+            return None
+        if len(whole.inputs) < whole.shape[0] or not index or not isinstance(index[0], int):
+            return None
+        return whole.inputs[index[0]]
 
 
 def edges_of(node: Node) -> Iterator[Edge]:
@@ -131,20 +291,18 @@ def edges_of(node: Node) -> Iterator[Edge]:
             yield edge
 
 
-def stacked_part(node: Node) -> Edge | None:
-    """Return x_t for a node that reads `stack([x_0, x_1, ...])[t]`, as layers upon layers do; else None."""
-    if node.op is ops.GetItem:
-        ((parent, _),) = node._edges()
-        index = node.attrs["index"]
-        if parent.op is ops.Stack and parent.attrs["axis"] == 0 and index and isinstance(index[0], int):
-            return parent._edges()[index[0]]
-    return None
-
-
 def label_of(node: Node) -> str | None:
     """Return what `named` called a node; its outputs' names side by side if several have one."""
-    names = [node.name_of(index) for index in range(len(node.outputs))]
-    return ", ".join(name for name in names if name) or None
+    return _label(node.names, len(node.outputs))
+
+
+def _label(names: dict[int, str] | None, outputs: int) -> str | None:
+    if names is None:
+        return None
+    return ", ".join(names[index] for index in range(outputs) if names.get(index)) or None
+
+
+# ---- scopes ---------------------------------------------------------------------------------------------------------
 
 
 def before_step(place: Scope) -> Scope:
@@ -171,44 +329,13 @@ def _until_step(place: Scope) -> Scope:
     return place[: len(before) + 1] if len(before) < len(place) else ()
 
 
-def _in_order(root: Node, purpose: str) -> list[Node]:
-    """Return the nodes behind a root: ops by age, each leaf just before the first op that reads it."""
-    computed: list[Node] = []
-    seen = {root}
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if node.parents is None:
-            raise GraphError(
-                f"the graph behind {node.describe()} was freed by backward(), so there is nothing left to {purpose}; "
-                f"{purpose} before backward(), or call backward(retain_graph=True)"
-            )
-        if node.op is not None:
-            computed.append(node)
-        for parent, _ in edges_of(node):
-            if parent not in seen:
-                seen.add(parent)
-                waiting.append(parent)
-    ordered: list[Node] = []
-    placed: set[Node] = set()
-    for node in sorted(computed, key=lambda node: node.serial):
-        for parent, _ in edges_of(node):
-            if parent.op is None and parent not in placed:
-                placed.add(parent)
-                ordered.append(parent)
-        ordered.append(node)
-    return ordered or [root]
-
-
-def _leaf_names(nodes: list[Node]) -> dict[Node, str]:
-    """Return the names of named leaves, without the module's prefix ("lstm.weight_hh_l0") where that is unambiguous."""
-    full = {node: label_of(node) for node in nodes if node.op is None}
-    last = [name.rpartition(".")[2] for name in full.values() if name]
-    return {
-        node: name if last.count(name.rpartition(".")[2]) > 1 else name.rpartition(".")[2]
-        for node, name in full.items()
-        if name
-    }
+def _words_of(place: Scope, shared: Scope) -> list[str]:
+    """Return the words of a name that say where a node lies, the step first."""
+    step = step_of(place)
+    if step is None:
+        return _words(place)
+    before = before_step(place)
+    return [f"t{step}", *_words(before[len(shared) :]), *_words(place[len(before) + 1 :])]
 
 
 def _words(parts: Scope) -> list[str]:

@@ -2,79 +2,113 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.backends.reference import norm
+from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.autograd import Message, Sums, send
-from tinygrad_rnn.engine.graph import Edge, Node, Slice, grad_mode
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, grad_mode
 from tinygrad_rnn.flow.survey import Survey
+from tinygrad_rnn.flow.totals import Total, dense
+
+#: Movement ops that keep every element, just once: the norm of a gradient is the same on both sides.
+_ONE_TO_ONE = frozenset((ops.Cast, ops.Copy, ops.Permute, ops.Reshape))
 
 
 class StepSums:
     """Sums, per parameter and step, of the messages that reach the parameter from that step.
 
-    A step's sum is dropped as soon as its last message has arrived, so that one array per parameter is alive.
+    A step's sum is dropped as soon as its last message has arrived, so that one array per parameter is alive. Where
+    every use of a parameter moves its elements in the same way (W.T in each step), sums are kept in that layout and
+    nothing is moved back.
+
+    Attributes:
+        uses: where parameters enter the computation of a step: (child, place of the input).
+        outside: parameters used outside any step, which have no contributions per step.
+        per_step: per parameter and step, the norm of the step's contribution to d(sum_b L_b)/dW.
+        running: the norm of the sum of all that had arrived by then.
     """
 
-    def __init__(self, survey: Survey, batch: int) -> None:
+    def __init__(self, survey: Survey, nodes: dict[Node, int]) -> None:
         self.survey = survey
-        self.batch = batch
-        self.outside: set[Node] = set()  # parameters used outside any step
-        self.due: Counter[tuple[Node, int]] = Counter()  # how many messages are still to come
-        for child, parent in _uses(survey):
-            for leaf in survey.sources[parent]:
-                step = survey.step[child]
+        self.position = nodes
+        self.uses: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}  # the step, and the parameters behind
+        self.outside: set[int] = set()
+        self.per_step: dict[int, dict[int, float]] = {}
+        self.running: dict[int, dict[int, float]] = {}
+        self._due: Counter[tuple[int, int]] = Counter()  # how many messages are still to come, per parameter and step
+        self._parts: dict[tuple[int, int], Total] = {}
+        self._totals: dict[int, Total] = {}
+        layouts: dict[int, set[Hashable]] = {}
+        for i, entry in enumerate(survey.entries):
+            if not entry.requires_grad or i in survey.sources:
+                continue
+            step = survey.step[i]
+            for place, parent, _ in entry.inputs:
+                leaves = survey.sources.get(parent, ())
+                for leaf in leaves:
+                    layouts.setdefault(leaf, set()).add(self._layout(parent))
                 if step is None:
-                    self.outside.add(leaf)
-                else:
-                    self.due[leaf, step] += 1
-        self.sums: dict[tuple[Node, int], np.ndarray] = {}
-        self.totals: dict[Node, np.ndarray] = {}
-        self.per_step: dict[Node, dict[int, float]] = {}
-        self.running: dict[Node, dict[int, float]] = {}
+                    self.outside.update(leaves)
+                elif leaves:
+                    self.uses[i, place] = step, leaves
+        for use, (step, leaves) in list(self.uses.items()):
+            kept = tuple(leaf for leaf in leaves if leaf not in self.outside)
+            self._due.update((leaf, step) for leaf in kept)
+            if kept:
+                self.uses[use] = step, kept
+            else:
+                del self.uses[use]
+        self._as_used = {leaf for leaf, found in layouts.items() if len(found) == 1 and None not in found}
 
-    def add(self, child: Node, position: int, message: Message) -> None:
-        edge = child._edges()[position]
-        step = self.survey.step[child]
-        leaves = [leaf for leaf in self.survey.sources[edge[0]] if leaf not in self.outside]
-        if step is None or not leaves:
-            return
-        for leaf, index, grad in _to_leaves(edge, message):
-            if leaf not in self.outside:
-                if (leaf, step) not in self.sums:
-                    self.sums[leaf, step] = np.zeros(leaf.outputs[0].shape)
-                self.sums[leaf, step][index] += grad
-        for leaf in leaves:
-            self.due[leaf, step] -= 1
-            if not self.due[leaf, step]:
-                self._close(leaf, step)
+    def _layout(self, source: int) -> Hashable:
+        """Return how a parameter's elements were moved on the way to a node; None unless each is there just once."""
+        moves = []
+        entry = self.survey.entries[source]
+        while entry.op is not None:
+            if entry.op not in _ONE_TO_ONE:
+                return None
+            moves.append((entry.op, str(entry.attrs)))
+            entry = self.survey.entries[entry.inputs[0][1]]
+        return tuple(moves)
+
+    def add(self, use: tuple[int, int], edge: Edge, message: Message, size: float) -> None:
+        """Take in the message of one of the uses, along an edge, and its norm."""
+        step, leaves = self.uses[use]
+        if leaves[0] in self._as_used:
+            self._part(leaves[0], step, edge[0]).add(dense(edge, message)._data, size)
+        else:
+            for leaf, index, grad in _to_leaves(edge, message):
+                at = self.position[leaf]
+                if at in leaves:
+                    self._part(at, step, leaf).add_at(index, grad, leaf.outputs[0].shape)
+        for at in leaves:
+            self._due[at, step] -= 1
+            if not self._due[at, step]:
+                self._close(at, step)
+
+    def _part(self, leaf: int, step: int, near: Node) -> Total:
+        if (leaf, step) not in self._parts:
+            self._parts[leaf, step] = Total(near.backend)
+        return self._parts[leaf, step]
 
     def finish(self) -> None:
         """Close the steps of which some messages never came, because no gradient flowed."""
-        for leaf, step in sorted(self.sums, key=lambda key: (self.survey.position[key[0]], -key[1])):
+        for leaf, step in sorted(self._parts, key=lambda key: (key[0], -key[1])):
             self._close(leaf, step)
 
-    def _close(self, leaf: Node, step: int) -> None:
-        part = self.sums.pop((leaf, step), None)
-        if part is None:
+    def _close(self, leaf: int, step: int) -> None:
+        part = self._parts.pop((leaf, step), None)
+        if part is None or part.values is None:
             return
-        self.per_step.setdefault(leaf, {})[step] = norm(part) / self.batch
-        total = self.totals[leaf] = self.totals[leaf] + part if leaf in self.totals else part
-        self.running.setdefault(leaf, {})[step] = norm(total) / self.batch
-
-
-def _uses(survey: Survey) -> Iterator[tuple[Node, Node]]:
-    """Yield (child, parent) wherever a parameter, or what only moves it, enters a computation."""
-    for child in survey.nodes:
-        if child.requires_grad and child not in survey.sources:
-            for parent, _ in child._edges():
-                if parent in survey.sources:
-                    yield child, parent
+        self.per_step.setdefault(leaf, {})[step] = part.norm()
+        total = self._totals.setdefault(leaf, Total(part.backend))
+        total.add(part.values, part.norm())
+        self.running.setdefault(leaf, {})[step] = total.norm()
 
 
 def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.ndarray]]:
@@ -97,22 +131,9 @@ def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.nda
 
 def reached(message: Message) -> tuple[Any, np.ndarray]:
     """Return the part of the parent that a message reaches, as an index, and its values."""
-    if isinstance(message, Tensor):
-        return (), message.numpy()
     if isinstance(message, Slice):
         return message.index, message.grad.numpy()
-    return (), message.dense().numpy()
+    return (), (message.dense() if isinstance(message, Product) else message).numpy()
 
 
-def norm(values: np.ndarray) -> float:
-    """Return the L2 norm in float64, also where squares would overflow or fall below the smallest number."""
-    flat = values.astype(np.float64, copy=False).ravel()
-    with np.errstate(over="ignore"):
-        squares = float(np.dot(flat, flat))
-    if 1e-280 < squares < math.inf or not flat.size:
-        return math.sqrt(squares)
-    largest = float(np.abs(flat).max())
-    if largest == 0 or not math.isfinite(largest):
-        return largest
-    flat = flat / largest
-    return largest * math.sqrt(float(np.dot(flat, flat)))
+__all__ = ["StepSums", "norm", "reached"]

@@ -57,3 +57,7 @@ class AddingTask:
         """Return each example's squared error, from the output (B, 1) of the last step."""
         error = output.reshape(-1) - tensor(targets)
         return error * error
+
+    def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:
+        """Return each example's squared error if the sum were asked at this step, from the output (B, 1) there."""
+        return self.last_losses(output, targets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import importlib.util
 import platform
@@ -40,6 +41,11 @@ def read_corpus(path: str | Path) -> Corpus:
         raise InputError(f"the text file {path} cannot be read: {error.strerror or error}") from None
     if not data.strip():
         raise InputError(f"the text file {path} is empty")
+    if _is_utf16(data):
+        raise InputError(
+            f"{path} looks like UTF-16 text, as some programs of Windows write it; save it as UTF-8 there, or convert "
+            f"it: iconv -f utf-16 -t utf-8 {path} > converted.txt"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -50,6 +56,13 @@ def read_corpus(path: str | Path) -> Corpus:
     if "\0" in text:
         raise InputError(f"{path} is a binary file (character {text.index(chr(0))} is NUL), not text")
     return Corpus(text.replace("\r\n", "\n"), str(path))
+
+
+def _is_utf16(data: bytes) -> bool:
+    """Tell by the mark at the beginning, or by every second byte being 0, as in text with few other letters."""
+    evens, odds = data[:1000:2], data[1:1000:2]
+    halves = (evens.count(0) / len(evens), odds.count(0) / max(len(odds), 1))
+    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (min(halves) == 0 and max(halves) > 0.9)
 
 
 def default_corpus() -> Corpus:

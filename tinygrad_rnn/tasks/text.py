@@ -65,4 +65,8 @@ class TextTask:
 
     def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
         """Return each example's cross entropy at the last step, from the output (B, V) there."""
-        return F.cross_entropy(output, tensor(targets[-1]), reduction="none")
+        return self.losses_at(-1, output, targets)
+
+    def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:
+        """Return each example's cross entropy at a step, from the output (B, V) there."""
+        return F.cross_entropy(output, tensor(targets[step]), reduction="none")

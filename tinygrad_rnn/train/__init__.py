@@ -6,8 +6,10 @@ from tinygrad_rnn.train.loop import Task, Update, evaluate, fit
 from tinygrad_rnn.train.measure import Measurement, measure
 from tinygrad_rnn.train.model import SequenceModel
 from tinygrad_rnn.train.sampling import sample
+from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_of, training_flow
 
 __all__ = [
-    "CELLS", "CellSpec", "Checkpoint", "Measurement", "SequenceModel", "Task", "Update", "evaluate", "fit",
-    "load_checkpoint", "measure", "parse_cell", "sample", "save_checkpoint",
+    "CELLS", "CellSpec", "Checkpoint", "Measurement", "SequenceModel", "Task", "Update", "backward_graph_of",
+    "evaluate", "fit", "flow_map_of", "jacobians_of", "load_checkpoint", "measure", "parse_cell", "sample",
+    "save_checkpoint", "training_flow",
 ]  # fmt: skip

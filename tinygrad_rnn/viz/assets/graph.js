@@ -1,0 +1,344 @@
+// ---- graph.js: one graph, drawn once; each event touches only what it changes ----
+
+const LETTER = 0.56; // the width of a letter, as a share of its size
+
+class Graph {
+  /** `page` is told what the mouse or the focus is on: over(panel, thing, element), out(), hot(panel, steps). */
+  constructor(panel, page) {
+    Object.assign(this, { panel, page, done: 0, lit: null, follow: true, hotFrames: [], skip: 1 });
+    this.layer = svg("g");
+    this.root = svg("svg", { class: "graph", role: "group", "aria-label": this.title() }, this.layer);
+    this.view = new View(this.root, this.layer, panel.width, panel.height, (zoom) => this.onZoom(zoom));
+    this.frames = panel.frames.map((frame) => this.drawFrame(frame));
+    this.arrows = panel.arrows.map((arrow) => this.drawArrow(arrow));
+    this.boxes = panel.boxes.map((box) => this.drawBox(box));
+    this.flags = panel.flags.map((flag) => this.drawFlag(flag));
+    this.totals = panel.boxes.filter((box) => box.weight);
+    this.columns = columnsOf(panel.boxes);
+    this.setActive(this.columns[0][0]);
+    this.listen();
+  }
+
+  title() {
+    const { name, boxes } = this.panel;
+    return `Graph${name && ` of ${name}`}, ${count(boxes.length, "box").replace("boxs", "boxes")}. Up and down arrows `
+      + "go from box to box, Enter lights up the paths to the loss.";
+  }
+
+  // ---- drawing it, once ----
+
+  drawFrame(frame) {
+    const { x, y, w, h } = frame;
+    const label = svg("text", { class: "frame-label", x: x + 6, y: y + 15, text: frame.label });
+    const rectangle = svg("rect", { x, y, width: w, height: h, rx: 4 });
+    const group = svg("g", { class: frame.inner ? "frame inner" : "frame" }, rectangle, label);
+    this.layer.append(group);
+    return { frame, group, label };
+  }
+
+  drawArrow(arrow) {
+    const d = pathOf(arrow.points);
+    const line = svg("path", { d, style: `--w:${arrow.width}` });
+    const target = svg("path", { d, class: "target", "data-arrow": arrow.index });
+    this.layer.append(line, target);
+    paint(line, arrowClass(arrow, 0));
+    return line;
+  }
+
+  drawBox(box) {
+    const { x, y, w, h } = box;
+    const [left, top] = [x - w / 2, y - h / 2];
+    const group = svg("g", { "data-box": box.index, role: "button", tabindex: -1 });
+    if (box.look === "exploded") {
+      group.append(svg("rect", { class: "ring", x: left - 3.5, y: top - 3.5, width: w + 7, height: h + 7, rx: 6 }));
+    }
+    const square = box.kind === "parameter" || box.kind === "total";
+    group.append(svg("rect", { class: "body", x: left, y: top, width: w, height: h, rx: square ? 1 : 5 }));
+    if (box.messages.length > 1 || box.weight) {
+      group.append(svg("rect", { class: "meter", x: left + 2, y: top + h - 5, width: 0, height: 3 }));
+    }
+    const size = box.kind === "state" ? 13.75 : 11;
+    const rows = Math.max(box.room, 1);
+    const texts = Array.from({ length: rows }, (_, i) => {
+      const at = y + size * 0.35 + (i - (rows - 1) / 2) * size * 1.18;
+      return svg("text", { x, y: at.toFixed(1), "font-size": size });
+    });
+    group.append(...texts);
+    if (box.kind === "fold") this.drawFold(box, group);
+    this.layer.append(group);
+    const drawn = { group, texts, size, meter: group.querySelector(".meter") };
+    this.render(box, 0, drawn);
+    return drawn;
+  }
+
+  /** A fold has the colours of all its steps, from the first to the last. */
+  drawFold(box, group) {
+    const [first, last] = box.fold;
+    const text = `${count(last - first + 1, "step")}, t=${first} to ${last}`;
+    group.append(svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em", text }));
+    if (!box.shades) return;
+    const id = `run-${this.panel.number}-${box.index}`;
+    const stops = box.shades.map((shade, i) =>
+      svg("stop", { class: `s${shade}`, offset: i / Math.max(box.shades.length - 1, 1), "stop-color": "var(--c)" }));
+    group.append(svg("linearGradient", { id }, ...stops));
+    group.style.setProperty("--run", `url(#${id})`);
+  }
+
+  drawFlag(flag) {
+    const end = flag.x > this.panel.width / 2;
+    const pole = svg("line", { x1: flag.x, x2: flag.x, y1: flag.y + 8, y2: flag.foot });
+    const text = svg("text", { x: flag.x, y: flag.y + 4, "text-anchor": end ? "end" : "start", text: flag.text });
+    const group = svg("g", { class: "flag" }, pole, text);
+    this.layer.append(group);
+    return { flag, group, text };
+  }
+
+  // ---- what changes with the events ----
+
+  /** Show the graph as it is after so many events. */
+  show(done, current) {
+    const { events } = this.panel;
+    const [from, to] = [Math.min(done, this.done), Math.max(done, this.done)];
+    const boxes = new Set();
+    const arrows = new Set();
+    for (let i = from; i < to; i += 1) {
+      const { box, forward } = events[i];
+      boxes.add(box);
+      if (forward) box.readers.forEach((arrow) => arrows.add(arrow));
+      else for (const arrow of box.inputs) { arrows.add(arrow); boxes.add(arrow.parent); }
+    }
+    if (to > this.panel.forward.length) this.totals.forEach((box) => boxes.add(box));
+    for (const box of boxes) this.render(box, done, this.boxes[box.index]);
+    for (const arrow of arrows) paint(this.arrows[arrow.index], arrowClass(arrow, done));
+    for (const { flag, group } of this.flags) {
+      group.classList.toggle("raised", flag.event + this.panel.forward.length < done);
+    }
+    this.done = done;
+    this.mark(current);
+  }
+
+  /** Ring the box whose turn it is. */
+  mark(box) {
+    if (this.current) this.boxes[this.current.index].group.removeAttribute("data-now");
+    this.current = box;
+    if (!box) return;
+    this.boxes[box.index].group.setAttribute("data-now", "");
+    if (this.follow) this.view.reveal(box);
+  }
+
+  render(box, done, drawn) {
+    const state = stageOf(box, done);
+    const look = state.stage === "done" ? `${slug(box.look)} s${box.shade}` : state.stage;
+    const free = box.look === "not required" && state.stage !== "waiting" ? " not-required" : "";
+    paint(drawn.group, `box ${box.kind} ${look}${free}`);
+    const gathering = state.expected !== undefined;
+    if (drawn.meter) drawn.meter.setAttribute("width", gathering ? ((box.w - 4) * state.arrived) / state.expected : 0);
+    const lines = linesOf(box, state);
+    drawn.texts.forEach((text, i) => write(text, lines[i] ?? "", box.w - 6, drawn.size));
+    const said = [placed(box), ...lines.slice(1), gathering ? "messages arrived" : ""].filter(Boolean).join(", ");
+    drawn.group.setAttribute("aria-label", said);
+  }
+
+  // ---- what the mouse and the keyboard do ----
+
+  listen() {
+    const { root, page, panel, view } = this;
+    let drag = null;
+    root.addEventListener("pointerdown", (event) => {
+      if (event.button === 0) drag = { x: event.clientX, y: event.clientY, moved: false };
+    });
+    root.addEventListener("pointermove", (event) => {
+      if (!drag) return this.point(event);
+      const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
+      if (!drag.moved && Math.hypot(dx, dy) < 4) return undefined;
+      if (!drag.moved) root.setPointerCapture(event.pointerId);
+      view.moveBy(dx, dy);
+      drag = { x: event.clientX, y: event.clientY, moved: true };
+      this.setFollow(false);
+      return page.out();
+    });
+    root.addEventListener("pointerup", (event) => {
+      const box = this.boxAt(event.target);
+      if (drag && !drag.moved) {
+        if (box) this.setActive(box);
+        this.light(box === this.lit ? null : box);
+      }
+      drag = null;
+    });
+    root.addEventListener("pointercancel", () => { drag = null; });
+    root.addEventListener("pointerleave", () => page.out());
+    root.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      const place = root.getBoundingClientRect();
+      view.zoomBy(Math.exp(-event.deltaY * 0.0015), event.clientX - place.left, event.clientY - place.top);
+    }, { passive: false });
+    root.addEventListener("focusin", (event) => {
+      const box = this.boxAt(event.target);
+      if (!box || !event.target.matches(":focus-visible")) return;
+      view.reveal(box);
+      page.over(panel, box, event.target);
+    });
+    root.addEventListener("focusout", () => page.out());
+    root.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  /** The mouse is over a box, an arrow, a frame, or nothing. */
+  point(event) {
+    const { page, panel } = this;
+    const box = this.boxAt(event.target);
+    const arrow = panel.arrows[event.target.dataset.arrow];
+    if (box) page.over(panel, box, event.target.closest("[data-box]"));
+    else if (arrow) page.over(panel, arrow, { getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 0, 0) });
+    else {
+      page.out();
+      const place = this.root.getBoundingClientRect();
+      const x = (event.clientX - place.left - this.view.x) / this.view.zoom;
+      const inside = panel.frames.find((frame) => frame.step !== null && x >= frame.x && x <= frame.x + frame.w);
+      if (inside) page.hot(panel, [inside.step, inside.step]);
+    }
+  }
+
+  boxAt(element) {
+    const group = element.closest("[data-box]");
+    return group && this.panel.boxes[group.dataset.box];
+  }
+
+  onKey(event) {
+    const moves = { ArrowUp: -1, ArrowDown: 1 };
+    if (event.key in moves) this.focusOn(this.neighbour(moves[event.key], event.shiftKey));
+    else if (event.key === "Enter") this.light(this.active === this.lit ? null : this.active);
+    else if (event.key === "+" || event.key === "=") this.view.zoomBy(1.25);
+    else if (event.key === "-") this.view.zoomBy(0.8);
+    else if (event.key === "0") this.view.fit();
+    else return;
+    event.preventDefault();
+  }
+
+  /** The next box below or above, past the end of a column in the next one; or in the next column at this height. */
+  neighbour(by, across) {
+    const { columns, active } = this;
+    const place = columns.findIndex((column) => column.includes(active));
+    const column = columns[place];
+    const other = columns[place + by];
+    if (across) return other ? nearest(other, active) : active;
+    return column[column.indexOf(active) + by] ?? (other ? other.at(by > 0 ? 0 : -1) : active);
+  }
+
+  /** One box of the graph is in the order of the Tab key. */
+  setActive(box) {
+    if (this.active) this.boxes[this.active.index].group.setAttribute("tabindex", -1);
+    this.active = box;
+    this.boxes[box.index].group.setAttribute("tabindex", 0);
+  }
+
+  focusOn(box) {
+    this.setActive(box);
+    this.boxes[box.index].group.focus({ preventScroll: true });
+  }
+
+  setFollow(follow) {
+    this.follow = follow;
+    if (this.followButton) this.followButton.setAttribute("aria-pressed", follow);
+  }
+
+  /** Light up the paths of a box to the loss; null puts them out. */
+  light(box) {
+    this.lit = box;
+    this.root.classList.toggle("lit", Boolean(box));
+    const { boxes, arrows } = box ? pathsToLoss(this.panel, box) : { boxes: new Set(), arrows: new Set() };
+    this.boxes.forEach(({ group }, i) => group.toggleAttribute("data-on", boxes.has(this.panel.boxes[i])));
+    this.arrows.forEach((line, i) => line.toggleAttribute("data-on", arrows.has(this.panel.arrows[i])));
+    if (box) this.page.say(this.litText(box, boxes.size - 1));
+  }
+
+  litText(box, others) {
+    if (others === 0) return `${placed(box)} has no path to the loss in this picture.`;
+    return `${placed(box)}: its paths to the loss lead through ${others} other ${others === 1 ? "box" : "boxes"}.`;
+  }
+
+  /** Highlight the frames of steps; null for none. */
+  hot(steps) {
+    this.hotFrames.forEach((group) => group.classList.remove("hot"));
+    this.hotFrames = steps ? this.framesOf(steps) : [];
+    this.hotFrames.forEach((group) => group.classList.add("hot"));
+  }
+
+  framesOf([first, last]) {
+    const frames = this.frames.filter(({ frame }) => frame.step !== null && frame.step >= first && frame.step <= last);
+    const folds = this.panel.boxes.filter((box) => box.fold && box.fold[0] <= last && box.fold[1] >= first);
+    return [...frames.map(({ group }) => group), ...folds.map((box) => this.boxes[box.index].group)];
+  }
+
+  /** Far away, letters in boxes are left out and those of frames and flags stay as large as they are. */
+  onZoom(zoom) {
+    const far = zoom < READABLE;
+    this.root.classList.toggle("far", far);
+    this.root.style.setProperty("--pixel", 1 / Math.min(zoom, 1));
+    const frames = this.frames.filter(({ frame }) => frame.step !== null && !frame.inner);
+    const pitch = frames.length > 1 ? (frames[1].frame.x - frames[0].frame.x) * zoom : 100;
+    const skip = far ? Math.ceil(28 / Math.max(pitch, 1)) : 1;
+    if (skip === this.skip && far === this.far) return;
+    Object.assign(this, { skip, far });
+    frames.forEach(({ frame, label }, i) => {
+      label.textContent = i % skip ? "" : far ? frame.step : frame.label;
+    });
+  }
+}
+
+/** Boxes by the column they stand in, from left to right and from top to bottom. */
+function columnsOf(boxes) {
+  const columns = new Map();
+  for (const box of boxes) columns.set(box.x, [...(columns.get(box.x) ?? []), box]);
+  const sorted = [...columns.values()].sort((a, b) => a[0].x - b[0].x);
+  return sorted.map((column) => column.sort((a, b) => a.y - b.y));
+}
+
+function nearest(column, box) {
+  return column.reduce((best, other) => (Math.abs(other.y - box.y) < Math.abs(best.y - box.y) ? other : best));
+}
+
+/** The path of an arrow: a Bezier curve, and its head as two strokes. */
+function pathOf(points) {
+  const n = points.length;
+  const [x, y] = [points[n - 2], points[n - 1]];
+  const angle = Math.atan2(y - points[n - 3], x - points[n - 4]);
+  const wing = (turn) => `${(x - 6 * Math.cos(angle + turn)).toFixed(1)} ${(y - 6 * Math.sin(angle + turn)).toFixed(1)}`;
+  return `M${points[0]} ${points[1]}C${points.slice(2).join(" ")}M${wing(0.5)}L${x} ${y}L${wing(-0.5)}`;
+}
+
+function arrowClass(arrow, done) {
+  if (!(arrow.tail.valueEvent < done)) return "arrow waiting";
+  if (arrow.look === "not required") return "arrow not-required";
+  return sent(arrow, done) ? `arrow ${slug(arrow.look)} s${arrow.shade}` : "arrow valued";
+}
+
+/** The lines in a box: its name, its value, and its gradient when that is complete. */
+function linesOf(box, { stage, arrived, expected }) {
+  if (box.kind === "fold") return stage === "done" ? box.lines : box.lines.slice(0, 2);
+  if (stage === "waiting") return [box.caption];
+  const gradient = { done: sizeText(box), gathering: `${arrived} of ${expected}`, ready: `${arrived} of ${expected}` }[stage];
+  if (box.value !== undefined) {
+    const signed = stage === "done" && box.gradient !== undefined ? number(box.gradient) : gradient;
+    return [box.caption, `value ${number(box.value)}`, signed && `grad ${signed}`];
+  }
+  const value = valueText(box);
+  if (box.room === 1) return [value ? `${box.caption}  ${value}` : box.caption];
+  return [box.caption, gradient ?? value];
+}
+
+/** Write a line of text, squeezed if it is too long. */
+function write(text, line, room, size) {
+  if (text.textContent === line) return;
+  text.textContent = line;
+  if (line.length * LETTER * size > room) text.setAttribute("textLength", room);
+  else text.removeAttribute("textLength");
+}
+
+function paint(element, names) {
+  element.setAttribute("class", names);
+}
+
+/** The name of a look as a class: "not-computed". */
+function slug(look) {
+  return look.replace(" ", "-");
+}

@@ -1,0 +1,80 @@
+// ---- words.js: numbers and things in words ----
+
+/** Write a number with so many significant digits: 0.52, 3.2e-5; null is what was NaN or infinite. */
+function number(value, digits = 3) {
+  if (value === null || value === undefined) return "not finite";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e-3 && size < 1e4) return String(Number(value.toPrecision(digits)));
+  return value.toExponential(digits - 1).replace(/\.?0*e\+?/, "e");
+}
+
+/** "1 step", "3 steps" */
+function count(amount, noun) {
+  return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
+}
+
+/** A box with its place in time: "t=7, forget gate f". */
+function placed(box) {
+  return box.step === undefined ? box.caption : `t=${box.step}, ${box.caption}`;
+}
+
+/** The value of a box, as far as it was measured. */
+function valueText(box, digits = 2) {
+  if (box.value !== undefined) return number(box.value, digits + 1);
+  if (!box.values) return "";
+  const [mean, std] = box.values;
+  return mean === null ? "NaN or Inf" : `${number(mean, digits)} ± ${number(std, digits)}`;
+}
+
+/** The size of the gradient of a box, or of a message. */
+function sizeText(thing, digits = 2) {
+  if (thing.look === "finite" || thing.look === "exploded") return number(thing.norm, digits);
+  return { zero: "0", nonfinite: thing.text, "not required": "" }[thing.look] ?? thing.look;
+}
+
+/** What the sizes of a panel are compared with: "the last state". */
+function referenceText(panel) {
+  const name = panel.reference.name;
+  return name.endsWith("_T") ? "the last state" : `‖∂L/∂${name}‖`;
+}
+
+/** A size compared with the reference: "4e-4 of the last state"; empty where that says nothing. */
+function shareText(panel, norm) {
+  if (!norm || panel.reference.name === "L") return "";
+  return `${number(norm / panel.reference.size, 2)} of ${referenceText(panel)}`;
+}
+
+/** What happened when a box had its turn. */
+function eventText(panel, event) {
+  const { box } = event;
+  if (box.kind === "fold") return foldText(box, event.forward);
+  if (event.forward) {
+    const value = valueText(box);
+    return `${placed(box)}: ${value ? `value ${value}` : "computed"}`;
+  }
+  const share = shareText(panel, box.norm);
+  if (box.look === "nonfinite") return `${placed(box)}: gradient ${box.text}`;
+  if (box.look === "not computed") return `${placed(box)}: gradient not computed`;
+  if (box.look === "zero") return `${placed(box)}: gradient exactly 0`;
+  const what = box.kind === "parameter" && box.step !== undefined ? "this step adds" : "gradient";
+  return `${placed(box)}: ${what} ${number(box.norm, 2)}${share && `, ${share}`}`;
+}
+
+function foldText(box, forward) {
+  const [first, last] = box.fold;
+  const steps = first === last ? `t=${first}` : `t=${first} to ${last}`;
+  return forward ? `${steps}: values computed` : `${steps}: ${box.lines.slice(2).join(" ")}`;
+}
+
+/** What is known of the cell's gradient once the backward pass is through a step. */
+function stepText(panel, step) {
+  const parts = panel.states.map((state) => {
+    const i = state.steps.indexOf(step);
+    if (i < 0) return "";
+    const norm = state.norms[i];
+    const share = shareText(panel, norm);
+    return `gradient of ${state.kind} ${number(norm, 2)}${share && `, ${share}`}`;
+  });
+  return `t=${step}: ${parts.filter(Boolean).join("; ") || "done"}`;
+}

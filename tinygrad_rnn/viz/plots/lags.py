@@ -1,0 +1,66 @@
+"""From reports to numbers by lag: how many steps before the last something lies, as the cell goes through the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.flow import FlowReport, StateFlow
+
+#: What an axis of lags is called.
+LAG = "lag: steps before the last, $T - t$"
+NO_STATES = 'No state is named "h" or "c" in its step: say t.named("h") inside tg.scope("t", t).'
+
+
+def states(reports: Mapping[str, FlowReport | None], kind: str) -> Iterator[tuple[str, FlowReport, StateFlow]]:
+    """Yield the cells that have a state of this kind."""
+    for name, report in reports.items():
+        state = report.state(kind) if report else None
+        if report and state and len(state.norms):
+            yield name, report, state
+
+
+def kinds_of(reports: Mapping[str, FlowReport | None]) -> list[str]:
+    """Return the kinds of states there are."""
+    return [kind for kind in ("h", "c") if any(states(reports, kind))]
+
+
+def beside(flow: Any, state: StateFlow) -> bool:
+    """Whether something measured belongs to the layer and direction of a state."""
+    return bool((flow.layer, flow.direction) == (state.layer, state.direction))
+
+
+def lags(steps: Sequence[int], state: StateFlow | None) -> np.ndarray:
+    """Return how many steps of a state come after each of these; without a state, how many of these."""
+    at, over = np.asarray(steps, dtype=int), np.asarray(steps if state is None else state.steps, dtype=int)
+    backward = state is not None and state.direction == "reverse"
+    later = over < at[:, None] if backward else over > at[:, None]
+    return later.sum(axis=1)
+
+
+def by_lag(steps: Sequence[int], values: Any, state: StateFlow | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return lags in ascending order, and the values there."""
+    at = lags(steps, state)
+    order = np.argsort(at)
+    return at[order], np.asarray(values, dtype=float)[order]
+
+
+def relative(state: StateFlow) -> np.ndarray:
+    """Return G_{T-d} / G_T by lag d; G itself if there is no gradient at the last step to compare with."""
+    return ratio(state.by_lag, state.by_lag[0]) if state.measurable else state.by_lag
+
+
+def one_step_back(report: FlowReport, state: StateFlow) -> np.ndarray:
+    """Return G_{t-1} / G_t by the lag of t-1: 1, 2, ..."""
+    factors = report.attenuation(state.kind)
+    if factors is None:
+        return np.zeros(0)
+    return factors if state.direction == "reverse" else factors[::-1]
+
+
+def ratio(values: Any, by: Any) -> np.ndarray:
+    """Return values / by: infinite where by is 0, NaN where both are."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.asarray(values, dtype=float) / by
