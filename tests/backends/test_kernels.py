@@ -12,9 +12,9 @@ from tinygrad_rnn.errors import DeviceError
 @pytest.mark.parametrize("shape", [(3,), (2, 3)])
 def test_an_unknown_kernel_is_named_with_those_there_are(backend, dtype, shape):
     x, row = np.ones(shape, dtype), np.ones(3, dtype)
-    with pytest.raises(DeviceError, match="no unary kernel 'softplus'; there are abs, .*, tanh$"):
+    with pytest.raises(DeviceError, match=r"no unary kernel 'softplus'; there are abs, .*, tanh$"):
         backend.unary("softplus", x)
-    with pytest.raises(DeviceError, match="no binary kernel 'hypot'; there are add, .*eq, .*mul"):
+    with pytest.raises(DeviceError, match=r"no binary kernel 'hypot'; there are add, .*eq, .*mul"):
         backend.binary("hypot", x, row)
-    with pytest.raises(DeviceError, match="no reduce kernel 'prod'; there are max, min, sum$"):
+    with pytest.raises(DeviceError, match=r"no reduce kernel 'prod'; there are max, min, sum$"):
         backend.reduce("prod", x, (0,), False)

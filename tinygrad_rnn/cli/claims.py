@@ -183,7 +183,9 @@ def attenuation(entries: Sequence[Entry]) -> list[str]:
                 found.append(f"{what}; on its only path: {how} (medians over the steps).")
             elif sizes:
                 most = max(sizes, key=sizes.__getitem__)
-                found.append(f"{what}; most arrives by {most}, {number(sizes[most])} (medians over the steps).")
+                found.append(
+                    f"{what}; of its paths {most} brings most, {number(sizes[most])} (medians over the steps)."
+                )
             else:
                 found.append(f"{what} (median over the steps).")
     return found
@@ -203,8 +205,11 @@ def contributions(entries: Sequence[Entry]) -> list[str]:
         else:
             _, gathered = by_lag(report.steps, ratio(flow.running, flow.total), report.cell[0] if report.cell else None)
             off = np.flatnonzero(~(np.abs(gathered - 1) < 0.01))
-            steps = plural(int(off[-1]) + 2 if len(off) else 1, "step")
-            found.append(f"{entry.name}: ‖∂L/∂{name}‖ comes to within 1% from the last {steps} of {len(gathered)}.")
+            last = int(off[-1]) + 2 if len(off) else 1
+            found.append(
+                f"{entry.name}: after the last {last} of {plural(len(gathered), 'step')} the norm of what is gathered "
+                f"stays within 1% of ‖∂L/∂{name}‖."
+            )
     return found
 
 
@@ -219,7 +224,7 @@ def singular_values(entries: Sequence[Entry]) -> list[str]:
         if not len(exponents) or not math.isfinite(exponents[0]):
             found.append(f"{entry.name}: the largest Lyapunov exponent is {number(_first(exponents))}.")
             continue
-        factor = number(math.exp(min(exponents[0], 700)))
+        factor = f"{math.exp(min(exponents[0], 700)):.4g}"
         words = f"the largest Lyapunov exponent is {number(exponents[0])} per step: a change in its direction becomes "
         rest = f"; {lost} of {len(exponents)} exponents are not finite" if lost else ""
         found.append(f"{entry.name}: {words}{factor} times as large with each step{rest}.")

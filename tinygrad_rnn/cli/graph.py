@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,25 +12,35 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, serialization, viz
+from tinygrad_rnn.cli.claims import plural
+from tinygrad_rnn.cli.entries import entry_of
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import CELLS, FORMATS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
+from tinygrad_rnn.cli.sheet import FILES, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError, MissingToolError
+from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.tasks import Corpus
 from tinygrad_rnn.train import (
     Measurement,
     SequenceModel,
+    Update,
     backward_graph_of,
     evaluate,
     fit,
     measure,
     parse_cell,
 )
+from tinygrad_rnn.viz import plots
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
+
+#: The largest norm of a gradient in training.
+CLIP = 1.0
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
 
@@ -48,11 +59,15 @@ def run(options: argparse.Namespace) -> int:
     names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
     if options.backward:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
-    writable_folder(folder, "--out", [*names, *(STEPPERS.values() if html else ())])
+    sheet = html and _can_plot()
+    pages = [*(STEPPERS.values() if html else ()), *(FILES if sheet else ())]
+    writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
     with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
-        results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures)]
-    pages = _write_pages(results, folder, options) if html else []
+        results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures, sheet)]
+        written = _write_pages(results, folder, options) if html else []
+        if sheet:
+            written.append(_write_sheet(results, folder, options, corpus, task))
     if options.json:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
     else:
@@ -62,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {result.stem}.{{{','.join(result.kinds)}}}")
             if options.backward:
                 print(f"  {result.stem}.backward.{{{','.join(('dot', *pictures))}}}")
-        for page in pages:
+        for page in written:
             print(f"  {page}")
     return 0
 
@@ -89,6 +104,31 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         viz.write_page(path, panels, title=f"Backpropagation through time: {when}", level=level, window=options.window)
         pages.append(path)
     return pages
+
+
+def _can_plot() -> bool:
+    try:
+        plots.require_matplotlib()
+    except MissingToolError as error:
+        say(f"no plots: {error}")
+        return False
+    return True
+
+
+def _write_sheet(
+    results: list[Result], folder: Path, options: argparse.Namespace, corpus: Corpus | None, task: AnyTask
+) -> Path:
+    """Write the plots of what was measured, and the page that has them all; return the page."""
+    entries = [result.entry for result in results if result.entry is not None]
+    about = ("task", "steps", "hidden", "layers", "batch", "seed", "dtype")
+    settings = {name: getattr(options, name) for name in about}
+    settings |= {"text": corpus.source} if corpus else {}
+    settings |= {"updates": options.train, "loss": task.unit}
+    cells = [word for entry in entries for word in ("--cell", str(entry.cell))]
+    words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
+    for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "train", "seed", "out"):
+        words += [f"--{name}", str(getattr(options, name))]
+    return write_sheet(folder, entries, settings, shlex.join(words), CLIP, lambda name: say(f"plot: {name}"))[-1]
 
 
 def _title(cell: str) -> str:
@@ -127,23 +167,33 @@ def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
 
 
 def _measured(
-    cell: str, task: AnyTask, options: argparse.Namespace, folder: Path, pictures: tuple[str, ...]
+    cell: str, task: AnyTask, options: argparse.Namespace, folder: Path, pictures: tuple[str, ...], sheet: bool
 ) -> Iterator[Result]:
     """Yield the results before and after training; each is on disk when it comes."""
     manual_seed(options.seed)
     model = SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
+    updates: list[Update] = []
+    history: list[tuple[int, FlowReport]] = []
     for when, stem in zip(("initial", "trained" if options.train else "untrained"), _stems(cell), strict=True):
         if when == "trained":
             optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
             with training_progress(cell, options.train, task.unit) as advance:
-                for update in fit(model, task, optimizer, options.train, options.batch, options.seed):
+                for update in fit(model, task, optimizer, options.train, options.batch, options.seed, CLIP):
+                    updates.append(update)
                     advance(update.loss)
-        measurement = measure(model.converted(options.dtype), task, options.batch, options.seed, statistics=True)
+        exact = model.converted(options.dtype)
+        measurement = measure(exact, task, options.batch, options.seed, statistics=True)
+        history.append((len(updates), measurement.report))
         missing = _write(measurement, when, folder / stem, options, pictures)
         if options.backward:
-            _draw_backward(model.converted(options.dtype), task, when, folder / stem, options, pictures)
+            _draw_backward(exact, task, when, folder / stem, options, pictures)
         loss = evaluate(model, task, options.batch, options.seed)
-        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing))
+        entry = None
+        if sheet and when != "initial":
+            name = cell + (f", {plural(len(updates), 'update')}" if updates else "")
+            further = {"updates_made": len(updates), "history": history if updates else (), "updates": updates}
+            entry = entry_of(name, exact, task, options.batch, options.seed, measurement.report, **further)
+        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing), entry)
 
 
 def _draw_backward(

@@ -13,6 +13,8 @@ from tinygrad_rnn.train.cells import OPTIONS, parse_cell
 
 #: Measured unless others are asked for.
 CELLS = ("rnn", "lstm", "gru")
+#: The same for `flow`.
+FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
 TASKS = ("text", "adding")
 FORMATS = ("svg", "dot", "png", "pdf", "html")
 LEVELS = ("rolled", "cell", "ops")
@@ -49,7 +51,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_graph, _add_train, _add_sample, _add_doctor):
+    for add in (_add_graph, _add_flow, _add_train, _add_sample, _add_doctor):
         add(commands)
     return parser
 
@@ -91,6 +93,39 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     graph.add_argument("--format", type=formats, metavar="LIST", help=format_help)
     _option(graph, "--out", "build/graph", "folder for the files", metavar="DIR")
     graph.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
+
+
+def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
+    flow = _command(
+        commands,
+        "flow",
+        "measure and plot how the gradient of several cells flows, or that of a trained model",
+        "Measure how the gradient flows back through each cell as it starts, and while it is trained. Writes plots as "
+        "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page.",
+    )
+    which = flow.add_mutually_exclusive_group()
+    cells_help = f"cells to measure, separated by commas (default: {','.join(FLOW_CELLS)}); each {CELLS_HELP}"
+    which.add_argument("--cells", type=cells, metavar="LIST", help=cells_help)
+    which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
+    # What a model brings along has no default here, so that the command can tell whether it was given.
+    flow.add_argument("--task", choices=TASKS, help="what to learn (default: text; with --model its own)")
+    text_help = "UTF-8 text to learn (default: Python's language reference; with --model its own)"
+    flow.add_argument("--text", metavar="FILE", help=text_help)
+    steps_help = "length of a sequence (default: 100; with --model its own)"
+    flow.add_argument("--steps", type=positive_int, metavar="T", help=steps_help)
+    hidden_help = "size of the state (default: 64; with --model its own)"
+    flow.add_argument("--hidden", type=positive_int, metavar="H", help=hidden_help)
+    layers_help = "cells stacked (default: 1; with --model its own)"
+    flow.add_argument("--layers", type=positive_int, metavar="L", help=layers_help)
+    _option(flow, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
+    _option(flow, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
+    train_help = "updates during which the flow is measured again and again (default: 50; none with --model)"
+    flow.add_argument("--train", type=whole_number, metavar="N", help=train_help)
+    _add_seed(flow)
+    threshold_help = "share of the gradient at the last step below which it counts as vanished"
+    _option(flow, "--threshold", 0.01, threshold_help, type=share, metavar="X")
+    _option(flow, "--out", "build/flow", "folder for the files", metavar="DIR")
+    flow.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
 
 def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -181,6 +216,7 @@ def _number(convert: Callable[[str], float], wanted: str, fits: Callable[[float]
 
 positive_int = _number(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
 whole_number = _number(int, "a whole number from 0 to 2**63 - 1", lambda n: 0 <= n < 2**63)
+share = _number(float, "a number above 0 and at most 1", lambda x: 0 < x <= 1)
 positive_float = _number(float, "a number above 0", lambda x: 0 < x < math.inf)
 non_negative_float = _number(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
 
@@ -191,6 +227,11 @@ def cell(text: str) -> str:
         return parse_cell(text).text
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def cells(text: str) -> tuple[str, ...]:
+    """Return the specifications in a comma-separated list, each once."""
+    return tuple(dict.fromkeys(cell(part) for part in text.split(",")))
 
 
 def window(text: str) -> tuple[int, int]:

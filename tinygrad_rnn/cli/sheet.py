@@ -228,7 +228,10 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.report.notes]
     parts = [
         "<h1>Gradient flow through time</h1>",
-        _paragraph(f"Measured: {names}. What this page says about them is worked out from the numbers measured."),
+        _paragraph(
+            f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else '; all with initial weights'}. "
+            "What this page says about them is worked out from the numbers measured."
+        ),
         _list(claims.through_time(entries)),
         f'<nav aria-label="Pictures"><ol>{links}</ol></nav>',
         '<h2 id="table">Horizons, half-lives, verdicts</h2>',

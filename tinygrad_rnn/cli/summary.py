@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.flow import StateFlow
 from tinygrad_rnn.train import Measurement
 
@@ -36,6 +37,7 @@ class Result:
         when: "initial", "trained" or, with no updates between both, "untrained".
         training_loss: the mean loss that training minimises, on the batch measured.
         stem: how the paths of its files begin; `kinds` is how they go on.
+        entry: for the sheet of plots.
     """
 
     cell: str
@@ -44,6 +46,7 @@ class Result:
     training_loss: float
     stem: Path
     kinds: tuple[str, ...]
+    entry: Entry | None = None
 
     @property
     def files(self) -> list[str]:

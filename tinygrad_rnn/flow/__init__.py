@@ -8,7 +8,7 @@ from tinygrad_rnn.flow.paths import CarryFlow, FactorFlow, GateFlow, PathFlow
 from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, Horizon, NodeFlow, StateFlow, Statistics, WeightFlow
 
 __all__ = [
-    "BackwardReport", "CarryFlow", "EdgeFlow", "FactorFlow", "FlowMap", "FlowReport", "GateFlow", "Horizon", "JacobianReport", "NodeFlow",
-    "PathFlow", "StateFlow", "Statistics", "WeightFlow", "backward_graph", "elman_bound", "flow_map", "gradient_flow", "grads_at_hand",
-    "state_jacobians",
+    "BackwardReport", "CarryFlow", "EdgeFlow", "FactorFlow", "FlowMap", "FlowReport", "GateFlow", "Horizon",
+    "JacobianReport", "NodeFlow", "PathFlow", "StateFlow", "Statistics", "WeightFlow", "backward_graph",
+    "elman_bound", "flow_map", "gradient_flow", "grads_at_hand", "state_jacobians",
 ]  # fmt: skip

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_rnn.backends.reference import norm
 from tinygrad_rnn.engine.autograd import walk
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.lanes import choose_lane, lanes_behind
-from tinygrad_rnn.flow.weights import norm
 
 
 @dataclass(frozen=True)

@@ -189,10 +189,23 @@ class _Meter:
 
 
 def describe(values: np.ndarray) -> Statistics:
-    """Return the statistics of an array, in float64."""
-    ordered = np.sort(values.astype(np.float64), axis=None)
-    if not ordered.size or math.isnan(ordered[-1]):
+    """Return the statistics of an array, in float64; all are nan where one element is, or where there is none."""
+    ordered = np.array(values, np.float64).ravel()
+    ordered.sort()  # puts nan last
+    n = ordered.size
+    if not n or math.isnan(ordered[-1]):
         return Statistics(*[math.nan] * 6)
     with np.errstate(all="ignore"):
-        numbers = (ordered.mean(), ordered.std(), *np.quantile(ordered, (0.1, 0.9)), ordered[0], ordered[-1])
-    return Statistics(*[float(number) for number in numbers])
+        mean = float(ordered.sum()) / n
+        apart = ordered - mean
+        std = math.sqrt(float(np.dot(apart, apart)) / n)
+    low, high = _quantile(ordered, 0.1), _quantile(ordered, 0.9)
+    return Statistics(mean, std, low, high, float(ordered[0]), float(ordered[-1]))
+
+
+def _quantile(ordered: np.ndarray, share: float) -> float:
+    """Return what np.quantile does, in a tenth of the time."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    lower, upper = float(ordered[below]), float(ordered[math.ceil(place)])
+    return lower if lower == upper else lower + (place - below) * (upper - lower)

@@ -38,42 +38,42 @@ class Notes:
 class MeasuredFlow(FlowReport):
     """A report that works out its lists when they are first looked at, from plain facts and numbers."""
 
-    survey: Survey
-    noted: Notes
+    _survey: Survey
+    _noted: Notes
 
     def __init__(
         self, survey: Survey, noted: Notes, loss: float, threshold: float, carries: tuple[CarryFlow, ...] = ()
     ) -> None:
         given = {"batch": noted.batch, "loss": loss, "threshold": threshold, "carries": carries}
-        vars(self).update(given, survey=survey, noted=noted)  # past the setters, which refuse: a report is frozen
+        vars(self).update(given, _survey=survey, _noted=noted)  # past the setters, which refuse: a report is frozen
 
     @cached_property
     def steps(self) -> tuple[int, ...]:
-        return self.survey.steps
+        return self._survey.steps
 
     # ---- sizes: what was noted, on the scale of the definitions ------------------------------------------------
 
     def _scale(self, i: int) -> float:
         """Return what turns the norm of d(sum_b L_b)/dn into the size of a gradient."""
-        return self.batch if i in self.survey.batch_free else math.sqrt(self.batch)
+        return self.batch if i in self._survey.batch_free else math.sqrt(self.batch)
 
     def _size(self, i: int) -> float | None:
-        sizes = self.noted.sizes
-        found = [sizes[i, index] for index in range(self.survey.entries[i].outputs) if (i, index) in sizes]
-        if not found and not (self.noted.complete and self.survey.entries[i].requires_grad):
+        sizes = self._noted.sizes
+        found = [sizes[i, index] for index in range(self._survey.entries[i].outputs) if (i, index) in sizes]
+        if not found and not (self._noted.complete and self._survey.entries[i].requires_grad):
             return None
         return (found[0] if len(found) == 1 else math.hypot(*found)) / self._scale(i)
 
     def _message(self, child: int, place: int, parent: int) -> float | None:
-        if self.noted.messages is None or not self.survey.entries[parent].requires_grad:
+        if self._noted.messages is None or not self._survey.entries[parent].requires_grad:
             return None
-        return self.noted.messages.get((child, place), 0.0) / self._scale(parent)
+        return self._noted.messages.get((child, place), 0.0) / self._scale(parent)
 
     # ---- nodes and what passes between them --------------------------------------------------------------------
 
     @cached_property
     def nodes(self) -> tuple[NodeFlow, ...]:
-        survey, noted = self.survey, self.noted
+        survey, noted = self._survey, self._noted
         return tuple(
             NodeFlow(
                 name=survey.names[i],
@@ -96,7 +96,7 @@ class MeasuredFlow(FlowReport):
 
     @cached_property
     def edges(self) -> tuple[EdgeFlow, ...]:
-        entries = self.survey.entries
+        entries = self._survey.entries
         return tuple(
             EdgeFlow(child, place, parent, self._message(child, place, parent), entries[parent].requires_grad)
             for child, entry in enumerate(entries)
@@ -105,10 +105,10 @@ class MeasuredFlow(FlowReport):
 
     @cached_property
     def links(self) -> tuple[EdgeFlow, ...]:
-        entries, links = self.survey.entries, self.noted.links
+        entries, links = self._survey.entries, self._noted.links
         found = []
-        for child in sorted(self.survey.anchors):
-            for parent in self.survey.direct_anchors(child):
+        for child in sorted(self._survey.anchors):
+            for parent in self._survey.direct_anchors(child):
                 size = None
                 if links is not None and entries[parent].requires_grad:
                     size = links.get(child, {}).get(parent, 0.0) / math.sqrt(self.batch)
@@ -117,11 +117,11 @@ class MeasuredFlow(FlowReport):
 
     @cached_property
     def crossings(self) -> dict[tuple[int, int], float]:
-        messages, summed = self.noted.messages, self.noted.crossings
+        messages, summed = self._noted.messages, self._noted.crossings
         if messages is None or summed is None:
             return {}
         found: dict[tuple[int, int], float] = {}
-        for (parent, output, step), senders in crossing_messages(self.survey).items():
+        for (parent, output, step), senders in crossing_messages(self._survey).items():
             size = summed.get((parent, output, step)) if len(senders) > 1 else messages.get(senders[0])
             if size is not None:
                 size /= self._scale(parent)
@@ -138,7 +138,7 @@ class MeasuredFlow(FlowReport):
             for index, kind in sorted((entry.names or {}).items()):
                 if kind in STATE_KINDS:
                     sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
-                    sizes[step] = self.noted.sizes.get((i, index), 0.0) / self._scale(i)
+                    sizes[step] = self._noted.sizes.get((i, index), 0.0) / self._scale(i)
         flows = []
         for scope, kinds in found.items():
             steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
@@ -148,12 +148,12 @@ class MeasuredFlow(FlowReport):
                 if kind in kinds:
                     norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
                     flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))
-        return tuple(flows) if self.noted.complete else ()
+        return tuple(flows) if self._noted.complete else ()
 
     def _of_steps(self) -> Iterator[tuple[int, Entry, int]]:
         """Yield every node that was computed in a step."""
-        for i, entry in enumerate(self.survey.entries):
-            step = self.survey.step[i]
+        for i, entry in enumerate(self._survey.entries):
+            step = self._survey.step[i]
             if step is not None and entry.op is not None:
                 yield i, entry, step
 
@@ -161,7 +161,7 @@ class MeasuredFlow(FlowReport):
 
     @cached_property
     def weights(self) -> dict[str, WeightFlow]:
-        survey, noted = self.survey, self.noted
+        survey, noted = self._survey, self._noted
         flows: dict[str, WeightFlow] = {}
         for leaf in survey.sources if noted.complete else ():
             if survey.entries[leaf].op is not None:
@@ -183,7 +183,7 @@ class MeasuredFlow(FlowReport):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        if not self.noted.complete:
+        if not self._noted.complete:
             return ()
         if not self.steps:
             return ("no time steps: compute step t inside `with tg.scope('t', t):` to see the flow through time",)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.backends.reference import norm
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.autograd import Message, Sums, send
 from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, grad_mode
@@ -121,7 +120,7 @@ def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.nda
     while waiting:
         (node, index), message = waiting.pop()
         if node.op is None:
-            yield node, *reached(message)
+            yield node, *_reached(message)
         else:
             sums = Sums(in_place=True)
             sums.add((node, index), message)
@@ -129,11 +128,8 @@ def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.nda
                 send(node, [sums.pop((node, i)) for i in range(len(node.outputs))], receive, dense=True)
 
 
-def reached(message: Message) -> tuple[Any, np.ndarray]:
+def _reached(message: Message) -> tuple[Any, np.ndarray]:
     """Return the part of the parent that a message reaches, as an index, and its values."""
     if isinstance(message, Slice):
         return message.index, message.grad.numpy()
     return (), (message.dense() if isinstance(message, Product) else message).numpy()
-
-
-__all__ = ["StepSums", "norm", "reached"]

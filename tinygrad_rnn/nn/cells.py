@@ -16,9 +16,9 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.layers import check_sizes
+from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
 #: The state of a cell: h, or (h, c) for the LSTM.
@@ -100,8 +100,9 @@ class Cell(Module):
             state: (B, H) or (H,) each, as this method returns it; zeros unless given.
 
         Raises:
-            ShapeError, InputError: x or the state does not fit the cell.
+            ShapeError, InputError, DTypeError: x or the state does not fit the cell.
         """
+        check_tensor(type(self).__name__, x, self.weight_ih)
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{type(self).__name__}: the input of one step must be (B, {self.input_size}) or ({self.input_size},), "
@@ -110,7 +111,8 @@ class Cell(Module):
         if state is None:
             state = self.initial_state(x.shape[:-1])
         else:
-            check_state(type(self).__name__, self.state_names, state, (*x.shape[:-1], self.hidden_size))
+            shape = (*x.shape[:-1], self.hidden_size)
+            check_state(type(self).__name__, self.state_names, state, shape, self.weight_hh)
         return self.step(self.project(x), state, self.weight_hh.T)
 
     def initial_state(self, batch: tuple[int, ...] = ()) -> Any:
@@ -124,8 +126,8 @@ class Cell(Module):
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias_ih is not None else ", bias=False")
 
 
-def check_state(what: str, names: tuple[str, ...], state: Any, shape: tuple[int, ...]) -> None:
-    """Raise an error unless the state has a part of this shape for every name."""
+def check_state(what: str, names: tuple[str, ...], state: Any, shape: tuple[int, ...], weight: Tensor) -> None:
+    """Raise an error unless the state has a part of this shape, and of the weight's dtype, for every name."""
     parts = state if isinstance(state, tuple | list) else (state,)
     wanted = f"({', '.join(names)})" if len(names) > 1 else names[0]
     if len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
@@ -134,6 +136,11 @@ def check_state(what: str, names: tuple[str, ...], state: Any, shape: tuple[int,
     for name, part in zip(names, parts, strict=True):
         if part.shape != shape:
             raise ShapeError(f"{what}: the initial {name} must have shape {shape}, not {part.shape}")
+        if part.dtype != weight.dtype:
+            raise DTypeError(
+                f"{what}: the initial {name} is {part.dtype} and the parameters are {weight.dtype}; convert it: "
+                f"{name}.cast('{weight.dtype}')"
+            )
 
 
 class RNNCell(Cell):

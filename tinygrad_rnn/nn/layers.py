@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from tinygrad_rnn import dtypes
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import ones, zeros
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import DTypeError, InputError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
@@ -18,6 +21,23 @@ def check_sizes(what: str, **sizes: int) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
             raise InputError(f"{what}: {name} must be a positive whole number, not {size!r}")
+
+
+def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
+    """Raise an error unless the input of a module is a tensor, and of the weight's dtype if it holds floats.
+
+    Raises:
+        InputError: x is a list, an array or anything else.
+        DTypeError: x is float64 and the weight float32, or the other way round.
+    """
+    if not isinstance(x, Tensor):
+        kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+        raise InputError(f"{what}: the input must be a tensor, not {kind}; pass tg.tensor(...) of it")
+    if weight is not None and x.dtype is not weight.dtype and dtypes.is_float(x.dtype) and x.dtype != weight.dtype:
+        raise DTypeError(
+            f"{what}: the input is {x.dtype} and the parameters are {weight.dtype}; convert one of them: "
+            f"x.cast('{weight.dtype}'), or {what}(..., dtype='{x.dtype}')"
+        )
 
 
 class Linear(Module):
@@ -48,7 +68,12 @@ class Linear(Module):
             init.uniform_(parameter, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x @ weight.T + bias."""
+        """Return x @ weight.T + bias.
+
+        Raises:
+            InputError, DTypeError, ShapeError: x is no tensor, or not of the parameters' dtype, or does not fit.
+        """
+        check_tensor("Linear", x, self.weight)
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -95,6 +120,7 @@ class Dropout(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with a fresh random mask applied, or x itself outside training."""
+        check_tensor("Dropout", x)
         return F.dropout(x, self.p, self.training)
 
     def extra_repr(self) -> str:
@@ -120,6 +146,7 @@ class LayerNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (x - mean) / sqrt(var + eps) * weight + bias."""
+        check_tensor("LayerNorm", x, self.weight)
         return F.layer_norm(x, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
@@ -131,6 +158,7 @@ class Tanh(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tanh(x)."""
+        check_tensor("Tanh", x)
         return x.tanh()
 
 
@@ -139,6 +167,7 @@ class Sigmoid(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return 1 / (1 + exp(-x))."""
+        check_tensor("Sigmoid", x)
         return x.sigmoid()
 
 
@@ -147,4 +176,5 @@ class ReLU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return max(0, x)."""
+        check_tensor("ReLU", x)
         return x.relu()

@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activation, check_state
-from tinygrad_rnn.nn.layers import check_sizes
+from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
 
@@ -97,6 +97,9 @@ class Recurrent(Module):
 
     cell_type: ClassVar[type[Cell]]
 
+    weight_ih_l0: Parameter
+    weight_hh_l0: Parameter
+
     def __init__(
         self,
         input_size: int,
@@ -166,7 +169,7 @@ class Recurrent(Module):
             state in the layout of the initial one.
 
         Raises:
-            ShapeError, InputError: x or the state does not fit the module, or the sequence is empty.
+            ShapeError, InputError, DTypeError: x or the state does not fit the module, or the sequence is empty.
         """
         return self._run(x, state, unrolled=False)
 
@@ -183,7 +186,7 @@ class Recurrent(Module):
         batch = sequence.shape[1:-1]
         if state is not None:
             shape = (self.num_layers * self.directions, *batch, self.hidden_size)
-            check_state(type(self).__name__, self.cell_type.state_names, state, shape)
+            check_state(type(self).__name__, self.cell_type.state_names, state, shape, self.weight_hh_l0)
         finals: list[State] = []
         for layer in range(self.num_layers):
             with scope("layer", layer):
@@ -206,6 +209,7 @@ class Recurrent(Module):
         return (output.transpose(0, 1) if swapped else output), _stacked(finals)
 
     def _check_input(self, x: Tensor) -> None:
+        check_tensor(type(self).__name__, x, self.weight_ih_l0)
         layout = "(B, T, {0})" if self.batch_first else "(T, B, {0})"
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(

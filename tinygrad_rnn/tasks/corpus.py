@@ -60,9 +60,9 @@ def read_corpus(path: str | Path) -> Corpus:
 
 def _is_utf16(data: bytes) -> bool:
     """Tell by the mark at the beginning, or by every second byte being 0, as in text with few other letters."""
-    evens, odds = data[:1000:2], data[1:1000:2]
-    halves = (evens.count(0) / len(evens), odds.count(0) / max(len(odds), 1))
-    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (min(halves) == 0 and max(halves) > 0.9)
+    zeros = sorted((data[:1000:2].count(0), data[1:1000:2].count(0)))
+    every_second = zeros[0] == 0 and zeros[1] > 0.9 * len(data[:1000:2]) and len(data) % 2 == 0
+    return every_second or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
 def default_corpus() -> Corpus:

@@ -38,16 +38,19 @@ class Measurement:
         return {"schema": SCHEMA, **self.settings, **found}
 
 
-def measure(model: SequenceModel, task: Task, batch: int, seed: int = 0, statistics: bool = False) -> Measurement:
+def measure(
+    model: SequenceModel, task: Task, batch: int, seed: int = 0, statistics: bool = False, threshold: float = 0.01
+) -> Measurement:
     """Measure how the gradient of each example's loss at the last step flows back through the unrolled model.
 
     The batch is the one that `evaluate` takes. The model computes in its own dtype; float64 shows what underflows in
-    float32. With `statistics` the report also describes the values and gradients of every node.
+    float32. With `statistics` the report also describes the values and gradients of every node; below `threshold` times
+    the gradient at the last step it counts as vanished.
     """
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
     start = model.initial_state(batch)
     output = model.last_output(tensor(inputs).named("x"), start)
-    report = gradient_flow(task.last_losses(output, targets), statistics=statistics)
+    report = gradient_flow(task.last_losses(output, targets), threshold, statistics=statistics)
     settings = {
         "cell": model.cell_name,
         "task": task.name,

@@ -61,6 +61,7 @@ def training_flow(
     *,
     clip: float = 1.0,
     dtype: Any = "float64",
+    threshold: float = 0.01,
     on_update: Callable[[Update], object] | None = None,
 ) -> Iterator[tuple[int, Measurement]]:
     """Train as `fit` does, and yield (updates made, measurement) whenever so many updates have been made.
@@ -68,6 +69,7 @@ def training_flow(
     Args:
         at: the numbers of updates after which to measure; 0 is before the first. At the end unless given.
         dtype: to measure in.
+        threshold: below it a gradient counts as vanished.
         on_update: called with each update, for a progress bar, or to collect the losses and norms: `list.append`.
 
     Raises:
@@ -88,7 +90,7 @@ def training_flow(
         raise InputError(f"training_flow: can measure after 0 to {updates} updates, not after {sorted(wanted)}")
 
     def measured() -> Measurement:
-        return measure(model.converted(dtype), task, batch, seed)
+        return measure(model.converted(dtype), task, batch, seed, threshold=threshold)
 
     if 0 in wanted:
         yield 0, measured()

@@ -1,11 +1,12 @@
-"""Pictures and text of graphs: `draw` for Graphviz, `listing` as plain text, `render` to files."""
+"""Pictures and text of graphs: `draw` for Graphviz, `write_page` to step through, `listing` as plain text."""
 
-from tinygrad_rnn.flow import gradient_flow
+from tinygrad_rnn.flow import backward_graph, gradient_flow
 from tinygrad_rnn.viz import notebook
 from tinygrad_rnn.viz.dot import dot_source, draw
 from tinygrad_rnn.viz.listing import listing
+from tinygrad_rnn.viz.page import page, write_page
 from tinygrad_rnn.viz.render import render
 
 notebook.register()
 
-__all__ = ["dot_source", "draw", "gradient_flow", "listing", "render"]
+__all__ = ["backward_graph", "dot_source", "draw", "gradient_flow", "listing", "page", "render", "write_page"]

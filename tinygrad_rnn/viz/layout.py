@@ -7,7 +7,7 @@ straight line. What lies outside time is put in columns before the first step an
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
 
@@ -54,6 +54,11 @@ class _Columns:
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
         self.boxes = {box.name: box for box in picture.boxes}
+        #: Neighbours; of a fold also which row, and whether a gradient comes back.
+        self.around: dict[str, list[tuple[str, str | None, bool]]] = {}
+        for arrow in picture.arrows:
+            self.around.setdefault(arrow.tail, []).append((arrow.head, arrow.head_row, arrow.requires_grad))
+            self.around.setdefault(arrow.head, []).append((arrow.tail, arrow.tail_row, arrow.requires_grad))
         self.tops: dict[str, float] = {}  # of the rows
         self.of: dict[str, int] = {}
         self.columns: list[list[Box]] = []
@@ -77,7 +82,8 @@ class _Columns:
         later = self._after(outside, times)
         earlier = [box for box in outside if box.name not in later]
         before = self._layers(earlier, backward=True) + ([totals] if totals else [])
-        after = self._layers([box for box in outside if box.name in later], backward=False)
+        after = [box for box in outside if box.name in later]
+        after = self._layers(after, True)[::-1] if self._leads_back(later) else self._layers(after, False)
         self.before, self.timed = len(before), len(times)
         self.columns = [*before, *times, *after]
         self.of = {box.name: i for i, column in enumerate(self.columns) for box in column}
@@ -117,6 +123,14 @@ class _Columns:
                     grown = True
         return found
 
+    def _leads_back(self, later: Collection[str]) -> bool:
+        """Whether what stands after the last step leads to it rather than comes from it, as in a backward pass."""
+        into = out = 0
+        for arrow in self.picture.arrows:
+            if arrow.requires_grad and (arrow.tail in later) != (arrow.head in later):
+                into, out = into + (arrow.tail in later), out + (arrow.head in later)
+        return into > out
+
     def _layers(self, boxes: list[Box], backward: bool) -> list[list[Box]]:
         """Return boxes outside time by depth: as many arrows from where they come, or to where they lead."""
         names = {box.name for box in boxes}
@@ -128,11 +142,11 @@ class _Columns:
             near, far = (arrow.head, arrow.tail) if backward else (arrow.tail, arrow.head)
             depth[far] = max(depth[far], depth[near] + 1)
         if not backward:  # a leaf stands right before its first reader
-            computed = {arrow.head for arrow in self.picture.arrows}
-            for box in reversed(boxes):
-                heads = [depth[arrow.head] for arrow in arrows if arrow.tail == box.name]
-                if heads and box.name not in computed:
-                    depth[box.name] = max(min(heads) - 1, 0)
+            readers: dict[str, list[int]] = {}
+            for arrow in arrows:
+                readers.setdefault(arrow.tail, []).append(depth[arrow.head])
+            for name in readers.keys() - {arrow.head for arrow in self.picture.arrows}:
+                depth[name] = max(min(readers[name]) - 1, 0)
         columns: list[list[Box]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
         for box in boxes:
             columns[depth[box.name]].append(box)
@@ -178,23 +192,27 @@ class _Columns:
 
     def _by_neighbours(self, column: list[Box], placed: Container[str]) -> None:
         """Put boxes outside time at the height of their neighbours that have a place, one below the other."""
-        members = {box.name for box in column}
         wanted: dict[str, list[float]] = {}
-        for arrow in self.picture.arrows:
-            ends = (arrow.tail, arrow.head, arrow.head_row), (arrow.head, arrow.tail, arrow.tail_row)
-            for ours, other, row in ends:
-                if ours in members and other in placed:
+        for box in column:
+            near = [end for end in self.around.get(box.name, ()) if end[0] in placed]
+            for other, row, requires_grad in near:
+                if requires_grad or not any(end[2] for end in near):
                     y = self.tops[row] if row in self.tops else self.boxes[other].y
-                    wanted.setdefault(ours, []).append(y)
-        centre = sum(map(sum, wanted.values())) / max(sum(map(len, wanted.values())), 1)
-        want = {box.name: sum(ys) / len(ys) if (ys := wanted.get(box.name)) else centre for box in column}
+                    wanted.setdefault(box.name, []).append(y)
+        if wanted:
+            free = sum(map(sum, wanted.values())) / sum(map(len, wanted.values()))
+        else:  # out of the way of what leads from time to the loss
+            arrows = [a for a in self.picture.arrows if a.tail in placed and a.head not in placed]
+            leaving = [self.boxes[arrow.tail].y for arrow in arrows]
+            free = max(leaving, default=0.0) + 50
+        want = {box.name: sum(ys) / len(ys) if (ys := wanted.get(box.name)) else free for box in column}
         want |= {box.name: self.tops[box.row] for box in column if box.row in self.tops}
         column.sort(key=lambda box: want[box.name])
         floor = -math.inf
         for box in column:
             box.y = max(want[box.name], floor + box.height / 2)
             floor = box.y + box.height / 2 + _PITCH
-        if not any(box.row in self.tops for box in column):
+        if wanted and not any(box.row in self.tops for box in column):
             shift = sum(want[box.name] - box.y for box in column) / len(column)
             for box in column:
                 box.y += shift

@@ -32,7 +32,7 @@ from tinygrad_rnn.viz.scale import DECADES, Look, colour, look
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 
 #: In this order: each file uses only what is above it.
-SCRIPTS = ("dom", "words", "course", "card", "view", "graph", "weights", "charts", "player", "main")
+SCRIPTS = ("dom", "words", "course", "card", "view", "tiles", "graph", "weights", "charts", "player", "main")
 #: How many colours the scale is divided into.
 _SHADES = 120
 
@@ -167,7 +167,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "findings": words.findings(report),
         "verdict": report.verdict,
         "status": report.status,
-        "measured": any(node.values is not None for node in report.nodes),
+        "measured": all(node.values is not None or node.value is not None for node in report.nodes),
         "reference": {"name": report.reference[0], "size": _number(report.reference[1], 9)},
         "loss": _number(report.loss, 9),
         "batch": report.batch,

@@ -41,7 +41,7 @@ def picture(
         InputError: an unknown level, a window without steps, or "rolled" without time.
     """
     if level is None:
-        named = any(node.label and node.op for node in report.nodes)
+        named = any(node.label and node.op for node in report.nodes) and report.links
         level = "cell" if len(report.nodes) > MOST_OPS and named else "ops"
     if level not in LEVELS:
         raise InputError(f"draw: the level {level!r} is unknown; use one of {', '.join(LEVELS)}")

@@ -114,12 +114,12 @@ class Curves {
     this.band = axes.band("hot-band");
     this.nowBand = axes.band("now-band");
     const thresholds = new Set(this.series.map(({ panel }) => panel.threshold));
+    this.series.forEach((series, i) => this.drawSeries(axes, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));
       axes.svg.append(svg("line", { class: "threshold", x1: MARGIN.left, x2: axes.wide - MARGIN.right, y1: y, y2: y }),
         svg("text", { class: "tick halo", x: MARGIN.left + 4, y: y - 4, text: `${number(100 * value)}%: below this it counts as vanished` }));
     }
-    this.series.forEach((series, i) => this.drawSeries(axes, series, logs[i]));
     axes.svg.addEventListener("pointermove", (event) => this.page.lag(axes.at(event), event));
     axes.svg.addEventListener("pointerleave", () => this.page.out());
     axes.svg.addEventListener("click", (event) => this.page.goToLag(axes.at(event)));

@@ -1,6 +1,6 @@
 // ---- graph.js: one graph, drawn once; each event touches only what it changes ----
 
-const LETTER = 0.56; // the width of a letter, as a share of its size
+const NARROW = /[ .,:;'|!iljtfr()[\]-]/g; // letters about half as wide as others, which are about 0.56 of their size
 
 class Graph {
   /** `page` is told what the mouse or the focus is on: over(panel, thing, element), out(), hot(panel, steps). */
@@ -8,7 +8,11 @@ class Graph {
     Object.assign(this, { panel, page, done: 0, lit: null, follow: true, hotFrames: [], skip: 1 });
     this.layer = svg("g");
     this.root = svg("svg", { class: "graph", role: "group", "aria-label": this.title() }, this.layer);
-    this.view = new View(this.root, this.layer, panel.width, panel.height, (zoom) => this.onZoom(zoom));
+    this.tiles = new Tiles(this.layer, ["frames", "arrows", "boxes", "flags"]);
+    this.view = new View(this.root, this.layer, panel.width, panel.height, {
+      onZoom: (zoom) => this.onZoom(zoom),
+      onMove: () => this.drawWhatIsSeen(),
+    });
     this.frames = panel.frames.map((frame) => this.drawFrame(frame));
     this.arrows = panel.arrows.map((arrow) => this.drawArrow(arrow));
     this.boxes = panel.boxes.map((box) => this.drawBox(box));
@@ -29,10 +33,10 @@ class Graph {
 
   drawFrame(frame) {
     const { x, y, w, h } = frame;
-    const label = svg("text", { class: "frame-label", x: x + 6, y: y + 15, text: frame.label });
+    const label = svg("text", { class: "frame-label", x, y, text: frame.label });
     const rectangle = svg("rect", { x, y, width: w, height: h, rx: 4 });
     const group = svg("g", { class: frame.inner ? "frame inner" : "frame" }, rectangle, label);
-    this.layer.append(group);
+    this.tiles.add("frames", group, x, x + w);
     return { frame, group, label };
   }
 
@@ -40,7 +44,8 @@ class Graph {
     const d = pathOf(arrow.points);
     const line = svg("path", { d, style: `--w:${arrow.width}` });
     const target = svg("path", { d, class: "target", "data-arrow": arrow.index });
-    this.layer.append(line, target);
+    const xs = arrow.points.filter((_, i) => i % 2 === 0);
+    for (const path of [line, target]) this.tiles.add("arrows", path, Math.min(...xs), Math.max(...xs));
     paint(line, arrowClass(arrow, 0));
     return line;
   }
@@ -65,17 +70,15 @@ class Graph {
     });
     group.append(...texts);
     if (box.kind === "fold") this.drawFold(box, group);
-    this.layer.append(group);
-    const drawn = { group, texts, size, meter: group.querySelector(".meter") };
+    const tile = this.tiles.add("boxes", group, left, left + w);
+    const drawn = { group, tile, texts, size, meter: group.querySelector(".meter") };
     this.render(box, 0, drawn);
     return drawn;
   }
 
   /** A fold has the colours of all its steps, from the first to the last. */
   drawFold(box, group) {
-    const [first, last] = box.fold;
-    const text = `${count(last - first + 1, "step")}, t=${first} to ${last}`;
-    group.append(svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em", text }));
+    group.append(svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em" }));
     if (!box.shades) return;
     const id = `run-${this.panel.number}-${box.index}`;
     const stops = box.shades.map((shade, i) =>
@@ -89,8 +92,14 @@ class Graph {
     const pole = svg("line", { x1: flag.x, x2: flag.x, y1: flag.y + 8, y2: flag.foot });
     const text = svg("text", { x: flag.x, y: flag.y + 4, "text-anchor": end ? "end" : "start", text: flag.text });
     const group = svg("g", { class: "flag" }, pole, text);
-    this.layer.append(group);
+    this.tiles.add("flags", group, 0, this.panel.width); // its letters reach far
     return { flag, group, text };
+  }
+
+  drawWhatIsSeen() {
+    const { view, active } = this;
+    const kept = active && this.boxes[active.index].tile; // what is not drawn cannot have the focus
+    this.tiles.show(-view.x / view.zoom, (view.size[0] - view.x) / view.zoom, kept);
   }
 
   // ---- what changes with the events ----
@@ -229,6 +238,7 @@ class Graph {
     if (this.active) this.boxes[this.active.index].group.setAttribute("tabindex", -1);
     this.active = box;
     this.boxes[box.index].group.setAttribute("tabindex", 0);
+    this.drawWhatIsSeen();
   }
 
   focusOn(box) {
@@ -247,13 +257,14 @@ class Graph {
     this.root.classList.toggle("lit", Boolean(box));
     const { boxes, arrows } = box ? pathsToLoss(this.panel, box) : { boxes: new Set(), arrows: new Set() };
     this.boxes.forEach(({ group }, i) => group.toggleAttribute("data-on", boxes.has(this.panel.boxes[i])));
+    this.boxes.forEach(({ group }, i) => group.toggleAttribute("data-start", this.panel.boxes[i] === box));
     this.arrows.forEach((line, i) => line.toggleAttribute("data-on", arrows.has(this.panel.arrows[i])));
     if (box) this.page.say(this.litText(box, boxes.size - 1));
   }
 
   litText(box, others) {
     if (others === 0) return `${placed(box)} has no path to the loss in this picture.`;
-    return `${placed(box)}: its paths to the loss lead through ${others} other ${others === 1 ? "box" : "boxes"}.`;
+    return `${placed(box)}: its paths to the loss lead through ${others} other ${others === 1 ? "box" : "boxes"}. Escape puts them out.`;
   }
 
   /** Highlight the frames of steps; null for none. */
@@ -275,6 +286,12 @@ class Graph {
     this.root.classList.toggle("far", far);
     this.root.style.setProperty("--pixel", 1 / Math.min(zoom, 1));
     const frames = this.frames.filter(({ frame }) => frame.step !== null && !frame.inner);
+    this.frames.forEach(({ frame, label }) => { if (frame.step === null && !frame.inner) label.textContent = far ? "" : frame.label; });
+    for (const fold of this.panel.boxes.filter((box) => box.fold)) {
+      const [first, last] = fold.fold;
+      const room = fold.h * zoom > 70;
+      this.boxes[fold.index].group.querySelector(".far-text").textContent = room ? count(last - first + 1, "step") : "…";
+    }
     const pitch = frames.length > 1 ? (frames[1].frame.x - frames[0].frame.x) * zoom : 100;
     const skip = far ? Math.ceil(28 / Math.max(pitch, 1)) : 1;
     if (skip === this.skip && far === this.far) return;
@@ -330,7 +347,8 @@ function linesOf(box, { stage, arrived, expected }) {
 function write(text, line, room, size) {
   if (text.textContent === line) return;
   text.textContent = line;
-  if (line.length * LETTER * size > room) text.setAttribute("textLength", room);
+  const narrow = line.match(NARROW)?.length ?? 0;
+  if ((line.length - narrow / 2) * 0.56 * size > room) text.setAttribute("textLength", room);
   else text.removeAttribute("textLength");
 }
 

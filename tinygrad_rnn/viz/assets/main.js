@@ -38,17 +38,19 @@ function makeLegend() {
     return html("span", { class: `swatch s${shade}` }, html("i"), html("b", { text }));
   });
   const names = new Set(panels.map((panel) => panel.reference.name));
-  const reference = names.size === 1 ? `‖∂L/∂${[...names][0]}‖` : "the gradient at the last state (or the loss)";
+  const [only] = names;
+  const relative = names.size > 1 ? ", relative to the last state, or the loss" : only === "L" ? "" : `, relative to ‖∂L/∂${only}‖`;
   const looks = [["exploded s0", `exploded: over ${scale.exploded}×`], ["zero", "exactly 0"], ["nonfinite", "NaN or Inf"],
-    ["valued", "not computed (yet)"], ["gathering", "n of m messages are here"], ["not-required", "no gradient required"]];
+    ["valued", "not computed (yet)"], ["not-required", "no gradient required"], ["gathering", "n of m messages are here"],
+    ["valued now", "has its turn"]];
   byId("legend").append(
-    html("span", { class: "scale" }, html("span", { class: "scale-name", text: `gradient, relative to ${reference}` }),
+    html("span", { class: "scale" }, html("span", { class: "scale-name", text: `size of the gradient${relative}` }),
       html("span", { class: "swatches" }, ...swatches)),
     ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)));
 }
 
 function legendBox(name) {
-  return svg("svg", { width: 26, height: 18, "aria-hidden": "true" }, svg("g", { class: `box ${name}` },
+  return svg("svg", { width: 26, height: 18, "aria-hidden": "true" }, svg("g", { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
     ...(name.startsWith("exploded") ? [svg("rect", { class: "ring", x: 1, y: 1, width: 24, height: 16, rx: 5 })] : []),
     svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
     ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : [])));
@@ -78,6 +80,7 @@ function makePanel(panel, i) {
   }
   const section = html("section", { class: "panel", "data-panel": panel.name },
     html("div", { class: "head" }, heading, html("div", { class: "tools" }, ...tools)), ...notes, graph.root, now);
+  now.hidden = panels.length === 1; // the line above says it
   if (weights) section.append(weights.element);
   byId("panels").append(section);
   return { panel, graph, weights, now, section };
@@ -87,9 +90,9 @@ function makePanel(panel, i) {
 function openViews() {
   const wanted = parts.map(({ panel, graph }) => {
     const zoom = Math.min(graph.root.clientWidth / panel.width, 1.25);
-    return zoom < 0.08 ? 420 : panel.height * zoom + 16;
+    return zoom < 0.08 ? 420 : panel.height * zoom + 12 + LETTERS;
   });
-  const high = Math.min(Math.max(...wanted, 150), 560);
+  const high = Math.min(Math.max(...wanted, 150), Math.max(innerHeight * 0.8, 420));
   for (const { graph } of parts) {
     graph.root.style.height = `${Math.round(high)}px`;
     if (!graph.view.moved) graph.view.open();

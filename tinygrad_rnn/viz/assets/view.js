@@ -1,11 +1,12 @@
 // ---- view.js: zooming and moving a graph ----
 
 const READABLE = 0.5; // below this zoom letters are too small to read, and not drawn
+const LETTERS = 26; // pixels above a graph for the letters of frames and flags, which stay large
 
 /** The window through which a graph is seen. */
 class View {
-  constructor(frame, layer, width, height, onZoom) {
-    Object.assign(this, { frame, layer, width, height, onZoom, zoom: 1, x: 0, y: 0, moved: false });
+  constructor(frame, layer, width, height, { onZoom, onMove }) {
+    Object.assign(this, { frame, layer, width, height, onZoom, onMove, zoom: 1, x: 0, y: 0, moved: false });
   }
 
   get size() {
@@ -17,6 +18,7 @@ class View {
     Object.assign(this, { zoom, x, y });
     this.layer.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${zoom.toFixed(4)})`);
     if (changed) this.onZoom(zoom);
+    this.onMove();
   }
 
   /** Show all of it, unless it would be too small to see; then its end. */
@@ -31,8 +33,10 @@ class View {
 
   fit() {
     const [wide, high] = this.size;
-    const zoom = Math.min((wide - 12) / this.width, (high - 12) / this.height, 1.25);
-    this.set(zoom, (wide - this.width * zoom) / 2, (high - this.height * zoom) / 2);
+    const inside = (above) => Math.min((wide - 12) / this.width, (high - 12 - above) / this.height, 1.25);
+    const above = inside(0) < READABLE ? LETTERS : 0;
+    const zoom = inside(above);
+    this.set(zoom, (wide - this.width * zoom) / 2, above + (high - above - this.height * zoom) / 2);
     this.moved = false;
   }
 

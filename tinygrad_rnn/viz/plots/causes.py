@@ -129,7 +129,7 @@ def singular_values(
             which = f"$s=({state})$" if len(report.kinds) > 1 else f"$s={state}$"
             chart.label(axes, f"{name}, {which}", LAG, r"$\sigma(\partial s_T/\partial s_t)$")
             if axes is by_cell[0] or bound is not None:
-                axes.legend(loc="best")
+                axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none")
         for name, report in found.items():
             at = np.arange(1, len(report.exponents) + 1)
             numbers = np.where(np.isfinite(report.exponents), report.exponents, np.nan)

@@ -239,37 +239,39 @@ def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:
     """Mark where the numbers of each dtype lose digits (below the smallest normal one), and where they end.
 
     Args:
-        panels: each with the sizes by which its lines were divided; where they differ, the mark is a band.
+        panels: each with the sizes by which its lines were divided, as the marks are; where they differ, a mark is a
+            band.
 
     Returns:
-        In words, the floors that lie below an axis.
+        In words, what was marked, and which floors lie below an axis.
     """
-    below: dict[str, None] = {}
+    marked, below = False, dict[str, None]()
     for axes, sizes in panels:
         used = [size for size in sizes if 0 < size < math.inf] or [1.0]
         low, high = axes.get_ylim()
         for dtype in (np.float32, np.float64):
             limits = np.finfo(dtype)
-            smallest, last = float(limits.smallest_normal), float(limits.smallest_subnormal)
-            _mark_floor(
-                axes, smallest / max(used), smallest / min(used), f"{limits.dtype} loses digits below", smallest
-            )
-            _mark_floor(axes, last / max(used), last / min(used), f"{limits.dtype} is 0 below", last)
-            if smallest / min(used) <= low:
-                below[f"{limits.dtype} loses digits below {smallest:.1e}"] = None
+            for words, floor in (("loses digits", limits.smallest_normal), ("is 0", limits.smallest_subnormal)):
+                least, most = float(floor) / max(used), float(floor) / min(used)
+                text = f"{limits.dtype} {words} below {floor:.1e}"
+                if low < most and 0 < least < high:
+                    marked = True
+                    _mark_floor(axes, least, most, text)
+                elif most <= low and words == "loses digits":
+                    below[text] = None
         axes.set_ylim(low, high)
-    return f"Not in sight, further below: {'; '.join(below)}." if below else ""
+    shown = "Grey lines: the floors of float32 and float64, divided like the curves." if marked else ""
+    hidden = f"Not in sight, further below: {'; '.join(below)}." if below else ""
+    return f"{shown} {hidden}".strip()
 
 
-def _mark_floor(axes: Axes, least: float, most: float, words: str, floor: float) -> None:
-    low, high = axes.get_ylim()
-    if low < most and 0 < least < high:
-        axes.axhspan(least, most, color=GREY, alpha=0.2, lw=0)
-        axes.axhline(most, color=GREY, lw=0.8, ls="-." if "digits" in words else "-", label="_floor")
-        axes.annotate(
-            f"{words} {floor:.1e}", (0.99, most), (0, 2), axes.get_yaxis_transform(), "offset points",
-            ha="right", va="bottom", fontsize=7, color=GREY,
-        )  # fmt: skip
+def _mark_floor(axes: Axes, least: float, most: float, text: str) -> None:
+    axes.axhspan(least, most, color=GREY, alpha=0.2, lw=0)
+    axes.axhline(most, color=GREY, lw=0.8, ls="-." if "digits" in text else "-", label="_floor")
+    axes.annotate(
+        text, (0.99, most), (0, 2), axes.get_yaxis_transform(), "offset points",
+        ha="right", va="bottom", fontsize=7, color=GREY,
+    )  # fmt: skip
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,317 @@
+"""`tinygrad-rnn flow`: measure how the gradient of several cells flows, plot it, and put all of it on one page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from tinygrad_rnn import nn, optim, serialization
+from tinygrad_rnn.cli.claims import Entry, plural, through_time
+from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
+from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
+from tinygrad_rnn.cli.progress import training_progress
+from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
+from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.engine.creation import manual_seed
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow import FlowReport, elman_bound
+from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
+from tinygrad_rnn.train import (
+    Checkpoint,
+    SequenceModel,
+    Update,
+    flow_map_of,
+    jacobians_of,
+    load_checkpoint,
+    measure,
+    parse_cell,
+    training_flow,
+)
+from tinygrad_rnn.viz import plots
+
+SCHEMA = "tinygrad_rnn.sheet/1"
+#: Training needs no more precision than this; what is measured has the dtype asked for.
+TRAINING_DTYPE = "float32"
+CLIP = 1.0
+#: Jacobians are medians over so many examples: each costs T * S * S numbers.
+JACOBIAN_EXAMPLES = 4
+#: What the options are unless given; with --model the file says it, and these cannot be given.
+DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "train": 50}
+DEFAULT_STEPS = 100
+#: After which share of the updates the flow is measured again.
+MOMENTS = (0.1, 0.3, 1.0)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One cell to measure: as it starts, or trained."""
+
+    cell: str
+    model: SequenceModel
+    updates_made: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called on the sheet."""
+        return self.cell + (f", {plural(self.updates_made, 'update')}" if self.updates_made else "")
+
+    @property
+    def file_name(self) -> str:
+        """How its files begin."""
+        return parse_cell(self.cell).file_name
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the command line asks for; see `tinygrad-rnn flow --help`."""
+    plots.require_matplotlib()
+    checkpoint = _take_model(options) if options.model else None
+    if checkpoint is None:
+        _take_cells(options)
+    corpus = corpus_of(options)
+    task = _task(options, corpus, checkpoint)
+    names = [checkpoint.model.cell_name] if checkpoint else list(options.cells)
+    check_memory(options, task, names)
+    folder = Path(options.out)
+    stems = [parse_cell(name).file_name for name in names]
+    writable_folder(folder, "--out", [*FILES, *(f"{stem}{ending}" for stem in stems for ending in ENDINGS)])
+    describe(corpus, task)
+    with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
+        subjects = (
+            [Subject(names[0], checkpoint.model, _updates_made(checkpoint))]
+            if checkpoint
+            else [Subject(name, _fresh(name, task, options)) for name in names]
+        )
+        entries = [_entry(subject, task, options, folder) for subject in subjects]
+        settings = _settings(options, corpus, task)
+        written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
+    files = [*(str(folder / f"{stem}{ending}") for stem in stems for ending in ENDINGS), *map(str, written)]
+    if options.json:
+        print(json.dumps(_to_json(entries, settings, files), indent=2, allow_nan=False))
+    else:
+        _print_table(entries)
+        print("\n".join(through_time(entries)))
+        print(f"\nwritten: {len(files)} files in {folder}; all in one: {written[-1]}")
+    return 0
+
+
+# ---- what to measure -----------------------------------------------------------------------------------------------
+
+
+def _take_cells(options: argparse.Namespace) -> None:
+    for name, value in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.cells = options.cells or FLOW_CELLS
+    options.steps = options.steps or DEFAULT_STEPS
+
+
+def _take_model(options: argparse.Namespace) -> Checkpoint:
+    """Take from the file what it was trained on."""
+    for name in DEFAULTS:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} goes with --cells; with --model the file says it")
+    checkpoint = load_checkpoint(options.model)
+    wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None))}
+    for name, kind in wanted.items():
+        value = checkpoint.settings.get(name)
+        if not isinstance(value, kind):
+            raise InputError(
+                f"--model: {options.model} does not say what {name} it was trained with; `tinygrad-rnn train` makes "
+                "files that do"
+            )
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.hidden, options.layers = checkpoint.model.rnn.hidden_size, checkpoint.model.rnn.num_layers
+    options.train = 0
+    return checkpoint
+
+
+def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkpoint | None) -> AnyTask:
+    """Return the task; a trained model goes on with the characters it knows."""
+    if checkpoint is None:
+        return make_task(options, corpus)
+    characters = checkpoint.settings.get("vocabulary")
+    known = corpus is None or isinstance(characters, str)
+    task = TextTask(corpus.text, options.steps, Vocabulary(str(characters))) if corpus else make_task(options, corpus)
+    sizes = checkpoint.model.rnn.input_size, checkpoint.model.output.out_features
+    if not known or sizes != (task.input_size, task.output_size):
+        raise InputError(f"--model: {options.model} was not trained on the task {options.task!r} that it names")
+    return task
+
+
+def _updates_made(checkpoint: Checkpoint) -> int:
+    made = checkpoint.settings.get("updates")
+    return made if isinstance(made, int) else 0
+
+
+def _fresh(cell: str, task: AnyTask, options: argparse.Namespace) -> SequenceModel:
+    manual_seed(options.seed)
+    return SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
+
+
+# ---- measuring -----------------------------------------------------------------------------------------------------
+
+ENDINGS = (".flow.json", ".run.safetensors")
+
+
+def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder: Path) -> Entry:
+    """Measure everything about one cell; its numbers are on disk before its training begins."""
+    say(f"{subject.name}: measuring the loss of the last step")
+    model = subject.model.converted(options.dtype)
+    measurement = measure(model, task, options.batch, options.seed, statistics=True, threshold=options.threshold)
+    text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
+    stem = folder / subject.file_name
+    serialization.write_whole(f"{stem}{ENDINGS[0]}", text.encode())
+    serialization.save(f"{stem}{ENDINGS[1]}", measurement.run, {"settings": json.dumps(measurement.settings)})
+    say(f"{subject.name}: measuring the losses of all steps")
+    flow_map = flow_map_of(model, task, options.batch, options.seed)
+    say(f"{subject.name}: measuring the Jacobians of the states")
+    jacobians = jacobians_of(model, task, min(options.batch, JACOBIAN_EXAMPLES), options.seed)
+    cell = model.rnn.cell(options.layers - 1)
+    history, updates, ended = _trained(subject, task, options, measurement.report)
+    return Entry(
+        name=subject.name,
+        report=measurement.report,
+        cell=subject.cell,
+        updates_made=subject.updates_made,
+        jacobians=jacobians,
+        bound=elman_bound(cell.weight_hh, options.steps) if isinstance(cell, nn.RNNCell) else None,
+        flow_map=flow_map,
+        history=history,
+        updates=updates,
+        ended=ended,
+    )
+
+
+def _trained(
+    subject: Subject, task: AnyTask, options: argparse.Namespace, before: FlowReport
+) -> tuple[list[tuple[int, FlowReport]], list[Update], str | None]:
+    """Train, and return what was measured in between, the updates, and why they ended early if they did."""
+    if not options.train:
+        return [], [], None
+    history, updates = [(0, before)], list[Update]()
+    adam = optim.Adam(subject.model.parameters(), lr=LEARNING_RATE)
+    moments = {math.ceil(share * options.train) for share in MOMENTS}
+    with training_progress(subject.name, options.train, task.unit) as advance:
+
+        def note(update: Update) -> None:
+            updates.append(update)
+            advance(update.loss)
+
+        try:
+            for made, measurement in training_flow(
+                subject.model, task, adam, options.train, options.batch, options.seed, moments,
+                clip=CLIP, dtype=options.dtype, threshold=options.threshold, on_update=note,
+            ):  # fmt: skip
+                history.append((made, measurement.report))
+        except InputError as error:  # training diverged: a finding about this cell, and no reason to lose the others
+            say(f"{subject.name}: {error}")
+            return history, updates, str(error)
+    return history, updates, None
+
+
+# ---- what came out -------------------------------------------------------------------------------------------------
+
+
+def command(options: argparse.Namespace) -> str:
+    """Return a command line that does the same, with nothing left to defaults."""
+    words = ["tinygrad-rnn", "flow"]
+    if options.model:
+        words += ["--model", options.model]
+    else:
+        words += ["--cells", ",".join(options.cells)]
+        for name in DEFAULTS:
+            words += [f"--{name}", str(getattr(options, name))]
+    if options.text is not None:
+        words += ["--text", options.text]
+    for name in ("steps", "batch", "dtype", "seed", "threshold", "out"):
+        words += [f"--{name}", str(getattr(options, name))]
+    return shlex.join(words)
+
+
+def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask) -> dict[str, object]:
+    """Return what the page and the JSON say about the run."""
+    settings = {name: getattr(options, name) for name in ("task", "steps", "hidden", "layers", "batch", "seed")}
+    settings |= {"dtype": options.dtype, "threshold": options.threshold}
+    settings["jacobian_examples"] = min(options.batch, JACOBIAN_EXAMPLES)
+    if corpus is not None:
+        settings["text"] = corpus.source
+    if options.model:
+        settings["model"] = options.model
+    settings["updates"] = options.train
+    if options.train:
+        settings |= {"learning_rate": LEARNING_RATE, "clip": CLIP, "training_dtype": TRAINING_DTYPE}
+    return settings | {"loss": task.unit}
+
+
+def _print_table(entries: Sequence[Entry]) -> None:
+    console = Output()
+    if not console.is_terminal:
+        console = Output(width=WIDTH)
+    found = rows(entries)
+    shown = [lag for lag in found[0].left if lag != 1]  # the page has all; here they would not fit a line
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("cell", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in [*(f"lag {lag}" for lag in shown), "horizon", "factor", "half-life"]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    before = ""
+    for row in found:
+        numbers = cells(replace(row, left={lag: row.left[lag] for lag in shown}))
+        table.add_row(row.name if row.name != before else "", row.state, *numbers, row.verdict)
+        before = row.name
+    console.print(table)
+    console.print("factor per step, half-life in steps: of the line that fits log G best\n", highlight=False)
+
+
+def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Sequence[str]) -> dict[str, Any]:
+    by_name: dict[str, list[Row]] = {}
+    for row in rows(entries):
+        by_name.setdefault(row.name, []).append(row)
+    return {
+        "schema": SCHEMA,
+        **settings,
+        "results": [
+            {
+                "cell": entry.cell,
+                "updates": entry.updates_made,
+                "status": entry.report.status,
+                "verdict": entry.report.verdict,
+                "states": [_state(row) for row in by_name[entry.name] if row.state != "-"],
+                "training": [
+                    {"updates": made, "verdict": report.verdict, "horizon": report.horizon and report.horizon.steps}
+                    for made, report in entry.history
+                ],
+                "ended": entry.ended,
+            }
+            for entry in entries
+        ],
+        "claims": through_time(entries),
+        "files": list(files),
+    }
+
+
+def _state(row: Row) -> dict[str, Any]:
+    return {
+        "state": row.state,
+        "relative": {str(lag): _finite(share) for lag, share in row.left.items()},
+        "horizon": row.horizon,
+        "per_step": _finite(row.per_step),
+        "half_life": _finite(row.half_life),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
