@@ -243,6 +243,40 @@ def test_matmul_overflows_without_a_warning():
     assert np.isinf(run("matmul", x[None], x[None])).all()
 
 
+@pytest.mark.parametrize("shape", [(0,), (), (7,), (32, 128), (3, 5, 17)])
+@pytest.mark.parametrize("dtype", ALL)
+def test_norm(shape, dtype):
+    for layout in ("plain", "transposed", "reversed", "strided", "repeated", "read-only"):
+        x = make(shape, dtype, layout, 0)
+        result, expected = run("norm", x), np.sqrt((x.astype("float64") ** 2).sum())
+        assert type(result) is float
+        assert result == pytest.approx(expected, rel=1e-13)
+        assert reference.norm(x) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+def test_norm_survives_squares_that_overflow_or_underflow(backend):
+    for scale in (1e-200, 1e-150, 1e150, 1e200, 1e307):
+        assert backend.norm(np.array([3.0, 4.0, 0.0]) * scale) == pytest.approx(5 * scale, rel=1e-12, abs=0)
+    assert backend.norm(np.array([3e-320, 4e-320])) == pytest.approx(5e-320, rel=1e-3, abs=0)
+    for scale in (1e-44, 1e-30, 1e38):
+        x = (np.ones(9) * scale).astype("float32")
+        assert backend.norm(x) == pytest.approx(3 * float(x[0]), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+def test_norm_of_nan_and_infinity(backend):
+    for dtype in FLOATS:
+        assert np.isnan(backend.norm(np.array([1, np.nan, np.inf], dtype)))
+        assert np.isnan(backend.norm(np.array([np.inf, np.nan], dtype)))
+        assert backend.norm(np.array([1, -np.inf], dtype)) == np.inf
+
+
+def test_norm_of_many_float32_keeps_their_digits():
+    x = np.random.default_rng(0).random((3000, 3000), dtype="float32")
+    assert cpu.norm(x) == pytest.approx(np.sqrt((x.astype("float64") ** 2).sum()), rel=1e-12)
+
+
 # ---- compiling -----------------------------------------------------------------------------------------------
 
 

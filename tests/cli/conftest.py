@@ -20,11 +20,15 @@ def text_file(tmp_path):
 
 @pytest.fixture
 def graph(tmp_path, text_file):
-    """Run `graph` on small sizes and return the folder with the files; InputError and the like become a failure."""
+    """Run `graph` on small sizes and return the folder with the files; InputError and the like become a failure.
 
-    def run(*options, text=True, out="out"):
+    Without the pages unless asked for: their plots take seconds.
+    """
+
+    def run(*options, text=True, out="out", formats="dot,svg"):
         source = ("--text", text_file) if text else ()
-        code = main(["graph", *SMALL, *source, "--out", str(tmp_path / out), *options])
+        chosen = ("--format", formats) if formats else ()
+        code = main(["graph", *SMALL, *source, *chosen, "--out", str(tmp_path / out), *options])
         assert code == 0
         return tmp_path / out
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -200,3 +201,71 @@ def test_the_help_lists_every_cell_and_option(capsys):
         for name, options in OPTIONS.items():
             assert re.search(rf"\b{name}\b", shown)
             assert all(f"{option}=" in shown for option in options)
+
+
+# ---- what is drawn --------------------------------------------------------------------------------------------------
+
+
+def test_the_default_has_pages_with_all_cells_and_the_plots(graph):
+    folder = graph("--cell", "rnn", "--cell", "lstm:forget_bias=3", formats=None)
+    for name in ("stepper.html", "stepper.init.html", "flow.html"):
+        page = (folder / name).read_text(encoding="utf-8")
+        assert page.startswith("<!doctype html>")
+        assert "://" not in page.replace("http://www.w3.org/", "").replace("http://purl.org/", "")
+    assert "RNN" in (folder / "stepper.html").read_text(encoding="utf-8")
+    sheet = (folder / "flow.html").read_text(encoding="utf-8")
+    assert "lstm:forget_bias=3, 2 updates" in sheet
+    assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in sheet
+    assert {path.suffix for path in folder.iterdir()} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
+
+
+def test_without_matplotlib_the_rest_is_written_and_the_lack_is_said(graph, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    folder = graph("--cell", "rnn", formats="html")
+    assert "pip install 'tinygrad-rnn[plots]'" in capsys.readouterr().err
+    assert (folder / "stepper.html").exists()
+    assert not (folder / "flow.html").exists()
+
+
+def test_steps_may_be_a_window(graph):
+    folder = graph("--cell", "gru", "--steps", "4:7")
+    assert flow(folder, "gru")["steps"] == 7
+    dot = (folder / "gru.dot").read_text()
+    assert [step for step in range(7) if f'"cluster_t{step}"' in dot] == [4, 5, 6]
+    assert "t = 0 to 3" in dot
+    again = graph("--cell", "gru", "--steps", "7", "--window", "4:7", out="again")
+    assert (again / "gru.dot").read_text() == dot
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--steps", "9:3"), "such as 90:100"),
+        (("--window", "3"), "such as 90:100"),
+        (("--window", "6:9"), "behind the last of 6 steps"),
+        (("--steps", "2:6", "--window", "1:3"), "leave --window out"),
+        (("--decades", "0"), "whole number from 1"),
+    ],
+)
+def test_windows_that_show_nothing_are_refused(refused, tmp_path, options, complaint):
+    try:
+        assert complaint in refused("graph", *SMALL, "--out", tmp_path, *options)
+    except SystemExit as error:  # argparse has written the complaint itself
+        assert error.code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_rolled_cell_and_every_operation(graph):
+    rolled = (graph("--cell", "lstm", "--level", "rolled", out="rolled") / "lstm.dot").read_text()
+    assert "each of 6 steps" in rolled
+    assert "cluster_t0" not in rolled
+    ops = (graph("--cell", "lstm", "--level", "ops", "--window", "0:6", out="ops") / "lstm.dot").read_text()
+    assert '"t5_matmul' in ops
+
+
+def test_the_backward_pass_is_drawn_beside_the_rest(graph):
+    folder = graph("--cell", "rnn", "--backward")
+    dot = (folder / "rnn.backward.dot").read_text()
+    assert "The backward pass: RNN, trained" in dot
+    assert "∂L/∂weight_hh_l0" in dot
+    assert (folder / "rnn.init.backward.svg").exists()

@@ -117,3 +117,15 @@ def test_files_have_the_usual_permissions(tmp_path):
     usual = tmp_path / "usual"
     usual.touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
+
+
+def test_a_layout_that_never_ends_is_stopped(tmp_path, monkeypatch):
+    endless = tmp_path / "dot"
+    endless.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(endless))
+    monkeypatch.setattr("tinygrad_rnn.viz.render.PATIENCE", 0.1)
+    with pytest.raises(MissingToolError, match=r"took more than 0.1 seconds; draw fewer steps"):
+        viz.render(TINY, tmp_path / "x.svg")
+    assert (tmp_path / "x.dot").read_text(encoding="utf-8") == TINY
+    assert not (tmp_path / "x.svg").exists()

@@ -26,7 +26,7 @@ def applied(op: str, inputs: Sequence[str], attrs: Mapping[str, Any] | None = No
 
 def equations(report: FlowReport) -> list[str | None]:
     """Return for every node of a report how it is computed: "t3_c = t3_mul + t3_mul_2"; None for a leaf."""
-    inputs: list[dict[int, str]] = [dict.fromkeys(()) for _ in report.nodes]
+    inputs: list[dict[int, str]] = [{} for _ in report.nodes]
     for edge in report.edges:
         if edge.position is not None:
             inputs[edge.child][edge.position] = report.nodes[edge.parent].name

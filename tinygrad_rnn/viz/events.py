@@ -19,6 +19,7 @@ from tinygrad_rnn.viz.shapes import Box, Picture
 _Mark = tuple[float, float]
 #: The first and last step of time that a stretch covers; infinite before and after all steps.
 _Time = tuple[float, float]
+_BEFORE, _AFTER = (-math.inf, -math.inf), (math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def arrivals(picture: Picture, backward: Sequence[Event], node: int) -> list[int
 def order(picture: Picture) -> list[int]:
     """Return the boxes so that each comes after those it reads, step by step as far as that goes.
 
-    What reads nothing comes right before its first reader; before the first step if it stands there.
+    What reads nothing comes right before its first reader; if it stands outside time, before all steps that read it.
     """
     boxes = picture.boxes
     position = {box.name: i for i, box in enumerate(boxes)}
@@ -103,11 +104,14 @@ def order(picture: Picture) -> list[int]:
     times = _times(boxes)
     keys = [(times[i], box.order, i) for i, box in enumerate(boxes)]
     computed = [i for i in tails if tails[i]]
+    first: list[int] = []
     alone: dict[_Time, list[int]] = {}  # boxes with no arrows, such as a parameter's share in each step
     for i in sorted(set(tails) - set(computed), key=keys.__getitem__):
-        if not heads[i] or times[i][1] == -math.inf:
+        if times[i] == _BEFORE or (times[i] == _AFTER and any(times[head] != _AFTER for head in heads[i])):
+            first.append(i)
+        elif not heads[i]:
             alone.setdefault(times[i], []).append(i)
-    done: dict[int, None] = dict.fromkeys(alone.pop((-math.inf, -math.inf), ()))
+    done: dict[int, None] = dict.fromkeys(first)
     missing = {i: sum(bool(tails[tail]) for tail in tails[i]) for i in computed}
     waiting = [keys[i] for i in computed if not missing[i]]
     late = sorted((keys[i] for i in computed), reverse=True)
@@ -130,9 +134,8 @@ def order(picture: Picture) -> list[int]:
 def _times(boxes: Sequence[Box]) -> list[_Time]:
     """Return the steps of each box: outside time, before or after all steps by where it stands."""
     first = min((box.x for box in boxes if box.step is not None or box.fold is not None), default=-math.inf)
-    outside = ((math.inf, math.inf), (-math.inf, -math.inf))
     return [
-        box.fold if box.fold else (box.step, box.step) if box.step is not None else outside[box.x < first]
+        box.fold if box.fold else (box.step, box.step) if box.step is not None else (_AFTER, _BEFORE)[box.x < first]
         for box in boxes
     ]
 
@@ -177,7 +180,8 @@ def _stretches(
 
     A fold counts as the step at which it is left. Layers in both directions go through time more than once.
     """
-    runs = [(time, list(part)) for time, part in groupby(boxes, key=times.__getitem__)]
+    outside = {_BEFORE: _AFTER}  # what is read before the first step may stand on either side
+    runs = [(time, list(part)) for time, part in groupby(boxes, key=lambda i: outside.get(times[i], times[i]))]
     found: list[tuple[_Mark, int | None, list[int]]] = []
     lap, i = 1, 0
     while i < len(runs):

@@ -82,8 +82,8 @@ class _Columns:
         later = self._after(outside, times)
         earlier = [box for box in outside if box.name not in later]
         before = self._layers(earlier, backward=True) + ([totals] if totals else [])
-        after = [box for box in outside if box.name in later]
-        after = self._layers(after, True)[::-1] if self._leads_back(later) else self._layers(after, False)
+        right = [box for box in outside if box.name in later]
+        after = self._layers(right, True)[::-1] if self._leads_back(later) else self._layers(right, False)
         self.before, self.timed = len(before), len(times)
         self.columns = [*before, *times, *after]
         self.of = {box.name: i for i, column in enumerate(self.columns) for box in column}
@@ -278,6 +278,18 @@ class _Routes:
                     arrow.points = self._over(arrow, tail, head, here, there)
         for (column, side), arrows in within.items():
             self._inside(arrows, column, side)
+        self._part_twins()
+
+    def _part_twins(self) -> None:
+        """Move arrows that have both ends in common side by side."""
+        twins: dict[tuple[str | None, ...], list[Arrow]] = {}
+        for arrow in self.picture.arrows:
+            twins.setdefault((arrow.tail, arrow.head, arrow.tail_row, arrow.head_row), []).append(arrow)
+        for arrows in twins.values():
+            for i, arrow in enumerate(arrows if len(arrows) > 1 else ()):
+                by = 8 * i / (len(arrows) - 1) - 4
+                upright = arrow.points[0][0] == self.boxes[arrow.tail].x
+                arrow.points = tuple((x + by * upright, y + by * (not upright)) for x, y in arrow.points)
 
     def _clear(self, curve: tuple[Point, ...], here: int, there: int) -> bool:
         """Whether a curve that only rises or only falls passes no box between two columns."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,7 @@ from tinygrad_rnn.engine.graph import Edge, Node
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow.survey import Survey, edges_of, label_of, look_over
-
-SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
+from tinygrad_rnn.viz.equations import applied
 
 
 def listing(x: Tensor) -> str:
@@ -93,22 +91,7 @@ def _equation(node: Node, names: dict[Node, str]) -> str:
         f"{parent.outputs[0].item():g}" if parent.constant else _outputs(parent, names)[index]
         for parent, index in node._edges()
     ]
-    if node.op.name in SYMBOLS:
-        return f"= {inputs[0]} {SYMBOLS[node.op.name]} {inputs[1]}"
-    if node.op.name == "getitem":
-        return f"= {inputs[0]}[{_index(node.attrs['index'])}]"
-    attrs = [f"{name}={value}" for name, value in node.attrs.items() if value is not False]
-    return f"= {node.op.name}({', '.join(inputs + attrs)})"
-
-
-def _index(index: tuple[Any, ...]) -> str:
-    def part(entry: Any) -> str:
-        if not isinstance(entry, slice):
-            return "..." if entry is Ellipsis else str(entry)
-        ends = ["" if end is None else str(end) for end in (entry.start, entry.stop, entry.step)]
-        return ":".join(ends if entry.step not in (None, 1) else ends[:2])
-
-    return ", ".join(part(entry) for entry in index)
+    return f"= {applied(node.op.name, inputs, node.attrs)}"
 
 
 def _summary(values: np.ndarray) -> str:

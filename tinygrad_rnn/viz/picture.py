@@ -222,7 +222,7 @@ class _Unrolled:
 
     def _arrows(self) -> list[Arrow]:
         """Return the arrows; several between a fold and a box become one, whose size is theirs together."""
-        found: dict[tuple[str, str, str | None, str | None], list[EdgeFlow]] = {}
+        found: dict[tuple[str, str, str | None, str | None, int | None], list[EdgeFlow]] = {}
         for edge in self.edges:
             child, parent = self.report.nodes[edge.child], self.report.nodes[edge.parent]
             head, head_row = self._end(child, child.step, child.name)
@@ -232,8 +232,9 @@ class _Unrolled:
             else:
                 tail, tail_row = self._end(parent, parent.step, parent.name)
             if tail != head:
-                found.setdefault((tail, head, tail_row, head_row), []).append(edge)
-        return [self._arrow(*ends, edges) for ends, edges in found.items()]
+                number = edge.position if tail_row is None and head_row is None else None  # x * x has two arrows
+                found.setdefault((tail, head, tail_row, head_row, number), []).append(edge)
+        return [self._arrow(*key[:4], edges) for key, edges in found.items()]
 
     def _end(self, node: NodeFlow, step: int | None, name: str) -> tuple[str, str | None]:
         """Return the box at the end of an arrow, and the row if it is a fold."""
@@ -244,8 +245,13 @@ class _Unrolled:
         required = any(edge.requires_grad for edge in edges)
         norm = (norms[0] if len(norms) == 1 else math.hypot(*norms)) if norms else None
         what = "message" if len(edges) == 1 else f"{len(edges)} messages"
-        text = f"{what} from {head} to {tail}: {words.size(norm, required)}"
+        text = f"{what} from {self._called(head)} to {self._called(tail)}: {words.size(norm, required)}"
         return Arrow(tail, head, norm, required, text, tail_row=tail_row, head_row=head_row)
+
+
+    def _called(self, name: str) -> str:
+        fold = self.boxes[name].fold
+        return name if fold is None else f"steps {fold[0]} to {fold[1]}"
 
 
 def _flags(report: FlowReport) -> list[Flag]:

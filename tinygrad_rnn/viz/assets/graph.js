@@ -5,7 +5,8 @@ const NARROW = /[ .,:;'|!iljtfr()[\]-]/g; // letters about half as wide as other
 class Graph {
   /** `page` is told what the mouse or the focus is on: over(panel, thing, element), out(), hot(panel, steps). */
   constructor(panel, page) {
-    Object.assign(this, { panel, page, done: 0, lit: null, follow: true, hotFrames: [], skip: 1 });
+    const done = panel.events.length; // it is drawn complete: the page opens at the end
+    Object.assign(this, { panel, page, done, lit: null, follow: true, hotFrames: [], skip: 1 });
     this.layer = svg("g");
     this.root = svg("svg", { class: "graph", role: "group", "aria-label": this.title() }, this.layer);
     this.tiles = new Tiles(this.layer, ["frames", "arrows", "boxes", "flags"]);
@@ -46,7 +47,7 @@ class Graph {
     const target = svg("path", { d, class: "target", "data-arrow": arrow.index });
     const xs = arrow.points.filter((_, i) => i % 2 === 0);
     for (const path of [line, target]) this.tiles.add("arrows", path, Math.min(...xs), Math.max(...xs));
-    paint(line, arrowClass(arrow, 0));
+    paint(line, arrowClass(arrow, this.done));
     return line;
   }
 
@@ -72,7 +73,7 @@ class Graph {
     if (box.kind === "fold") this.drawFold(box, group);
     const tile = this.tiles.add("boxes", group, left, left + w);
     const drawn = { group, tile, texts, size, meter: group.querySelector(".meter") };
-    this.render(box, 0, drawn);
+    this.render(box, this.done, drawn);
     return drawn;
   }
 
@@ -284,13 +285,16 @@ class Graph {
   onZoom(zoom) {
     const far = zoom < READABLE;
     this.root.classList.toggle("far", far);
-    this.root.style.setProperty("--pixel", 1 / Math.min(zoom, 1));
+    const folds = this.panel.boxes.filter((box) => box.fold).map((box) => ({ box, group: this.boxes[box.index].group }));
+    // Only where it is used: a change at the root would let the browser look at everything again.
+    for (const group of [this.tiles.groups.get("frames"), this.tiles.groups.get("flags"), ...folds.map((fold) => fold.group)]) {
+      group.style.setProperty("--pixel", 1 / Math.min(zoom, 1));
+    }
     const frames = this.frames.filter(({ frame }) => frame.step !== null && !frame.inner);
     this.frames.forEach(({ frame, label }) => { if (frame.step === null && !frame.inner) label.textContent = far ? "" : frame.label; });
-    for (const fold of this.panel.boxes.filter((box) => box.fold)) {
-      const [first, last] = fold.fold;
-      const room = fold.h * zoom > 70;
-      this.boxes[fold.index].group.querySelector(".far-text").textContent = room ? count(last - first + 1, "step") : "…";
+    for (const { box, group } of folds) {
+      const steps = count(box.fold[1] - box.fold[0] + 1, "step");
+      group.querySelector(".far-text").textContent = box.h * zoom > 70 ? steps : "";
     }
     const pitch = frames.length > 1 ? (frames[1].frame.x - frames[0].frame.x) * zoom : 100;
     const skip = far ? Math.ceil(28 / Math.max(pitch, 1)) : 1;

@@ -41,7 +41,7 @@ function makeLegend() {
   const [only] = names;
   const relative = names.size > 1 ? ", relative to the last state, or the loss" : only === "L" ? "" : `, relative to ‖∂L/∂${only}‖`;
   const looks = [["exploded s0", `exploded: over ${scale.exploded}×`], ["zero", "exactly 0"], ["nonfinite", "NaN or Inf"],
-    ["valued", "not computed (yet)"], ["not-required", "no gradient required"], ["gathering", "n of m messages are here"],
+    ["valued", "not computed (yet)"], ["not-required", "no gradient required"], ["gathering", "n of m messages came"],
     ["valued now", "has its turn"]];
   byId("legend").append(
     html("span", { class: "scale" }, html("span", { class: "scale-name", text: `size of the gradient${relative}` }),
@@ -90,13 +90,12 @@ function makePanel(panel, i) {
 function openViews() {
   const wanted = parts.map(({ panel, graph }) => {
     const zoom = Math.min(graph.root.clientWidth / panel.width, 1.25);
-    return zoom < 0.08 ? 420 : panel.height * zoom + 12 + LETTERS;
+    return zoom < TINY ? 420 : panel.height * zoom + 12 + LETTERS;
   });
   const high = Math.min(Math.max(...wanted, 150), Math.max(innerHeight * 0.8, 420));
-  for (const { graph } of parts) {
-    graph.root.style.height = `${Math.round(high)}px`;
-    if (!graph.view.moved) graph.view.open();
-  }
+  for (const { graph } of parts) graph.root.style.height = `${Math.round(high)}px`;
+  for (const { graph } of parts) graph.view.measure();
+  for (const { graph } of parts) if (!graph.view.moved) graph.view.open();
 }
 
 // ---- what is pointed at ----

@@ -1,16 +1,19 @@
 // ---- view.js: zooming and moving a graph ----
 
 const READABLE = 0.5; // below this zoom letters are too small to read, and not drawn
+const TINY = 0.08; // and below this one, boxes are
 const LETTERS = 26; // pixels above a graph for the letters of frames and flags, which stay large
 
 /** The window through which a graph is seen. */
 class View {
   constructor(frame, layer, width, height, { onZoom, onMove }) {
     Object.assign(this, { frame, layer, width, height, onZoom, onMove, zoom: 1, x: 0, y: 0, moved: false });
+    this.size = [600, 300];
   }
 
-  get size() {
-    return [this.frame.clientWidth || 600, this.frame.clientHeight || 300];
+  /** Look how large the window is; asking the browser for it at every move would lay the page out every time. */
+  measure() {
+    this.size = [this.frame.clientWidth || 600, this.frame.clientHeight || 300];
   }
 
   set(zoom, x, y) {
@@ -24,8 +27,8 @@ class View {
   /** Show all of it, unless it would be too small to see; then its end. */
   open() {
     const [wide, high] = this.size;
-    this.fit();
-    if (this.zoom < 0.08) {
+    if (wide / this.width > TINY) this.fit();
+    else {
       const zoom = Math.min(1, (high - 16) / this.height);
       this.set(zoom, wide - 10 - this.width * zoom, (high - this.height * zoom) / 2);
     }

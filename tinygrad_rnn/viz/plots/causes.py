@@ -51,10 +51,12 @@ def attenuation(reports: Mapping[str, FlowReport | None]) -> Figure:
             total = one_step_back(report, state)
             chart.log_line(axes, np.arange(1, len(total) + 1), total, label=_TOTAL, color="black", lw=3, alpha=0.8)
             for place, (word, at, values) in enumerate(split, start=1):
-                chart.log_line(axes, at, values, place, label=word, **looks[word].line(len(at)) | {"lw": 1.1})
+                chart.log_line(
+                    axes, at, values, place, label=chart.plain(word), **looks[word].line(len(at)) | {"lw": 1.1}
+                )
             axes.axhline(1, color=chart.GREY, lw=0.8, ls=":")
-            chart.label(axes, f"{name}: into ${state.kind}_{{t-1}}$", "lag of $t-1$", "factor of one step")
-        chart.plain_numbers(panels)
+            chart.label(axes, f"{chart.plain(name)}: into ${state.kind}_{{t-1}}$", "lag of $t-1$", "factor of one step")
+        chart.settle(panels)
         return chart.finish(
             figure,
             panels,
@@ -127,18 +129,21 @@ def singular_values(
                 chart.log_line(axes, np.arange(len(bound)), bound, 3, label=word, color="black", ls="-.", lw=1)
             state = ",".join(report.kinds)
             which = f"$s=({state})$" if len(report.kinds) > 1 else f"$s={state}$"
-            chart.label(axes, f"{name}, {which}", LAG, r"$\sigma(\partial s_T/\partial s_t)$")
+            chart.label(axes, f"{chart.plain(name)}, {which}", LAG, r"$\sigma(\partial s_T/\partial s_t)$")
             if axes is by_cell[0] or bound is not None:
                 axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none")
         for name, report in found.items():
             at = np.arange(1, len(report.exponents) + 1)
             numbers = np.where(np.isfinite(report.exponents), report.exponents, np.nan)
             last.plot(
-                at, numbers, label=f"{name}: {_range(report.exponents)}", **looks[name].line(len(at)) | {"lw": 1.2}
+                at,
+                numbers,
+                label=f"{chart.plain(name)}: {_range(report.exponents)}",
+                **looks[name].line(len(at)) | {"lw": 1.2},
             )
         last.axhline(0, color=chart.GREY, lw=0.8, ls=":")
         chart.label(last, "Lyapunov exponents", "$i$", r"$\lambda_i$ (per step)")
-        chart.plain_numbers(by_cell)
+        chart.settle(by_cell)
         floors = chart.mark_floors((axes, [1.0]) for axes in by_cell)
         return chart.finish(
             figure,
@@ -189,11 +194,11 @@ def gates(reports: Mapping[str, FlowReport | None]) -> Figure:
         divided = []
         for (name, report), left, right in zip(found.items(), panels[::2], panels[1::2], strict=True):
             _gate_bands(left, report, looks)
-            chart.label(left, f"{name}: gates", LAG, "value")
+            chart.label(left, f"{chart.plain(name)}: gates", LAG, "value")
             divided.append((right, _carried(right, name, report)))
-        chart.plain_numbers(panels[1::2])
+        chart.settle(panels[1::2])
         floors = chart.mark_floors(divided)
-        bare = f"Without named gates: {', '.join(without)}." if without else ""
+        bare = f"Without named gates: {chart.plain(', '.join(without))}." if without else ""
         return chart.finish(
             figure, panels, ["Bands: over all units and examples of one step.", bare, floors], columns=5
         )
@@ -210,7 +215,7 @@ def _gate_bands(axes: Axes, report: FlowReport, looks: Mapping[str, chart.Style]
         order = np.argsort(at := lags(gate.steps, state))
         axes.fill_between(at[order], gate.low[order], gate.high[order], color=style.colour, alpha=0.15, lw=0)
         word = gate.label if gate.name == gate.label else f"{gate.label}: {gate.name.replace('_', ' ')}"
-        axes.plot(at[order], gate.mean[order], label=word, **style.line(len(at)))
+        axes.plot(at[order], gate.mean[order], label=chart.plain(word), **style.line(len(at)))
 
 
 def _carried(axes: Axes, name: str, report: FlowReport) -> list[float]:
@@ -231,5 +236,5 @@ def _carried(axes: Axes, name: str, report: FlowReport) -> list[float]:
         axes.text(0.5, 0.5, "no path that one gate carries", ha="center", color=chart.GREY, transform=axes.transAxes)
     kinds = ",\\,".join(carry.kind for carry in found) or "k"
     paths = " and ".join(f"{carry.kind} carried by {carry.gate}" for carry in found) or "carried paths"
-    chart.label(axes, f"{name}: {paths}", LAG, f"$G^{{{kinds}}}_t$ relative to lag 0")
+    chart.label(axes, f"{chart.plain(name)}: {chart.plain(paths)}", LAG, f"$G^{{{kinds}}}_t$ relative to lag 0")
     return sizes

@@ -37,8 +37,9 @@ _DOTS_PER_INCH = 110
 _LEFT = 0.01
 _TITLES_HIGH = 0.75  # inches
 _INCHES_PER_LINE = 0.15  # of the notes
-_LETTERS_IN_TITLES = 114  # of all panels in a row
+_LETTERS_IN_TITLES = {1: 100, 2: 47, 3: 36}  # of a panel, by the panels in a row; of more, 100 in all
 _LETTERS_IN_NOTES = 175
+_LETTERS_IN_NAMES = 32
 #: Whatever a user's own matplotlibrc says, a figure looks the same.
 _LOOK: dict[str, Any] = {
     "axes.grid": True,
@@ -80,6 +81,14 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
         name: Style(COLOURS[i % len(COLOURS)], _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)], i)
         for i, name in enumerate(dict.fromkeys(names))
     }
+
+
+def plain(name: str) -> str:
+    """Return a name so that Matplotlib shows it as it is: no formula between dollars, one line, not too long."""
+    text = " ".join(name.split())
+    text = text if len(text) <= _LETTERS_IN_NAMES else f"{text[: _LETTERS_IN_NAMES - 1]}…"
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text  # a legend leaves out what begins with "_"
 
 
 # ---- figures -------------------------------------------------------------------------------------------------------
@@ -134,9 +143,10 @@ def label(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
     """Write what a panel shows; an axis that all panels of a row share is named at the left only."""
     place = axes.get_subplotspec()
     columns = place.get_gridspec().ncols if place else 1
+    letters = _LETTERS_IN_TITLES.get(columns, 100 // columns)
     shared = len(axes.get_shared_y_axes().get_siblings(axes)) > 1
     inner = shared and place is not None and not place.is_first_col()
-    axes.set_title("\n".join(textwrap.wrap(title, _LETTERS_IN_TITLES // columns, break_on_hyphens=False)))
+    axes.set_title("\n".join(textwrap.wrap(title, letters, break_on_hyphens=False)))
     axes.set(xlabel=xlabel, ylabel="" if inner else ylabel)
 
 
@@ -145,13 +155,15 @@ def finish(figure: Figure, legend_of: Sequence[Axes] = (), notes: Iterable[str] 
 
     Args:
         legend_of: the panels whose lines it lists; what has the same name in several appears once.
-        columns: of the legend.
+        columns: of the legend, or fewer if its entries are long.
     """
     entries: dict[str, Any] = {}
     for axes in legend_of:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(name, handle)
     lines = [line for note in notes for line in textwrap.wrap(note, _LETTERS_IN_NOTES)]
+    inches = 0.75 + 0.065 * max(map(len, entries), default=0)  # of the widest entry, about
+    columns = max(1, min(columns, int(_INCHES_WIDE / inches)))
     notes_high = _INCHES_PER_LINE * len(lines)
     legend_high = 0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)
     panels_high = figure.get_figheight()
@@ -223,13 +235,21 @@ def _runs(found: np.ndarray) -> list[tuple[int, int]]:
     return [(int(first), int(after) - 1) for first, after in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def plain_numbers(panels: Iterable[Axes]) -> None:
-    """Label a logarithmic axis of less than a decade with 0.7, 0.8, ... instead of powers of ten."""
+def settle(panels: Iterable[Axes]) -> None:
+    """Fix the range of logarithmic axes; one of less than a decade counts 0.7, 0.8, ... instead of powers of ten."""
     from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullLocator  # noqa: PLC0415  (optional)
 
     for axes in panels:
+        if axes.get_yscale() != "log":
+            continue
+        together = [each.dataLim for each in axes.get_shared_y_axes().get_siblings(axes)]
+        lowest, highest = min(box.minposy for box in together), max(box.y1 for box in together)
+        if not 0 < lowest < highest < math.inf:  # a single size, or none
+            middle = highest if 0 < highest < math.inf else 1.0
+            axes.set_autoscaley_on(False)
+            axes.set_ylim(middle / 10, middle * 10)
         low, high = axes.get_ylim()
-        if axes.get_yscale() == "log" and high < 12 * low:
+        if high < 12 * low:
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.yaxis.set_major_formatter(FormatStrFormatter("%.4g"))
             axes.yaxis.set_minor_locator(NullLocator())
@@ -254,10 +274,10 @@ def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:
             for words, floor in (("loses digits", limits.smallest_normal), ("is 0", limits.smallest_subnormal)):
                 least, most = float(floor) / max(used), float(floor) / min(used)
                 text = f"{limits.dtype} {words} below {floor:.1e}"
-                if low < most and 0 < least < high:
+                if low <= most and 0 < least < high:
                     marked = True
                     _mark_floor(axes, least, most, text)
-                elif most <= low and words == "loses digits":
+                elif most < low and words == "loses digits":
                     below[text] = None
         axes.set_ylim(low, high)
     shown = "Grey lines: the floors of float32 and float64, divided like the curves." if marked else ""

@@ -33,18 +33,17 @@ def through_time(reports: Mapping[str, FlowReport | None]) -> Figure:
     with chart.look():
         if not kinds:
             return chart.empty(title, _FORMULA, NO_STATES)
-        figure, panels = chart.grid(title, _FORMULA, len(kinds), 2, 5.0, sharey=True)
+        figure, panels = chart.grid(title, _FORMULA, len(kinds), 2, 4.2, sharey=True)
         for axes, kind in zip(panels, kinds, strict=True):
             _relative_lines(axes, reports, kind)
             chart.label(axes, f"state {kind}", LAG, f"$G^{kind}_t / G^{kind}_T$")
-            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.11))
-        chart.plain_numbers(panels)
+        chart.settle(panels)
         floors = chart.mark_floors(zip(panels, [_last_sizes(reports, kind) for kind in kinds], strict=True))
         fitted = (
             "Factor per step, half-life: exp(slope) and ln 2 / −slope of the least-squares line through log G, from "
             "lag 0 to where G is 0 or not finite."
         )
-        return chart.finish(figure, notes=[fitted, _HORIZON, floors])
+        return chart.finish(figure, panels, [fitted, _HORIZON, floors], columns=2)
 
 
 def over_training(histories: Mapping[str, Sequence[tuple[int, FlowReport]] | None]) -> Figure:
@@ -68,7 +67,7 @@ def over_training(histories: Mapping[str, Sequence[tuple[int, FlowReport]] | Non
             _relative_lines(axes, at[update], kind, fitted=False)
             when = "initial weights" if update == 0 else f"after {update} update{'s' * (update > 1)}"
             chart.label(axes, f"{kind}, {when}", "lag", f"$G^{kind}_t / G^{kind}_T$")
-        chart.plain_numbers(panels)
+        chart.settle(panels)
         sizes = [_last_sizes(at[update], kind) for kind, update in places]
         return chart.finish(figure, panels, [_HORIZON, chart.mark_floors(zip(panels, sizes, strict=True))])
 
@@ -79,7 +78,7 @@ def _relative_lines(axes: Axes, reports: Mapping[str, FlowReport | None], kind: 
     for name, report, state in states(reports, kind):
         sizes = relative(state)
         style = looks[name]
-        label = f"{name}: {speed(state.by_lag)}" if fitted else name
+        label = chart.plain(name) + (f": {kind} {speed(state.by_lag)}" if fitted else "")
         chart.log_line(axes, np.arange(len(sizes)), sizes, style.place, label=label, **style.line(len(sizes)))
         horizon = state.horizon(report.threshold)
         if horizon is not None and sizes[horizon] > 0:
@@ -132,7 +131,7 @@ def loss_maps(maps: Mapping[str, FlowMap | None]) -> Figure:
             _mark_cells(axes, flow, reached & (shares == 0), ".", chart.GREY, "exactly 0")
             _mark_cells(axes, flow, reached & ~np.isfinite(shares), "x", "#c1121f", "NaN or Inf")
             axes.grid(False)
-            what = name if flow.kind == "h" else f"{name}: state {flow.kind}"
+            what = chart.plain(name) + ("" if flow.kind == "h" else f": state {flow.kind}")
             chart.label(axes, what, "step $t$ of the state", r"step $\tau$ of the loss")
         bar = figure.colorbar(image, ax=panels, extend="both", shrink=0.8, aspect=30)
         bar.set_label("log10 of what is left")

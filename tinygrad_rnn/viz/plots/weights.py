@@ -41,10 +41,10 @@ def contributions(reports: Mapping[str, FlowReport | None], weight: str = "weigh
             state = report.cell[0] if report.cell else None
             at, shares = by_lag(report.steps, ratio(flow.per_step, flow.total), state)
             _log_bars(axes, at, shares, looks[name].colour)
-            chart.label(axes, name, LAG, f"of {wanted}")
+            chart.label(axes, chart.plain(name), LAG, f"of {chart.plain(wanted)}")
             at, gathered = by_lag(report.steps, ratio(flow.running, flow.total), state)
             _gathered(axes, at, gathered)
-        chart.plain_numbers(panels)
+        chart.settle(panels)
         note = "Bars: logarithmic axis, left. Line: from the last step backward, linear axis, right."
         return chart.finish(figure, notes=[note])
 
@@ -99,7 +99,9 @@ def clipping(updates: Mapping[str, Sequence[Update] | None], threshold: float) -
             chart.log_line(axes, at, before, 0, label="before", color=looks[name].colour, lw=3, alpha=0.7)
             chart.log_line(axes, at, after, 1, label="after", color="black", ls="--", lw=1)
             axes.axhline(threshold, color=chart.GREY, lw=1, ls=":", label=f"threshold {threshold:g}")
-            chart.label(axes, f"{name}: {int((after < before).sum())} of {len(made)} clipped", "update", "norm")
+            chart.label(
+                axes, f"{chart.plain(name)}: {int((after < before).sum())} of {len(made)} clipped", "update", "norm"
+            )
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        chart.plain_numbers(panels)
+        chart.settle(panels)
         return chart.finish(figure, panels[:1])

@@ -1,0 +1,411 @@
+"""The plots: what lies on the axes is what the reports say, and what cannot lie there is shown all the same."""
+
+import builtins
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+
+import tests.flow.cells as cells
+import tinygrad_rnn as tg
+from tinygrad_rnn.errors import InputError, MissingToolError
+from tinygrad_rnn.flow import (
+    FlowMap,
+    FlowReport,
+    JacobianReport,
+    StateFlow,
+    WeightFlow,
+    flow_map,
+    gradient_flow,
+    state_jacobians,
+)
+from tinygrad_rnn.train import Update
+from tinygrad_rnn.viz import plots
+from tinygrad_rnn.viz.plots import chart
+
+TIME = 6
+
+
+def report(h=(), c=None, weight=None, direction="forward", **changes):
+    """A report with these sizes of the gradient, step by step."""
+    steps = tuple(range(len(h)))
+    kinds = {"h": h} | ({} if c is None else {"c": c})
+    states = tuple(StateFlow(kind, 0, direction, (), steps, np.array(g, float)) for kind, g in kinds.items() if len(g))
+    weights = {}
+    if weight is not None:
+        sums = np.cumsum(np.array(weight, float)[::-1])[::-1]
+        weights["weight_hh_l0"] = WeightFlow(0, np.array(weight, float), sums, float(sums[0]))
+    facts = {"batch": 1, "loss": 1.0, "steps": steps, "nodes": (), "edges": (), "links": (), "crossings": {}}
+    return FlowReport(**facts | {"states": states, "weights": weights, "threshold": 0.01, "notes": ()} | changes)
+
+
+def measured(losses=cells.lstm_losses, gates=4):
+    x, readout = cells.example(steps=TIME)
+    p = cells.tensors(cells.parameters(2, 3, gates))
+    return gradient_flow(losses(p, x, readout), statistics=True)
+
+
+def line(axes, label):
+    (found,) = [line for line in axes.get_lines() if line.get_label().partition(":")[0] == label]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def warnings_fail():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def drawn(figure):
+    """Draw a figure, so that what fails only then fails here."""
+    figure.draw_without_rendering()
+    return figure
+
+
+def inside(figure):
+    """Whether all that is written lies on the paper."""
+    box = figure.bbox.padded(2)
+    texts = [*figure.texts, *[text for legend in figure.legends for text in legend.get_texts()]]
+    for axes in figure.axes:
+        texts += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+    return all(box.contains(*corner) for text in texts for corner in text.get_window_extent().get_points())
+
+
+def words(figure):
+    """All that is written somewhere in a figure."""
+    return " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+
+
+# ---- 1 and 8: through time -----------------------------------------------------------------------------------------
+
+
+def test_the_lines_through_time_are_what_is_left_by_lag():
+    both = report(h=[1e-9, 1e-4, 2.0], c=[3e-7, 0.5, 4.0])
+    figure = drawn(plots.through_time({"lstm": both, "rnn": report(h=[1e-30, 1e-3, 1.0])}))
+    of_h, of_c = figure.axes
+    np.testing.assert_allclose(line(of_h, "lstm").get_ydata(), [1, 5e-5, 5e-10])
+    np.testing.assert_allclose(line(of_h, "rnn").get_ydata(), [1, 1e-3, 1e-30])
+    np.testing.assert_allclose(line(of_c, "lstm").get_ydata(), [1, 0.125, 7.5e-8])
+    assert list(line(of_h, "rnn").get_xdata()) == [0, 1, 2]
+    assert of_h.get_yscale() == "log"
+    assert line(of_h, "_horizon lstm").get_xdata() == [1]
+    assert line(of_c, "_horizon lstm").get_xdata() == [2]
+    assert "Gradient through time" in words(figure)
+    assert r"\partial L_b" in words(figure)
+
+
+def test_lines_differ_in_colour_dashes_and_markers():
+    figure = plots.through_time({str(i): report(h=[0.1, 1.0]) for i in range(7)})
+    lines = [line(figure.axes[0], str(i)) for i in range(7)]
+    for what in ("get_color", "get_linestyle", "get_marker"):
+        looks = {getattr(each, what)() for each in lines}
+        assert len(looks) >= (4 if what == "get_linestyle" else 7)  # patterns of one's own all count as "--"
+
+
+def test_a_cell_that_was_not_measured_keeps_the_colours_of_the_others():
+    one, other = report(h=[0.1, 1.0]), report(h=[0.2, 1.0])
+    together = plots.through_time({"a": one, "b": other}).axes[0]
+    alone = plots.through_time({"a": None, "b": other}).axes[0]
+    assert line(together, "b").get_color() == line(alone, "b").get_color() != line(together, "a").get_color()
+
+
+def test_the_legend_tells_the_factor_per_step_and_the_half_life():
+    falling, rising = 0.5 ** np.arange(9)[::-1], 2.0 ** np.arange(4)[::-1]
+    figure = plots.through_time({"falls": report(h=falling), "rises": report(h=rising), "once": report(h=[1.0])})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "falls: h ×0.5 per step, half-life 1 steps",
+        "rises: h ×2 per step, no half-life",
+        "once: h no two lags to fit",
+    ]
+
+
+def test_zeros_nan_and_infinity_are_marked_and_leave_gaps():
+    broken = report(h=[0.0, 0.0, np.nan, np.inf, 1e-5, 1.0])
+    figure = drawn(plots.through_time({"broken": broken}))
+    axes = figure.axes[0]
+    np.testing.assert_array_equal(line(axes, "broken").get_ydata(), [1, 1e-5, np.nan, np.nan, np.nan, np.nan])
+    places = {word: line(axes, f"_{word}").get_xdata().tolist() for word in ("0", "NaN", "Inf")}
+    assert places == {"0": [4, 5], "NaN": [3, 3], "Inf": [2, 2]}
+    assert line(axes, "_0").get_ydata()[0] < 0.5 < line(axes, "_Inf").get_ydata()[0]  # shares of the axis
+    assert {"0", "NaN", "Inf"} <= {text.get_text() for text in axes.texts}
+
+
+def test_floors_are_marked_relative_to_the_gradient_at_the_last_step():
+    far = report(h=[1e-60, 1.0, 100.0])
+    figure = drawn(plots.through_time({"far": far}))
+    floors = sorted(float(line.get_ydata()[0]) for line in figure.axes[0].get_lines() if line.get_label() == "_floor")
+    tiny = np.finfo(np.float32)
+    np.testing.assert_allclose(floors, [float(tiny.smallest_subnormal) / 100, float(tiny.smallest_normal) / 100])
+    assert "float32 loses digits below 1.2e-38" in words(figure)
+    assert "Not in sight, further below: float64 loses digits below 2.2e-308" in words(figure)
+    near = plots.through_time({"near": report(h=[1e-6, 1.0])})
+    assert not [line for line in near.axes[0].get_lines() if line.get_label() == "_floor"]
+    assert "float32 loses digits" in words(near)
+
+
+def test_sizes_near_the_end_of_float64_can_be_drawn():
+    figure = drawn(plots.through_time({"x": report(h=[5e-324, 1e-308, 1e-200, 1.0])}))
+    assert line(figure.axes[0], "x").get_ydata()[-1] == 5e-324
+    assert "float64 is 0 below 4.9e-324" in words(figure)
+
+
+def test_no_gradient_at_all_no_states_and_a_single_step_can_be_drawn():
+    figure = drawn(plots.through_time({"zero": report(h=[0.0, 0.0])}))
+    assert line(figure.axes[0], "_0").get_xdata().tolist() == [0, 1]
+    for draw in (plots.through_time, plots.attenuation, plots.contributions, plots.gates):
+        assert "name" in words(drawn(draw({"bare": report()}))) or "No weight" in words(draw({"bare": report()}))
+        drawn(draw({}))
+        drawn(draw({"once": report(h=[2.0], weight=[1.0])}))
+    drawn(plots.over_training({"once": [(0, report(h=[2.0]))]}))
+    drawn(plots.over_training({"zero": [(0, report(h=[0.0, 0.0]))]}))
+
+
+def test_a_reverse_cell_counts_its_lags_from_the_first_step():
+    backward = report(h=[4.0, 2.0, 1.0], weight=[3.0, 2.0, 1.0], direction="reverse")
+    np.testing.assert_allclose(line(plots.through_time({"r": backward}).axes[0], "r").get_ydata(), [1, 0.5, 0.25])
+    heights = [bar.get_height() for bar in plots.contributions({"r": backward}).axes[0].patches]
+    np.testing.assert_allclose(heights, np.array([3, 2, 1]) / 6)
+
+
+def test_over_training_there_is_a_panel_for_each_update_and_kind():
+    histories = {
+        "a": [(0, report(h=[0.5, 1.0], c=[0.1, 1.0])), (8, report(h=[0.25, 1.0], c=[0.2, 1.0]))],
+        "b": [(0, report(h=[0.75, 1.0]))],
+        "c": None,
+    }
+    figure = drawn(plots.over_training(histories))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["h, initial weights", "h, after 8 updates", "c, initial weights", "c, after 8 updates"]
+    assert [line(axes, "a").get_ydata()[1] for axes in figure.axes] == [0.5, 0.25, 0.1, 0.2]
+    assert line(figure.axes[0], "b").get_ydata()[1] == 0.75
+    assert "Nothing was measured" in words(drawn(plots.over_training({"c": None})))
+
+
+# ---- 3, 6 and 7: why -----------------------------------------------------------------------------------------------
+
+
+def test_the_factors_on_the_only_path_are_drawn_and_multiply_to_the_whole():
+    found = measured(cells.rnn_losses, gates=1)
+    (axes,) = drawn(plots.attenuation({"rnn": found})).axes
+    whole, slope, weight = (line(axes, label).get_ydata() for label in ("all paths together", "tanh′", "W_hh"))
+    np.testing.assert_allclose(whole, (found.hidden_grad[:-1] / found.hidden_grad[1:])[::-1])
+    np.testing.assert_allclose(slope * weight, whole)
+    assert list(line(axes, "W_hh").get_xdata()) == [1, 2, 3, 4, 5]
+
+
+def test_what_arrives_along_each_path_is_relative_to_the_state_a_step_later():
+    found = measured()
+    of_h, of_c = drawn(plots.attenuation({"lstm": found})).axes
+    through = {path.child: path for path in found.paths if path.parent == "h"}
+    for gate in "ifgo":
+        path = through[gate]
+        expected = [size / found.hidden_grad[step] for step, size in zip(path.steps, path.norms, strict=True)]
+        np.testing.assert_allclose(line(of_h, f"gate {gate}").get_ydata(), expected[::-1])
+    (carry,) = [path for path in found.paths if path.parent == "c"]
+    np.testing.assert_allclose(line(of_c, "carry").get_ydata(), (carry.norms / found.cell_grad[1:])[::-1])
+    assert "do not add" in words(of_h.figure)
+
+
+def jacobians_by_hand(**changes):
+    one_step = np.zeros((2, 1, 2, 2))
+    one_step[0, 0], one_step[1, 0] = np.diag([0.5, 1e-30]), np.diag([0.5, 0.1])
+    facts = {"kinds": ("h",), "layer": 0, "direction": "forward", "steps": (0, 1, 2), "one_step": one_step}
+    return JacobianReport(**facts | {"precision": 2e-16, "notes": ()} | changes)
+
+
+def test_singular_values_end_where_rounding_leaves_nothing():
+    figure = drawn(plots.singular_values({"x": jacobians_by_hand()}, {"x": np.array([1.0, 2.0, 4.0])}))
+    by_lag, exponents = figure.axes
+    np.testing.assert_allclose(line(by_lag, "largest").get_ydata(), [1, 0.5, 0.25])
+    np.testing.assert_allclose(line(by_lag, "smallest").get_ydata(), [1, 0.1])
+    np.testing.assert_allclose(line(by_lag, "bound").get_ydata(), [1, 2, 4])
+    np.testing.assert_allclose(line(exponents, "x").get_ydata()[0], np.log(0.5))
+
+
+def test_exponents_that_are_not_finite_are_counted():
+    dead = jacobians_by_hand(one_step=np.stack([np.diag([0.5, 0.0])[None], np.diag([0.5, 0.1])[None]]))
+    figure = drawn(plots.singular_values({"dead": dead}))
+    assert "dead: λ -0.693 to -0.693, 1 not finite" in words(figure)
+    drawn(plots.singular_values({"once": jacobians_by_hand(steps=(0,), one_step=np.zeros((0, 1, 2, 2)))}))
+
+
+def test_real_jacobians_can_be_drawn():
+    x, readout = cells.example(steps=TIME)
+    found = state_jacobians(cells.lstm_losses(cells.tensors(cells.parameters(2, 3, 4)), x, readout))
+    figure = drawn(plots.singular_values({"lstm": found}))
+    np.testing.assert_array_equal(line(figure.axes[0], "largest").get_ydata(), found.largest)
+    assert "s=(h,c)" in figure.axes[0].get_title()
+
+
+def test_gates_show_their_band_and_what_they_carry():
+    found = measured()
+    figure = drawn(plots.gates({"rnn": measured(cells.rnn_losses, gates=1), "lstm": found}))
+    left, right = figure.axes
+    gates = {gate.label: gate for gate in found.gates}
+    for label, gate in gates.items():
+        (drawn_line,) = [each for each in left.get_lines() if each.get_label().startswith(label)]
+        np.testing.assert_array_equal(drawn_line.get_ydata(), gate.mean[::-1])
+    band = left.collections[list(gates).index("f")].get_paths()[0].vertices[:, 1]
+    assert band.min() == gates["f"].low.min()
+    assert band.max() == gates["f"].high.max()
+    (carry,) = found.carries
+    np.testing.assert_allclose(line(right, "measured").get_ydata(), (found.cell_grad / found.cell_grad[-1])[::-1])
+    alone = line(right, "by the product of that gate alone").get_ydata()
+    np.testing.assert_allclose(alone, (carry.norms / found.cell_grad[-1])[::-1])
+    assert "Without named gates: rnn." in words(figure)
+
+
+# ---- 4, 5 and 9 ----------------------------------------------------------------------------------------------------
+
+
+def test_the_bars_are_the_contributions_and_the_line_what_is_gathered():
+    found = report(h=[0.1, 0.2, 0.4], weight=[0.0, 1.0, 3.0])
+    bars, gathered = drawn(plots.contributions({"x": found})).axes
+    assert {bar.get_x() + bar.get_width() / 2: bar.get_height() for bar in bars.patches} == {0: 0.75, 1: 0.25}
+    assert line(bars, "_0").get_xdata().tolist() == [2, 2]
+    assert gathered.get_lines()[0].get_ydata().tolist() == [0.75, 1.0, 1.0]
+    assert bars.get_yscale() == "log"
+    assert gathered.get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("sizes", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
+def test_contributions_that_are_zero_or_not_finite_can_be_drawn(sizes):
+    drawn(plots.contributions({"x": report(h=[0.1, 1.0], weight=sizes)}))
+
+
+def by_hand(norms, **changes):
+    facts = {"kind": "h", "layer": 0, "direction": "forward", "steps": tuple(range(len(norms)))}
+    return FlowMap(**facts | changes, norms=np.array(norms))
+
+
+def test_a_map_shows_each_row_relative_to_its_own_step():
+    nan = np.nan
+    found = by_hand([[2.0, nan, nan], [1e-3, 1.0, nan], [0.0, nan, 4.0]])
+    axes = drawn(plots.loss_maps({"x": found})).axes[0]
+    expected = [[0, nan, nan], [-3, 0, nan], [nan, nan, 0]]
+    np.testing.assert_allclose(np.ma.filled(axes.images[0].get_array(), nan), expected, atol=1e-12)
+    marks = {marks.get_label(): marks.get_offsets().tolist() for marks in axes.collections}
+    assert marks == {"exactly 0": [[0, 2]], "NaN or Inf": [[1, 2]]}
+
+
+def test_a_measured_map_can_be_drawn():
+    h, losses = tg.tensor([[1.0], [2.0]], requires_grad=True), []
+    for t in range(3):
+        with tg.scope("t", t):
+            h = (h * 0.1).named("h")
+        losses.append(h.sum(axis=1))
+    image = drawn(plots.loss_maps({"x": flow_map(losses)})).axes[0].images[0]
+    np.testing.assert_allclose(image.get_array().filled(np.nan)[2], [-2, -1, 0], atol=1e-6)
+
+
+def test_clipping_shows_both_norms_and_the_threshold():
+    made = [Update(1.0, 0.5, 0.5), Update(1.0, 8.0, 1.0), Update(1.0, np.inf, np.nan)]
+    axes = drawn(plots.clipping({"x": made, "y": None}, 1.0)).axes[0]
+    np.testing.assert_array_equal(line(axes, "before").get_ydata(), [0.5, 8, np.nan])
+    np.testing.assert_array_equal(line(axes, "after").get_ydata(), [0.5, 1, np.nan])
+    assert line(axes, "threshold 1").get_ydata() == [1.0, 1.0]
+    assert axes.get_title() == "x: 1 of 3 clipped"
+    assert "No updates" in words(drawn(plots.clipping({}, 1.0)))
+
+
+# ---- names, files, Matplotlib itself -------------------------------------------------------------------------------
+
+
+NAMES = ("a$b", "$x^", "100% $ & _", "<script>", "line\nbreak", "\\frac", "_under", "n" * 90)
+
+
+def test_any_name_can_be_drawn_as_it_is():
+    found, short = measured(), report(h=[0.1, 1.0], weight=[1.0, 2.0])
+    for draw in (plots.through_time, plots.attenuation, plots.gates, plots.contributions):
+        figure = drawn(draw(dict.fromkeys(NAMES, short if draw is plots.contributions else found)))
+        said = words(figure).replace("\\$", "$")
+        assert all(name.split()[0][:20] in said for name in NAMES)
+        assert inside(figure)
+    drawn(plots.singular_values(dict.fromkeys(NAMES, jacobians_by_hand())))
+    drawn(plots.loss_maps(dict.fromkeys(NAMES, by_hand([[1.0]]))))
+    assert inside(drawn(plots.over_training(dict.fromkeys(NAMES, [(0, found)]))))
+    drawn(plots.clipping(dict.fromkeys(NAMES, [Update(1.0, 2.0, 1.0)]), 1.0))
+
+
+def test_saving_writes_the_same_svg_and_png_each_time(tmp_path):
+    contents = []
+    for again in "ab":
+        svg, png = plots.save(plots.through_time({"x": report(h=[0.1, 1.0])}), tmp_path / again)
+        assert ElementTree.parse(svg).getroot().tag.endswith("svg")
+        assert png.read_bytes().startswith(b"\x89PNG")
+        contents.append((svg.read_bytes(), png.read_bytes()))
+    assert contents[0] == contents[1]
+    assert b"<dc:date>" not in contents[0][0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg", "b.png", "b.svg"]
+
+
+def test_a_place_that_cannot_be_written_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="cannot write"):
+        plots.save(plots.through_time({}), tmp_path / "missing" / "x")
+
+
+def test_a_users_settings_neither_show_nor_change(tmp_path):
+    def saved(stem):
+        return plots.save(plots.through_time({"x": report(h=[0.1, 1.0])}), tmp_path / stem)[0].read_bytes()
+
+    plain = saved("plain")
+    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "lines.linewidth": 9}):
+        assert saved("red") == plain
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_matplotlib_is_loaded_when_it_is_needed_and_never_pyplot():
+    program = (
+        "import sys; from tinygrad_rnn.viz import plots; assert 'matplotlib' not in sys.modules; "
+        "plots.through_time({}); assert 'matplotlib' in sys.modules; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *rest):
+        if name.partition(".")[0] == "matplotlib":
+            raise ImportError("no matplotlib here")
+        return real(name, *rest)
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setattr(chart.importlib, "import_module", refuse)
+    with pytest.raises(MissingToolError, match=r"no matplotlib here.*pip install 'tinygrad-rnn\[plots\]'"):
+        plots.through_time({"x": report(h=[0.1, 1.0])})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "per_step", "half_life", "last"),
+    [
+        ([8, 4, 2, 1], 0.5, 1.0, 3),
+        ([1, 4, 16], 4.0, None, 2),
+        ([1, 1, 1], 1.0, None, 2),
+        ([1, 0.25, 0, 5], 0.25, 0.5, 1),
+        ([1, 0.25, np.nan], 0.25, 0.5, 1),
+        ([1, 0.25, 1e-310], 0.25, 0.5, 1),
+    ],
+)
+def test_the_fit_goes_through_all_lags_up_to_the_first_without_a_number(sizes, per_step, half_life, last):
+    fit = plots.decay(np.array(sizes, float))
+    assert fit.per_step == pytest.approx(per_step)
+    assert fit.half_life == (None if half_life is None else pytest.approx(half_life))
+    assert fit.last == last
+
+
+@pytest.mark.parametrize("sizes", [[], [1.0], [0.0, 1.0], [np.inf, 1.0], [1.0, 0.0]])
+def test_there_is_no_fit_through_fewer_than_two_lags(sizes):
+    assert plots.decay(np.array(sizes)) is None
+
+
+def test_the_fit_is_the_least_squares_line():
+    lags, sizes = np.arange(12), np.exp(np.random.default_rng(0).normal(size=12).cumsum())
+    assert np.log(plots.decay(sizes).per_step) == pytest.approx(np.polyfit(lags, np.log(sizes), 1)[0])
