@@ -30,7 +30,7 @@ LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 MEASUREMENTS: dict[str, Callable[[tg.Tensor], object]] = {
     "nodes": lambda losses: gradient_flow(losses, edges=False),
     "edges": lambda losses: gradient_flow(losses, links=False),
-    "links": lambda losses: gradient_flow(losses),
+    "links": gradient_flow,
     "statistics": lambda losses: gradient_flow(losses, links=False, statistics=True),
 }
 
@@ -100,7 +100,9 @@ def main() -> None:
 def report(rows: dict[str, tuple[float, dict[str, float]]], size: Size, threads: int, path: Path | None) -> None:
     """Print the table, and write it as Markdown if asked to."""
     headings = (f"{size.name} model", "plain pass, ms", *MEASUREMENTS)
-    lines = [[model, f"{ms:.1f}", *(f"{ratio:.2f}" for ratio in ratios.values())] for model, (ms, ratios) in rows.items()]
+    lines = [
+        [model, f"{ms:.1f}", *(f"{ratio:.2f}" for ratio in ratios.values())] for model, (ms, ratios) in rows.items()
+    ]
     means = [statistics.geometric_mean(ratios[name] for _, ratios in rows.values()) for name in MEASUREMENTS]
     lines.append(["geometric mean", "", *(f"{mean:.2f}" for mean in means)])
     table = Table(title="time of gradient_flow over that of a plain backward pass (medians)")

@@ -225,6 +225,16 @@ def test_what_a_layer_gets_from_the_one_above_comes_through_one_node():
     assert {parent for child, parent in links if child == "t2_layer1_h"} == {"t1_layer1_h", "layer1_unbind"}
 
 
+def test_links_lead_to_what_is_named_among_the_parameters_on_the_scale_of_parameters():
+    w = tg.tensor(np.array([[0.5, -0.3], [0.2, 0.8]]), requires_grad=True)
+    x = tg.tensor(np.arange(6.0).reshape(3, 2))
+    report = gradient_flow(((x @ w.T.named("turned")).tanh() * 2.0).sum(axis=1))
+    names = [node.name for node in report.nodes]
+    links = {(names[e.child], names[e.parent]): e.norm for e in report.links}
+    assert links["loss", "turned"] == close(report.node("turned").norm, rel=1e-12)
+    assert links["loss", "turned"] > 0
+
+
 # ---- bad input ------------------------------------------------------------------------------------------------------
 
 

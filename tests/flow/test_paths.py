@@ -77,7 +77,7 @@ def test_gates_are_described_per_step(lstm):
 
 
 def test_a_gate_is_called_by_its_scope():
-    outputs, losses = gru()
+    _, losses = gru()
     report = gradient_flow(losses, statistics=True)
     assert [(gate.label, gate.name) for gate in report.gates] == [
         ("r", "reset_gate"), ("z", "update_gate"), ("n", "candidate"),
@@ -161,7 +161,7 @@ def test_layers_have_paths_of_their_own():
 
 def test_the_factors_of_an_elman_cell_are_those_of_its_ops_and_multiply_to_the_attenuation(rnn):
     report, run = rnn
-    tanh, *others = report.factors
+    tanh = report.factors[0]
     assert [factor.op for factor in report.factors] == ["tanh", "add", "add", "matmul"]
     assert all(factor.steps == (1, 2, 3, 4) for factor in report.factors)
     attenuation = report.attenuation("h")

@@ -9,7 +9,9 @@ from tinygrad_rnn import nn, viz
 from tinygrad_rnn.viz.events import arrivals, clock
 from tinygrad_rnn.viz.picture import picture
 
-KINDS = [("RNN", 1, False, 5), ("LSTM", 1, False, 5), ("LSTM", 1, False, 40), ("LSTM", 2, False, 4), ("GRU", 2, True, 4)]
+KINDS = [
+    ("RNN", 1, False, 5), ("LSTM", 1, False, 5), ("LSTM", 1, False, 40), ("LSTM", 2, False, 4), ("GRU", 2, True, 4),
+]  # fmt: skip
 
 
 def measured(kind="LSTM", layers=1, both=False, steps=5):

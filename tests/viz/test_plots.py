@@ -316,7 +316,7 @@ def test_clipping_shows_both_norms_and_the_threshold():
 # ---- names, files, Matplotlib itself -------------------------------------------------------------------------------
 
 
-NAMES = ("a$b", "$x^", "100% $ & _", "<script>", "line\nbreak", "\\frac", "_under", "n" * 90)
+NAMES = ("a$b", "$x^", "100% $ & _", "<script>", "line\nbreak", "\\frac", "_under", "a long name " * 9)
 
 
 def test_any_name_can_be_drawn_as_it_is():
@@ -328,8 +328,8 @@ def test_any_name_can_be_drawn_as_it_is():
         assert inside(figure)
     drawn(plots.singular_values(dict.fromkeys(NAMES, jacobians_by_hand())))
     drawn(plots.loss_maps(dict.fromkeys(NAMES, by_hand([[1.0]]))))
-    assert inside(drawn(plots.over_training(dict.fromkeys(NAMES, [(0, found)]))))
-    drawn(plots.clipping(dict.fromkeys(NAMES, [Update(1.0, 2.0, 1.0)]), 1.0))
+    assert inside(drawn(plots.over_training({key: [(0, found)] for key in NAMES})))
+    drawn(plots.clipping({key: [Update(1.0, 2.0, 1.0)] for key in NAMES}, 1.0))
 
 
 def test_saving_writes_the_same_svg_and_png_each_time(tmp_path):

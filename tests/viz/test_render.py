@@ -124,7 +124,7 @@ def test_a_layout_that_never_ends_is_stopped(tmp_path, monkeypatch):
     endless.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
     endless.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: str(endless))
-    monkeypatch.setattr("tinygrad_rnn.viz.render.PATIENCE", 0.1)
+    monkeypatch.setattr(sys.modules["tinygrad_rnn.viz.render"], "PATIENCE", 0.1)
     with pytest.raises(MissingToolError, match=r"took more than 0.1 seconds; draw fewer steps"):
         viz.render(TINY, tmp_path / "x.svg")
     assert (tmp_path / "x.dot").read_text(encoding="utf-8") == TINY

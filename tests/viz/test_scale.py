@@ -18,13 +18,29 @@ def luminance(text: str) -> float:
 
 
 def test_smaller_is_lighter_all_the_way():
-    shades = [luminance(colour(-d / 10)) for d in range(DECADES * 10 + 1)]
+    shades = [luminance(colour(place / 100)) for place in range(101)]
     assert all(a < b for a, b in itertools.pairwise(shades))
 
 
 def test_both_ends_are_clamped():
-    assert colour(5) == colour(0)
-    assert colour(-40) == colour(-DECADES)
+    assert colour(-5) == colour(0)
+    assert colour(40) == colour(1)
+    assert look(1e5, True, 1.0).colour == look(1.0, True, 1.0).colour == colour(0)
+    assert look(1e-30, True, 1.0).colour == look(10.0**-DECADES, True, 1.0).colour == colour(1)
+
+
+@pytest.mark.parametrize("decades", [1, 6, 24])
+def test_the_scale_reaches_as_far_as_it_is_told(decades):
+    places = [look(10 ** (-decades * place / 4), True, 1.0, decades) for place in range(5)]
+    assert [seen.colour for seen in places] == [colour(place / 4) for place in range(5)]
+    assert [seen.width for seen in places] == [4.0, 3.15, 2.3, 1.45, 0.6]
+    assert look(10.0 ** (-decades - 1), True, 1.0, decades).colour == colour(1)
+
+
+def test_sizes_relative_to_any_reference_are_on_the_scale():
+    assert look(1e-3, True, 1e3).colour == colour(0.5)
+    assert look(5e-324, True, 1e300).colour == colour(1)
+    assert look(1e300, True, 5e-324).colour == colour(0)
 
 
 def test_text_stands_out_from_every_colour():

@@ -148,6 +148,7 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         flow = entry.flow_map
         if flow is None:
+            found.append(f"{entry.name}: the losses of single steps were not measured.")
             continue
         rows = relative_map(flow)
         backward = flow.direction == "reverse"
@@ -218,6 +219,7 @@ def singular_values(entries: Sequence[Entry]) -> list[str]:
     found = []
     for entry in entries:
         if entry.jacobians is None:
+            found.append(f"{entry.name}: the Jacobians of the states were not measured.")
             continue
         exponents = np.asarray(entry.jacobians.exponents)
         lost = int((~np.isfinite(exponents)).sum())
@@ -235,6 +237,8 @@ def gates(entries: Sequence[Entry]) -> list[str]:
     """Return how open the gates are that carry a state, and what they alone would bring."""
     found = []
     for entry in entries:
+        if not entry.report.carries:
+            found.append(f"{entry.name}: there is no path that a gate carries.")
         for carry in entry.report.carries:
             state = entry.report.state(carry.kind)
             if state is None or not beside(carry, state) or not state.measurable:

@@ -12,6 +12,10 @@ from tinygrad_rnn.train import SequenceModel, flow_map_of, jacobians_of
 
 #: Jacobians are medians over so many examples: each costs T * S * S numbers.
 JACOBIAN_EXAMPLES = 4
+#: Jacobians that take more bytes than this are not measured.
+JACOBIAN_BYTES = 10**9
+#: The losses of more steps than this are not measured: each takes a walk of its own.
+MAP_STEPS = 300
 
 
 def entry_of(
@@ -23,12 +27,15 @@ def entry_of(
         model: in the dtype to measure in, as it was for the report.
         rest: what else `Entry` takes.
     """
-    say(f"{name}: measuring the losses of all steps")
-    flow_map = flow_map_of(model, task, batch, seed)
-    say(f"{name}: measuring the Jacobians of the states")
-    jacobians = jacobians_of(model, task, min(batch, JACOBIAN_EXAMPLES), seed)
+    flow_map = jacobians = None
+    if task.steps <= MAP_STEPS:
+        say(f"{name}: measuring the losses of all steps")
+        flow_map = flow_map_of(model, task, batch, seed)
+    examples = min(batch, JACOBIAN_EXAMPLES)
+    state = model.rnn.hidden_size * len(model.rnn.cell_type.state_names)
+    if task.steps * examples * state**2 * 8 <= JACOBIAN_BYTES:
+        say(f"{name}: measuring the Jacobians of the states")
+        jacobians = jacobians_of(model, task, examples, seed)
     cell = model.rnn.cell(model.rnn.num_layers - 1)
     bound = elman_bound(cell.weight_hh, task.steps) if isinstance(cell, nn.RNNCell) else None
-    return Entry(
-        name, report, cell=model.cell_name, jacobians=jacobians, bound=bound, flow_map=flow_map, **rest
-    )
+    return Entry(name, report, cell=model.cell_name, jacobians=jacobians, bound=bound, flow_map=flow_map, **rest)

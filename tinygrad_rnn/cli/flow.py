@@ -15,8 +15,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from tinygrad_rnn import nn, optim, serialization
+from tinygrad_rnn import optim, serialization
 from tinygrad_rnn.cli.claims import Entry, plural, through_time
+from tinygrad_rnn.cli.entries import JACOBIAN_EXAMPLES, entry_of
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
@@ -25,14 +26,12 @@ from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import FlowReport, elman_bound
+from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
 from tinygrad_rnn.train import (
     Checkpoint,
     SequenceModel,
     Update,
-    flow_map_of,
-    jacobians_of,
     load_checkpoint,
     measure,
     parse_cell,
@@ -44,8 +43,6 @@ SCHEMA = "tinygrad_rnn.sheet/1"
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
 CLIP = 1.0
-#: Jacobians are medians over so many examples: each costs T * S * S numbers.
-JACOBIAN_EXAMPLES = 4
 #: What the options are unless given; with --model the file says it, and these cannot be given.
 DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "train": 50}
 DEFAULT_STEPS = 100
@@ -125,7 +122,7 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
     wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None))}
     for name, kind in wanted.items():
         value = checkpoint.settings.get(name)
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (name == "steps" and value < 1):
             raise InputError(
                 f"--model: {options.model} does not say what {name} it was trained with; `tinygrad-rnn train` makes "
                 "files that do"
@@ -174,24 +171,11 @@ def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder:
     stem = folder / subject.file_name
     serialization.write_whole(f"{stem}{ENDINGS[0]}", text.encode())
     serialization.save(f"{stem}{ENDINGS[1]}", measurement.run, {"settings": json.dumps(measurement.settings)})
-    say(f"{subject.name}: measuring the losses of all steps")
-    flow_map = flow_map_of(model, task, options.batch, options.seed)
-    say(f"{subject.name}: measuring the Jacobians of the states")
-    jacobians = jacobians_of(model, task, min(options.batch, JACOBIAN_EXAMPLES), options.seed)
-    cell = model.rnn.cell(options.layers - 1)
     history, updates, ended = _trained(subject, task, options, measurement.report)
-    return Entry(
-        name=subject.name,
-        report=measurement.report,
-        cell=subject.cell,
-        updates_made=subject.updates_made,
-        jacobians=jacobians,
-        bound=elman_bound(cell.weight_hh, options.steps) if isinstance(cell, nn.RNNCell) else None,
-        flow_map=flow_map,
-        history=history,
-        updates=updates,
-        ended=ended,
-    )
+    return entry_of(
+        subject.name, model, task, options.batch, options.seed, measurement.report,
+        updates_made=subject.updates_made, history=history, updates=updates, ended=ended,
+    )  # fmt: skip
 
 
 def _trained(

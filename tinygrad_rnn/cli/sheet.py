@@ -124,7 +124,7 @@ PICTURES = (
         claims.loss_maps,
         alt_texts.loss_maps,
         lambda entry: entry.flow_map is not None,
-        "The losses of single steps were not measured.",
+        "The losses of single steps were not measured, which takes long for long sequences.",
     ),
     Picture(
         "singular_values",
@@ -137,7 +137,7 @@ PICTURES = (
         claims.singular_values,
         alt_texts.singular_values,
         lambda entry: entry.jacobians is not None,
-        "The Jacobians of the states were not measured.",
+        "The Jacobians of the states were not measured, which takes much memory for large states.",
     ),
     Picture(
         "gates",

@@ -39,7 +39,7 @@ def _sent(
 
     def receive(edge: Edge, message: Message, place: int) -> None:
         parent = position[edge[0]]
-        if parent in survey.sources:
+        if parent not in survey.leading:
             return
         part = survey.stacked_part(here)
         if part is not None and isinstance(message, Slice):

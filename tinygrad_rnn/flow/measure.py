@@ -190,14 +190,13 @@ class _Meter:
 
 def describe(values: np.ndarray) -> Statistics:
     """Return the statistics of an array, in float64; all are nan where one element is, or where there is none."""
-    ordered = np.array(values, np.float64).ravel()
-    ordered.sort()  # puts nan last
+    ordered = np.sort(values, axis=None)  # puts nan last
     n = ordered.size
     if not n or math.isnan(ordered[-1]):
         return Statistics(*[math.nan] * 6)
     with np.errstate(all="ignore"):
-        mean = float(ordered.sum()) / n
-        apart = ordered - mean
+        mean = float(ordered.sum(dtype=np.float64)) / n
+        apart = ordered - np.float64(mean)
         std = math.sqrt(float(np.dot(apart, apart)) / n)
     low, high = _quantile(ordered, 0.1), _quantile(ordered, 0.9)
     return Statistics(mean, std, low, high, float(ordered[0]), float(ordered[-1]))

@@ -111,7 +111,7 @@ class MeasuredFlow(FlowReport):
             for parent in self._survey.direct_anchors(child):
                 size = None
                 if links is not None and entries[parent].requires_grad:
-                    size = links.get(child, {}).get(parent, 0.0) / math.sqrt(self.batch)
+                    size = links.get(child, {}).get(parent, 0.0) / self._scale(parent)
                 found.append(EdgeFlow(child, None, parent, size, entries[parent].requires_grad))
         return tuple(found)
 

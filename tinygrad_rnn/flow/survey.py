@@ -256,6 +256,15 @@ class Survey:
             if self.step[i] is None and i not in named and len(steps) > 1 and len(behind[i]) > 1
         }  # fmt: skip
 
+    @cached_property
+    def leading(self) -> set[int]:
+        """Nodes from which a gradient reaches an anchor, which may be the node itself."""
+        found: set[int] = set()
+        for i, entry in enumerate(self.entries):
+            if i in self.anchors or (entry.requires_grad and any(parent in found for _, parent, _ in entry.inputs)):
+                found.add(i)
+        return found
+
     def direct_anchors(self, i: int) -> list[int]:
         """Return the anchors and data that reach a node without passing another anchor, in the order of the graph."""
         found: set[int] = set()

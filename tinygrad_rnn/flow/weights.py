@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -39,29 +38,28 @@ class StepSums:
         self.outside: set[int] = set()
         self.per_step: dict[int, dict[int, float]] = {}
         self.running: dict[int, dict[int, float]] = {}
-        self._due: Counter[tuple[int, int]] = Counter()  # how many messages are still to come, per parameter and step
+        self._due: dict[tuple[int, int], int] = {}  # how many messages are still to come, per parameter and step
         self._parts: dict[tuple[int, int], Total] = {}
         self._totals: dict[int, Total] = {}
-        layouts: dict[int, set[Hashable]] = {}
-        for i, entry in enumerate(survey.entries):
-            if not entry.requires_grad or i in survey.sources:
-                continue
-            step = survey.step[i]
-            for place, parent, _ in entry.inputs:
-                leaves = survey.sources.get(parent, ())
+        uses = [
+            (i, place, parent, survey.step[i])
+            for i, entry in enumerate(survey.entries) if entry.requires_grad and i not in survey.sources
+            for place, parent, _ in entry.inputs if parent in survey.sources
+        ]  # fmt: skip
+        for _, _, parent, step in uses:
+            if step is None:
+                self.outside.update(survey.sources[parent])
+        for i, place, parent, step in uses:
+            leaves = tuple([leaf for leaf in survey.sources[parent] if leaf not in self.outside])
+            if step is not None and leaves:
+                self.uses[i, place] = step, leaves
                 for leaf in leaves:
-                    layouts.setdefault(leaf, set()).add(self._layout(parent))
-                if step is None:
-                    self.outside.update(leaves)
-                elif leaves:
-                    self.uses[i, place] = step, leaves
-        for use, (step, leaves) in list(self.uses.items()):
-            kept = tuple(leaf for leaf in leaves if leaf not in self.outside)
-            self._due.update((leaf, step) for leaf in kept)
-            if kept:
-                self.uses[use] = step, kept
-            else:
-                del self.uses[use]
+                    self._due[leaf, step] = self._due.get((leaf, step), 0) + 1
+        layouts: dict[int, set[Hashable]] = {}
+        for parent in {parent for _, _, parent, _ in uses}:
+            layout = self._layout(parent)
+            for leaf in survey.sources[parent]:
+                layouts.setdefault(leaf, set()).add(layout)
         self._as_used = {leaf for leaf, found in layouts.items() if len(found) == 1 and None not in found}
 
     def _layout(self, source: int) -> Hashable:

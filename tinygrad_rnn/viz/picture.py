@@ -76,6 +76,7 @@ class _Unrolled:
     def __init__(self, report: FlowReport, level: str, folds: list[tuple[int, int]], decades: int) -> None:
         self.report = report
         self.level = level
+        self.taken = {node.name for node in report.nodes}
         self.reference = report.reference[1]
         self.folds = folds
         self.decades = decades
@@ -196,8 +197,7 @@ class _Unrolled:
                     box.lane = ""
 
     def _free_name(self, name: str) -> str:
-        taken = {node.name for node in self.report.nodes}
-        while name in taken:
+        while name in self.taken:
             name += "_copy"
         return name
 
@@ -247,7 +247,6 @@ class _Unrolled:
         what = "message" if len(edges) == 1 else f"{len(edges)} messages"
         text = f"{what} from {self._called(head)} to {self._called(tail)}: {words.size(norm, required)}"
         return Arrow(tail, head, norm, required, text, tail_row=tail_row, head_row=head_row)
-
 
     def _called(self, name: str) -> str:
         fold = self.boxes[name].fold

@@ -170,7 +170,6 @@ class Graph {
     root.addEventListener("pointerup", (event) => {
       const box = this.boxAt(event.target);
       if (drag && !drag.moved) {
-        if (box) this.setActive(box);
         this.light(box === this.lit ? null : box);
       }
       drag = null;
@@ -184,7 +183,9 @@ class Graph {
     }, { passive: false });
     root.addEventListener("focusin", (event) => {
       const box = this.boxAt(event.target);
-      if (!box || !event.target.matches(":focus-visible")) return;
+      if (!box) return;
+      this.setActive(box);
+      if (!event.target.matches(":focus-visible")) return;
       view.reveal(box);
       page.over(panel, box, event.target);
     });

@@ -40,8 +40,8 @@ function makeLegend() {
   const names = new Set(panels.map((panel) => panel.reference.name));
   const [only] = names;
   const relative = names.size > 1 ? ", relative to the last state, or the loss" : only === "L" ? "" : `, relative to ‖∂L/∂${only}‖`;
-  const looks = [["exploded s0", `exploded: over ${scale.exploded}×`], ["zero", "exactly 0"], ["nonfinite", "NaN or Inf"],
-    ["valued", "not computed (yet)"], ["not-required", "no gradient required"], ["gathering", "n of m messages came"],
+  const looks = [["exploded s0", `over ${scale.exploded}×`], ["zero", "exactly 0"], ["nonfinite", "NaN or Inf"],
+    ["valued", "not computed (yet)"], ["not-required", "not required"], ["gathering", "n of m messages came"],
     ["valued now", "has its turn"]];
   byId("legend").append(
     html("span", { class: "scale" }, html("span", { class: "scale-name", text: `size of the gradient${relative}` }),

@@ -1,6 +1,6 @@
 // ---- view.js: zooming and moving a graph ----
 
-const READABLE = 0.5; // below this zoom letters are too small to read, and not drawn
+const READABLE = 0.45; // below this zoom letters are too small to read, and not drawn
 const TINY = 0.08; // and below this one, boxes are
 const LETTERS = 26; // pixels above a graph for the letters of frames and flags, which stay large
 

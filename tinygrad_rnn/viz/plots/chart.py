@@ -162,7 +162,7 @@ def finish(figure: Figure, legend_of: Sequence[Axes] = (), notes: Iterable[str] 
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(name, handle)
     lines = [line for note in notes for line in textwrap.wrap(note, _LETTERS_IN_NOTES)]
-    inches = 0.75 + 0.065 * max(map(len, entries), default=0)  # of the widest entry, about
+    inches = 0.75 + 0.056 * max(map(len, entries), default=0)  # of the widest entry, about
     columns = max(1, min(columns, int(_INCHES_WIDE / inches)))
     notes_high = _INCHES_PER_LINE * len(lines)
     legend_high = 0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)

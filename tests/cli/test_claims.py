@@ -1,0 +1,160 @@
+"""The sentences of the sheet: each follows the numbers, and flips when they do."""
+
+import numpy as np
+import pytest
+
+from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
+from tinygrad_rnn.cli import alt_texts, claims
+from tinygrad_rnn.cli.claims import Entry
+from tinygrad_rnn.train import Update
+
+FALLING, LASTING, RISING = 0.1 ** np.arange(4.0)[::-1], [0.5, 0.7, 0.9, 1.0], [1e3, 1e2, 1e1, 1.0]
+
+
+def lstm(c, cell="lstm:forget_bias=0", **rest):
+    return Entry("mine", report(h=[1e-9, 1e-9, 1e-9, 1.0], c=c), cell=cell, **rest)
+
+
+def rnn(h):
+    return Entry("rnn", report(h=h), cell="rnn")
+
+
+def about_lstms(entries):
+    return [sentence for sentence in claims.through_time(entries) if "the LSTM" in sentence]
+
+
+def test_that_the_lstm_vanishes_too_is_said_exactly_when_it_does():
+    assert about_lstms([rnn(FALLING), lstm(FALLING)]) == [
+        "At forget bias 0 the LSTM vanishes too: 0.001 of ‖∂L/∂c_T‖ is left at lag 3."
+    ]
+    assert about_lstms([rnn(FALLING), lstm(LASTING)]) == [
+        "At forget bias 0 the LSTM does not vanish over these 4 steps: 0.5 of ‖∂L/∂c_T‖ is left at lag 3."
+    ]
+    assert about_lstms([rnn(LASTING), lstm(FALLING)]) == [
+        "At forget bias 0 the LSTM vanishes: 0.001 of ‖∂L/∂c_T‖ is left at lag 3."
+    ]
+    assert about_lstms([lstm(FALLING, "lstm")])[0].startswith("With PyTorch's initial weights the LSTM vanishes:")
+    assert about_lstms([lstm(FALLING, "lstm:forget_bias=2.5")])[0].startswith("At forget bias 2.5 the LSTM")
+
+
+def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or_another_cell():
+    assert not about_lstms([lstm(FALLING, updates_made=7)])
+    assert not about_lstms([lstm([1e6, 1e3, 1.0, 1.0])])
+    assert not about_lstms([lstm(FALLING, "gru"), Entry("own", report(h=FALLING))])
+
+
+@pytest.mark.parametrize(
+    ("h", "said"),
+    [
+        (FALLING, "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. Fitted: ×0.1 per step, "
+                  "half of it gone in 0.301 steps."),
+        (LASTING, "x survives: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3."),
+        (RISING, "x explodes: at lag 3 a gradient is over 100 times as large as at lag 0."),
+        ([np.nan, 1.0], "x: some gradients are NaN or infinite, so there is no horizon."),
+        ([0.0, 0.0], "x: no gradient arrives at the last state, so there is none to lose."),
+        ([1.0], "x: there is a single step, so there is nothing to compare."),
+        ([0.0, 1.0], "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 1, 0 at lag 1. Too few steps have a "
+                     "gradient to fit a speed."),
+        ([], "x: nothing can be said, because no state has a name."),
+    ],
+)  # fmt: skip
+def test_the_verdict_in_words(h, said):
+    assert claims.through_time([Entry("x", report(h=h))]) == [said]
+
+
+def test_cells_are_compared_where_they_can_be():
+    def last(*entries):
+        return claims.through_time(entries)[-1]
+
+    assert last(Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))) == (
+        "At lag 3 b keeps most of the gradient (0.5), a keeps least (0.001)."
+    )
+    assert last(Entry("a", report(h=LASTING)), Entry("b", report(h=LASTING))) == (
+        "At lag 3 all keep the same share of the gradient, 0.5."
+    )
+    alone = claims.through_time([Entry("a", report(h=LASTING)), Entry("b", report(h=[0.0, 0.0]))])
+    assert not any("keeps" in sentence for sentence in alone)
+
+
+def test_contributions_count_the_steps_that_make_up_the_norm():
+    entry = Entry("x", report(h=[1.0] * 4, weight=[0.0, 0.001, 1.0, 3.0]))
+    assert claims.contributions([entry]) == [
+        "x: after the last 2 of 4 steps the norm of what is gathered stays within 1% of ‖∂L/∂weight_hh_l0‖."
+    ]
+    assert claims.contributions([Entry("x", report(h=[1.0] * 2, weight=[0.0, 0.0]))]) == [
+        "x: the gradient of weight_hh_l0 is 0."
+    ]
+    assert "no recurrent weight" in claims.contributions([Entry("x", report(h=[1.0]))])[0]
+
+
+def test_maps_tell_how_far_back_losses_are_felt():
+    nan = np.nan
+    found = by_hand([[1.0, nan, nan], [0.001, 1.0, nan], [1e-6, 0.5, 1.0]])
+    assert claims.loss_maps([Entry("x", report(h=[1.0]), flow_map=found)]) == [
+        "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of 2); 1 of 3 are felt back "
+        "to the first step taken."
+    ]
+    assert "not measured" in claims.loss_maps([Entry("x", report(h=[1.0]))])[0]
+
+
+def test_exponents_say_what_a_step_does():
+    found = Entry("x", report(h=[1.0]), jacobians=jacobians_by_hand())
+    assert claims.singular_values([found])[0].startswith(
+        "x: the largest Lyapunov exponent is -0.693 per step: a change in its direction becomes 0.5 times as large"
+    )
+    once = jacobians_by_hand(steps=(0,), one_step=np.zeros((0, 1, 2, 2)))
+    assert "is NaN" in claims.singular_values([Entry("x", report(h=[1.0]), jacobians=once)])[0]
+
+
+def test_training_and_clipping_are_told_from_the_updates():
+    history = [(0, report(h=FALLING)), (5, report(h=LASTING)), (9, report(h=[0.0, 0.0]))]
+    assert claims.over_training([Entry("x", report(), history=history[:2], ended="diverged")]) == [
+        "x: horizon 3 after 0 updates, horizon beyond the first step after 5.",
+        "x: the training ended early: diverged",
+    ]
+    assert "no horizon (zero) after 9" in claims.over_training([Entry("x", report(), history=history)])[0]
+    made = [Update(1.0, 0.5, 0.5), Update(1.0, 4.0, 1.0)]
+    assert claims.clipping([Entry("x", report(), updates=made)]) == [
+        "x: 1 of 2 updates clipped; the largest norm was 4, at update 2."
+    ]
+
+
+def test_paths_and_gates_are_told_from_what_was_measured():
+    found = measured()
+    first, second = claims.attenuation([Entry("x", found)])
+    most = max((path for path in found.paths if path.parent == "h"), key=lambda path: np.median(path.norms))
+    assert f"of its paths gate {most.child} brings most" in first
+    assert "of its paths carry brings most" in second
+    (gate,) = claims.gates([Entry("x", found)])
+    (carry,) = found.carries
+    assert f"carried by it alone {claims.number(carry.norms[0] / found.cell_grad[-1])} of" in gate
+    assert "no path that a gate carries" in claims.gates([Entry("x", report(h=[1.0]))])[0]
+
+
+def test_alt_texts_have_the_numbers_of_the_picture():
+    entry = Entry(
+        "x", report(h=FALLING, weight=[1.0, 2.0, 3.0, 4.0]), flow_map=by_hand([[2.0]]), jacobians=jacobians_by_hand(),
+        history=[(3, report(h=LASTING))], updates=[Update(1.0, 4.0, 1.0)],
+    )  # fmt: skip
+    assert "x h from 1 at lag 0 to 0.001 at lag 3" in alt_texts.through_time([entry])
+    assert "x from 1 to 4 of 10 in all" in alt_texts.contributions([entry])
+    assert "x from 1 to 1" in alt_texts.loss_maps([entry])
+    assert "largest of x from 1 at lag 0 to 0.25 at lag 2" in alt_texts.singular_values([entry])
+    assert "after 3 updates x h from 1 at lag 0 to 0.5 at lag 3" in alt_texts.over_training([entry])
+    assert "x from 4 to 4" in alt_texts.clipping([entry])
+    found = measured()
+    forget = next(gate for gate in found.gates if gate.label == "f")
+    ends = f"x f from {claims.number(forget.mean.min())} to {claims.number(forget.mean.max())}"
+    assert ends in alt_texts.gates([Entry("x", found)])
+    assert "into h: gate i from" in alt_texts.attenuation([Entry("x", found)])
+    for text in (alt_texts.gates, alt_texts.attenuation, alt_texts.through_time):
+        assert text([]).endswith(": nothing.")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "unknown"), (np.nan, "NaN"), (np.inf, "infinite"), (0.0, "0"), (1.0, "1"), (1234.0, "1.2e+03"),
+     (1.8e-22, "1.8e-22"), (-0.5, "-0.5")],
+)  # fmt: skip
+def test_numbers_are_short(value, said):
+    assert claims.number(value) == said

@@ -1,0 +1,314 @@
+"""`tinygrad-rnn flow`: the sheet of plots, the page, the table, the JSON."""
+
+import base64
+import html
+import html.parser
+import importlib
+import json
+import re
+import shlex
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from tests.viz.test_plots import report
+from tinygrad_rnn.cli import flow as flow_command
+from tinygrad_rnn.cli import main, sheet
+from tinygrad_rnn.cli.claims import Entry
+from tinygrad_rnn.cli.sheet import FILES, PICTURES, write_sheet
+from tinygrad_rnn.errors import InputError
+
+SMALL = ("--steps", "6", "--hidden", "4", "--batch", "3", "--train", "3")
+
+
+@pytest.fixture
+def flow(tmp_path, text_file):
+    """Run `flow` on small sizes and return the folder with the files."""
+
+    def run(*options, out="out"):
+        assert main(["flow", *SMALL, "--text", text_file, "--out", str(tmp_path / out), *options]) == 0
+        return tmp_path / out
+
+    return run
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch):
+    """Draw, but write empty pictures: laying out and painting is what takes time."""
+
+    def save(figure, stem):
+        for kind in ("svg", "png"):
+            stem.with_suffix(f".{kind}").write_text("<svg/>")
+        return stem.with_suffix(".svg"), stem.with_suffix(".png")
+
+    monkeypatch.setattr(sheet.plots, "save", save)
+
+
+class Page(html.parser.HTMLParser):
+    """What is on a page: the tags, the texts by tag, the pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts, self.images, self.addresses = [], {}, [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.addresses += [value for name, value in given.items() if name in ("src", "href")]
+        if tag == "img":
+            self.images.append(given)
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        for tag in self.open[-1:]:
+            self.texts[tag][-1] += data
+
+
+def page_of(folder):
+    return Page((folder / "flow.html").read_text(encoding="utf-8"))
+
+
+def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
+    folder = flow("--cells", "rnn,lstm:forget_bias=0,gru")
+    captured = capsys.readouterr()
+    stems = ("rnn", "lstm-forget_bias-0", "gru")
+    own = [f"{stem}.{kind}" for stem in stems for kind in ("flow.json", "run.safetensors")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*own, *FILES])
+    page = page_of(folder)
+    assert len(page.images) == len(PICTURES) == 8
+    for image, picture in zip(page.images, PICTURES, strict=True):
+        kind, _, content = image["src"].partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert base64.b64decode(content) == (folder / f"{picture.name}.svg").read_bytes()
+        assert ElementTree.fromstring(base64.b64decode(content)).tag.endswith("svg")
+        assert re.search(r"rnn|lstm|gru", image["alt"])
+        assert "infinite" not in image["alt"]
+    assert all(address.startswith(("#", "data:")) for address in page.addresses)
+    gradient = json.loads((folder / "rnn.flow.json").read_text())["hidden_grad"]
+    left = f"{gradient[0] / gradient[-1]:.3g}"
+    assert left in page.texts["td"]
+    assert f"rnn h from 1 at lag 0 to {left} at lag 5" in page.images[0]["alt"]
+    assert left in captured.out
+    assert max(map(len, captured.out.partition("factor per step,")[0].splitlines())) <= 100
+    assert "…" not in captured.out
+    for said in ("rnn: measuring", "update 3/3", "plot: Gates"):
+        assert said in captured.err
+    run = safetensors.numpy.load_file(folder / "lstm-forget_bias-0.run.safetensors")
+    np.testing.assert_array_equal((run["bias_ih_l0"] + run["bias_hh_l0"])[4:8], 0)
+
+
+def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
+    folder = flow("--cells", "gru", "--seed", "7", "--threshold", "0.5")
+    (command,) = page_of(folder).texts["pre"]
+    program, *arguments = shlex.split(command)
+    assert program == "tinygrad-rnn"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for path in folder.iterdir():
+        path.unlink()
+    assert main(arguments) == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    settings = dict(zip(page_of(folder).texts["dt"], page_of(folder).texts["dd"], strict=True))
+    assert settings["seed"] == "7"
+    assert settings["threshold"] == "0.5"
+    assert {"tinygrad_rnn", "Python", "numpy", "matplotlib"} <= set(settings)
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_without_training_the_page_says_what_is_missing(flow):
+    folder = flow("--cells", "rnn", out="out")
+    assert (folder / "clipping.svg").exists()
+    folder = flow("--cells", "rnn", "--train", "0", out="out")
+    assert not (folder / "clipping.svg").exists()
+    page = page_of(folder)
+    assert len(page.images) == 5  # nor has the cell any gates
+    said = " ".join(page.texts["p"])
+    for sentence in ("Nothing was trained, so nothing was clipped.", "None of the cells has a gate with a name."):
+        assert sentence in said
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_json_is_all_that_is_on_stdout(flow, capsys):
+    folder = flow("--cells", "lstm:forget_bias=3,irnn", "--layers", "2", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "tinygrad_rnn.sheet/1"
+    assert [result["cell"] for result in found["results"]] == ["lstm:forget_bias=3", "irnn"]
+    first = found["results"][0]
+    assert [state["state"] for state in first["states"]] == ["layer 1 h", "layer 1 c", "layer 0 h", "layer 0 c"]
+    numbers = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())
+    assert first["states"][0]["relative"]["5"] == numbers["hidden_grad"][0] / numbers["hidden_grad"][-1]
+    assert [moment["updates"] for moment in first["training"]] == [0, 1, 3]
+    assert sorted(found["files"]) == sorted(str(path) for path in folder.iterdir())
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_one_step_can_be_shown(flow):
+    page = page_of(flow("--cells", "rnn,lstm", "--steps", "1"))
+    assert "rnn: there is a single step, so there is nothing to compare." in page.texts["li"]
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_a_trained_model_can_be_shown(flow, tmp_path, text_file, capsys, refused):
+    model = tmp_path / "model.safetensors"
+    train = ["train", "--cell", "gru", "--steps", "5", "--hidden", "4", "--batch", "3", "--updates", "2"]
+    assert main([*train, "--text", text_file, "--out", str(model)]) == 0
+    out = tmp_path / "sheet"
+    assert main(["flow", "--model", str(model), "--steps", "7", "--batch", "2", "--out", str(out)]) == 0
+    assert "gru, 2 updates" in capsys.readouterr().out
+    run = safetensors.numpy.load_file(out / "gru.run.safetensors")
+    assert run["inputs"].shape[:2] == (7, 2)
+    weights = safetensors.numpy.load_file(model)
+    np.testing.assert_array_equal(run["weight_hh_l0"].astype("float32"), weights["model.rnn.weight_hh_l0"])
+    page = page_of(out)
+    assert "Nothing was trained, so there is no change to show." in page.texts["p"]
+    assert f"--model {model}" in page.texts["pre"][0]
+    assert "goes with --cells" in refused("flow", "--model", model, "--hidden", "8")
+    assert "goes with --cells" in refused("flow", "--model", model, "--train", "8")
+    assert "not allowed with" in refused("flow", "--model", model, "--cells", "rnn")
+    assert "does not exist" in refused("flow", "--model", model, "--text", tmp_path / "gone.txt")
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_a_file_that_is_no_model_is_refused(refused, tmp_path, flow):
+    assert "cannot read" in refused("flow", "--model", tmp_path / "gone.safetensors")
+    folder = flow("--cells", "rnn")
+    assert "is not a model written by" in refused("flow", "--model", folder / "rnn.run.safetensors")
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_training_that_diverges_ends_that_cell_alone(flow, monkeypatch, capsys):
+    real = flow_command.training_flow
+
+    def diverging(model, *rest, **keywords):
+        for made, measurement in real(model, *rest, **keywords):
+            yield made, measurement
+            if model.cell_name == "irnn":
+                raise InputError("the loss is nan: training diverged")
+
+    monkeypatch.setattr(flow_command, "training_flow", diverging)
+    found = json.loads((flow("--cells", "irnn,rnn", "--json"), capsys.readouterr().out)[1])
+    irnn, rnn = found["results"]
+    assert irnn["ended"] == "the loss is nan: training diverged"
+    assert len(irnn["training"]) == 2
+    assert rnn["ended"] is None
+    assert len(rnn["training"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cells", "rnn,elman"], "unknown cell 'elman'"),
+        (["--cells", ""], "unknown cell ''"),
+        (["--cells", "lstm:forget_bias=x"], "'x' is not a number"),
+        (["--cells", "gru:forget_bias=1"], "is no option of gru"),
+        (["--threshold", "0"], "'0' is not a number above 0 and at most 1"),
+        (["--threshold", "2"], "is not a number above 0 and at most 1"),
+        (["--task", "adding", "--text", "x"], "--text goes with --task text"),
+        (["--task", "adding", "--steps", "1"], "marks two different steps"),
+        (["--hidden", "1000000"], "GB of memory"),
+    ],
+)
+def test_wrong_usage_is_one_line(refused, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("flow", *arguments).replace('"', "'")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_a_cell_is_measured_once(flow, capsys):
+    flow("--cells", "gru,gru", "--json")
+    assert len(json.loads(capsys.readouterr().out)["results"]) == 1
+
+
+@pytest.fixture
+def never_measures(monkeypatch):
+    monkeypatch.setattr(flow_command, "measure", lambda *_, **__: pytest.fail("it began to measure"))
+
+
+@pytest.mark.usefixtures("never_measures")
+def test_a_folder_that_cannot_be_written_is_noticed_at_once(refused, tmp_path, text_file):
+    command = ["flow", *SMALL, "--text", text_file, "--out"]
+    (tmp_path / "file").write_text("precious")
+    assert "there is a file of that name" in refused(*command, tmp_path / "file")
+    (tmp_path / "out" / "flow.html").mkdir(parents=True)
+    assert "is a folder" in refused(*command, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("never_measures")
+def test_a_missing_matplotlib_is_noticed_at_once(refused, tmp_path, monkeypatch):
+    real = importlib.import_module
+
+    def refuse(name, *rest):
+        if name.startswith("matplotlib"):
+            raise ImportError("no module of that name")
+        return real(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    complaint = refused("flow", "--out", tmp_path / "out", code=3)
+    assert "pip install 'tinygrad-rnn[plots]'" in complaint
+    assert not (tmp_path / "out").exists()
+
+
+# ---- the sheet by itself -------------------------------------------------------------------------------------------
+
+WICKED = "<b>\"x\" & 'y'</script> $z$"
+
+
+def test_names_settings_and_commands_are_escaped(tmp_path):
+    entries = [Entry(WICKED, report(h=[0.1, 1.0], weight=[1.0, 2.0], notes=(f"note {WICKED}",)))]
+    write_sheet(tmp_path, entries, {WICKED: WICKED}, f"echo {WICKED}")
+    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
+    assert "<b>" not in text
+    assert "</script>" not in text
+    page = Page(text)
+    assert page.texts["title"] == [f"Gradient flow: {WICKED}"]
+    assert WICKED in page.texts["td"]
+    assert WICKED in page.texts["dd"]
+    assert page.texts["pre"] == [f"echo {WICKED}"]
+    assert WICKED in page.images[0]["alt"]
+    assert f"{WICKED}: note {WICKED}" in page.texts["li"]
+
+
+def test_numbers_that_do_not_exist_are_said_to(tmp_path):
+    entries = [
+        Entry("zero", report(h=[0.0, 0.0])),
+        Entry("broken", report(h=[np.nan, np.inf, 1.0])),
+        Entry("bare", report()),
+        Entry("once", report(h=[1.0])),
+    ]
+    write_sheet(tmp_path, entries, {}, "none")
+    page = page_of(tmp_path)
+    for verdict in ("zero", "nonfinite", "no named states"):
+        assert verdict in page.texts["td"]
+    assert "NaN" in page.texts["td"]
+    assert not {"nan", "inf", "None"} & set(page.texts["td"])
+    assert "The Jacobians of the states were not measured" in " ".join(page.texts["p"])
+
+
+def test_a_sheet_of_nothing_can_be_written(tmp_path):
+    written = write_sheet(tmp_path, [], {}, "none")
+    assert [path.name for path in written] == ["flow.html"]
+    assert page_of(tmp_path).texts["pre"] == ["none"]
+
+
+def test_the_page_needs_no_network_and_reads_in_the_dark(tmp_path):
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
+    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
+    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+
+
+def test_the_table_shows_horizon_factor_and_half_life():
+    first, second = sheet.rows([Entry("x", report(h=0.5 ** np.arange(9.0)[::-1], c=[1.0] * 9))])
+    assert (first.name, first.state, first.reached, first.verdict) == ("x", "h", "7", "survives")
+    assert (first.per_step, first.half_life) == (pytest.approx(0.5), pytest.approx(1.0))
+    assert (second.state, second.reached, second.half_life, second.verdict) == ("c", ">8", None, "")
+    assert sheet.cells(second) == ["1", "1", ">8", "1", "none"]
