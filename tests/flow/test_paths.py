@@ -197,6 +197,22 @@ def test_a_connection_that_skips_a_step_is_a_second_way():
     assert gradient_flow(h[-1].sum(axis=1)).factors == ()
 
 
+def test_ways_are_counted_not_walked_one_by_one():
+    def losses(way_back):
+        w = tg.tensor(np.eye(3) * 0.5, requires_grad=True)
+        h = tg.ones(2, 3, dtype="float64")
+        for t in range(3):
+            with tg.scope("t", t):
+                side = (tg.ones(2, 3, dtype="float64") + (h if way_back else 0.0)) * w.sum()
+                for _ in range(60):
+                    side = side * 0.5 + side * 0.5  # 2^60 ways
+                h = (h @ w + side).tanh().named("h")
+        return h.sum(axis=1)
+
+    assert [factor.op for factor in gradient_flow(losses(False), links=False).factors] == ["tanh", "add", "matmul"]
+    assert gradient_flow(losses(True), links=False).factors == ()
+
+
 def test_factors_are_nan_where_no_gradient_arrives():
     w = tg.tensor(np.eye(3), requires_grad=True)
     h = tg.ones(2, 3, dtype="float64")
@@ -242,6 +258,37 @@ def test_the_product_of_update_gates_carries_the_last_gradient_of_h():
         expected.append(size(carried))
     assert (carry.kind, carry.gate) == ("h", "z")
     assert carry.norms == close(expected[::-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_a_carry_is_found_wherever_it_stands_in_the_sum_and_through_a_coupled_gate(coupled):
+    w = tg.tensor(np.diag([0.9, 0.5, 0.2]), requires_grad=True)
+    h, kept = tg.tensor([[0.1, 0.2, 0.3], [0.5, -0.2, 0.1]], dtype="float64"), []
+    for t in range(4):
+        with tg.scope("t", t):
+            z = (h @ w).sigmoid().named("z")
+            kept.append((1.0 - z) if coupled else z)
+            h = (z.tanh() + (h * kept[-1] + z * z) + 0.1).named("h")
+    losses = h.square().sum(axis=1)
+    (carry,) = gradient_flow(losses, statistics=True).carries
+    carried = tg.grad(losses.sum(), h).numpy()
+    expected = [size(carried)]
+    for gate in kept[:0:-1]:
+        carried = carried * gate.numpy()
+        expected.append(size(carried))
+    assert (carry.kind, carry.gate) == ("h", "1 - z" if coupled else "z")
+    assert carry.norms == close(expected[::-1], rel=1e-12)
+
+
+def test_a_carry_is_followed_below_the_square_root_of_the_smallest_number():
+    w = tg.tensor(np.eye(2), requires_grad=True)
+    h = tg.ones(1, 2, dtype="float64")
+    for t in range(5):
+        with tg.scope("t", t):
+            f = (w.sum() * 1e-60).broadcast_to((1, 2)).named("f")
+            h = (f * h + (h @ w) * 0.0).named("h")
+    (carry,) = gradient_flow(h.sum(axis=1), statistics=True).carries
+    assert carry.norms == close([2**0.5 * 2e-60**lag for lag in range(4, -1, -1)], rel=1e-12, abs=0)
 
 
 def test_a_cell_without_a_multiplicative_path_has_no_carry(rnn):

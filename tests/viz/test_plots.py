@@ -293,6 +293,12 @@ def test_a_map_shows_each_row_relative_to_its_own_step():
     assert marks == {"exactly 0": [[0, 2]], "NaN or Inf": [[1, 2]]}
 
 
+def test_a_map_of_the_reverse_direction_has_its_states_on_the_other_side():
+    axes = plots.loss_maps({"x": by_hand([[1.0, 0.0], [np.nan, 1.0]], direction="reverse")}).axes[0]
+    marks = {marks.get_label(): marks.get_offsets().tolist() for marks in axes.collections}
+    assert marks == {"exactly 0": [[1, 0]]}
+
+
 def test_a_measured_map_can_be_drawn():
     h, losses = tg.tensor([[1.0], [2.0]], requires_grad=True), []
     for t in range(3):
@@ -316,7 +322,7 @@ def test_clipping_shows_both_norms_and_the_threshold():
 # ---- names, files, Matplotlib itself -------------------------------------------------------------------------------
 
 
-NAMES = ("a$b", "$x^", "100% $ & _", "<script>", "line\nbreak", "\\frac", "_under", "a long name " * 9)
+NAMES = ("a$b", "$x^$", "100% $ & _", "<script>", "line\nbreak", "\\frac", "_under", "a long name " * 9)
 
 
 def test_any_name_can_be_drawn_as_it_is():

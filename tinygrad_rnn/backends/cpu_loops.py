@@ -160,14 +160,12 @@ def _norm_loop(f: Loop) -> Loop:
         total = 0.0
         for i in range(x.size):
             total += f(np.float64(x[i]), np.float64(x[i]))
-        if 1e-280 < total < math.inf:
+        if 1e-280 < total < math.inf or math.isnan(total):
             return math.sqrt(total)
         largest = 0.0
         for i in range(x.size):
             size = abs(np.float64(x[i]))
-            largest = largest if size <= largest else size
-            if math.isnan(size):
-                return math.nan
+            largest = size if size > largest else largest
         if largest == 0 or largest == math.inf:
             return largest
         total = 0.0

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from tinygrad_rnn.backends.reference import norm
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.graph import Edge, Node
 from tinygrad_rnn.flow.lanes import Lane, lanes_behind
@@ -38,21 +39,33 @@ def _carries(lane: Lane, grads: dict[Edge, np.ndarray], batch: int) -> Iterator[
                 break
             grad = norms[before] = grad * gate[0].outputs[gate[1]]
         steps = tuple(sorted(norms))
-        sizes = np.array([np.linalg.norm(norms[step]) for step in steps]) / math.sqrt(batch)
-        name = gates[0][0].name_of(gates[0][1]) or ""
-        yield CarryFlow(kind, name, lane.layer, lane.direction, lane.scope, steps, sizes)
+        sizes = np.array([norm(norms[step]) for step in steps]) / math.sqrt(batch)
+        yield CarryFlow(kind, _name(gates[0]) or "", lane.layer, lane.direction, lane.scope, steps, sizes)
 
 
 def _gate(after: Edge, before: Edge) -> Edge | None:
     """Return the named gate by which a state is multiplied on its way into a sum that is the next state, or None."""
     waiting = [after[0]]
+    seen = set(waiting)
     while waiting:
-        sum_ = waiting.pop()
-        for parent, _ in sum_._edges():
-            if parent.op is ops.Add:
-                waiting.append(parent)
-            elif parent.op is ops.Mul and before in parent._edges():
-                for edge in parent._edges():
-                    if edge != before and edge[0].name_of(edge[1]):
-                        return edge
+        node = waiting.pop()
+        if node.op is ops.Mul and before in node._edges():
+            for edge in node._edges():
+                if edge != before and _name(edge):
+                    return edge
+        elif node.op is ops.Add:
+            for parent, _ in node._edges():
+                if parent not in seen and parent.op in (ops.Add, ops.Mul) and not parent.names:
+                    seen.add(parent)
+                    waiting.append(parent)
     return None
+
+
+def _name(gate: Edge) -> str | None:
+    """Return what a gate is called: by its name, or "1 - z" if that is what it was computed as."""
+    node, index = gate
+    if node.op is ops.Sub and not node.names:
+        (one, _), (closed, output) = node._edges()
+        name = closed.name_of(output)
+        return f"1 - {name}" if one.constant and one.outputs[0].item() == 1 and name else None
+    return node.name_of(index)

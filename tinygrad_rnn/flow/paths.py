@@ -78,7 +78,7 @@ class CarryFlow:
     """
 
     kind: str  # "c"
-    gate: str  # "f"
+    gate: str  # "f"; "1 - z" where a gate is used the other way round
     layer: int
     direction: str
     scope: Scope
@@ -146,13 +146,14 @@ def _factors(report: FlowReport, scope: Scope, kind: str, read: dict[int, list[E
         for i, node in enumerate(report.nodes)
         if node.op is not None and node.label == kind and node.step is not None and lane_of(node.scope) == scope
     ]
+    states = set(made)
     found: dict[tuple[int, str], dict[int, float]] = {}
     for before, after in pairwise(made):
         step = report.nodes[after].step
-        ways = _ways(after, before, set(made), read)
-        if len(ways) != 1 or ways[0][-1].parent != before or step is None:
+        way = _only_way(after, before, states, read)
+        if not way or way[-1].parent != before or step is None:
             return
-        for place, edge in enumerate(ways[0]):
+        for place, edge in enumerate(way):
             arrived = report.nodes[edge.child].norm
             if edge.norm is None or arrived is None:
                 return
@@ -164,18 +165,27 @@ def _factors(report: FlowReport, scope: Scope, kind: str, read: dict[int, list[E
         yield FactorFlow(kind, op, layer_of(scope), _direction(report, scope), scope, steps, numbers)
 
 
-def _ways(start: int, end: int, states: set[int], read: dict[int, list[EdgeFlow]]) -> list[list[EdgeFlow]]:
-    """Return the first two ways that lead from a state back to any other; nodes older than `end` do not lead to it."""
-    ways: list[list[EdgeFlow]] = []
-    waiting: list[list[EdgeFlow]] = [[edge] for edge in read.get(start, ())]
-    while waiting and len(ways) < 2:
-        way = waiting.pop()
-        parent = way[-1].parent
-        if parent in states:
-            ways.append(way)
-        elif parent > end:
-            waiting += [[*way, edge] for edge in read.get(parent, ())]
-    return ways
+def _only_way(start: int, end: int, states: set[int], read: dict[int, list[EdgeFlow]]) -> list[EdgeFlow]:
+    """Return the way from a state back to any other if there is just one, else an empty list.
+
+    Nodes older than `end` are not looked at: they cannot lead to it.
+    """
+    between = {start}
+    waiting = [start]
+    while waiting:
+        for edge in read.get(waiting.pop(), ()):
+            if edge.parent > end and edge.parent not in states and edge.parent not in between:
+                between.add(edge.parent)
+                waiting.append(edge.parent)
+    ways = dict.fromkeys(states, 1)  # how many lead on from a node
+    for node in sorted(between):
+        ways[node] = sum(ways.get(edge.parent, 0) for edge in read.get(node, ()))
+    if ways[start] != 1:
+        return []
+    way = [next(edge for edge in read[start] if ways.get(edge.parent))]
+    while way[-1].parent not in states:
+        way.append(next(edge for edge in read[way[-1].parent] if ways.get(edge.parent)))
+    return way
 
 
 def _is_state(node: NodeFlow) -> bool:

@@ -180,8 +180,12 @@ def _stretches(
 
     A fold counts as the step at which it is left. Layers in both directions go through time more than once.
     """
-    outside = {_BEFORE: _AFTER}  # what is read before the first step may stand on either side
-    runs = [(time, list(part)) for time, part in groupby(boxes, key=lambda i: outside.get(times[i], times[i]))]
+
+    def time_of(i: int) -> _Time:
+        """Return when a box comes; what is read before the first step may stand on either side."""
+        return _AFTER if times[i] == _BEFORE else times[i]
+
+    runs = [(time, list(part)) for time, part in groupby(boxes, key=time_of)]
     found: list[tuple[_Mark, int | None, list[int]]] = []
     lap, i = 1, 0
     while i < len(runs):
