@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
+from tinygrad_rnn import nn
 from tinygrad_rnn.cli import alt_texts, claims
 from tinygrad_rnn.cli.claims import Entry
+from tinygrad_rnn.flow import gradient_flow
 from tinygrad_rnn.train import Update
 
 FALLING, LASTING, RISING = 0.1 ** np.arange(4.0)[::-1], [0.5, 0.7, 0.9, 1.0], [1e3, 1e2, 1e1, 1.0]
@@ -158,3 +161,21 @@ def test_alt_texts_have_the_numbers_of_the_picture():
 )  # fmt: skip
 def test_numbers_are_short(value, said):
     assert claims.number(value) == said
+
+
+def test_contributions_are_those_of_the_cells_own_direction():
+    tg.manual_seed(0)
+    outputs, _ = nn.RNN(3, 4, bidirectional=True, dtype="float64").unroll(tg.randn(5, 2, 3, dtype="float64"))
+    (said,) = claims.contributions([Entry("both", gradient_flow(outputs[-1].sum(axis=1)))])
+    assert "reverse" not in said
+
+
+def test_operations_of_the_same_name_are_all_told():
+    a, b = (tg.tensor([[size]], dtype="float64", requires_grad=True) for size in (0.5, 3.0))
+    h = tg.tensor([[1.0]], dtype="float64", requires_grad=True)
+    for t in range(3):
+        with tg.scope("t", t):
+            h = (h @ a @ b).named("h")
+    (said,) = claims.attenuation([Entry("two", gradient_flow(h.sum(axis=1)))])
+    assert "3" in said.partition("path")[2]
+    assert "0.5" in said.partition("path")[2]

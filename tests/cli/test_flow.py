@@ -125,6 +125,7 @@ def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
 def test_without_training_the_page_says_what_is_missing(flow):
     folder = flow("--cells", "rnn", out="out")
     assert (folder / "clipping.svg").exists()
+    assert json.loads((folder / "rnn.flow.json").read_text())["dtype"] == "float64"
     folder = flow("--cells", "rnn", "--train", "0", out="out")
     assert not (folder / "clipping.svg").exists()
     page = page_of(folder)
@@ -173,6 +174,19 @@ def test_a_trained_model_can_be_shown(flow, tmp_path, text_file, capsys, refused
     assert "goes with --cells" in refused("flow", "--model", model, "--train", "8")
     assert "not allowed with" in refused("flow", "--model", model, "--cells", "rnn")
     assert "does not exist" in refused("flow", "--model", model, "--text", tmp_path / "gone.txt")
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_a_trained_model_keeps_its_characters_on_another_text(tmp_path, text_file):
+    model, other, out = tmp_path / "model.safetensors", tmp_path / "other.txt", tmp_path / "sheet"
+    other.write_text("not a bee " * 20)
+    train = ["train", "--steps", "5", "--hidden", "4", "--updates", "1", "--text", text_file, "--out", str(model)]
+    assert main(train) == 0
+    assert main(["flow", "--model", str(model), "--text", str(other), "--dtype", "float32", "--out", str(out)]) == 0
+    run = safetensors.numpy.load_file(out / "lstm.run.safetensors")
+    assert run["inputs"].shape[2] == len(set("to be or not to be that is the question "))
+    assert run["inputs"].dtype == np.float32
+    assert json.loads((out / "lstm.flow.json").read_text())["dtype"] == "float32"
 
 
 @pytest.mark.usefixtures("quick_pictures")

@@ -77,3 +77,37 @@ def test_losses_of_more_axes_are_refused():
     x = tg.ones(2, 3, requires_grad=True)
     with pytest.raises(ShapeError, match="one per example"):
         backward_graph(x * 2)
+
+
+def test_one_gradient_of_two_leaves_names_both():
+    a, b = (tg.tensor([1.0], requires_grad=True).named(name) for name in "ab")
+    labels = {node.label for node in backward_graph((a + b).sum()).nodes}
+    assert {"∂L/∂a, ∂L/∂b", "∂L/∂b, ∂L/∂a"} & labels
+
+
+def test_a_gradient_taken_before_belongs_to_the_forward_pass():
+    x = tg.tensor(3.0, dtype="float64", requires_grad=True).named("x")
+    first = tg.grad(x * x * x, x, create_graph=True)
+    report = backward_graph(first * first)
+    found = {node.label: node.norm for node in report.nodes if node.label}
+    assert found["∂L/∂x"] == pytest.approx(2 * 27 * 18)
+    assert sum(node.norm == 1.0 for node in report.nodes) == 1  # the seed, and not that of the first gradient
+
+
+def test_it_needs_no_grad_mode_and_says_when_there_is_nothing():
+    _, losses = lstm()
+    with tg.no_grad():
+        assert backward_graph(losses).steps == (0, 1, 2, 3)
+
+    class Wall(tg.Op):
+        forward = staticmethod(lambda backend, x: backend.binary("mul", x, x))
+        vjp = staticmethod(lambda node, g: None)
+
+    x = tg.ones(2, requires_grad=True)
+    with pytest.raises(GraphError, match="no gradient reaches any leaf"):
+        backward_graph(tg.apply(Wall, x).sum())
+
+
+def test_a_page_of_it_can_be_made():
+    a, w = (tg.ones(size, requires_grad=True).named(name) for name, size in (("a", 3), ("w", 2)))
+    assert "<script" in viz.page(backward_graph((a[1:] * w).sum()))

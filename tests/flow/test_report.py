@@ -8,7 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_rnn.flow import FlowReport, StateFlow, WeightFlow
+import tinygrad_rnn as tg
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow import FlowReport, StateFlow, WeightFlow, gradient_flow
 
 
 def state(kind, by_lag, layer=0, direction="forward"):
@@ -111,3 +113,34 @@ def test_pictures_compare_with_the_last_state_that_has_a_gradient():
 def test_an_unknown_node_is_not_found():
     with pytest.raises(KeyError, match="no node is called 'x'"):
         report().node("x")
+
+
+# ---- which lane is the cell, and on which scale ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_data", [False, True])
+def test_states_have_a_batch_axis_also_where_only_a_leaf_leads_to_them(with_data):
+    h = tg.tensor(np.linspace(1, 2, 100)[:, None], requires_grad=True)
+    for t in range(3):
+        with tg.scope("t", t):
+            h = (h * 0.5).named("h")
+    losses = (h - tg.tensor(np.zeros((100, 1)))) if with_data else h
+    np.testing.assert_allclose(gradient_flow(losses.sum(axis=1)).hidden_grad, [0.25, 0.5, 1.0])
+
+
+def test_of_two_cells_in_a_row_the_last_is_followed():
+    h = tg.tensor([[1.0]], requires_grad=True)
+    for part, factor in (("encoder", 0.5), ("decoder", 0.25)):
+        with tg.scope(part):
+            for t in range(3):
+                with tg.scope("t", t):
+                    h = (h * factor).named("h")
+    report = gradient_flow(h.sum(axis=1))
+    assert report.cell[0].scope[0] == ("decoder", None)
+    np.testing.assert_allclose(report.hidden_grad, [0.0625, 0.25, 1.0])
+
+
+@pytest.mark.parametrize("threshold", [-1, 2, float("nan")])
+def test_a_threshold_that_is_no_share_is_refused(threshold):
+    with pytest.raises(InputError, match="use 0 to 1"):
+        gradient_flow(tg.ones(2, requires_grad=True), threshold)

@@ -39,3 +39,12 @@ def test_a_copy_in_another_dtype_has_the_same_values_and_its_own_memory():
         np.testing.assert_array_equal(copy.state_dict()[name].numpy(), value.numpy())
     model.output.bias.assign_(np.ones(2, "float32"))
     assert (copy.output.bias.numpy() != 1).all()
+
+
+def test_a_copy_in_another_dtype_costs_no_random_numbers():
+    model = SequenceModel("gru", 3, 4, 2)
+    tg.manual_seed(5)
+    wanted = tg.rand(3).numpy()
+    tg.manual_seed(5)
+    model.converted("float64")
+    np.testing.assert_array_equal(tg.rand(3).numpy(), wanted)

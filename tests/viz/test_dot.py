@@ -164,6 +164,7 @@ def test_states_parameters_and_repetitions_look_different():
 
 def test_a_frame_holds_the_boxes_of_its_step():
     dot = viz.dot_source(report("two layers"), "cell")
+    assert len(boxes(dot)) == len(set(boxes(dot))), "each box once"
     (step,) = re.findall(r'\n  subgraph "cluster_t1" {\n(.*?)\n  }', dot, re.DOTALL)
     assert 'label="t = 1"' in step
     assert set(boxes(step)) == {box.name for box in drawn("two layers", "cell").boxes if box.step == 1}

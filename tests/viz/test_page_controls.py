@@ -335,6 +335,10 @@ def test_the_graph_zooms_moves_and_follows(show, lstm):
     )
     larger = view()
     assert larger[2] == pytest.approx(zoom * math.exp(0.9), rel=1e-2)
+    for start, now, mouse in ((x, larger[0], place["width"] / 2), (y, larger[1], place["height"] / 2)):
+        assert (mouse - start) / zoom == pytest.approx((mouse - now) / larger[2], abs=2), (
+            "what is under the mouse stays"
+        )
     shown.tab.mouse.down()
     shown.tab.mouse.move(middle[0] + 60, middle[1] + 25, steps=3)
     shown.tab.mouse.up()

@@ -129,6 +129,18 @@ def test_a_parameter_shows_what_each_step_contributes_and_the_total(name, level)
         assert all("contribution of this step" in box.tooltip for box in ours if box.kind == "parameter")
 
 
+def test_a_parameter_stands_only_in_the_steps_that_read_it():
+    h = tg.tensor([[1.0, 2.0]], requires_grad=True).named("start")
+    w = tg.tensor([[0.5]], requires_grad=True).named("w")
+    for t in range(3):
+        with tg.scope("t", t):
+            h = (h * w).named("h")
+    found = picture(viz.gradient_flow(h.sum(axis=1)), "cell")
+    parts = {name: [box.step for box in found.boxes if box.caption == name and box.kind == "parameter"]
+             for name in ("start", "w")}  # fmt: skip
+    assert parts == {"start": [0], "w": [0, 1, 2]}
+
+
 def test_a_parameter_used_outside_time_is_drawn_once():
     (weight,) = [box for box in drawn("hoisted", "ops").boxes if box.caption == "weight_ih_l0"]
     assert (weight.kind, weight.step) == ("parameter", None)
@@ -320,3 +332,12 @@ def test_names_are_the_same_however_often_it_is_drawn():
 def test_an_empty_scale_is_refused():
     with pytest.raises(InputError, match="a scale of 0 decades has no colours"):
         picture(report("rnn"), decades=0)
+
+
+def test_a_fold_tells_what_its_ends_hide():
+    h = tg.tensor([[1.0]], dtype="float64", requires_grad=True)
+    for t in range(40):
+        with tg.scope("t", t):
+            h = (h * (1e4 if t == 20 else 1e-4 if t == 10 else 1.0)).named("h")
+    fold = boxes(picture(viz.gradient_flow(h.sum(axis=1)), "cell"))["fold0"]
+    assert fold.lines[3:] == ("stays at 1.0e+00", "in between up to 1.0e+04")

@@ -146,4 +146,13 @@ def test_steps_that_skip_are_left_out():
             h = (h * 0.5 + (first * 0.1 if t == 2 else 0.0)).named("h")
             first = h if t == 0 else first
     found = picture(viz.gradient_flow(h.sum(axis=1)), "rolled")
-    assert [(arrow.tail, arrow.head) for arrow in found.arrows if arrow.loop] == [("h", "h")]
+    assert [(ends, arrow.text) for ends, arrow in loops(found).items()] == [(("h", "h"), "× 0.5")]
+
+
+def test_a_factor_of_zero_is_not_left_out_of_the_mean():
+    h = tg.tensor([[1.0]], dtype="float64", requires_grad=True)
+    for t in range(5):
+        with tg.scope("t", t):
+            h = (h * (0.0 if t == 2 else 2.0)).named("h")
+    (arrow,) = [arrow for arrow in picture(viz.gradient_flow(h.sum(axis=1)), "rolled").arrows if arrow.loop]
+    assert arrow.text == "× 0"

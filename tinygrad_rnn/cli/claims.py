@@ -103,7 +103,7 @@ def _speed(state: StateFlow) -> str:
     if fit is None:
         return "Too few steps have a gradient to fit a speed."
     if fit.half_life is None:
-        return f"Fitted over all lags it does not shrink: ×{number(fit.per_step)} per step."
+        return f"Fitted over lags 0 to {fit.last} it does not shrink: ×{number(fit.per_step)} per step."
     return f"Fitted: ×{number(fit.per_step)} per step, half of it gone in {number(fit.half_life)} steps."
 
 
@@ -178,9 +178,10 @@ def attenuation(entries: Sequence[Entry]) -> list[str]:
                 continue
             what = f"{entry.name}: one step back ‖∂L/∂{state.kind}‖ is {number(total)} times as large"
             only, parts = split_by_path(entry.report, state)
-            sizes = {word: size for word, _, values in parts if (size := _median(values)) is not None}
+            each = [(word, size) for word, _, values in parts if (size := _median(values)) is not None]
+            sizes = dict(each)
             if only and sizes:
-                how = ", ".join(f"{word} {number(size)}" for word, size in sizes.items())
+                how = ", ".join(f"{word} {number(size)}" for word, size in each)
                 found.append(f"{what}; on its only path: {how} (medians over the steps).")
             elif sizes:
                 most = max(sizes, key=sizes.__getitem__)

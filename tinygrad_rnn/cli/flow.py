@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     describe(corpus, task)
     with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
         subjects = (
-            [Subject(names[0], checkpoint.model, _updates_made(checkpoint))]
+            [Subject(names[0], checkpoint.model, checkpoint.settings["updates"])]
             if checkpoint
             else [Subject(name, _fresh(name, task, options)) for name in names]
         )
@@ -119,7 +119,7 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} goes with --cells; with --model the file says it")
     checkpoint = load_checkpoint(options.model)
-    wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None))}
+    wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None)), "updates": int}
     for name, kind in wanted.items():
         value = checkpoint.settings.get(name)
         if not isinstance(value, kind) or (name == "steps" and value < 1):
@@ -127,7 +127,7 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
                 f"--model: {options.model} does not say what {name} it was trained with; `tinygrad-rnn train` makes "
                 "files that do"
             )
-        if getattr(options, name) is None:
+        if getattr(options, name, value) is None:
             setattr(options, name, value)
     options.hidden, options.layers = checkpoint.model.rnn.hidden_size, checkpoint.model.rnn.num_layers
     options.train = 0
@@ -145,11 +145,6 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
     if not known or sizes != (task.input_size, task.output_size):
         raise InputError(f"--model: {options.model} was not trained on the task {options.task!r} that it names")
     return task
-
-
-def _updates_made(checkpoint: Checkpoint) -> int:
-    made = checkpoint.settings.get("updates")
-    return made if isinstance(made, int) else 0
 
 
 def _fresh(cell: str, task: AnyTask, options: argparse.Namespace) -> SequenceModel:

@@ -6,8 +6,9 @@ import math
 
 from tinygrad_rnn.engine.autograd import walk
 from tinygrad_rnn.engine.creation import concat
-from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.graph import Node, grad_mode
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import GraphError
 from tinygrad_rnn.flow.measure import check_losses
 from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow
 from tinygrad_rnn.flow.survey import Survey, label_of, look_over
@@ -43,11 +44,32 @@ def backward_graph(losses: Tensor) -> BackwardReport:
     seed = losses._like(1.0 / losses.size).copy().detach().named("seed")
     seed.requires_grad = True  # or what does not depend on forward values would not be recorded
     found = walk([losses._edge], [seed], create_graph=True, hooks=False)
-    survey, position = look_over(concat([grad.cast(losses.dtype).reshape(-1) for _, grad in found])._node)
-    computed = {at for at, entry in enumerate(survey.entries) if entry.scope[:1] == (("grad", None),)}
-    results = {position[grad._node]: f"∂L/∂{_name(leaf)}" for (leaf, _), grad in found}
+    if not found:
+        raise GraphError("backward_graph: no gradient reaches any leaf, so there is no backward pass to show")
+    with grad_mode(True):
+        joined = concat([grad.cast(losses.dtype).reshape(-1) for _, grad in found])._node
+    survey, position = look_over(joined)
+    results: dict[int, str] = {}
+    for (leaf, _), grad in found:  # one gradient may be that of several leaves
+        at = position[grad._node]
+        results[at] = f"{results[at]}, ∂L/∂{_name(leaf)}" if at in results else f"∂L/∂{_name(leaf)}"
     nodes = {at: node for node, at in position.items()}
+    joining = _joining(joined, {grad._node for _, grad in found})
+    last = losses._node.serial  # the forward pass is no younger
+    computed = {at for at, node in nodes.items() if node.op and node.serial > last and node not in joining}
     return _report(losses, survey, nodes, computed | {position[seed._node]}, results)
+
+
+def _joining(joined: Node, results: set[Node]) -> set[Node]:
+    """Return the nodes that only put the results together."""
+    found = {joined}
+    waiting = [joined]
+    while waiting:
+        for parent, _ in waiting.pop()._edges():
+            if parent not in results and parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
 
 
 def _name(leaf: Node) -> str:

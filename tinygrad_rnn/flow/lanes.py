@@ -76,4 +76,4 @@ def choose_lane(lanes: list[Lane], layer: int | None, reverse: bool, purpose: st
         there = ", ".join(f"layer {lane.layer} {lane.direction}" for lane in lanes)
         wanted = direction if layer is None else f"layer {layer} {direction}"
         raise InputError(f"{purpose}: there are no states of {wanted}; there are those of {there}")
-    return max(fitting, key=lambda lane: lane.layer)
+    return max(reversed(fitting), key=lambda lane: lane.layer)  # of equals, what was computed last

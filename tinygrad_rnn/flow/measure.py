@@ -42,7 +42,7 @@ def gradient_flow(
         The report; `report.notes` says what to name if states or steps are missing.
 
     Raises:
-        InputError: the losses are no tensor.
+        InputError: the losses are no tensor, or the threshold is no share.
         GraphError: the losses do not require grad, or backward() has freed the graph.
         ShapeError: the losses have more than one axis, or there are none.
 
@@ -57,6 +57,8 @@ def gradient_flow(
     ([0.25, 0.5, 1.0], 'survives')
     """
     check_losses(losses)
+    if not 0 <= threshold <= 1:
+        raise InputError(f"gradient_flow: the threshold {threshold} is no share of a gradient; use 0 to 1, like 0.01")
     survey, position = look_over(losses._node, "measure")
     meter = _Meter(survey, position, losses.size, edges, edges and links, statistics)
     walk(

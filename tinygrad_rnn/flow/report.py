@@ -196,7 +196,8 @@ class FlowReport:
         """The states of the last layer, in the forward direction unless there is none."""
         if not self.states:
             return ()
-        last = max(self.states, key=lambda state: (state.direction == "forward", state.layer))
+        latest = reversed(self.states)  # of equals, what was computed last, such as a decoder after its encoder
+        last = max(latest, key=lambda state: (state.direction == "forward", state.layer))
         return tuple(state for state in self.states if state.scope == last.scope)
 
     def state(self, kind: str) -> StateFlow | None:

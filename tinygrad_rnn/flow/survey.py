@@ -168,10 +168,14 @@ class Survey:
 
     @cached_property
     def batch_free(self) -> set[int]:
-        """Nodes computed from parameters alone, such as b_ih + b_hh: like these they have no batch axis."""
+        """Nodes computed from parameters alone, such as b_ih + b_hh: like these they have no batch axis.
+
+        States always have one, also where they are computed from nothing but an initial state that requires grad.
+        """
         found: set[int] = set()
         for i, entry in enumerate(self.entries):
-            if entry.requires_grad and all(parent in found for _, parent, _ in entry.inputs):
+            state = entry.names is not None and any(name in STATE_KINDS for name in entry.names.values())
+            if entry.requires_grad and not state and all(parent in found for _, parent, _ in entry.inputs):
                 found.add(i)
         return set(self.sources) if self.root in found else found  # no data at all: nothing to tell them apart by
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.creation import zeros
+from tinygrad_rnn.engine.creation import default_generator, tensor, zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.train.cells import parse_cell
@@ -66,7 +66,9 @@ class SequenceModel(nn.Module):
         """Return a copy of the model in another dtype."""
         rnn = self.rnn
         sizes = rnn.input_size, rnn.hidden_size, self.output.out_features, rnn.num_layers
+        spent = default_generator.counter.item()
         copy = SequenceModel(self.cell_name, *sizes, dtype=dtype)
+        default_generator.counter.assign_(tensor(spent))  # its own first weights are of no use: they cost no numbers
         copy.load_state_dict(self.state_dict())
         return copy
 

@@ -25,7 +25,8 @@ def applied(op: str, inputs: Sequence[str], attrs: Mapping[str, Any] | None = No
 
 
 def equations(report: FlowReport) -> list[str | None]:
-    """Return for every node of a report how it is computed: "t3_c = t3_mul + t3_mul_2"; None for a leaf."""
+    """Return for every node of a report how it is computed: "t3_c = t3_mul + t3_mul_2"; None for a leaf, or where that
+    is not in the report."""
     inputs: list[dict[int, str]] = [{} for _ in report.nodes]
     for edge in report.edges:
         if edge.position is not None:
@@ -34,7 +35,7 @@ def equations(report: FlowReport) -> list[str | None]:
     for node, given in zip(report.nodes, inputs, strict=True):
         given |= {position: f"{value:g}" for position, value in node.constants}
         read = [given[position] for position in sorted(given)]
-        found.append(None if node.op is None else f"{node.name} = {applied(node.op, read)}")
+        found.append(f"{node.name} = {applied(node.op, read)}" if node.op is not None and read else None)
     return found
 
 

@@ -181,8 +181,9 @@ class _Unrolled:
         """Draw what each step contributes to the parameters; what reads them is not drawn at this level."""
         for i, weight in self.weights.items():
             if weight.per_step is not None and len(self.report.steps) > 1:
-                self.readers[i] = set(self.report.steps)
-                for step in self.report.steps:
+                steps = [step for step in self.report.steps if (i, step) in self.first] or self.report.steps
+                self.readers[i] = set(steps)
+                for step in steps:
                     if step not in self.fold_of:
                         self._box(i, step)
                 self._box(i)

@@ -121,7 +121,11 @@ class _Rolled:
         logs = []
         for link in links:
             sent, at = link.norm, self.report.nodes[link.child].norm
-            if sent is None or at is None or not (0 < sent < math.inf and 0 < at < math.inf):
-                continue
+            if sent is None or at is None or not math.isfinite(sent + at):
+                return None
+            if at == 0:
+                continue  # nothing arrived to be changed
+            if sent == 0:
+                return 0.0
             logs.append(math.log(sent) - math.log(at))
         return math.exp(math.fsum(logs) / len(logs)) if logs else None

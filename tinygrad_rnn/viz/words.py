@@ -54,10 +54,19 @@ def folded(report: FlowReport, first: int, last: int) -> list[str]:
     lines = [f"… {count} steps …", f"t = {first} to {last}"] if count > 1 else ["… 1 step …", f"t = {first}"]
     for state in report.cell:
         inside = [float(norm) for step, norm in zip(state.steps, state.norms, strict=True) if first <= step <= last]
-        if inside:
-            late, early = (inside[-1], inside[0]) if state.direction == "forward" else (inside[0], inside[-1])
-            verb = "falls" if early < late else "grows" if early > late else "stays"
-            lines += [f"going back, ‖∂L/∂{state.kind}‖", f"{verb} from {late:.1e} to {early:.1e}"]
+        if not inside:
+            continue
+        lines.append(f"going back, ‖∂L/∂{state.kind}‖")
+        late, early = (inside[-1], inside[0]) if state.direction == "forward" else (inside[0], inside[-1])
+        if not all(map(math.isfinite, inside)):
+            lines.append("is NaN or Inf in between")
+            continue
+        verb = "falls" if early < late else "grows" if early > late else "stays"
+        lines.append(f"{verb} at {late:.1e}" if verb == "stays" else f"{verb} from {late:.1e} to {early:.1e}")
+        if max(inside) > 1.1 * max(late, early):
+            lines.append(f"in between up to {max(inside):.1e}")
+        if min(inside) < 0.9 * min(late, early):
+            lines.append(f"in between down to {min(inside):.1e}")
     return lines
 
 
@@ -110,7 +119,7 @@ def title(report: FlowReport, first: str | None) -> str:
     lines = [first or ("Gradient flow" if any(known) else "Computation") + steps]
     if any(known):
         lines.append(
-            "Number in a box: the gradient of the loss L there. "
+            f"Number in a box: the size of the gradient of the loss there{_mean(report)}. "
             f"Its colour: that relative to ‖∂L/∂{report.reference[0]}‖, log scale."
         )
     if any(edge.norm is not None for edge in report.edges):
@@ -118,6 +127,10 @@ def title(report: FlowReport, first: str | None) -> str:
     if not all(known):
         lines.append("Dashed: a gradient not computed, or not kept. draw(gradient_flow(losses)) shows them all.")
     return "\n".join([*lines, *findings(report)])
+
+
+def _mean(report: FlowReport) -> str:
+    return f", root mean square over {report.batch} examples" if report.batch > 1 else ""
 
 
 def findings(report: FlowReport) -> list[str]:

@@ -3,8 +3,14 @@
 /** The lines of the card about a box, as pairs of name and text. */
 function boxFacts(panel, box, done) {
   const facts = [];
-  const add = (name, text) => { if (text) facts.push([name, text]); };
-  if (box.kind === "fold") return [["steps", `${box.fold[0]} to ${box.fold[1]}, folded`], ["", box.lines.slice(2).join(" ")]];
+  const add = (name, text) => {
+    if (text) facts.push([name, text]);
+  };
+  if (box.kind === "fold")
+    return [
+      ["steps", `${box.fold[0]} to ${box.fold[1]}, folded`],
+      ["", box.lines.slice(2).join(" ")],
+    ];
   add("op", box.op ?? (box.look === "not required" ? "data" : "leaf"));
   add("equation", box.equation);
   add("shape", `(${box.shape.join(", ")}${box.shape.length === 1 ? "," : ""})`);
@@ -24,7 +30,11 @@ function gradientFacts(panel, box, done, add) {
     const share = shareText(panel, box.norm);
     add(step ? "this step adds" : "gradient", `‖·‖ = ${sizeText(box, 4)}${share && ` (${share})`}`);
     if (!step) add("its elements", statisticsText(box.gradient, box.gradients));
-  } else add("gradient", stage === "valued" || stage === "waiting" ? "not computed yet" : `${arrived} of ${expected} messages`);
+  } else
+    add(
+      "gradient",
+      stage === "valued" || stage === "waiting" ? "not computed yet" : `${arrived} of ${expected} messages`,
+    );
   if (box.weight) {
     const arrivedSteps = stepsArrived(box.weight, done);
     add("steps added", `${arrivedSteps} of ${box.weight.events.length}`);
@@ -45,7 +55,11 @@ function arrowFacts(panel, arrow, done) {
   const share = shareText(panel, arrow.norm);
   facts.push(["message", `‖·‖ = ${sizeText(arrow, 4)}${share && ` (${share})`}`]);
   const part = partText(arrow);
-  if (part) facts.push(["share", `${part} the gradient of ${arrow.parent.name}`], ["", "messages add up, their sizes need not"]);
+  if (part)
+    facts.push(
+      ["share", `${part} the gradient of ${arrow.parent.name}`],
+      ["", "messages add up, their sizes need not"],
+    );
   return facts;
 }
 

@@ -32,19 +32,28 @@ class Axes {
     const { wide, high } = this;
     for (const value of ys) {
       const y = this.y(value);
-      this.svg.append(svg("line", { class: "grid", x1: MARGIN.left, x2: wide - MARGIN.right, y1: y, y2: y }),
-        svg("text", { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end", text: yText(value) }));
+      this.svg.append(
+        svg("line", { class: "grid", x1: MARGIN.left, x2: wide - MARGIN.right, y1: y, y2: y }),
+        svg("text", { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end", text: yText(value) }),
+      );
     }
     for (const value of xs) {
       const x = this.x(value);
       this.svg.append(svg("text", { class: "tick", x, y: high - 18, "text-anchor": "middle", text: xText(value) }));
     }
-    this.svg.append(svg("text", { class: "axis", x: (wide + MARGIN.left) / 2, y: high - 3, "text-anchor": "middle", text: title }));
+    this.svg.append(
+      svg("text", { class: "axis", x: (wide + MARGIN.left) / 2, y: high - 3, "text-anchor": "middle", text: title }),
+    );
   }
 
   /** A band over steps that are marked, hidden until then. */
   band(name) {
-    const band = svg("rect", { class: name, y: MARGIN.top, height: this.high - MARGIN.top - MARGIN.bottom, width: 0 });
+    const band = svg("rect", {
+      class: name,
+      y: MARGIN.top,
+      height: this.high - MARGIN.top - MARGIN.bottom,
+      width: 0,
+    });
     this.svg.append(band);
     return band;
   }
@@ -63,28 +72,36 @@ class Axes {
 /** At most about `most` round numbers between two. */
 function ticks(first, last, most) {
   const span = Math.abs(last - first);
-  const step = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500].find((size) => span / size <= most) ?? Math.ceil(span / most);
+  const step =
+    [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500].find((size) => span / size <= most) ?? Math.ceil(span / most);
   const found = [];
-  for (let value = Math.ceil(Math.min(first, last) / step) * step; value <= Math.max(first, last); value += step) found.push(value);
+  for (let value = Math.ceil(Math.min(first, last) / step) * step; value <= Math.max(first, last); value += step)
+    found.push(value);
   return found;
 }
 
 /** A line through points that breaks where there is no number. */
 function linePath(axes, values, x) {
   let pen = "M";
-  return values.map((value, i) => {
-    if (value === null) { pen = "M"; return ""; }
-    const command = `${pen}${axes.x(x(i)).toFixed(1)} ${axes.y(value).toFixed(1)}`;
-    pen = "L";
-    return command;
-  }).join("");
+  return values
+    .map((value, i) => {
+      if (value === null) {
+        pen = "M";
+        return "";
+      }
+      const command = `${pen}${axes.x(x(i)).toFixed(1)} ${axes.y(value).toFixed(1)}`;
+      pen = "L";
+      return command;
+    })
+    .join("");
 }
 
 /** The curves G_t / G_T of all panels over the lag T - t, the last step at the right as in the graphs. */
 class Curves {
   constructor(host, panels, page) {
     Object.assign(this, { host, page, now: null });
-    this.series = panels.flatMap((panel, i) => panel.states.map((state) => ({ panel, state, colour: i })))
+    this.series = panels
+      .flatMap((panel, i) => panel.states.map((state) => ({ panel, state, colour: i })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
     this.key = html("p", { class: "key" }, ...this.series.map((series) => this.keyOf(series)));
     this.draw();
@@ -96,9 +113,14 @@ class Curves {
 
   keyOf({ panel, state, colour }) {
     const own = panel.horizon?.state === state.kind && panel.horizon.steps !== null;
-    const horizon = own ? `: below ${number(panel.threshold)} at ${count(panel.horizon.steps, "step")} before the last` : "";
-    const line = svg("svg", { width: 30, height: 10, "aria-hidden": "true" },
-      svg("line", { class: `curve c${colour % 6} ${state.kind}`, x1: 1, x2: 29, y1: 5, y2: 5 }));
+    const horizon = own
+      ? `: below ${number(panel.threshold)} at ${count(panel.horizon.steps, "step")} before the last`
+      : "";
+    const line = svg(
+      "svg",
+      { width: 30, height: 10, "aria-hidden": "true" },
+      svg("line", { class: `curve c${colour % 6} ${state.kind}`, x1: 1, x2: 29, y1: 5, y2: 5 }),
+    );
     return html("span", {}, line, ` ${panel.name && `${panel.name} `}∂L/∂${state.kind}${horizon}`);
   }
 
@@ -109,16 +131,28 @@ class Curves {
     const known = logs.flat().filter((value) => value !== null);
     const [low, high] = [Math.floor(Math.min(...known, -3)), Math.ceil(Math.max(...known, 0))];
     const axes = new Axes(this.host, 260, [lags, 0], [low, high], this.label());
-    axes.draw(ticks(0, lags, axes.wide / 60), ticks(low, high, 8), String, (value) => (value === 0 ? "1" : `1e${value}`),
-      "steps before the last");
+    axes.draw(
+      ticks(0, lags, axes.wide / 60),
+      ticks(low, high, 8),
+      String,
+      (value) => (value === 0 ? "1" : `1e${value}`),
+      "steps before the last",
+    );
     this.band = axes.band("hot-band");
     this.nowBand = axes.band("now-band");
     const thresholds = new Set(this.series.map(({ panel }) => panel.threshold));
     this.series.forEach((series, i) => this.drawSeries(axes, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));
-      axes.svg.append(svg("line", { class: "threshold", x1: MARGIN.left, x2: axes.wide - MARGIN.right, y1: y, y2: y }),
-        svg("text", { class: "tick halo", x: MARGIN.left + 4, y: y - 4, text: `${number(100 * value)}%: below this it counts as vanished` }));
+      axes.svg.append(
+        svg("line", { class: "threshold", x1: MARGIN.left, x2: axes.wide - MARGIN.right, y1: y, y2: y }),
+        svg("text", {
+          class: "tick halo",
+          x: MARGIN.left + 4,
+          y: y - 4,
+          text: `${number(100 * value)}%: below this it counts as vanished`,
+        }),
+      );
     }
     axes.svg.addEventListener("pointermove", (event) => this.page.lag(axes.at(event), event));
     axes.svg.addEventListener("pointerleave", () => this.page.out());
@@ -131,23 +165,37 @@ class Curves {
 
   drawSeries(axes, { panel, state, colour }, logs) {
     const name = `c${colour % 6}`;
-    axes.svg.append(svg("path", { class: `curve ${name} ${state.kind}`, d: linePath(axes, logs, (lag) => lag),
-      "data-series": `${panel.name} ${state.kind}` }));
-    state.shares.forEach((share, lag) => { // what has no place on a log axis
-      if (share === 0) axes.svg.append(svg("circle", { class: `zero ${name}`, cx: axes.x(lag), cy: axes.y(axes.y0), r: 2.5 }));
-      if (share === null) axes.svg.append(svg("text", { class: "nan", x: axes.x(lag), y: axes.y(axes.y1) + 12, "text-anchor": "middle", text: "×" }));
+    axes.svg.append(
+      svg("path", {
+        class: `curve ${name} ${state.kind}`,
+        d: linePath(axes, logs, (lag) => lag),
+        "data-series": `${panel.name} ${state.kind}`,
+      }),
+    );
+    state.shares.forEach((share, lag) => {
+      // what has no place on a log axis
+      if (share === 0)
+        axes.svg.append(svg("circle", { class: `zero ${name}`, cx: axes.x(lag), cy: axes.y(axes.y0), r: 2.5 }));
+      if (share === null)
+        axes.svg.append(
+          svg("text", { class: "nan", x: axes.x(lag), y: axes.y(axes.y1) + 12, "text-anchor": "middle", text: "×" }),
+        );
     });
     const horizon = panel.horizon;
     if (horizon?.state === state.kind && horizon.steps !== null && logs[horizon.steps] !== null) {
       const [x, y] = [axes.x(horizon.steps), axes.y(logs[horizon.steps])];
-      axes.svg.append(svg("circle", { class: `horizon ${name}`, cx: x, cy: y, r: 5 }),
-        svg("line", { class: `horizon ${name}`, x1: x, x2: x, y1: y, y2: axes.y(axes.y0) }));
+      axes.svg.append(
+        svg("circle", { class: `horizon ${name}`, cx: x, cy: y, r: 5 }),
+        svg("line", { class: `horizon ${name}`, x1: x, x2: x, y1: y, y2: axes.y(axes.y0) }),
+      );
     }
   }
 
   label() {
-    const ends = this.series.map(({ panel, state }) =>
-      `${panel.name} ${state.kind}: ${number(state.shares.at(-1), 2)} at ${count(state.shares.length - 1, "step")} before the last`);
+    const ends = this.series.map(
+      ({ panel, state }) =>
+        `${panel.name} ${state.kind}: ${number(state.shares.at(-1), 2)} at ${count(state.shares.length - 1, "step")} before the last`,
+    );
     return `Size of the gradient relative to the last step, log axis. ${ends.join("; ")}.`;
   }
 
@@ -166,10 +214,19 @@ class Curves {
 class Gates {
   constructor(host, panel, page) {
     Object.assign(this, { host, panel, page });
-    this.key = html("p", { class: "key" }, html("b", { text: `${panel.name || "Gates"} ` }), ...panel.gates.map((gate, i) => {
-      const line = svg("svg", { width: 22, height: 10, "aria-hidden": "true" }, svg("line", { class: `curve g${i % 6}`, x1: 1, x2: 21, y1: 5, y2: 5 }));
-      return html("span", {}, line, ` ${this.nameOf(gate)}`);
-    }));
+    this.key = html(
+      "p",
+      { class: "key" },
+      html("b", { text: `${panel.name || "Gates"} ` }),
+      ...panel.gates.map((gate, i) => {
+        const line = svg(
+          "svg",
+          { width: 22, height: 10, "aria-hidden": "true" },
+          svg("line", { class: `curve g${i % 6}`, x1: 1, x2: 21, y1: 5, y2: 5 }),
+        );
+        return html("span", {}, line, ` ${this.nameOf(gate)}`);
+      }),
+    );
     this.draw();
   }
 
@@ -189,7 +246,9 @@ class Gates {
     this.nowBand = axes.band("now-band");
     gates.forEach((gate, i) => {
       const x = (place) => gate.steps[place];
-      const there = gate.steps.map((_, place) => place).filter((place) => gate.low[place] !== null && gate.high[place] !== null);
+      const there = gate.steps
+        .map((_, place) => place)
+        .filter((place) => gate.low[place] !== null && gate.high[place] !== null);
       const spot = (values) => (place) => `${axes.x(x(place)).toFixed(1)} ${axes.y(values[place]).toFixed(1)}`;
       const edge = [...there.map(spot(gate.high)), ...there.reverse().map(spot(gate.low))];
       if (edge.length) axes.svg.append(svg("path", { class: `spread g${i % 6}`, d: `M${edge.join("L")}Z` }));
@@ -202,7 +261,9 @@ class Gates {
   }
 
   label() {
-    const ends = this.panel.gates.map((gate) => `${this.nameOf(gate)}: ${number(gate.mean[0], 2)} at first, ${number(gate.mean.at(-1), 2)} at last`);
+    const ends = this.panel.gates.map(
+      (gate) => `${this.nameOf(gate)}: ${number(gate.mean[0], 2)} at first, ${number(gate.mean.at(-1), 2)} at last`,
+    );
     return `Mean of the gates. ${ends.join("; ")}.`;
   }
 

@@ -6,7 +6,9 @@ function prepare(panel) {
   const turns = (list, forward) => list.map(([box, tick]) => ({ box: boxes[box], tick, forward }));
   panel.events = [...turns(panel.forward, true), ...turns(panel.backward, false)];
   boxes.forEach((box, i) => Object.assign(box, { index: i, inputs: [], readers: [], messages: [] }));
-  panel.events.forEach((event, i) => { event.box[event.forward ? "valueEvent" : "gradientEvent"] = i; });
+  panel.events.forEach((event, i) => {
+    event.box[event.forward ? "valueEvent" : "gradientEvent"] = i;
+  });
   const originals = new Map();
   for (const box of boxes) if (box.node !== undefined && box.step === undefined) originals.set(box.node, box);
   arrows.forEach((arrow, i) => {
@@ -49,7 +51,7 @@ function stepsArrived(weight, done) {
   return weight.events.filter((event) => event < done).length;
 }
 
-/** How far a box has come: "waiting", "valued", "gathering" its messages, "ready" with all of them, or "done". */
+/** How far a box has come: "waiting", "valued", "gathering" its messages until its turn, or "done". */
 function stageOf(box, done) {
   if (!(box.valueEvent < done)) return { stage: "waiting" };
   if (box.gradientEvent < done) return { stage: "done" };
@@ -58,8 +60,7 @@ function stageOf(box, done) {
   const arrived = box.weight
     ? stepsArrived(box.weight, done)
     : box.messages.filter((arrow) => sent(arrow, done)).length;
-  if (arrived === 0) return { stage: "valued" };
-  return { stage: arrived < expected ? "gathering" : "ready", arrived, expected };
+  return arrived ? { stage: "gathering", arrived, expected } : { stage: "valued" };
 }
 
 /** Whether the message along an arrow has been sent. */

@@ -26,8 +26,10 @@ class Graph {
 
   title() {
     const { name, boxes } = this.panel;
-    return `Graph${name && ` of ${name}`}, ${count(boxes.length, "box").replace("boxs", "boxes")}. Up and down arrows `
-      + "go from box to box, Enter lights up the paths to the loss.";
+    return (
+      `Graph${name && ` of ${name}`}, ${count(boxes.length, "box").replace("boxs", "boxes")}. Up and down arrows ` +
+      "go from box to box, Enter lights up the paths to the loss."
+    );
   }
 
   // ---- drawing it, once ----
@@ -79,11 +81,14 @@ class Graph {
 
   /** A fold has the colours of all its steps, from the first to the last. */
   drawFold(box, group) {
-    group.append(svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em" }));
+    group.append(
+      svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em" }),
+    );
     if (!box.shades) return;
     const id = `run-${this.panel.number}-${box.index}`;
     const stops = box.shades.map((shade, i) =>
-      svg("stop", { class: `s${shade}`, offset: i / Math.max(box.shades.length - 1, 1), "stop-color": "var(--c)" }));
+      svg("stop", { class: `s${shade}`, offset: i / Math.max(box.shades.length - 1, 1), "stop-color": "var(--c)" }),
+    );
     group.append(svg("linearGradient", { id }, ...stops));
     group.style.setProperty("--run", `url(#${id})`);
   }
@@ -115,7 +120,11 @@ class Graph {
       const { box, forward } = events[i];
       boxes.add(box);
       if (forward) box.readers.forEach((arrow) => arrows.add(arrow));
-      else for (const arrow of box.inputs) { arrows.add(arrow); boxes.add(arrow.parent); }
+      else
+        for (const arrow of box.inputs) {
+          arrows.add(arrow);
+          boxes.add(arrow.parent);
+        }
     }
     if (to > this.panel.forward.length) this.totals.forEach((box) => boxes.add(box));
     for (const box of boxes) this.render(box, done, this.boxes[box.index]);
@@ -142,7 +151,8 @@ class Graph {
     const free = box.look === "not required" && state.stage !== "waiting" ? " not-required" : "";
     paint(drawn.group, `box ${box.kind} ${look}${free}`);
     const gathering = state.expected !== undefined;
-    if (drawn.meter) drawn.meter.setAttribute("width", gathering ? ((box.w - 4) * state.arrived) / state.expected : 0);
+    if (drawn.meter)
+      drawn.meter.setAttribute("width", gathering ? ((box.w - 4) * state.arrived) / state.expected : 0);
     const lines = linesOf(box, state);
     drawn.texts.forEach((text, i) => write(text, lines[i] ?? "", box.w - 6, drawn.size));
     const said = [placed(box), ...lines.slice(1), gathering ? "messages arrived" : ""].filter(Boolean).join(", ");
@@ -174,13 +184,19 @@ class Graph {
       }
       drag = null;
     });
-    root.addEventListener("pointercancel", () => { drag = null; });
+    root.addEventListener("pointercancel", () => {
+      drag = null;
+    });
     root.addEventListener("pointerleave", () => page.out());
-    root.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const place = root.getBoundingClientRect();
-      view.zoomBy(Math.exp(-event.deltaY * 0.0015), event.clientX - place.left, event.clientY - place.top);
-    }, { passive: false });
+    root.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const place = root.getBoundingClientRect();
+        view.zoomBy(Math.exp(-event.deltaY * 0.0015), event.clientX - place.left, event.clientY - place.top);
+      },
+      { passive: false },
+    );
     root.addEventListener("focusin", (event) => {
       const box = this.boxAt(event.target);
       if (!box) return;
@@ -199,7 +215,8 @@ class Graph {
     const box = this.boxAt(event.target);
     const arrow = panel.arrows[event.target.dataset.arrow];
     if (box) page.over(panel, box, event.target.closest("[data-box]"));
-    else if (arrow) page.over(panel, arrow, { getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 0, 0) });
+    else if (arrow)
+      page.over(panel, arrow, { getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 0, 0) });
     else {
       page.out();
       const place = this.root.getBoundingClientRect();
@@ -277,7 +294,9 @@ class Graph {
   }
 
   framesOf([first, last]) {
-    const frames = this.frames.filter(({ frame }) => frame.step !== null && frame.step >= first && frame.step <= last);
+    const frames = this.frames.filter(
+      ({ frame }) => frame.step !== null && frame.step >= first && frame.step <= last,
+    );
     const folds = this.panel.boxes.filter((box) => box.fold && box.fold[0] <= last && box.fold[1] >= first);
     return [...frames.map(({ group }) => group), ...folds.map((box) => this.boxes[box.index].group)];
   }
@@ -286,13 +305,21 @@ class Graph {
   onZoom(zoom) {
     const far = zoom < READABLE;
     this.root.classList.toggle("far", far);
-    const folds = this.panel.boxes.filter((box) => box.fold).map((box) => ({ box, group: this.boxes[box.index].group }));
+    const folds = this.panel.boxes
+      .filter((box) => box.fold)
+      .map((box) => ({ box, group: this.boxes[box.index].group }));
     // Only where it is used: a change at the root would let the browser look at everything again.
-    for (const group of [this.tiles.groups.get("frames"), this.tiles.groups.get("flags"), ...folds.map((fold) => fold.group)]) {
+    for (const group of [
+      this.tiles.groups.get("frames"),
+      this.tiles.groups.get("flags"),
+      ...folds.map((fold) => fold.group),
+    ]) {
       group.style.setProperty("--pixel", 1 / Math.min(zoom, 1));
     }
     const frames = this.frames.filter(({ frame }) => frame.step !== null && !frame.inner);
-    this.frames.forEach(({ frame, label }) => { if (frame.step === null && !frame.inner) label.textContent = far ? "" : frame.label; });
+    this.frames.forEach(({ frame, label }) => {
+      if (frame.step === null && !frame.inner) label.textContent = far ? "" : frame.label;
+    });
     for (const { box, group } of folds) {
       const steps = count(box.fold[1] - box.fold[0] + 1, "step");
       group.querySelector(".far-text").textContent = box.h * zoom > 70 ? steps : "";
@@ -324,7 +351,8 @@ function pathOf(points) {
   const n = points.length;
   const [x, y] = [points[n - 2], points[n - 1]];
   const angle = Math.atan2(y - points[n - 3], x - points[n - 4]);
-  const wing = (turn) => `${(x - 6 * Math.cos(angle + turn)).toFixed(1)} ${(y - 6 * Math.sin(angle + turn)).toFixed(1)}`;
+  const wing = (turn) =>
+    `${(x - 6 * Math.cos(angle + turn)).toFixed(1)} ${(y - 6 * Math.sin(angle + turn)).toFixed(1)}`;
   return `M${points[0]} ${points[1]}C${points.slice(2).join(" ")}M${wing(0.5)}L${x} ${y}L${wing(-0.5)}`;
 }
 
@@ -338,7 +366,7 @@ function arrowClass(arrow, done) {
 function linesOf(box, { stage, arrived, expected }) {
   if (box.kind === "fold") return stage === "done" ? box.lines : box.lines.slice(0, 2);
   if (stage === "waiting") return [box.caption];
-  const gradient = { done: sizeText(box), gathering: `${arrived} of ${expected}`, ready: `${arrived} of ${expected}` }[stage];
+  const gradient = { done: sizeText(box), gathering: `${arrived} of ${expected}` }[stage];
   if (box.value !== undefined) {
     const signed = stage === "done" && box.gradient !== undefined ? number(box.gradient) : gradient;
     return [box.caption, `value ${number(box.value)}`, signed && `grad ${signed}`];

@@ -3,7 +3,15 @@
 const data = JSON.parse(byId("data").textContent);
 const { panels, scale, clock } = data;
 const timed = panels.some((panel) => panel.timed);
-const SPEEDS = [["box", 1], ["box", 4], ["box", 15], ["box", 60], ["step", 1], ["step", 3], ["step", 10]];
+const SPEEDS = [
+  ["box", 1],
+  ["box", 4],
+  ["box", 15],
+  ["box", 60],
+  ["step", 1],
+  ["step", 3],
+  ["step", 10],
+];
 
 /** The colours of the scale as classes; on a dark page the scale is turned round, so that faint stays faint. */
 function addColours() {
@@ -24,7 +32,9 @@ function listenToTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   setTheme(dark.matches ? "dark" : "light");
   dark.addEventListener("change", () => setTheme(dark.matches ? "dark" : "light"));
-  byId("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+  byId("theme").addEventListener("click", () =>
+    setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+  );
 }
 
 // ---- the legend ----
@@ -39,21 +49,42 @@ function makeLegend() {
   });
   const names = new Set(panels.map((panel) => panel.reference.name));
   const [only] = names;
-  const relative = names.size > 1 ? ", relative to the last state, or the loss" : only === "L" ? "" : `, relative to ‖∂L/∂${only}‖`;
-  const looks = [["exploded s0", `over ${scale.exploded}×`], ["zero", "exactly 0"], ["nonfinite", "NaN or Inf"],
-    ["valued", "not computed (yet)"], ["not-required", "not required"], ["gathering", "n of m messages came"],
-    ["valued now", "has its turn"]];
+  const relative =
+    names.size > 1 ? ", relative to the last state, or the loss" : only === "L" ? "" : `, relative to ‖∂L/∂${only}‖`;
+  const looks = [
+    ["exploded s0", `over ${scale.exploded}×`],
+    ["zero", "exactly 0"],
+    ["nonfinite", "NaN or Inf"],
+    ["valued", "not computed (yet)"],
+    ["not-required", "not required"],
+    ["gathering", "n of m messages came"],
+    ["valued now", "has its turn"],
+  ];
   byId("legend").append(
-    html("span", { class: "scale" }, html("span", { class: "scale-name", text: `size of the gradient${relative}` }),
-      html("span", { class: "swatches" }, ...swatches)),
-    ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)));
+    html(
+      "span",
+      { class: "scale" },
+      html("span", { class: "scale-name", text: `size of the gradient${relative}` }),
+      html("span", { class: "swatches" }, ...swatches),
+    ),
+    ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)),
+  );
 }
 
 function legendBox(name) {
-  return svg("svg", { width: 26, height: 18, "aria-hidden": "true" }, svg("g", { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
-    ...(name.startsWith("exploded") ? [svg("rect", { class: "ring", x: 1, y: 1, width: 24, height: 16, rx: 5 })] : []),
-    svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
-    ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : [])));
+  return svg(
+    "svg",
+    { width: 26, height: 18, "aria-hidden": "true" },
+    svg(
+      "g",
+      { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
+      ...(name.startsWith("exploded")
+        ? [svg("rect", { class: "ring", x: 1, y: 1, width: 24, height: 16, rx: 5 })]
+        : []),
+      svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
+      ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
+    ),
+  );
 }
 
 // ---- the panels ----
@@ -65,21 +96,41 @@ function makePanel(panel, i) {
   const weights = panel.weights.length ? new Weights(panel, page) : null;
   const now = html("p", { class: "now-text" });
   const button = (text, title, action) => {
-    const made = html("button", { type: "button", title, "aria-label": `${title}${panel.name && `, ${panel.name}`}`, text });
+    const made = html("button", {
+      type: "button",
+      title,
+      "aria-label": `${title}${panel.name && `, ${panel.name}`}`,
+      text,
+    });
     made.addEventListener("click", () => action(made));
     return made;
   };
   graph.followButton = button("Follow", "move the graph along with the passes", () => graph.setFollow(!graph.follow));
   graph.setFollow(true);
-  const tools = [graph.followButton, button("−", "zoom out", () => graph.view.zoomBy(0.8)),
-    button("+", "zoom in", () => graph.view.zoomBy(1.25)), button("Fit", "show the whole graph", () => graph.view.fit())];
+  const tools = [
+    graph.followButton,
+    button("−", "zoom out", () => graph.view.zoomBy(0.8)),
+    button("+", "zoom in", () => graph.view.zoomBy(1.25)),
+    button("Fit", "show the whole graph", () => graph.view.fit()),
+  ];
   const heading = html("h2", { text: panel.name || "The graph" });
   const notes = panel.findings.map((text) => html("p", { class: "finding", text }));
   if (!panel.measured) {
-    notes.push(html("p", { class: "finding", text: "Values were not measured: gradient_flow(losses, statistics=True) shows them." }));
+    notes.push(
+      html("p", {
+        class: "finding",
+        text: "Values were not measured: gradient_flow(losses, statistics=True) shows them.",
+      }),
+    );
   }
-  const section = html("section", { class: "panel", "data-panel": panel.name },
-    html("div", { class: "head" }, heading, html("div", { class: "tools" }, ...tools)), ...notes, graph.root, now);
+  const section = html(
+    "section",
+    { class: "panel", "data-panel": panel.name },
+    html("div", { class: "head" }, heading, html("div", { class: "tools" }, ...tools)),
+    ...notes,
+    graph.root,
+    now,
+  );
   now.hidden = panels.length === 1; // the line above says it
   if (weights) section.append(weights.element);
   byId("panels").append(section);
@@ -112,8 +163,12 @@ const page = {
   over(panel, thing, element) {
     const done = eventsAt(panel, player.tick);
     const isBox = thing.kind !== undefined;
-    card.show(isBox ? placed(thing) : "Message", isBox ? boxFacts(panel, thing, done) : arrowFacts(panel, thing, done), element);
-    const steps = isBox ? thing.fold ?? (thing.step === undefined ? null : [thing.step, thing.step]) : null;
+    card.show(
+      isBox ? placed(thing) : "Message",
+      isBox ? boxFacts(panel, thing, done) : arrowFacts(panel, thing, done),
+      element,
+    );
+    const steps = isBox ? (thing.fold ?? (thing.step === undefined ? null : [thing.step, thing.step])) : null;
     page.hot(panel, steps);
   },
   out() {
@@ -137,9 +192,14 @@ const page = {
     const facts = curves.series.map(({ panel, state }) => {
       const share = state.shares[lag];
       const step = state.steps[lag];
-      return [`${panel.name} ∂L/∂${state.kind}`, step === undefined ? "no such step" : `${number(share)} of the last, t=${step}`];
+      return [
+        `${panel.name} ∂L/∂${state.kind}`,
+        step === undefined ? "no such step" : `${number(share)} of the last, t=${step}`,
+      ];
     });
-    card.show(`${count(lag, "step")} before the last`, facts, { getBoundingClientRect: () => new DOMRect(event.clientX + 12, event.clientY, 0, 0) });
+    card.show(`${count(lag, "step")} before the last`, facts, {
+      getBoundingClientRect: () => new DOMRect(event.clientX + 12, event.clientY, 0, 0),
+    });
     const owner = curves.series.find(({ state }) => state.steps[lag] !== undefined);
     if (owner) page.hot(owner.panel, [owner.state.steps[lag], owner.state.steps[lag]]);
   },
@@ -150,15 +210,23 @@ const page = {
   step(panel, step, event) {
     const facts = panel.gates.map((gate) => {
       const i = gate.steps.indexOf(step);
-      return [gate.label, i < 0 ? "no value" : `${number(gate.mean[i])} (${number(gate.low[i])} … ${number(gate.high[i])})`];
+      return [
+        gate.label,
+        i < 0 ? "no value" : `${number(gate.mean[i])} (${number(gate.low[i])} … ${number(gate.high[i])})`,
+      ];
     });
-    card.show(`${panel.name && `${panel.name}, `}t=${step}`, facts, { getBoundingClientRect: () => new DOMRect(event.clientX + 12, event.clientY, 0, 0) });
+    card.show(`${panel.name && `${panel.name}, `}t=${step}`, facts, {
+      getBoundingClientRect: () => new DOMRect(event.clientX + 12, event.clientY, 0, 0),
+    });
     page.hot(panel, [step, step]);
   },
   part(panel, weight, place, element) {
     const step = panel.steps[place];
-    const facts = [["this step adds", `‖·‖ = ${number(weight.per_step[place])}`], ["sum until then", number(weight.running[place])],
-      ["sum of all steps", number(weight.total)]];
+    const facts = [
+      ["this step adds", `‖·‖ = ${number(weight.per_step[place])}`],
+      ["sum until then", number(weight.running[place])],
+      ["sum of all steps", number(weight.total)],
+    ];
     const arrived = weight.events[place] < eventsAt(panel, player.tick);
     card.show(`${weight.name}, t=${step}`, arrived ? facts : [["", "not arrived yet"]], element);
     page.hot(panel, [step, step]);
@@ -181,7 +249,11 @@ function move(tick, how) {
     now.textContent = whatHappened(panel, tick, event, stretch, how);
     gates?.markNow(stretch && !stretch.forward ? stretch.step : null);
   }
-  const lags = stretch && !stretch.forward && stretch.step !== null && panels.map((panel) => lagsOf(panel, [stretch.step])).find(Boolean);
+  const lags =
+    stretch &&
+    !stretch.forward &&
+    stretch.step !== null &&
+    panels.map((panel) => lagsOf(panel, [stretch.step])).find(Boolean);
   curves.markNow(lags ? lags[0] : null);
   byId("slider").value = tick;
   const text = liveText(tick, stretch);
@@ -189,29 +261,44 @@ function move(tick, how) {
   page.say(text);
   // Not "disabled": a disabled button loses the focus.
   for (const id of ["start", "step-back", "box-back"]) byId(id).setAttribute("aria-disabled", tick === 0);
-  for (const id of ["end", "step-forward", "box-forward"]) byId(id).setAttribute("aria-disabled", tick === clock.ticks);
+  for (const id of ["end", "step-forward", "box-forward"])
+    byId(id).setAttribute("aria-disabled", tick === clock.ticks);
 }
 
 function whatHappened(panel, tick, event, stretch, how) {
   if (tick === 0 || !event) return "Nothing is computed yet.";
   if (tick === clock.ticks) return "All gradients are complete.";
-  if (how === "step" && stretch && !stretch.forward && stretch.step !== null && panel.states.length) return stepText(panel, stretch.step);
+  if (how === "step" && stretch && !stretch.forward && stretch.step !== null && panel.states.length)
+    return stepText(panel, stretch.step);
   return eventText(panel, event);
 }
 
 function liveText(tick, stretch) {
   if (tick === 0) return "The start: nothing is computed yet. Press Play, or → for one box.";
-  if (tick === clock.ticks) return "The end: all gradients are complete. Press Play to watch the passes from the start, or ← to go back box by box.";
-  const pass = tick === clock.turn ? "The turning point: all values are computed, no gradient yet" : stretch.forward ? "Forward pass" : "Backward pass";
-  const said = parts.map(({ panel, now }) => (panel.name && parts.length > 1 ? `${panel.name}: ${now.textContent}` : now.textContent));
+  if (tick === clock.ticks)
+    return "The end: all gradients are complete. Press Play to watch the passes from the start, or ← to go back box by box.";
+  const pass =
+    tick === clock.turn
+      ? "The turning point: all values are computed, no gradient yet"
+      : stretch.forward
+        ? "Forward pass"
+        : "Backward pass";
+  const said = parts.map(({ panel, now }) =>
+    panel.name && parts.length > 1 ? `${panel.name}: ${now.textContent}` : now.textContent,
+  );
   return `${pass}. ${said.join(" | ")}`;
 }
 
 function makeControls() {
   const actions = {
-    start: () => player.go(0), "step-back": () => player.step(-1), "box-back": () => player.box(-1),
-    "box-forward": () => player.box(1), "step-forward": () => player.step(1),
-    turn: () => player.go(clock.turn), end: () => player.go(clock.ticks), play: () => player.play(),
+    start: () => player.go(0),
+    "step-back": () => player.step(-1),
+    "box-back": () => player.box(-1),
+    "box-forward": () => player.box(1),
+    "step-forward": () => player.step(1),
+    turn: () => player.go(clock.turn),
+    end: () => player.go(clock.ticks),
+    play: () => player.play(),
   };
   for (const [id, action] of Object.entries(actions)) {
     byId(id).addEventListener("click", () => {
@@ -221,10 +308,20 @@ function makeControls() {
   }
   const slider = byId("slider");
   slider.max = clock.ticks;
-  slider.addEventListener("input", () => { player.play(false); player.go(Number(slider.value)); });
+  slider.addEventListener("input", () => {
+    player.play(false);
+    player.go(Number(slider.value));
+  });
   byId("passes").style.setProperty("--turn", clock.ticks ? clock.turn / clock.ticks : 0.5);
   const speeds = SPEEDS.filter(([unit]) => timed || unit === "box");
-  byId("speed").append(...speeds.map(([unit, rate]) => html("option", { value: `${unit} ${rate}`, text: `${rate} ${unit === "box" && rate > 1 ? "boxes" : unit}${unit === "step" && rate > 1 ? "s" : ""}/s` })));
+  byId("speed").append(
+    ...speeds.map(([unit, rate]) =>
+      html("option", {
+        value: `${unit} ${rate}`,
+        text: `${rate} ${unit === "box" && rate > 1 ? "boxes" : unit}${unit === "step" && rate > 1 ? "s" : ""}/s`,
+      }),
+    ),
+  );
   byId("speed").addEventListener("change", setSpeed);
   byId("speed").value = timed && clock.ticks > 150 ? "step 3" : "box 4";
   for (const id of ["step-back", "step-forward"]) byId(id).hidden = !timed;
@@ -258,8 +355,17 @@ function onKey(event) {
     parts.forEach(({ graph }) => graph.light(null));
     return;
   }
-  const keys = { " ": "play", Home: "start", End: "end", t: "turn", T: "turn", PageUp: "step-back", PageDown: "step-forward",
-    ArrowLeft: event.shiftKey ? "step-back" : "box-back", ArrowRight: event.shiftKey ? "step-forward" : "box-forward" };
+  const keys = {
+    " ": "play",
+    Home: "start",
+    End: "end",
+    t: "turn",
+    T: "turn",
+    PageUp: "step-back",
+    PageDown: "step-forward",
+    ArrowLeft: event.shiftKey ? "step-back" : "box-back",
+    ArrowRight: event.shiftKey ? "step-forward" : "box-forward",
+  };
   const id = keys[event.key];
   if (!id) return;
   event.preventDefault();
@@ -282,7 +388,12 @@ const curves = new Curves(byId("curves"), panels, page);
 byId("curve-section").hidden = curves.empty;
 const gated = parts.filter(({ panel }) => panel.gates.length);
 byId("gate-section").hidden = gated.length === 0;
-byId("gates").append(...gated.map((part) => { part.gateHost = html("div", { class: "gates" }); return part.gateHost; }));
+byId("gates").append(
+  ...gated.map((part) => {
+    part.gateHost = html("div", { class: "gates" });
+    return part.gateHost;
+  }),
+);
 for (const part of gated) part.gates = new Gates(part.gateHost, part.panel, page);
 makeControls();
 setSpeed();

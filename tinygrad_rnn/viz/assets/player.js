@@ -17,9 +17,10 @@ class Player {
 
   step(by) {
     const { tick, stretches } = this;
-    const part = by > 0
-      ? stretches.find((stretch) => stretch.start <= tick && tick < stretch.end)
-      : stretches.find((stretch) => stretch.start < tick && tick <= stretch.end);
+    const part =
+      by > 0
+        ? stretches.find((stretch) => stretch.start <= tick && tick < stretch.end)
+        : stretches.find((stretch) => stretch.start < tick && tick <= stretch.end);
     if (part) this.go(by > 0 ? part.end : part.start, "step");
   }
 

@@ -8,29 +8,53 @@ class Weights {
   constructor(panel, page) {
     this.panel = panel;
     this.rows = panel.weights.map((weight) => this.makeRow(weight, page));
-    const head = ["parameter", "‖sum so far‖", "part of each step (log)"].map((text) => html("th", { scope: "col", text }));
-    this.element = html("table", { class: "weights" },
+    const head = ["parameter", "‖sum so far‖", "part of each step (log)"].map((text) =>
+      html("th", { scope: "col", text }),
+    );
+    this.element = html(
+      "table",
+      { class: "weights" },
       html("caption", { text: "Gradients of the weights: every step adds its part" }),
       html("thead", {}, html("tr", {}, ...head)),
-      html("tbody", {}, ...this.rows.map((row) => row.element)));
+      html("tbody", {}, ...this.rows.map((row) => row.element)),
+    );
   }
 
   makeRow(weight, page) {
     const steps = this.panel.steps;
     const most = Math.max(...weight.running.map((size) => size ?? 0), 1e-300);
-    const largest = Math.max(...this.panel.weights.flatMap((other) => other.per_step.map((size) => size ?? 0)), 1e-300);
+    const largest = Math.max(
+      ...this.panel.weights.flatMap((other) => other.per_step.map((size) => size ?? 0)),
+      1e-300,
+    );
     const bars = weight.per_step.map((size, i) => {
-      const high = size ? Math.max(1.5, BAR_HEIGHT * (1 + Math.log10(size / largest) / BAR_DECADES)) : size === 0 ? 1 : BAR_HEIGHT;
+      const high = size
+        ? Math.max(1.5, BAR_HEIGHT * (1 + Math.log10(size / largest) / BAR_DECADES))
+        : size === 0
+          ? 1
+          : BAR_HEIGHT;
       return svg("rect", { x: i + 0.1, width: 0.8, y: BAR_HEIGHT - high, height: high, "data-place": i });
     });
-    const chart = svg("svg", { class: "parts", viewBox: `0 0 ${steps.length} ${BAR_HEIGHT}`, preserveAspectRatio: "none", role: "img",
-      "aria-label": `parts of ${count(steps.length, "step")}` }, ...bars);
+    const chart = svg(
+      "svg",
+      {
+        class: "parts",
+        viewBox: `0 0 ${steps.length} ${BAR_HEIGHT}`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": `parts of ${count(steps.length, "step")}`,
+      },
+      ...bars,
+    );
     const sum = html("span", { class: "sum" });
     const meter = html("span", { class: "meter" });
-    const element = html("tr", { "data-weight": weight.name },
+    const element = html(
+      "tr",
+      { "data-weight": weight.name },
       html("th", { scope: "row", text: weight.name }),
       html("td", {}, sum, html("span", { class: "rail" }, meter)),
-      html("td", {}, chart));
+      html("td", {}, chart),
+    );
     chart.addEventListener("pointermove", (event) => {
       const place = event.target.dataset.place;
       if (place === undefined) return page.out();
@@ -47,7 +71,10 @@ class Weights {
       const arrived = stepsArrived(weight, done);
       for (let i = Math.min(arrived, row.shown); i < Math.max(arrived, row.shown); i += 1) {
         const place = weight.turns[i];
-        paint(bars[place], i < arrived ? `added s${weight.shades[place]}${weight.per_step[place] === null ? " nonfinite" : ""}` : "");
+        paint(
+          bars[place],
+          i < arrived ? `added s${weight.shades[place]}${weight.per_step[place] === null ? " nonfinite" : ""}` : "",
+        );
       }
       const size = arrived ? weight.running[weight.turns[arrived - 1]] : 0;
       row.sum.textContent = arrived ? number(size) : "—";

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_rnn.engine.graph import Scope
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.lags import LAG, by_lag, ratio
 
@@ -50,9 +52,15 @@ def contributions(reports: Mapping[str, FlowReport | None], weight: str = "weigh
 
 
 def weight_of(report: FlowReport, weight: str) -> str | None:
-    """Return the name of the last weight that begins so and is read in steps alone, or None."""
+    """Return the name of the cell's weight that begins so and is read in steps alone, or else another's, or None."""
     names = [name for name, flow in report.weights.items() if flow.per_step is not None]
-    return next((name for name in reversed(names) if name.rpartition(".")[2].startswith(weight)), None)
+    fitting = [name for name in reversed(names) if name.rpartition(".")[2].startswith(weight)]
+    lane = report.cell[0].scope if report.cell else None
+    readers: dict[int, set[Scope]] = {}
+    for edge in report.edges:
+        readers.setdefault(edge.parent, set()).add(lane_of(report.nodes[edge.child].scope))
+    own = [name for name in fitting if lane in readers.get(report.weights[name].node, ())]
+    return next(iter(own or fitting), None)
 
 
 def _log_bars(axes: Axes, x: np.ndarray, heights: np.ndarray, colour: str) -> None:
