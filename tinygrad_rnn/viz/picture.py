@@ -184,7 +184,7 @@ class _Unrolled:
                 steps = [step for step in self.report.steps if (i, step) in self.first] or self.report.steps
                 self.readers[i] = set(steps)
                 for step in steps:
-                    if step not in self.fold_of:
+                    if step not in self.fold_of and len(steps) > 1:
                         self._box(i, step)
                 self._box(i)
 

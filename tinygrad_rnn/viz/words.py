@@ -61,8 +61,9 @@ def folded(report: FlowReport, first: int, last: int) -> list[str]:
         if not all(map(math.isfinite, inside)):
             lines.append("is NaN or Inf in between")
             continue
-        verb = "falls" if early < late else "grows" if early > late else "stays"
-        lines.append(f"{verb} at {late:.1e}" if verb == "stays" else f"{verb} from {late:.1e} to {early:.1e}")
+        before, after = f"{late:.1e}", f"{early:.1e}"
+        verb = "falls" if early < late else "grows"
+        lines.append(f"stays at {before}" if before == after else f"{verb} from {before} to {after}")
         if max(inside) > 1.1 * max(late, early):
             lines.append(f"in between up to {max(inside):.1e}")
         if min(inside) < 0.9 * min(late, early):

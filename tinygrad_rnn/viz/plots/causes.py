@@ -101,6 +101,10 @@ def _arriving(steps: tuple[int, ...], values: np.ndarray, state: StateFlow) -> t
 # ---- singular values -----------------------------------------------------------------------------------------------
 
 
+_SIZES = {"largest": "-", "median": "--", "smallest": ":"}  # and how they are drawn
+_BOUND = r"bound: $\sigma_{\max}(W_{hh})^{T-t}$"
+
+
 def singular_values(
     jacobians: Mapping[str, JacobianReport | None], bounds: Mapping[str, np.ndarray | None] | None = None
 ) -> Figure:
@@ -125,13 +129,10 @@ def singular_values(
             _singular_lines(axes, report, looks[name].colour)
             bound = (bounds or {}).get(name)
             if bound is not None:
-                word = r"bound: $\sigma_{\max}(W_{hh})^{T-t}$"
-                chart.log_line(axes, np.arange(len(bound)), bound, 3, label=word, color="black", ls="-.", lw=1)
+                chart.log_line(axes, np.arange(len(bound)), bound, 3, label=_BOUND, color="black", ls="-.", lw=1)
             state = ",".join(report.kinds)
             which = f"$s=({state})$" if len(report.kinds) > 1 else f"$s={state}$"
             chart.label(axes, f"{chart.plain(name)}, {which}", LAG, r"$\sigma(\partial s_T/\partial s_t)$")
-            if axes is by_cell[0] or bound is not None:
-                axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none")
         for name, report in found.items():
             at = np.arange(1, len(report.exponents) + 1)
             numbers = np.where(np.isfinite(report.exponents), report.exponents, np.nan)
@@ -141,6 +142,9 @@ def singular_values(
                 label=f"{chart.plain(name)}: {_range(report.exponents)}",
                 **looks[name].line(len(at)) | {"lw": 1.2},
             )
+        bounded = any(line.get_label() == _BOUND for axes in by_cell for line in axes.get_lines())
+        for word, dashes in (_SIZES | ({_BOUND: "-."} if bounded else {})).items():
+            last.plot([], [], color="black", ls=dashes, label=word)  # for the legend: of no cell's colour
         last.axhline(0, color=chart.GREY, lw=0.8, ls=":")
         chart.label(last, "Lyapunov exponents", "$i$", r"$\lambda_i$ (per step)")
         chart.settle(by_cell)
@@ -153,12 +157,11 @@ def singular_values(
                 "λ: by QR over all steps, from the largest to the smallest; below 0 that direction shrinks.",
                 floors,
             ],
-            columns=3,
         )
 
 
 def _singular_lines(axes: Axes, report: JacobianReport, colour: str) -> None:
-    for place, (word, dashes) in enumerate({"largest": "-", "median": "--", "smallest": ":"}.items()):
+    for place, (word, dashes) in enumerate(_SIZES.items()):
         values = np.asarray(getattr(report, word))
         there = ~np.isnan(values)  # NaN says "below rounding", which is no news
         axes.set_yscale("log")
