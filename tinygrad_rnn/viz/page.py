@@ -31,8 +31,11 @@ from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, Look, colour, look
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 
-#: In this order: each file uses only what is above it.
-SCRIPTS = ("dom", "words", "course", "card", "view", "tiles", "graph", "weights", "charts", "player", "main")
+#: Joined in this order into one function, so that nothing leaks; the last one starts the page.
+SCRIPTS = (
+    "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "charts", "player", "legend", "pointing",
+    "controls", "main",
+)  # fmt: skip
 #: How many colours the scale is divided into.
 _SHADES = 120
 

@@ -192,10 +192,10 @@ class Curves {
   }
 
   label() {
-    const ends = this.series.map(
-      ({ panel, state }) =>
-        `${panel.name} ${state.kind}: ${number(state.shares.at(-1), 2)} at ${count(state.shares.length - 1, "step")} before the last`,
-    );
+    const ends = this.series.map(({ panel, state: { kind, shares } }) => {
+      const steps = count(shares.length - 1, "step");
+      return `${panel.name} ${kind}: ${number(shares.at(-1), 2)} at ${steps} before the last`;
+    });
     return `Size of the gradient relative to the last step, log axis. ${ends.join("; ")}.`;
   }
 

@@ -215,8 +215,7 @@ class Graph {
     const box = this.boxAt(event.target);
     const arrow = panel.arrows[event.target.dataset.arrow];
     if (box) page.over(panel, box, event.target.closest("[data-box]"));
-    else if (arrow)
-      page.over(panel, arrow, { getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 0, 0) });
+    else if (arrow) page.over(panel, arrow, beside(event));
     else {
       page.out();
       const place = this.root.getBoundingClientRect();
@@ -283,7 +282,8 @@ class Graph {
 
   litText(box, others) {
     if (others === 0) return `${placed(box)} has no path to the loss in this picture.`;
-    return `${placed(box)}: its paths to the loss lead through ${others} other ${others === 1 ? "box" : "boxes"}. Escape puts them out.`;
+    const through = `${others} other ${others === 1 ? "box" : "boxes"}`;
+    return `${placed(box)}: its paths to the loss lead through ${through}. Escape puts them out.`;
   }
 
   /** Highlight the frames of steps; null for none. */

@@ -1,4 +1,4 @@
-// ---- tiles.js: what is far outside the window is not drawn, or a long graph would cost more than what is seen of it ----
+// ---- tiles.js: what is far outside the window is not drawn, or a long graph would cost more than what is seen ----
 
 const TILE = 800; // points
 

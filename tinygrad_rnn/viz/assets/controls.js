@@ -1,0 +1,98 @@
+// ---- controls.js: buttons, slider and keys ----
+
+const SPEEDS = [
+  ["box", 1],
+  ["box", 4],
+  ["box", 15],
+  ["box", 60],
+  ["step", 1],
+  ["step", 3],
+  ["step", 10],
+];
+
+function makeControls() {
+  const actions = {
+    start: () => player.go(0),
+    "step-back": () => player.step(-1),
+    "box-back": () => player.box(-1),
+    "box-forward": () => player.box(1),
+    "step-forward": () => player.step(1),
+    turn: () => player.go(clock.turn),
+    end: () => player.go(clock.ticks),
+    play: () => player.play(),
+  };
+  for (const [id, action] of Object.entries(actions)) {
+    byId(id).addEventListener("click", () => {
+      if (id !== "play") player.play(false);
+      action();
+    });
+  }
+  const slider = byId("slider");
+  slider.max = clock.ticks;
+  slider.addEventListener("input", () => {
+    player.play(false);
+    player.go(Number(slider.value));
+  });
+  byId("passes").style.setProperty("--turn", clock.ticks ? clock.turn / clock.ticks : 0.5);
+  const speeds = SPEEDS.filter(([unit]) => timed || unit === "box");
+  byId("speed").append(
+    ...speeds.map(([unit, rate]) =>
+      html("option", {
+        value: `${unit} ${rate}`,
+        text: `${rate} ${unit === "box" && rate > 1 ? "boxes" : unit}${unit === "step" && rate > 1 ? "s" : ""}/s`,
+      }),
+    ),
+  );
+  byId("speed").addEventListener("change", setSpeed);
+  byId("speed").value = timed && clock.ticks > 150 ? "step 3" : "box 4";
+  for (const id of ["step-back", "step-forward"]) byId(id).hidden = !timed;
+  byId("stack").hidden = panels.length === 1;
+  byId("stack").addEventListener("click", () => {
+    byId("stack").setAttribute("aria-pressed", byId("panels").classList.toggle("stacked"));
+    openViews();
+  });
+  addEventListener("resize", onResize());
+  document.addEventListener("keydown", onKey);
+}
+
+/** Lay everything out anew when the width changes. */
+function onResize() {
+  let wide = document.documentElement.clientWidth;
+  return () => {
+    if (wide === document.documentElement.clientWidth) return;
+    wide = document.documentElement.clientWidth;
+    openViews();
+    curves.draw();
+    parts.forEach(({ gates }) => gates?.draw());
+    player.go(player.tick);
+  };
+}
+
+function setSpeed() {
+  const [unit, rate] = byId("speed").value.split(" ");
+  Object.assign(player, { unit, rate: Number(rate) });
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || ownsKey(event.target, event.key)) return;
+  if (event.key === "Escape") {
+    card.hide();
+    parts.forEach(({ graph }) => graph.light(null));
+    return;
+  }
+  const keys = {
+    " ": "play",
+    Home: "start",
+    End: "end",
+    t: "turn",
+    T: "turn",
+    PageUp: "step-back",
+    PageDown: "step-forward",
+    ArrowLeft: event.shiftKey ? "step-back" : "box-back",
+    ArrowRight: event.shiftKey ? "step-forward" : "box-forward",
+  };
+  const id = keys[event.key];
+  if (!id) return;
+  event.preventDefault();
+  if (!byId(id).hidden) byId(id).click();
+}
