@@ -253,3 +253,37 @@ def test_a_graph_freed_before_is_refused_and_nothing_is_left_behind():
     losses.sum().backward()
     with pytest.raises(GraphError, match="nothing left to measure"):
         gradient_flow(losses, edges=False)
+
+
+def test_a_message_that_never_comes_leaves_the_running_sums_right():
+    class Wall(tg.Op):
+        forward = staticmethod(lambda backend, x: backend.binary("mul", x, x))
+        vjp = staticmethod(lambda node, g: None)
+
+    rng = np.random.default_rng(0)
+    w = tg.tensor(rng.normal(size=(3, 3)), requires_grad=True).named("w")
+    copies = [tg.tensor(w.numpy(), requires_grad=True) for _ in range(4)]
+    xs = [tg.tensor(rng.normal(size=(2, 3))) for _ in range(4)]
+
+    def losses(weights):
+        h = tg.zeros(2, 3, dtype="float64")
+        for t, x in enumerate(xs):
+            with tg.scope("t", t):
+                walled = tg.apply(Wall, x @ weights[t]) if t == 3 else 0.0
+                h = (h @ weights[t] + x @ weights[t] + walled).tanh().named("h")
+        return h.sum(axis=1)
+
+    parts = [part.numpy() for part in tg.grad(losses(copies).mean(), copies)]
+    wanted = [np.linalg.norm(sum(parts[t:])) for t in range(4)]
+    np.testing.assert_allclose(gradient_flow(losses([w] * 4)).weights["w"].running, wanted, rtol=1e-12)
+
+
+def test_steps_may_be_numbered_with_gaps():
+    cell = nn.LSTMCell(3, 4, dtype="float64")
+    state = None
+    for t in (0, 2, 4):
+        with tg.scope("t", t):
+            state = cell(tg.ones(2, 3, dtype="float64"), state)
+    paths = gradient_flow(state[0].sum(axis=1)).paths
+    assert {(path.child, path.parent) for path in paths} == {("c", "c"), *[(gate, "h") for gate in "ifgo"]}
+    assert all(path.steps == (2, 4) for path in paths)

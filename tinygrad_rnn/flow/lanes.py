@@ -72,6 +72,8 @@ def choose_lane(lanes: list[Lane], layer: int | None, reverse: bool, purpose: st
         )
     direction = "reverse" if reverse else "forward"
     fitting = [lane for lane in lanes if lane.direction == direction and layer in (None, lane.layer)]
+    if not fitting and layer is None and not reverse:
+        fitting = lanes  # all go through time in reverse
     if not fitting:
         there = ", ".join(f"layer {lane.layer} {lane.direction}" for lane in lanes)
         wanted = direction if layer is None else f"layer {layer} {direction}"

@@ -111,6 +111,9 @@ def _innermost(place: Scope) -> str | None:
 
 def paths_of(report: FlowReport) -> tuple[PathFlow, ...]:
     """Return what each named node sends to the states of the neighbouring step; () if links were not measured."""
+    order: dict[Scope, dict[int, int]] = {}  # steps need not be numbered without gaps
+    for state in report.states:
+        order.setdefault(state.scope, {}).update((step, i) for i, step in enumerate(state.steps))
     found: dict[tuple[Scope, str, str], dict[int, float]] = {}
     for link in report.links:
         child, parent = report.nodes[link.child], report.nodes[link.parent]
@@ -118,7 +121,10 @@ def paths_of(report: FlowReport) -> tuple[PathFlow, ...]:
             continue
         scope = lane_of(parent.scope)
         behind = 1 if _direction(report, scope) == "reverse" else -1
-        if lane_of(child.scope) == scope and parent.step == child.step + behind:
+        places = order.get(scope, {})
+        if lane_of(child.scope) != scope or child.step not in places or parent.step not in places:
+            continue
+        if places[parent.step] == places[child.step] + behind:
             found.setdefault((scope, child.label, str(parent.label)), {})[child.step] = link.norm
     flows = []
     for (scope, label, kind), norms in found.items():

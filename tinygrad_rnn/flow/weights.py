@@ -39,6 +39,7 @@ class StepSums:
         self.per_step: dict[int, dict[int, float]] = {}
         self.running: dict[int, dict[int, float]] = {}
         self._due: dict[tuple[int, int], int] = {}  # how many messages are still to come, per parameter and step
+        self._oldest: dict[tuple[int, int], int] = {}  # the node from which the last of them comes
         self._parts: dict[tuple[int, int], Total] = {}
         self._totals: dict[int, Total] = {}
         uses = [
@@ -55,6 +56,7 @@ class StepSums:
                 self.uses[i, place] = step, leaves
                 for leaf in leaves:
                     self._due[leaf, step] = self._due.get((leaf, step), 0) + 1
+                    self._oldest.setdefault((leaf, step), i)
         layouts: dict[int, set[Hashable]] = {}
         for parent in {parent for _, _, parent, _ in uses}:
             layout = self._layout(parent)
@@ -76,6 +78,7 @@ class StepSums:
     def add(self, use: tuple[int, int], edge: Edge, message: Message, size: float) -> None:
         """Take in the message of one of the uses, along an edge, and its norm."""
         step, leaves = self.uses[use]
+        self._close_passed(use[0], leaves, step)
         if leaves[0] in self._as_used:
             self._part(leaves[0], step, edge[0]).add(dense(edge, message)._data, size)
         else:
@@ -88,6 +91,12 @@ class StepSums:
             if not self._due[at, step]:
                 self._close(at, step)
 
+    def _close_passed(self, child: int, leaves: tuple[int, ...], step: int) -> None:
+        """Close the steps that the walk has left behind, though messages of theirs never came."""
+        for leaf, other in [key for key in self._parts if key[0] in leaves and key[1] != step]:
+            if self._oldest[leaf, other] > child:
+                self._close(leaf, other)
+
     def _part(self, leaf: int, step: int, near: Node) -> Total:
         if (leaf, step) not in self._parts:
             self._parts[leaf, step] = Total(near.backend)
@@ -95,7 +104,7 @@ class StepSums:
 
     def finish(self) -> None:
         """Close the steps of which some messages never came, because no gradient flowed."""
-        for leaf, step in sorted(self._parts, key=lambda key: (key[0], -key[1])):
+        for leaf, step in sorted(self._parts, key=self._oldest.__getitem__, reverse=True):
             self._close(leaf, step)
 
     def _close(self, leaf: int, step: int) -> None:
