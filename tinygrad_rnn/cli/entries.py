@@ -1,21 +1,44 @@
-"""From a model to what a sheet shows of it."""
+"""What `graph` and `flow` share: a fresh model, the files with its numbers, and what a sheet shows of it."""
 
 from __future__ import annotations
 
+import argparse
+import json
+from pathlib import Path
 from typing import Any
 
-from tinygrad_rnn import nn
+from tinygrad_rnn import nn, serialization
 from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.cli.problem import AnyTask, say
+from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.flow import FlowReport, elman_bound
-from tinygrad_rnn.train import SequenceModel, flow_map_of, jacobians_of
+from tinygrad_rnn.train import Measurement, SequenceModel, flow_map_of, jacobians_of
 
+#: Training needs no more precision than this; what is measured has the dtype asked for.
+TRAINING_DTYPE = "float32"
+#: The largest norm of a gradient in training.
+CLIP = 1.0
+#: How the files with the numbers of a measurement end.
+NUMBERS = ("flow.json", "run.safetensors")
 #: Jacobians are medians over so many examples: each costs T * S * S numbers.
 JACOBIAN_EXAMPLES = 4
 #: Jacobians that take more bytes than this are not measured.
 JACOBIAN_BYTES = 10**9
 #: The losses of more steps than this are not measured: each takes a walk of its own.
 MAP_STEPS = 300
+
+
+def fresh_model(cell: str, task: AnyTask, options: argparse.Namespace) -> SequenceModel:
+    """Return an untrained model, the same for the same seed."""
+    manual_seed(options.seed)
+    return SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
+
+
+def write_numbers(stem: Path, measurement: Measurement) -> None:
+    """Write what was measured, and all that it takes to measure it again."""
+    text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
+    serialization.write_whole(f"{stem}.flow.json", text.encode())
+    serialization.save(f"{stem}.run.safetensors", measurement.run, {"settings": json.dumps(measurement.settings)})
 
 
 def entry_of(

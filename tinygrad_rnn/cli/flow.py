@@ -15,16 +15,23 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from tinygrad_rnn import optim, serialization
+from tinygrad_rnn import optim
 from tinygrad_rnn.cli.claims import Entry, plural, through_time
-from tinygrad_rnn.cli.entries import JACOBIAN_EXAMPLES, entry_of
+from tinygrad_rnn.cli.entries import (
+    CLIP,
+    JACOBIAN_EXAMPLES,
+    NUMBERS,
+    TRAINING_DTYPE,
+    entry_of,
+    fresh_model,
+    write_numbers,
+)
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
-from tinygrad_rnn.cli.summary import WIDTH, Output
-from tinygrad_rnn.engine.creation import manual_seed
+from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
@@ -40,9 +47,6 @@ from tinygrad_rnn.train import (
 from tinygrad_rnn.viz import plots
 
 SCHEMA = "tinygrad_rnn.sheet/1"
-#: Training needs no more precision than this; what is measured has the dtype asked for.
-TRAINING_DTYPE = "float32"
-CLIP = 1.0
 #: What the options are unless given; with --model the file says it, and these cannot be given.
 DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "train": 50}
 DEFAULT_STEPS = 100
@@ -81,18 +85,18 @@ def run(options: argparse.Namespace) -> int:
     check_memory(options, task, names)
     folder = Path(options.out)
     stems = [parse_cell(name).file_name for name in names]
-    writable_folder(folder, "--out", [*FILES, *(f"{stem}{ending}" for stem in stems for ending in ENDINGS)])
+    writable_folder(folder, "--out", [*FILES, *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)])
     describe(corpus, task)
     with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
         subjects = (
             [Subject(names[0], checkpoint.model, checkpoint.settings["updates"])]
             if checkpoint
-            else [Subject(name, _fresh(name, task, options)) for name in names]
+            else [Subject(name, fresh_model(name, task, options)) for name in names]
         )
         entries = [_entry(subject, task, options, folder) for subject in subjects]
         settings = _settings(options, corpus, task)
         written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
-    files = [*(str(folder / f"{stem}{ending}") for stem in stems for ending in ENDINGS), *map(str, written)]
+    files = [*(str(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(str, written)]
     if options.json:
         print(json.dumps(_to_json(entries, settings, files), indent=2, allow_nan=False))
     else:
@@ -147,25 +151,14 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
     return task
 
 
-def _fresh(cell: str, task: AnyTask, options: argparse.Namespace) -> SequenceModel:
-    manual_seed(options.seed)
-    return SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
-
-
 # ---- measuring -----------------------------------------------------------------------------------------------------
-
-ENDINGS = (".flow.json", ".run.safetensors")
-
 
 def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder: Path) -> Entry:
     """Measure everything about one cell; its numbers are on disk before its training begins."""
     say(f"{subject.name}: measuring the loss of the last step")
     model = subject.model.converted(options.dtype)
     measurement = measure(model, task, options.batch, options.seed, statistics=True, threshold=options.threshold)
-    text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
-    stem = folder / subject.file_name
-    serialization.write_whole(f"{stem}{ENDINGS[0]}", text.encode())
-    serialization.save(f"{stem}{ENDINGS[1]}", measurement.run, {"settings": json.dumps(measurement.settings)})
+    write_numbers(folder / subject.file_name, measurement)
     history, updates, ended = _trained(subject, task, options, measurement.report)
     return entry_of(
         subject.name, model, task, options.batch, options.seed, measurement.report,
@@ -285,12 +278,8 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Seque
 def _state(row: Row) -> dict[str, Any]:
     return {
         "state": row.state,
-        "relative": {str(lag): _finite(share) for lag, share in row.left.items()},
+        "relative": {str(lag): finite(share) for lag, share in row.left.items()},
         "horizon": row.horizon,
-        "per_step": _finite(row.per_step),
-        "half_life": _finite(row.half_life),
+        "per_step": finite(row.per_step),
+        "half_life": finite(row.half_life),
     }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

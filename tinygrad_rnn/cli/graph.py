@@ -11,16 +11,15 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from tinygrad_rnn import optim, serialization, viz
+from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.claims import plural
-from tinygrad_rnn.cli.entries import entry_of
+from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import CELLS, FORMATS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
-from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.tasks import Corpus
@@ -35,12 +34,6 @@ from tinygrad_rnn.train import (
     parse_cell,
 )
 from tinygrad_rnn.viz import plots
-
-#: Training needs no more precision than this; what is measured has the dtype asked for.
-TRAINING_DTYPE = "float32"
-
-#: The largest norm of a gradient in training.
-CLIP = 1.0
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
 
@@ -164,15 +157,14 @@ def _stems(cell: str) -> tuple[str, str]:
 
 def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
     """Return how the files about a measurement end."""
-    return ("dot", *(kind for kind in FORMATS if kind in pictures), "flow.json", "run.safetensors")
+    return ("dot", *(kind for kind in FORMATS if kind in pictures), *NUMBERS)
 
 
 def _measured(
     cell: str, task: AnyTask, options: argparse.Namespace, folder: Path, pictures: tuple[str, ...], sheet: bool
 ) -> Iterator[Result]:
     """Yield the results before and after training; each is on disk when it comes."""
-    manual_seed(options.seed)
-    model = SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
+    model = fresh_model(cell, task, options)
     updates: list[Update] = []
     history: list[tuple[int, FlowReport]] = []
     for when, stem in zip(("initial", "trained" if options.train else "untrained"), _stems(cell), strict=True):
@@ -215,9 +207,7 @@ def _write(
     title = f"Gradient flow through time: {_title(measurement.settings['cell'])}, {when}"
     dot = viz.dot_source(measurement.report, options.level, title, options.window, options.decades)
     viz.render(dot, f"{stem}.dot", "dot")
-    text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
-    serialization.write_whole(Path(f"{stem}.flow.json"), text.encode())
-    serialization.save(f"{stem}.run.safetensors", measurement.run, {"settings": json.dumps(measurement.settings)})
+    write_numbers(stem, measurement)
     missing = set()
     for kind in pictures:
         try:

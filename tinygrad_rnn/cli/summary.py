@@ -128,14 +128,14 @@ def _entry(result: Result) -> dict[str, Any]:
         "cell": result.cell,
         "when": result.when,
         "status": report.status,
-        "training_loss": _plain(result.training_loss),
-        "loss": _plain(report.loss),
+        "training_loss": finite(result.training_loss),
+        "loss": finite(report.loss),
         "verdict": report.verdict,
         "states": [
             {
                 "state": state.kind,
                 "layer": state.layer,
-                "relative": {str(lag): _plain(state.relative(lag)) for lag in lags(len(state.norms))},
+                "relative": {str(lag): finite(state.relative(lag)) for lag in lags(len(state.norms))},
                 "horizon": state.horizon(report.threshold),
             }
             for state in report.states
@@ -144,5 +144,6 @@ def _entry(result: Result) -> dict[str, Any]:
     }
 
 
-def _plain(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """Return a number as JSON can hold it."""
     return value if value is not None and math.isfinite(value) else None
