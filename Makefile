@@ -10,13 +10,14 @@ PYTHON ?= python3
 GRAPH_ARGS =
 FLOW_ARGS =
 PYTEST_ARGS =
+CUDA = cuda13
 BENCH_ARGS =
 
 VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph flow test test-slow test-reference test-wheel lint bench clean
+.PHONY: help setup graph flow test test-slow test-reference test-sim test-ptx test-gpu test-wheel lint bench bench-gpu clean
 
 help: ## list these targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +38,17 @@ test-slow: $(VENV)/.dev ## run the tests marked slow
 
 test-reference: $(VENV)/.dev ## run engine and networks on the plain NumPy backend, without Numba's kernels
 	TINYGRAD_RNN_BACKEND=reference $(BIN)/python -m pytest tests/engine tests/nn tests/flow $(PYTEST_ARGS)
+
+test-sim: $(VENV)/.dev ## run the CUDA backend, and the engine and networks on it, in Numba's simulator
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -m cuda tests/backends/cuda $(PYTEST_ARGS)
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest --device cuda tests/engine tests/nn $(PYTEST_ARGS)
+
+test-ptx: $(VENV)/.cuda ## compile every CUDA kernel for two generations of GPUs; needs none
+	$(BIN)/python -m pytest -m ptx tests/backends/cuda $(PYTEST_ARGS)
+
+test-gpu: $(VENV)/.cuda ## run the CUDA backend, and the engine and networks on it, on an NVIDIA GPU
+	HYPOTHESIS_PROFILE=fresh $(BIN)/python -m pytest -m cuda tests/backends/cuda $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=fresh $(BIN)/python -m pytest --device cuda tests/engine tests/nn $(PYTEST_ARGS)
 
 test-wheel: $(VENV)/.dev ## build the wheel, install it in a fresh place, run it from another folder
 	@set -e; \
@@ -65,6 +77,9 @@ lint: $(VENV)/.dev ## ruff, mypy, and import-linter for the floors of the house
 bench: $(VENV)/.bench ## time eager training steps beside PyTorch and HIPS autograd
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
+bench-gpu: $(VENV)/.cuda ## time kernels and training steps on an NVIDIA GPU, beside PyTorch if it is installed
+	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
+
 clean: ## remove what was built, keep .venv
 	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . \( -name .venv -o -name .git \) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
@@ -91,6 +106,11 @@ $(VENV)/.render: pyproject.toml $(VENV)/.python
 $(VENV)/.dev: $(VENV)/.render
 	@echo "installing the development tools into $(VENV)"
 	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.cuda: $(VENV)/.dev
+	@echo "installing numba-cuda and NVIDIA's compiler libraries into $(VENV) (another CUDA: make CUDA=cuda12)"
+	@$(PIP_INSTALL) -e '.[$(CUDA),dev]'
 	@touch $@
 
 # On Linux the default torch wheel brings several GB of CUDA libraries. To avoid them, install a CPU-only

@@ -1,10 +1,16 @@
-"""How the tests run: few hypothesis examples by default (HYPOTHESIS_PROFILE=many searches), one BLAS thread."""
+"""How the tests run: few hypothesis examples by default (HYPOTHESIS_PROFILE=many searches), one BLAS thread.
+
+`--device cuda` lets the CUDA backend serve device "cpu" as well, so that tests written for the CPU check it unchanged.
+"""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
+
+from tests.fake_device import FakeDevice
+from tinygrad_rnn import backends
 
 settings.register_profile(
     "few",
@@ -14,7 +20,25 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile("many", settings.get_profile("few"), max_examples=300, derandomize=False)
+settings.register_profile("fresh", settings.get_profile("few"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", choices=["cpu", "cuda"], default="cpu", help="what computes the tests' tensors")
+
+
+def pytest_configure(config):
+    if config.getoption("--device") == "cuda":
+        backends._loaded["cpu"] = backends.get("cuda")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") == "cuda":
+        skip = pytest.mark.skip(reason="about the CPU backend or the memory NumPy shares with it")
+        for item in items:
+            if "host" in item.keywords:
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,3 +46,12 @@ def one_blas_thread():
     """Small products are slower on many threads, and CI machines have few cores."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch):
+    """Let a stand-in serve device "cuda", and return it: NumPy in disguise, which counts how often it is looked at."""
+    fake = FakeDevice()
+    for name in ("cuda", "cuda:0"):
+        monkeypatch.setitem(backends._loaded, name, fake)
+    return fake

@@ -12,7 +12,7 @@ from tests.nn import cases, reference_values
 from tests.recording import recorded_ops
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.check import gradcheck, gradgradcheck
-from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, ShapeError
+from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputError, ShapeError
 
 
 def check_loss(name: str, arrays: dict[str, np.ndarray]) -> None:
@@ -221,3 +221,57 @@ def test_dropout_is_reproducible_and_unbiased_in_its_gradient() -> None:
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), y.numpy())
     assert F.dropout(x, 0.5, training=False) is x
+
+
+# ---- ids and targets on another device ------------------------------------------------------------------------------
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("name", cases.LOSSES)
+def test_losses_are_computed_where_their_inputs_are(name: str, fake_cuda) -> None:
+    arrays = reference_values.values("losses", name)
+    function_name, options, _, _ = cases.LOSSES[name]
+    x, target = reference_values.leaf(arrays["in.x"]), tg.tensor(arrays["target"])
+    there = x.detach().to("cuda")
+    there.requires_grad = True
+    fake_cuda.reads = 0
+    value = getattr(F, function_name)(there, target.to("cuda"), **options)
+    value.backward()
+    assert fake_cuda.reads == 0
+    np.testing.assert_allclose(value.numpy(), arrays["out.mean"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(there.grad.numpy(), arrays["grad.x"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.host
+def test_ids_on_the_cpu_are_checked_and_follow(fake_cuda) -> None:
+    logits, weight = tg.zeros(2, 3, device="cuda"), tg.ones(4, 2, device="cuda")
+    assert F.cross_entropy(logits, tg.tensor([0, 2])).item() == pytest.approx(np.log(3))
+    assert F.nll_loss(logits, tg.tensor([0, 2])).device == "cuda"
+    assert F.embedding([1, 3], weight).tolist() == F.embedding(tg.tensor([1, 3]), weight).tolist() == [[1.0, 1.0]] * 2
+    assert F.one_hot(tg.tensor([1], device="cuda"), 2).device == "cuda"
+    with pytest.raises(IndexRangeError, match="cross_entropy: class id 3 is not within 0 and 2"):
+        F.cross_entropy(logits, tg.tensor([0, 3]))
+    with pytest.raises(IndexRangeError, match="id -1 is not within 0 and 3"):
+        F.embedding(tg.tensor([-1]), weight)
+    with pytest.raises(DeviceError, match="sub: the inputs are on cuda and cpu"):
+        F.mse_loss(logits, tg.zeros(2, 3))
+    with pytest.raises(DeviceError, match=r"cuda and cpu|cpu and cuda"):
+        F.cross_entropy(logits.to("cpu"), tg.tensor([0, 2], device="cuda"))
+
+
+@pytest.mark.host
+def test_ids_on_the_device_are_not_looked_at_and_wrong_ones_give_nan(fake_cuda) -> None:
+    logits = tg.tensor(np.arange(12.0).reshape(4, 3), device="cuda", requires_grad=True)
+    weight = tg.ones(4, 2, device="cuda", requires_grad=True)
+    ids = tg.tensor([2, 3, -1, 0], device="cuda")
+    fake_cuda.reads = 0
+    losses = F.cross_entropy(logits, ids, reduction="none")
+    rows = F.embedding(ids + 1, weight)
+    one_hot = F.one_hot(ids, 3)
+    assert fake_cuda.reads == 0
+    np.testing.assert_array_equal(np.isnan(losses.numpy()), [False, True, True, False])
+    np.testing.assert_array_equal(np.isnan(rows.numpy()).any(axis=1), [False, True, False, False])
+    np.testing.assert_array_equal(np.isnan(F.embedding(ids, weight).numpy()).any(axis=1), [False, False, True, False])
+    assert one_hot.tolist() == [[0.0, 0.0, 1.0], [0.0] * 3, [0.0] * 3, [1.0, 0.0, 0.0]]
+    rows.backward(tg.ones_like(rows))
+    assert weight.grad.tolist() == [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]

@@ -131,7 +131,7 @@ def test_adam_corrects_its_bias_by_the_steps_a_parameter_took() -> None:
     assert adam.steps.tolist() == [3.0, 2.0]
 
 
-def test_parameters_that_took_as_many_steps_share_the_numbers_of_a_step() -> None:
+def test_the_numbers_of_a_step_are_computed_once_for_all_parameters() -> None:
     params = [tg.ones(2, requires_grad=True) for _ in range(3)]
     adam = optim.Adam(params)
     for p in params[1:]:
@@ -140,7 +140,7 @@ def test_parameters_that_took_as_many_steps_share_the_numbers_of_a_step() -> Non
     params[0].grad = tg.ones(2)
     apart = recorded_ops(adam.step)
     assert together.count("pow") == 2  # one for each beta, however many parameters
-    assert apart.count("pow") == 4
+    assert apart.count("pow") == 2  # and however many steps each of them took
 
 
 def test_an_optimizer_resumed_among_missing_gradients_continues() -> None:
@@ -375,3 +375,77 @@ def test_a_small_network_learns_the_sine() -> None:
         optim.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
     assert loss.item() < 0.01
+
+
+# ---- on another device --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_steps_with_missing_gradients_are_the_same_there_and_look_at_nothing(name: str, fake_cuda) -> None:
+    kind, options = cases.OPTIMIZERS[name]
+    runs = []
+    for device in ("cpu", "cuda"):
+        params = [tg.ones(2, dtype="float64", device=device, requires_grad=True) for _ in range(3)]
+        optimizer = getattr(optim, kind)(params, **options)
+        fake_cuda.reads = 0
+        with_some_gradients(optimizer, params, lambda values, device=device: tg.tensor(values, "float64", device))
+        assert fake_cuda.reads == 0
+        assert {value.device for value in optimizer.state_dict().values()} == {device}
+        runs.append([p.numpy() for p in params])
+    np.testing.assert_allclose(*runs, rtol=1e-12)
+
+
+@pytest.mark.host
+def test_the_state_follows_the_parameters(fake_cuda) -> None:
+    layer, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    other.load_state_dict(layer.state_dict())
+    adam, reference = optim.Adam(layer.parameters(), lr=0.1), optim.Adam(other.parameters(), lr=0.1)
+    for step in range(4):
+        if step == 2:
+            layer.to("cuda")
+        device = layer.weight.device
+        for module, optimizer, where in ((layer, adam, device), (other, reference, "cpu")):
+            optimizer.zero_grad()
+            module(tg.ones(3, 2, device=where)).square().sum().backward()
+            optimizer.step()
+    assert {value.device for value in adam.state_dict().values()} == {"cuda"}
+    assert adam.steps.tolist() == [4.0, 4.0]
+    np.testing.assert_allclose(layer.weight.numpy(), other.weight.numpy(), rtol=1e-6)
+    layer.to("cpu")
+    adam.load_state_dict(reference.state_dict())
+    assert {value.device for value in adam.state_dict().values()} == {"cpu"}
+
+
+@pytest.mark.host
+def test_states_and_learning_rates_go_from_device_to_device(fake_cuda) -> None:
+    w, there = tg.ones(2, requires_grad=True), tg.ones(2, device="cuda", requires_grad=True)
+    (w * w).sum().backward()
+    adam, copy = optim.Adam([w], lr=0.5), optim.Adam([there])
+    adam.step()
+    copy.load_state_dict(adam.state_dict())
+    assert {value.device for value in copy.state_dict().values()} == {"cuda"}
+    assert (copy.lr.item(), copy.steps.item()) == (0.5, 1.0)
+    np.testing.assert_array_equal(copy.state["average"][0].numpy(), adam.state["average"][0].numpy())
+    copy.lr = tg.tensor(0.25)
+    assert (copy.lr.device, copy.lr.item()) == ("cuda", 0.25)
+
+
+@pytest.mark.host
+def test_clipping_stays_there(fake_cuda) -> None:
+    w = tg.tensor([3.0, 4.0], device="cuda", requires_grad=True)
+    assert optim.clip_grad_norm_([w], 1.0).device == "cuda"
+    (w * w).sum().backward()
+    fake_cuda.reads = 0
+    norm = optim.clip_grad_norm_([w], 1.0)
+    assert fake_cuda.reads == 0
+    assert (norm.device, w.grad.device, norm.item()) == ("cuda", "cuda", 10.0)
+    np.testing.assert_allclose(w.grad.numpy(), [0.6, 0.8], rtol=1e-6)
+
+
+def test_a_parameter_that_never_had_a_gradient_makes_no_nan() -> None:
+    used, unused = tg.ones(2, requires_grad=True), tg.ones(2, requires_grad=True)
+    adam = optim.Adam([used, unused])
+    used.grad = tg.ones(2)
+    with tg.detect_anomaly():
+        adam.step()

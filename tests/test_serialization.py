@@ -201,3 +201,13 @@ def test_what_cannot_be_saved_is_named(tmp_path: Path, state: dict, metadata: di
     with pytest.raises(InputError, match=text):
         save(tmp_path / "x.safetensors", state, metadata)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.host
+def test_a_file_does_not_know_on_which_device_its_tensors_were(tmp_path: Path, fake_cuda) -> None:
+    there = tg.randn(3, 2, device="cuda")
+    save(tmp_path / "x.safetensors", {"x": there, "view": there.T})
+    loaded = load(tmp_path / "x.safetensors")
+    assert {x.device for x in loaded.values()} == {"cpu"}
+    np.testing.assert_array_equal(loaded["x"].numpy(), there.numpy())
+    np.testing.assert_array_equal(loaded["view"].numpy(), there.numpy().T)

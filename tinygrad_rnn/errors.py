@@ -21,6 +21,10 @@ class DeviceError(TinygradError, RuntimeError):
     """A device or backend that is missing, unknown, or mixed with another one."""
 
 
+class OutOfMemoryError(DeviceError, MemoryError):
+    """A device without room for another array; what was computed before is still valid."""
+
+
 class GraphError(TinygradError, RuntimeError):
     """A computation graph used in a way it cannot serve: freed, non-scalar, not differentiable."""
 

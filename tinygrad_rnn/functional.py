@@ -2,6 +2,10 @@
 
 They keep no state, so a layer is a function of this file with its parameters attached. Several look longer than their
 textbook formula: the textbook form overflows, or has a wrong derivative at 0 (each says why).
+
+Ids (of classes, of rows) may be on the CPU although the rest is on another device: then they are checked before they
+are moved there. Those on another device are not looked at, which would wait for it; what an id out of range gives
+instead of an error is NaN.
 """
 
 from __future__ import annotations
@@ -10,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import methods
-from tinygrad_rnn.engine.creation import arange, rand
+from tinygrad_rnn.engine import indexing, methods
+from tinygrad_rnn.engine.creation import arange, rand, zeros_like
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, ShapeError
 
@@ -110,15 +114,17 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     """Return the rows of weight (V, E) at integer ids of any shape S: (*S, E).
 
     Raises:
-        IndexRangeError: an id is not within 0 and V - 1.
+        IndexRangeError: an id is not within 0 and V - 1. On a device nobody looks: such an id gives a row of NaN.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import functional as F
     >>> F.embedding(tg.tensor([1, 0, 1]), tg.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]
     """
-    values = ids.numpy() if isinstance(ids, Tensor) else np.asarray(ids)
-    if values.size and values.dtype.kind == "i" and values.min() < 0:  # `take` would count from the end
+    values = indexing.at_hand(ids if isinstance(ids, Tensor) else np.asarray(ids))
+    if values is None:
+        ids = ids.where(ids >= 0, weight.shape[0])  # outside; `take` would count from the end
+    elif values.size and values.dtype.kind == "i" and values.min() < 0:
         raise IndexRangeError(
             f"embedding: id {values.min()} is not within 0 and {weight.shape[0] - 1}, the rows of a weight of shape "
             f"{weight.shape}"
@@ -129,7 +135,8 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
 def one_hot(ids: Tensor, num_classes: int, dtype: Any = "float32") -> Tensor:
     """Return vectors that are 1 at the id and 0 elsewhere: int64 ids of shape S give (*S, num_classes).
 
-    Unlike torch's, the result is float32 unless asked otherwise, ready to be an input.
+    Unlike torch's, the result is float32 unless asked otherwise, ready to be an input. It is on the device of the ids;
+    unless that is the CPU, an id out of range gives zeros.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import functional as F
@@ -157,7 +164,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     check_probability(p)
     if not training or p == 0:
         return x
-    keep = rand(x.shape, dtype=x.dtype) >= p
+    keep = rand(x.shape, dtype=x.dtype, device=x.device) >= p
     return (x * (1 / (1 - p) if p < 1 else 0.0)).where(keep, 0.0)
 
 
@@ -218,7 +225,8 @@ def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> T
         reduction: "mean", "sum" or "none" (then the shape of targets).
 
     Raises:
-        ShapeError, DTypeError, IndexRangeError: the targets do not fit the logits, or are not class ids.
+        ShapeError, DTypeError, IndexRangeError: the targets do not fit the logits, or are not class ids. Ids on a
+            device are not looked at: one that is no class gives a loss of NaN.
         InputError: unknown reduction.
 
     >>> import tinygrad_rnn as tg
@@ -270,8 +278,8 @@ def _class_rows(scores: Tensor, targets: Tensor, what: str) -> Tensor:
 def _check_class_ids(ids: Tensor, classes: int, what: str) -> None:
     if ids.dtype != "int64":
         raise DTypeError(f"{what}: class ids must be int64, not {ids.dtype}; use .cast('int64')")
-    values = ids.numpy()
-    if values.size and not (values.min() >= 0 and values.max() < classes):
+    values = indexing.at_hand(ids)
+    if values is not None and values.size and not (values.min() >= 0 and values.max() < classes):
         wrong = values.min() if values.min() < 0 else values.max()
         raise IndexRangeError(f"{what}: class id {wrong} is not within 0 and {classes - 1}, for {classes} classes")
 
@@ -279,9 +287,16 @@ def _check_class_ids(ids: Tensor, classes: int, what: str) -> None:
 def _picked(rows: Tensor, targets: Tensor) -> Tensor:
     """Return rows[i, targets[i]] of (N, C) rows: one `take` from the flattened rows."""
     count, classes = rows.shape
-    starts = arange(0, count * classes, classes, device=rows.device) if classes else arange(0)
+    all_rows = rows.reshape(count * classes)
     flat = targets if targets.ndim == 1 else targets.reshape(count)
-    return rows.reshape(count * classes).take(flat + starts)
+    checked = indexing.at_hand(targets) is not None
+    if checked:
+        flat = flat.to(device=rows.device)
+    starts = arange(0, count * classes, classes, device=rows.device) if classes else zeros_like(flat)
+    places = flat + starts
+    if not checked:  # an id that is too large would read the next row
+        places = places.where(indexing.inside(flat, classes), count * classes)
+    return all_rows._take(places, 0)
 
 
 def _like_targets(losses: Tensor, targets: Tensor) -> Tensor:

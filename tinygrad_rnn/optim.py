@@ -1,13 +1,13 @@
 """Optimizers and gradient clipping, with PyTorch's numbers.
 
 A step is a list of tensor ops and `assign_`s, also for what changes between steps (learning rate, step count, moments),
-so that it can be recorded and replayed. Gradients are read, never written in place.
+so that it can be recorded and replayed, and never waits for a device. Gradients are read, never written in place.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ class Optimizer:
     """Base of the optimizers: it holds parameters, a learning rate, and for every parameter some tensors of its shape.
 
     Subclasses name those tensors in `moments` and write `_update`. Parameters without a gradient are skipped.
+
+    The parameters are on one device. When a module moves them to another, the state follows at the next step.
     """
 
     #: The names of the tensors kept for every parameter, zeros at first.
@@ -43,7 +45,7 @@ class Optimizer:
     @lr.setter
     def lr(self, value: float | Tensor) -> None:
         _not_negative("lr", float(value))
-        self._lr.assign_(value.cast("float64") if isinstance(value, Tensor) else value)
+        self._lr.assign_(value.detach().to(self._lr.device, "float64") if isinstance(value, Tensor) else value)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -57,6 +59,7 @@ class Optimizer:
         Raises:
             StateError: a parameter changed its dtype since the optimizer was made.
         """
+        self._follow()
         for index, (p, dtype) in enumerate(zip(self.params, self._dtypes, strict=True)):
             if p.grad is not None and p.dtype != dtype:
                 raise StateError(
@@ -65,19 +68,29 @@ class Optimizer:
                 )
         present = np.array([p.grad is not None for p in self.params])
         self.steps.assign_(self.steps + (1.0 if present.all() else present.astype("float64")))
-        counts = self.steps.tolist()
-        rates: dict[tuple[np.dtype, float], tuple[Tensor, ...]] = {}
+        rates = self._rates()  # in float64 up to here
+        cast = {
+            dtype: [_for_each(rate.cast(dtype), len(self.params)) for rate in rates]
+            for dtype in dict.fromkeys(self._dtypes)
+        }
         for index, p in enumerate(self.params):
-            if p.grad is None:
-                continue
-            kind = p.dtype, counts[index]
-            if kind not in rates:  # in float64 up to here; most often one kind is all there is
-                rates[kind] = tuple(rate.cast(p.dtype) for rate in self._rates(index))
-            self._update(p, p.grad, [self.state[name][index] for name in self.moments], *rates[kind])
+            if p.grad is not None:
+                moments = [self.state[name][index] for name in self.moments]
+                self._update(p, p.grad, moments, *[rate[index] for rate in cast[p.dtype]])
 
-    def _rates(self, index: int) -> tuple[Tensor, ...]:
-        """Return the 0-d float64 tensors that this step needs for a parameter and all that took as many steps."""
+    def _rates(self) -> tuple[Tensor, ...]:
+        """Return the float64 tensors that this step needs: 0-d, or with one number for each parameter."""
         return (self.lr,)
+
+    def _follow(self) -> None:
+        """Bring the state to where the parameters are."""
+        home = self.params[0].device
+        if self._lr.device != home:
+            self._lr, self.steps = self._lr.to(home), self.steps.to(home)
+        for tensors in self.state.values():
+            for index, p in enumerate(self.params):
+                if tensors[index].device != p.device:
+                    tensors[index] = tensors[index].to(p.device)
 
     def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
         """Change one parameter from its gradient, its moments, and the rates of this step."""
@@ -96,10 +109,9 @@ class Optimizer:
         Raises:
             StateError: keys or shapes do not fit. Nothing was overwritten then.
         """
+        self._follow()
         own = self.state_dict()
-        values = {
-            key: value.numpy() if isinstance(value, Tensor) else np.asarray(value) for key, value in state.items()
-        }
+        values = {key: value if isinstance(value, Tensor) else np.asarray(value) for key, value in state.items()}
         wrong = [f"missing: {key}" for key in own if key not in values]
         wrong += [f"unexpected: {key}" for key in values if key not in own]
         wrong += [
@@ -116,6 +128,11 @@ class Optimizer:
             )
         for key, target in own.items():
             target.assign_(tensor(values[key], target.dtype, target.device))
+
+
+def _for_each(rate: Tensor, count: int) -> Sequence[Tensor]:
+    """Return a rate for each parameter: its own, or the one that all share."""
+    return rate.unbind() if rate.ndim else (rate,) * count
 
 
 def _leaves(params: Iterable[Tensor], what: str) -> list[Tensor]:
@@ -272,10 +289,10 @@ class Adam(Optimizer):
         self.weight_decay = _not_negative("weight_decay", weight_decay)
         super().__init__(params, lr)
 
-    def _rates(self, index: int) -> tuple[Tensor, ...]:
-        """Return lr, and the paper's efficient form of the bias corrections (end of its section 2): two 0-d factors."""
+    def _rates(self) -> tuple[Tensor, ...]:
+        """Return lr, and two factors: the paper's efficient form of the bias corrections (end of its section 2)."""
         beta1, beta2 = self.betas
-        t = self.steps[index]
+        t = self.steps.maximum(1.0)  # a parameter that took no step would divide 0 by 0
         root = (1.0 - beta2**t).sqrt()
         return self.lr, self.lr * root / (1.0 - beta1**t), self.eps * root
 
@@ -346,9 +363,10 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
     """
     if not max_norm >= 0:
         raise InputError(f"max_norm must be a number >= 0, or inf to clip nothing, not {max_norm}")
-    with_grad = [(p, p.grad) for p in _one_or_many(params) if p.grad is not None]
+    parameters = _one_or_many(params)
+    with_grad = [(p, p.grad) for p in parameters if p.grad is not None]
     if not with_grad:
-        return tensor(0.0)
+        return tensor(0.0, device=parameters[0].device if parameters else "cpu")
     squares = [(g * g).sum() for _, g in with_grad]
     norm = stack(squares).sum().sqrt()
     if max_norm == math.inf:

@@ -56,7 +56,7 @@ def make_data(cell: str, size: Size) -> Data:
     return Data(weights, tokens, targets)
 
 
-def tinygrad_rnn_step(cell: str, size: Size, data: Data) -> Step:
+def tinygrad_rnn_step(cell: str, size: Size, data: Data, device: str = "cpu") -> Step:
     """The model as a user of this library writes it: modules, whole sequences."""
     import tinygrad_rnn as tg
     from tinygrad_rnn import functional, nn
@@ -70,7 +70,9 @@ def tinygrad_rnn_step(cell: str, size: Size, data: Data) -> Step:
         {f"{name}_l0": w[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     )
     head.load_state_dict({"weight": w["weight_out"], "bias": w["bias_out"]})
-    tokens, targets = tg.tensor(data.tokens), tg.tensor(data.targets)
+    for module in (embedding, recurrent, head):
+        module.to(device)
+    tokens, targets = tg.tensor(data.tokens, device=device), tg.tensor(data.targets, device=device)
 
     def step() -> float:
         for module in (embedding, recurrent, head):
@@ -100,23 +102,23 @@ def _torch_cell(cell: str, projected: Any, h: Any, c: Any, w: dict[str, Any]) ->
     return (1 - z) * n + z * h, c
 
 
-def _torch_weights(data: Data) -> tuple[dict[str, Any], Any, Any]:
+def _torch_weights(data: Data, device: str) -> tuple[dict[str, Any], Any, Any]:
     import torch
 
-    w = {name: torch.tensor(value, requires_grad=True) for name, value in data.weights.items()}
-    return w, torch.tensor(data.tokens), torch.tensor(data.targets)
+    w = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in data.weights.items()}
+    return w, torch.tensor(data.tokens, device=device), torch.tensor(data.targets, device=device)
 
 
-def torch_by_step(cell: str, size: Size, data: Data) -> Step:
+def torch_by_step(cell: str, size: Size, data: Data, device: str = "cpu") -> Step:
     """PyTorch eager, primitive ops, everything inside the loop over time: how the cell is usually written by hand."""
     import torch
 
-    w, tokens, targets = _torch_weights(data)
+    w, tokens, targets = _torch_weights(data, device)
 
     def step() -> float:
         for parameter in w.values():
             parameter.grad = None
-        h = c = torch.zeros(size.batch, size.hidden)
+        h = c = torch.zeros(size.batch, size.hidden, device=device)
         losses = []
         for t in range(size.steps):
             x = w["embedding"][tokens[t]]
@@ -130,16 +132,16 @@ def torch_by_step(cell: str, size: Size, data: Data) -> Step:
     return step
 
 
-def torch_hoisted(cell: str, size: Size, data: Data) -> Step:
+def torch_hoisted(cell: str, size: Size, data: Data, device: str = "cpu") -> Step:
     """PyTorch eager, primitive ops, with all that can be taken out of the loop over time taken out."""
     import torch
 
-    w, tokens, targets = _torch_weights(data)
+    w, tokens, targets = _torch_weights(data, device)
 
     def step() -> float:
         for parameter in w.values():
             parameter.grad = None
-        h = c = torch.zeros(size.batch, size.hidden)
+        h = c = torch.zeros(size.batch, size.hidden, device=device)
         outputs = []
         for projected in (w["embedding"][tokens] @ w["weight_ih"].T + w["bias_ih"]).unbind(0):
             h, c = _torch_cell(cell, projected, h, c, w)
@@ -152,15 +154,16 @@ def torch_hoisted(cell: str, size: Size, data: Data) -> Step:
     return step
 
 
-def torch_modules(cell: str, size: Size, data: Data) -> Step:
+def torch_modules(cell: str, size: Size, data: Data, device: str = "cpu") -> Step:
     """PyTorch's own nn.RNN, nn.LSTM, nn.GRU, whose loops over time are written in C++: what eager code cannot reach."""
     import torch
 
-    w, tokens, targets = _torch_weights(data)
+    w, tokens, targets = _torch_weights(data, device)
     recurrent = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](size.hidden, size.hidden)
     recurrent.load_state_dict(
         {f"{name}_l0": w[name].detach() for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     )
+    recurrent.to(device)
 
     def step() -> float:
         recurrent.zero_grad()

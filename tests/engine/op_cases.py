@@ -1,4 +1,4 @@
-"""One small example of every primitive op but `Random`, for the properties that all of them share.
+"""One small example of every primitive op but `Random` and `To`, for the properties that all of them share.
 
 The derivative of an op is checked in float64 at points where it has one; ties and edges are tested by name elsewhere.
 """
@@ -19,8 +19,8 @@ class Case(NamedTuple):
     call: Callable[..., Any]
     inputs: tuple[np.ndarray, ...]
 
-    def tensors(self, dtype: str = "float64", requires_grad: bool = True) -> list[tg.Tensor]:
-        return [tg.tensor(x, dtype, requires_grad=requires_grad) for x in self.inputs]
+    def tensors(self, dtype: str = "float64", requires_grad: bool = True, device: str = "cpu") -> list[tg.Tensor]:
+        return [tg.tensor(x, dtype, device, requires_grad) for x in self.inputs]
 
 
 _a = np.array([[0.3, -1.2, 0.8], [1.9, 0.5, -0.4]])
@@ -57,7 +57,7 @@ CASES = [
     Case(ops.LessEqual, lambda a, b: a <= b, (_a, _b)),
     Case(ops.Greater, lambda a, b: a > b, (_a, _b)),
     Case(ops.GreaterEqual, lambda a, b: a >= b, (_a, _b)),
-    Case(ops.Where, lambda a, b: a.where(tg.tensor([True, False, True]), b), (_a, _b)),
+    Case(ops.Where, lambda a, b: a.where(np.array([True, False, True]), b), (_a, _b)),
     Case(ops.Cast, lambda x: x.cast("float32" if x.dtype == tg.float64 else "float64"), (_a,)),
     Case(ops.Sum, lambda x: x.sum(axis=1), (_a,)),
     Case(ops.Max, lambda x: x.max(axis=0), (_a,)),
@@ -79,7 +79,7 @@ CASES = [
     Case(ops.Stack, lambda a, b: tg.stack([a, b], axis=1), (_a, _b)),
     Case(ops.Copy, lambda x: x.copy(), (_a,)),
     Case(ops.Take, lambda x: x.take([2, 0, 2], axis=1), (_a,)),
-    Case(ops.ScatterAdd, lambda x: x._scatter_add(tg.tensor([2, 0, 2]), 1, 4), (_a,)),
+    Case(ops.ScatterAdd, lambda x: x._scatter_add(x._operand(np.array([2, 0, 2])), 1, 4), (_a,)),
 ]
 
 BY_NAME = {case.op.__name__: case for case in CASES}

@@ -22,8 +22,15 @@ def get(device: str) -> ModuleType:
 
 
 def _load(device: str) -> ModuleType:
+    if device == "cuda:0":
+        return get("cuda")
+    if device == "cuda":
+        from tinygrad_rnn.backends import cuda  # noqa: PLC0415  (it imports Numba, and needs a GPU)
+
+        cuda.driver.device()  # raises where there is none
+        return cuda
     if device != "cpu":
-        raise DeviceError(f"unknown device {device!r}; this version computes on 'cpu'")
+        raise DeviceError(f"unknown device {device!r}; use 'cpu' or 'cuda' (the first GPU)")
     chosen = os.environ.get(CPU_BACKEND_VARIABLE, "cpu")
     if chosen == "reference":
         from tinygrad_rnn.backends import reference  # noqa: PLC0415  (only the chosen backend is loaded)

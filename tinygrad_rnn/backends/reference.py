@@ -178,7 +178,11 @@ def fill(shape: Shape, value: float | int | bool, dtype: np.dtype) -> Array:
 
 
 def gather(x: Array, index: Array, axis: int) -> Array:
-    """Take slices of x along axis at the positions in index (int64, any shape, checked by the caller)."""
+    """Take slices of x along axis at the positions in index (int64, any shape, checked by the caller).
+
+    Negative positions count from the end. A device that cannot raise an error from a kernel gives NaN (0 in integers
+    and bools) for one that is out of range; `scatter_add` leaves it out there.
+    """
     return np.asarray(np.take(x, index, axis=axis))
 
 

@@ -186,6 +186,25 @@ def _log_f64(x):
     return -infinity if x == zero else y
 
 
+# ---- floor: adding 2^23 (2^52) leaves no place for a fraction -------------------------------------------------
+
+
+def _floor_f32(x):
+    large = np.float32(8388608.0)  # from here on all floats are whole; infinity and NaN pass through, too
+    shift = math.copysign(large, x)
+    whole = np.float32(np.float32(x + shift) - shift)
+    whole = whole - np.float32(1.0) if whole > x else whole
+    return math.copysign(whole, x) if abs(x) < large else x
+
+
+def _floor_f64(x):
+    large = np.float64(4503599627370496.0)
+    shift = math.copysign(large, x)
+    whole = np.float64(x + shift) - shift
+    whole = whole - np.float64(1.0) if whole > x else whole
+    return math.copysign(whole, x) if abs(x) < large else x
+
+
 # ---- the rest is one text for every dtype --------------------------------------------------------------------
 
 
@@ -224,8 +243,6 @@ def _cos(x):
     return math.cos(x)
 
 
-def _floor(x):
-    return np.floor(x)
 
 
 def add(a, b):
@@ -319,7 +336,7 @@ UNARY = {
     "relu": _every_dtype(_relu),
     "sin": _floats(_sin, _sin),
     "cos": _floats(_cos, _cos),
-    "floor": _floats(_floor, _floor),
+    "floor": _floats(_floor_f32, _floor_f64),
 }
 BINARY = {
     "add": _every_dtype(add),

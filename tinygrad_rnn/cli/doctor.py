@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib
 import importlib.metadata
 import math
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinygrad_rnn import __version__, backends
+from tinygrad_rnn.backends.probe import SIMULATOR_VARIABLE, look_for_cuda
 
 #: What is imported under which name, and what for.
 PACKAGES = {
@@ -58,7 +58,7 @@ def look() -> Iterator[Finding]:
     yield _engine()
     yield from _renderers()
     yield _plots()
-    yield _cuda()
+    yield from _cuda()
 
 
 def _package(module: str, package: str, purpose: str) -> Finding:
@@ -143,15 +143,24 @@ def _plots() -> Finding:
         return Finding("matplotlib", False, advice, required=False)
 
 
-def _cuda() -> Finding:
-    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    unneeded = "not needed, this version computes on the CPU"
-    try:
-        driver = ctypes.CDLL(library)
-        version, devices = ctypes.c_int(0), ctypes.c_int(0)
-        works = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(devices)) == 0
-        driver.cuDriverGetVersion(ctypes.byref(version))
-    except (OSError, AttributeError):
-        return Finding("CUDA", False, f"no NVIDIA driver ({library}); {unneeded}", required=False)
-    found = f"driver for CUDA {version.value // 1000}.{version.value % 1000 // 10}, {devices.value} devices"
-    return Finding("CUDA", works, f"{found}; {unneeded}", required=False)
+def _cuda() -> Iterator[Finding]:
+    """Yield what `--device cuda` needs, which nothing else does."""
+    found = look_for_cuda()
+    unneeded = "needed for --device cuda only"
+    if found.driver is None:
+        yield Finding("NVIDIA driver", False, f"not found ({found.library}); {unneeded}", required=False)
+    else:
+        gpus = ", ".join(found.gpus) or f"but it lists no GPU; {unneeded}"
+        yield Finding("NVIDIA driver", bool(found.gpus), f"for CUDA {found.driver}: {gpus}", required=False)
+    if found.package is None:
+        extra = "cuda12" if (found.driver or "").startswith("12.") else "cuda13"
+        advice = f"not installed; {unneeded}: pip install 'tinygrad-rnn[{extra}]'"
+        yield Finding("numba-cuda", False, advice, required=False)
+    else:
+        yield Finding("numba-cuda", True, f"{found.package}: kernels for the GPU", required=False)
+    works = found.problem is None
+    if works and found.simulated:
+        detail = f"works in the simulator, slowly, on the CPU ({SIMULATOR_VARIABLE} is set)"
+    else:
+        detail = "works" if works else f"does not work: {found.problem}"
+    yield Finding("CUDA", works, detail, required=False)

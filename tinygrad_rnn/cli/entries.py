@@ -31,7 +31,8 @@ MAP_STEPS = 300
 def fresh_model(cell: str, task: AnyTask, options: argparse.Namespace) -> SequenceModel:
     """Return an untrained model, the same for the same seed."""
     manual_seed(options.seed)
-    return SequenceModel(cell, task.input_size, options.hidden, task.output_size, options.layers, TRAINING_DTYPE)
+    sizes = task.input_size, options.hidden, task.output_size, options.layers
+    return SequenceModel(cell, *sizes, dtype=TRAINING_DTYPE, device=options.device)
 
 
 def write_numbers(stem: Path, measurement: Measurement) -> None:

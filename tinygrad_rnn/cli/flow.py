@@ -28,7 +28,7 @@ from tinygrad_rnn.cli.entries import (
 )
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
+from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
@@ -76,6 +76,7 @@ class Subject:
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn flow --help`."""
     plots.require_matplotlib()
+    check_device(options)
     checkpoint = _take_model(options) if options.model else None
     if checkpoint is None:
         _take_cells(options)
@@ -122,7 +123,7 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
     for name in DEFAULTS:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} goes with --cells; with --model the file says it")
-    checkpoint = load_checkpoint(options.model)
+    checkpoint = load_checkpoint(options.model, options.device)
     wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None)), "updates": int}
     for name, kind in wanted.items():
         value = checkpoint.settings.get(name)
@@ -207,7 +208,7 @@ def command(options: argparse.Namespace) -> str:
             words += [f"--{name}", str(getattr(options, name))]
     if options.text is not None:
         words += ["--text", options.text]
-    for name in ("steps", "batch", "dtype", "seed", "threshold", "out"):
+    for name in ("steps", "batch", "dtype", "device", "seed", "threshold", "out"):
         words += [f"--{name}", str(getattr(options, name))]
     return shlex.join(words)
 

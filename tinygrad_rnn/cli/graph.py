@@ -16,7 +16,7 @@ from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import CELLS, FORMATS, LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_task, say
+from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
@@ -41,6 +41,7 @@ DEFAULT_FORMATS = ("dot", "svg", "html")
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn graph --help`."""
     _take_window(options)
+    check_device(options)
     corpus = corpus_of(options)
     task = make_task(options, corpus)
     cells = tuple(dict.fromkeys(options.cell or CELLS))
@@ -120,7 +121,7 @@ def _write_sheet(
     settings |= {"updates": options.train, "loss": task.unit}
     cells = [word for entry in entries for word in ("--cell", str(entry.cell))]
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
-    for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "train", "seed", "out"):
+    for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "device", "train", "seed", "out"):
         words += [f"--{name}", str(getattr(options, name))]
     return write_sheet(folder, entries, settings, shlex.join(words), CLIP, lambda name: say(f"plot: {name}"))[-1]
 

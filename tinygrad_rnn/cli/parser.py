@@ -79,6 +79,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     graph.add_argument("--cell", action="append", type=cell, metavar="CELL", help=cell_help)
     _add_problem(graph, steps=40, windows=True)
     _add_model(graph)
+    _add_device(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
     _option(graph, "--train", 250, "updates between the measurements", type=whole_number, metavar="N")
@@ -119,6 +120,7 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     flow.add_argument("--layers", type=positive_int, metavar="L", help=layers_help)
     _option(flow, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
     _option(flow, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
+    _add_device(flow)
     train_help = "updates during which the flow is measured again and again (default: 50; none with --model)"
     flow.add_argument("--train", type=whole_number, metavar="N", help=train_help)
     _add_seed(flow)
@@ -138,6 +140,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(train, "--cell", "lstm", CELLS_HELP, type=cell, metavar="CELL")
     _add_problem(train, steps=50)
     _add_model(train)
+    _add_device(train)
     _option(train, "--dtype", "float32", "of the numbers computed with", choices=DTYPES)
     _option(train, "--batch", 32, "examples in a batch", type=positive_int, metavar="B")
     _option(train, "--updates", 1000, "updates to have made at the end", type=positive_int, metavar="N")
@@ -157,6 +160,7 @@ def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(sample, "--prompt", "The ", "what the model reads first", metavar="TEXT")
     _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
+    _add_device(sample)
     _add_seed(sample)
 
 
@@ -189,6 +193,10 @@ def _add_problem(parser: Parser, steps: int, windows: bool = False) -> None:
 def _add_model(parser: Parser) -> None:
     _option(parser, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
     _option(parser, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
+
+
+def _add_device(parser: Parser) -> None:
+    _option(parser, "--device", "cpu", "where to compute: cpu, or cuda for an NVIDIA GPU", metavar="DEVICE")
 
 
 def _add_seed(parser: Parser) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable
 
+from tinygrad_rnn import backends
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
 from tinygrad_rnn.train import parse_cell
@@ -51,8 +52,19 @@ def make_tasks(
     return TextTask(learned, options.steps, vocabulary), TextTask(held_out, options.steps, vocabulary)
 
 
+def check_device(options: argparse.Namespace) -> None:
+    """Make sure that the device asked for is there, before anything is read or written.
+
+    Raises:
+        DeviceError: it is not; says what was looked for.
+    """
+    options.device = backends.get(options.device).device
+
+
 def check_memory(options: argparse.Namespace, task: AnyTask, cells: Iterable[str]) -> None:
-    """Refuse sizes that cannot fit: the system would end the program without a word."""
+    """Refuse sizes that cannot fit: the system would end the program without a word. (A GPU says so by itself.)"""
+    if options.device != "cpu":
+        return
     gates = max(parse_cell(cell).cell_class.gates for cell in cells)
     size, layers = options.hidden, options.layers
     weights = gates * size * (task.input_size + size * (2 * layers - 1)) + task.output_size * size

@@ -7,6 +7,7 @@ import sys
 
 from threadpoolctl import threadpool_limits
 
+from tinygrad_rnn.cli.problem import check_device
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Vocabulary
 from tinygrad_rnn.train import load_checkpoint, sample
@@ -14,7 +15,8 @@ from tinygrad_rnn.train import load_checkpoint, sample
 
 def run(options: argparse.Namespace) -> int:
     """Print the prompt and what the model makes of it, as it comes."""
-    checkpoint = load_checkpoint(options.model)
+    check_device(options)
+    checkpoint = load_checkpoint(options.model, options.device)
     characters = checkpoint.settings.get("vocabulary")
     if not isinstance(characters, str) or len(characters) != checkpoint.model.output.out_features:
         raise InputError(f"{options.model} was not trained on text, so it cannot write any; train with --task text")

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_memory, corpus_of, describe, make_tasks, say
+from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_tasks, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError, StateError
@@ -56,6 +56,7 @@ class Training:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn train --help`."""
+    check_device(options)
     out = Path(options.out)
     writable_folder(out.parent, "--out", [out.name])
     with threadpool_limits(limits=1, user_api="blas"):
@@ -80,13 +81,13 @@ def _begin(options: argparse.Namespace) -> Training:
         options.text = str(Path(options.text).resolve())  # to find it again, from wherever the training is resumed
     manual_seed(options.seed)
     sizes = task.input_size, options.hidden, task.output_size, options.layers
-    model = SequenceModel(options.cell, *sizes, dtype=options.dtype)
+    model = SequenceModel(options.cell, *sizes, dtype=options.dtype, device=options.device)
     lr = LEARNING_RATE if options.lr is None else options.lr
     return Training(model, optim.Adam(model.parameters(), lr=lr), task, held_out, updates=0)
 
 
 def _resume(options: argparse.Namespace) -> Training:
-    checkpoint = load_checkpoint(options.out)
+    checkpoint = load_checkpoint(options.out, options.device)
     moved_text = None if options.text is None else str(Path(options.text).resolve())
     try:
         for name, kind in REMEMBERED.items():

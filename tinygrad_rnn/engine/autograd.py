@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
 from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, freed_error, grad_mode, modes
-from tinygrad_rnn.errors import AnomalyError, GraphError, ShapeError
+from tinygrad_rnn.errors import AnomalyError, DeviceError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
@@ -293,6 +293,8 @@ def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Te
         seed = seed.copy()  # the result may be this very array, and all who write this number share the constant
     if seed.shape != output.shape:
         raise ShapeError(f"{call}: {argument} has shape {seed.shape}, the output {output.shape}; make them equal")
+    if seed._node.backend is not output._node.backend:
+        raise DeviceError(f"{call}: {argument} is on {seed.device}, the output on {output.device}; move it with .to()")
     return (seed if create_graph else seed.detach()).cast(output.dtype)
 
 
@@ -303,8 +305,10 @@ def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create
     found = walk([output._edge], [seed], create_graph=create_graph, free=free, retain=True)
     taken = {_memory(seed)} if gradient is not None else set()
     with grad_mode(create_graph):
-        for (node, index), grad in found:
-            info = node.info(index)
+        for (node, index), found_grad in found:
+            info, grad = node.info(index), found_grad
+            if grad._node.backend is not node.backend:  # the leaf was moved since it was used
+                grad = grad.to(node.backend.device)
             info.grad = _of_its_own(grad, taken) if info.grad is None else info.grad + grad
 
 

@@ -144,7 +144,8 @@ def gradgradcheck(
     if not used:
         raise GraphError("gradgradcheck: no output of f depends on an input that requires grad")
     cotangents = [
-        randn(outputs[k].shape, dtype=outputs[k].dtype, requires_grad=True, generator=generator) for k in used
+        randn(y.shape, dtype=y.dtype, device=y.device, requires_grad=True, generator=generator)
+        for y in (outputs[k] for k in used)
     ]
 
     @enable_grad()  # finite differences only want values, but of first derivatives

@@ -23,17 +23,23 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
         data: a number, nested lists, a NumPy array or a tensor (its values).
         dtype: float32, float64, int64 or bool; unless given, Python floats become float32, ints int64, and arrays
             keep their dtype.
-        device: where to keep it.
+        device: where to keep it, "cpu" or "cuda".
         requires_grad: whether `backward` shall leave a gradient in `.grad` (floats only).
 
     Raises:
         DTypeError: the data is not numeric, or its dtype is not supported.
+        DeviceError: there is no such device here.
 
     >>> import tinygrad_rnn as tg
     >>> tg.tensor([[1, 2], [3, 4]]).shape
     (2, 2)
     """
+    backend = backends.get(device)
     if isinstance(data, Tensor):
+        wanted = data.dtype if dtype is None else dtypes.resolve(dtype)
+        if data._node.backend is backend and wanted in (data.dtype, dtypes.float32, dtypes.float64):
+            array = backend.copy(data._data) if wanted == data.dtype else backend.cast(data._data, wanted)
+            return Tensor._leaf(array, backend, requires_grad)
         data = data.numpy()
     if isinstance(data, list | tuple):
         data = _without_tensors(data)
@@ -50,7 +56,6 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"tensor: data of dtype {array.dtype} is not numeric")
     _must_fit(array, wanted)
-    backend = backends.get(device)
     return Tensor._leaf(backend.from_numpy(np.array(array, dtype=wanted, order="C")), backend, requires_grad)
 
 
@@ -71,7 +76,10 @@ def _without_tensors(data: Any) -> Any:
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """Return a CPU tensor that shares memory with a NumPy array: writing to the array changes the tensor unnoticed."""
+    """Return a CPU tensor that shares memory with a NumPy array: writing to the array changes the tensor unnoticed.
+
+    Other devices have memory of their own: for those use `tensor(array, device=...)`, which copies.
+    """
     if dtypes.of_array(array) != array.dtype:
         raise DTypeError(f"from_numpy shares memory and cannot convert {array.dtype}; use tensor(array) to copy")
     backend = backends.get("cpu")
@@ -141,7 +149,11 @@ def eye(
 
 
 class Generator:
-    """A stream of random numbers: a seed and a counter, both 0-d int64 tensors, of which every draw is a function."""
+    """A stream of random numbers: a seed and a counter, both 0-d int64 tensors, of which every draw is a function.
+
+    Numbers are drawn on the device that asks for them, from seed and counter alone: uniform numbers are the same on
+    every device, normal ones to rounding. `device` is where seed and counter are.
+    """
 
     def __init__(self, seed: int = 0, device: str = "cpu") -> None:
         self.device = device
@@ -163,10 +175,14 @@ class Generator:
         self.seed.assign_(tensor(_key(seed), "int64", self.device))
         self.counter.assign_(tensor(0, "int64", self.device))
 
-    def draw(self, kind: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
-        """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter."""
+    def draw(self, kind: str, shape: tuple[int, ...], dtype: Any, device: str | None = None) -> Tensor:
+        """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter.
+
+        They are drawn on a device, this generator's own unless given.
+        """
         with self._lock:  # two threads must not draw the same numbers
-            values = apply(ops.Random, self.seed, self.counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
+            seed, counter = self.seed.to(device=device), self.counter.to(device=device)
+            values = apply(ops.Random, seed, counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
             self.counter.assign_(self.counter + (values.size + 1) // 2)
         return values
 
@@ -214,7 +230,7 @@ def randn(
 def _drawn(
     kind: str, shape: tuple[Any, ...], dtype: Any, device: str, requires_grad: bool, generator: Generator | None
 ) -> Tensor:
-    values = (generator or default_generator).draw(kind, _sizes(shape), dtype).to(device)
+    values = (generator or default_generator).draw(kind, _sizes(shape), dtype, device)
     if requires_grad:
         values.requires_grad = True
     return values

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from tinygrad_rnn.errors import GraphError, MutationError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tinygrad_rnn.engine.tensor import Tensor
 
 Scope = tuple[tuple[str, int | None], ...]
@@ -168,6 +170,14 @@ class Node:
         """Return the shape of an input; unlike `input` this does not care whether the value was overwritten."""
         parent, index = self._edges()[position]
         return parent.outputs[index].shape
+
+    def input_device(self, position: int) -> str:
+        """Return where an input is; as with `input_shape` it does not matter whether the value was overwritten."""
+        return self._edges()[position][0].backend.device
+
+    def values(self, index: int = 0) -> np.ndarray:
+        """Return an output as a NumPy array; of another device than the CPU a copy, for which this waits."""
+        return self.backend.to_numpy(self.outputs[index])
 
     def _edges(self) -> tuple[Edge, ...]:
         if self.parents is None:

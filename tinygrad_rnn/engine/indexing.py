@@ -1,4 +1,10 @@
-"""Integer-array and boolean indexing, composed of basic slices, `take` and movement."""
+"""Integer-array and boolean indexing, composed of basic slices, `take` and movement.
+
+Positions in lists, NumPy arrays and CPU tensors are checked, and then brought to the device of what they select from.
+Positions in a tensor on another device are not: looking at them would wait for the device. Kernels never touch memory
+outside an array, so what is read at a position outside is NaN (0 of an integer or bool tensor), and it gets no
+gradient. A boolean mask is always looked at, since the shape of the result depends on it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.graph import Node
 from tinygrad_rnn.errors import DTypeError, IndexRangeError
 
@@ -13,22 +20,46 @@ if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
 
-def positions(x: Tensor, index: Any, axis: int) -> Tensor:
-    """Return an index along an axis of x as an int64 tensor of non-negative, checked positions."""
+def positions(x: Tensor, index: Any, axis: int, from_start: bool = False) -> Tensor:
+    """Return an index along an axis of x as an int64 tensor beside x; negative positions count from the end.
+
+    Args:
+        from_start: make them count from the start instead, which those have to that are calculated with.
+
+    Raises:
+        DTypeError: the index is not of integers.
+        IndexRangeError: a position is outside, where that can be seen without waiting for a device.
+    """
     if not isinstance(index, Node.tensor_type):
         given = np.asarray(index)
-        index = x._operand(given if given.size else given.astype(np.int64))
-    if index.dtype != np.int64:
+        index = np.asarray(given, dtypes.of_array(given) if given.size else dtypes.int64)
+    if index.dtype != dtypes.int64:
         raise DTypeError(f"positions must be integers, not {index.dtype}; use .cast('int64')")
-    size, values = x.shape[axis], index.numpy()
-    if not values.size:
-        return index.detach()
-    low, high = int(values.min()), int(values.max())
-    if low < -size or high >= size:
-        wrong = low if low < -size else high
-        raise IndexRangeError(f"position {wrong} is out of range for axis {axis} of shape {x.shape}")
+    size, values = x.shape[axis], at_hand(index)
+    if values is not None and values.size:
+        low, high = int(values.min()), int(values.max())
+        if low < -size or high >= size:
+            wrong = low if low < -size else high
+            raise IndexRangeError(f"position {wrong} is out of range for axis {axis} of shape {x.shape}")
+        from_start = from_start and low < 0
+    if isinstance(index, np.ndarray):
+        return x._operand(np.where(index < 0, index + size, index) if from_start else index)
     index = index.detach()
-    return index if low >= 0 else (index + size).where(index < 0, index)
+    if from_start:
+        index = (index + size).where(index < 0, index)
+    return index if values is None or index._node.backend is x._node.backend else index.to(x.device)
+
+
+def at_hand(index: Any) -> np.ndarray | None:
+    """Return the values of an array or a tensor, or None where looking at them would wait for a device."""
+    if isinstance(index, np.ndarray):
+        return index
+    return index.numpy() if index.device == "cpu" else None
+
+
+def inside(index: Tensor, size: int) -> Tensor:
+    """Return a bool tensor that tells which positions, counted from the start, lie within 0 and size - 1."""
+    return (index >= 0).minimum(index < size)
 
 
 _BASIC = (int, slice, type(None), type(Ellipsis))
@@ -45,25 +76,27 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
     if all(type(part) in _BASIC for part in key):
         return x[key]
     parts = _expanded(x, key)
-    basic = tuple(slice(None) if isinstance(part, Node.tensor_type) else part for part in parts)
-    y = x[basic]
-    index_parts = [(i, part) for i, part in enumerate(parts) if isinstance(part, Node.tensor_type)]
+    index_parts = [(i, part) for i, part in enumerate(parts) if part is not None and not isinstance(part, slice)]
     axes = [i for i, _ in index_parts]
-    indices = [positions(y, part, i) for i, part in index_parts]
+    y = x[tuple(slice(None) if i in axes else part for i, part in enumerate(parts))]
+    indices = [positions(y, part, i, from_start=len(axes) > 1) for i, part in index_parts]
     try:
         np.broadcast_shapes(*(index.shape for index in indices))
     except ValueError:
         shapes = " and ".join(str(index.shape) for index in indices)
         raise IndexRangeError(f"index arrays of shapes {shapes} do not broadcast to one shape") from None
     if len(axes) == 1:
-        return y.take(indices[0], axes[0])
+        return y._take(indices[0], axes[0])
     rest = [i for i in range(y.ndim) if i not in axes]
     sizes = [y.shape[i] for i in axes]
     joined = y.permute(*axes, *rest).reshape((int(np.prod(sizes)), *(y.shape[i] for i in rest)))
     combined = indices[0]
     for index, size in zip(indices[1:], sizes[1:], strict=True):
         combined = combined * size + index
-    taken = joined.take(combined, 0)
+    if any(at_hand(part) is None for _, part in index_parts):  # a position outside its axis may look like one inside
+        for index, size in zip(indices, sizes, strict=True):
+            combined = combined.where(inside(index, size), joined.shape[0])
+    taken = joined._take(combined, 0)
     indexed = [i for i, part in enumerate(key) if not (part is None or part is Ellipsis or isinstance(part, slice))]
     side_by_side = indexed[-1] - indexed[0] == len(indexed) - 1
     if not side_by_side or axes[0] == 0:
@@ -74,7 +107,7 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
 
 
 def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
-    """Return one part per axis of the result: a slice, None, or an int64 tensor for every kind of integer index."""
+    """Return one part per axis of the result: a slice, None, or int64 positions for every kind of integer index."""
     parts = [part if part is None or isinstance(part, slice) or part is Ellipsis else _array(part) for part in key]
     ellipses = sum(part is Ellipsis for part in parts)
     if ellipses > 1:
@@ -88,17 +121,15 @@ def _expanded(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
         if part is Ellipsis:
             expanded.extend([slice(None)] * (x.ndim - used))
             axis += x.ndim - used
-        elif not isinstance(part, np.ndarray):
-            expanded.append(part)
-        elif part.dtype == np.bool_:
+        elif isinstance(part, np.ndarray) and part.dtype == np.bool_:
             if part.shape != x.shape[axis : axis + part.ndim]:
                 raise IndexRangeError(
                     f"a mask of shape {part.shape} does not fit the axes it selects from, "
                     f"{x.shape[axis : axis + part.ndim]} in a tensor of shape {x.shape}"
                 )
-            expanded.extend(x._operand(where.astype(np.int64)) for where in np.nonzero(part))
+            expanded.extend(where.astype(np.int64) for where in np.nonzero(part))
         else:
-            expanded.append(x._operand(part))
+            expanded.append(part)
         axis += 0 if part is Ellipsis else _axes_used(part)
     return expanded
 

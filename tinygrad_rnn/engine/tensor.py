@@ -118,7 +118,7 @@ class Tensor:
 
     @property
     def device(self) -> str:
-        """Where the elements are: "cpu"."""
+        """Where the elements are: "cpu", or "cuda" for the GPU."""
         return self._node.backend.device
 
     @property
@@ -153,7 +153,8 @@ class Tensor:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
         if not self.size:
             text += f", shape={self.shape}"
-        extra = "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.bool_) else f", dtype={self.dtype}"
+        extra = "" if self.device == "cpu" else f", device={self.device!r}"
+        extra += "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.bool_) else f", dtype={self.dtype}"
         if self._node.op is not None:
             extra += f", op={self._node.op.name}"
         elif self.requires_grad:
@@ -166,7 +167,11 @@ class Tensor:
     # ---- values ------------------------------------------------------------------------------------------------
 
     def numpy(self) -> np.ndarray:
-        """Return the values as a read-only NumPy array that shares memory on the CPU."""
+        """Return the values as a read-only NumPy array.
+
+        It shares memory with a tensor on the CPU. From another device it is a copy, and getting it waits until the
+        device has computed it; so do `item`, `tolist`, printing, and all that asks for a number (`float`, `bool`).
+        """
         view = np.asarray(self._node.backend.to_numpy(self._data)).view()  # an op may have returned a NumPy scalar
         view.flags.writeable = False
         return view
@@ -235,6 +240,8 @@ class Tensor:
                 f"a gradient of shape {value.shape} and dtype {value.dtype} does not fit a tensor of shape "
                 f"{self.shape} and dtype {self.dtype}"
             )
+        if value is not None and value._node.backend is not self._node.backend:
+            raise DeviceError(f"a gradient on {value.device} does not fit a tensor on {self.device}; use .to()")
         self._node.info(self._index).grad = value
 
     def backward(
@@ -584,9 +591,19 @@ class Tensor:
 
     @accepts_dim
     def take(self, index: Any, axis: int = 0) -> Tensor:
-        """Return the slices along an axis at int64 positions of any shape (negative ones count from the end)."""
+        """Return the slices along an axis at int64 positions of any shape (negative ones count from the end).
+
+        Raises:
+            IndexRangeError: a position is out of range. Those in a tensor on another device than the CPU are not
+                looked at, which would wait for the device: what is taken there is NaN, or 0 of an integer or bool.
+            DTypeError: the positions are no integers.
+        """
         axis = one_axis(axis, self.ndim, "take")
-        return apply(ops.Take, self, indexing.positions(self, index, axis), axis=axis)
+        return self._take(indexing.positions(self, index, axis), axis)
+
+    def _take(self, index: Tensor, axis: int) -> Tensor:
+        """Return what `take` does at positions that are known to be fine."""
+        return apply(ops.Take, self, index, axis=axis)
 
     def _scatter_add(self, index: Tensor, axis: int, size: int) -> Tensor:
         return apply(ops.ScatterAdd, self, index, axis=axis, size=size)
@@ -619,15 +636,23 @@ class Tensor:
         return apply(ops.Cast, self if dtypes.is_float(wanted) else self.detach(), dtype=wanted)
 
     def to(self, *where: Any, dtype: Any = None, device: str | None = None) -> Tensor:
-        """Return the tensor on a device ("cpu") and/or in a dtype, given by position or keyword."""
-        for given in where:
-            if isinstance(given, str) and given.partition(":")[0] in ("cpu", "cuda"):
-                device = given
-            else:
-                dtype = given
+        """Return the tensor on a device and/or in a dtype, given by position or keyword; itself if it is there.
+
+        Moving is an op: gradients flow back to the device the tensor came from.
+
+        Args:
+            where: "cpu", "cuda" (or "cuda:0", the same), a dtype, or one of each.
+
+        Raises:
+            DeviceError: there is no such device here.
+            DTypeError: there is no such dtype.
+        """
+        dtype, device = dtype_and_device(where, dtype, device)
         moved = self
-        if device is not None and backends.get(device) is not self._node.backend:
-            raise DeviceError(f"moving from {self.device} to {device} is not supported by this version")
+        if device is not None:
+            backend = backends.get(device)
+            if backend is not self._node.backend:
+                moved = apply(ops.To, self, device=backend.device)
         return moved if dtype is None else moved.cast(dtype)
 
     # ---- composed methods (see methods.py) ---------------------------------------------------------------------
@@ -695,6 +720,8 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
             raise  # a user's own op: its own mistake, told best by its own words
         raise _explained(op, inputs, attrs, error) from error
     outputs = result if type(result) is tuple else (result,)
+    if op is _To:
+        backend = backends.get(attrs["device"])
     if needs_grad and op.differentiable and modes.grad_enabled:
         if len(inputs) == 2:
             parents: tuple[Edge, ...] = ((node, first._index), (other, second._index))
@@ -718,6 +745,7 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
 
 
 _new = Tensor.__new__
+_To = ops.To
 
 
 def _mixed_devices(op: type[Op], inputs: tuple[Tensor, ...]) -> DeviceError:
@@ -749,6 +777,16 @@ def _divide(a: Tensor, b: Tensor) -> Tensor:
     if not dtypes.is_float(dtypes.promote(a.dtype, b.dtype)):
         a = a.cast(dtypes.float32)
     return apply(ops.Div, a, b)
+
+
+def dtype_and_device(where: Sequence[Any], dtype: Any, device: str | None) -> tuple[Any, str | None]:
+    """Return the dtype and the device that the arguments of a `to` name, by position or keyword."""
+    for given in where:
+        if isinstance(given, str) and given.partition(":")[0] in ("cpu", "cuda"):
+            device = given
+        else:
+            dtype = given
+    return dtype, device
 
 
 _constants: dict[tuple[Any, ...], Tensor] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad, topological
 from tinygrad_rnn.engine.creation import stack
@@ -130,7 +132,7 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     if not out.size or not x.size:
         return x._zeros((*out.shape, *x.shape))
     rows = []
-    flat = out._zeros((out.size,)).numpy().copy()
+    flat = np.zeros(out.size, out.dtype)
     for i in range(out.size):
         flat[i] = 1
         (row,) = pullback(out._operand(flat.reshape(out.shape)))

@@ -37,7 +37,7 @@ def _carries(lane: Lane, grads: dict[Edge, np.ndarray], batch: int) -> Iterator[
         for before, gate in zip(taken[1:], gates, strict=True):
             if gate is None:
                 break
-            grad = norms[before] = grad * gate[0].outputs[gate[1]]
+            grad = norms[before] = grad * gate[0].values(gate[1])
         steps = tuple(sorted(norms))
         sizes = np.array([norm(norms[step]) for step in steps]) / math.sqrt(batch)
         yield CarryFlow(kind, _name(gates[0]) or "", lane.layer, lane.direction, lane.scope, steps, sizes)
@@ -67,5 +67,5 @@ def _name(gate: Edge) -> str | None:
     if node.op is ops.Sub and not node.names:
         (one, _), (closed, output) = node._edges()
         name = closed.name_of(output)
-        return f"1 - {name}" if one.constant and one.outputs[0].item() == 1 and name else None
+        return f"1 - {name}" if one.constant and one.values().item() == 1 and name else None
     return node.name_of(index)

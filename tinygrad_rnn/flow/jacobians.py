@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.autograd import Message, Sums, send, topological
-from tinygrad_rnn.engine.creation import from_numpy
+from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.graph import Edge, Node, grad_mode, step_of
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
@@ -238,7 +238,8 @@ class _Walker:
 
     def __init__(self, lane: Lane, states: list[list[Edge]], steps: tuple[int, ...]) -> None:
         self.states = states
-        self.dtype = states[0][0][0].outputs[states[0][0][1]].dtype
+        node, index = states[0][0]
+        self.dtype, self.device = node.outputs[index].dtype, node.backend.device
         self._place = {edge: i for edges in states for i, edge in enumerate(edges)}
         self._position = {step: i for i, step in enumerate(steps)}
         #: the nodes between the states, youngest first, and what becomes of the message to each of their inputs
@@ -285,7 +286,7 @@ class _Walker:
     def collected(self, edges: list[Edge], seed: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
         """Seed some states, and return what arrives at those of the step before: (place, part of the state, values)."""
         sums, arrived = Sums(in_place=True), Sums(in_place=True)
-        start = from_numpy(seed)
+        start = tensor(seed, device=self.device)
         for edge in edges:
             sums.add(edge, start)
 

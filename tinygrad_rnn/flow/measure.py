@@ -146,18 +146,18 @@ class _Meter:
         at = self.position[node]
         self.sizes[at, index] = size
         if data.size == 1:
-            self.noted.single[at] = data.item()
+            self.noted.single[at] = grad.item()
         if self.links and at in self.survey.anchors:
             self.of_anchors.setdefault(at, {})[index] = grad
         if self.statistics:
-            self._describe(node, at, index, data)
+            self._describe(node, at, index, grad.numpy())
 
     def edge(self, child: Node, place: int, message: Tensor | Slice) -> None:
         edge = child._edges()[place]
         data = message.grad._data if isinstance(message, Slice) else message._data
         gradient, size = self._last
         if data is not gradient:
-            size = child.backend.norm(data)
+            size = edge[0].backend.norm(data)
         self._messages[edge] = data, size
         key = self.position[child], place
         self.messages[key] = size
@@ -166,7 +166,7 @@ class _Meter:
         if key in self.crossings.wanted:
             self.crossings.add(key, edge, message)
 
-    def _describe(self, node: Node, at: int, index: int, data: Any) -> None:
+    def _describe(self, node: Node, at: int, index: int, data: np.ndarray) -> None:
         if node.name_of(index) in STATE_KINDS:
             self.of_states[node, index] = data
         if len(node.outputs) == 1:
@@ -186,7 +186,7 @@ class _Meter:
         if self.links:
             noted.links = links_of(self.survey, self.position, self.of_anchors)
         if self.statistics:
-            noted.values = {at: describe(node.outputs[0]) for node, at in self.position.items()}
+            noted.values = {at: describe(node.values()) for node, at in self.position.items()}
         return noted
 
 

@@ -19,7 +19,7 @@ from tinygrad_rnn.errors import GraphError
 #: Ops that move elements and compute nothing: what leaves a parameter through them is still that parameter.
 MOVEMENT = frozenset(
     (ops.BroadcastTo, ops.Cast, ops.Concat, ops.Copy, ops.GetItem, ops.Permute, ops.PutSlices, ops.Reshape, ops.Split,
-     ops.Stack, ops.Unbind)
+     ops.Stack, ops.To, ops.Unbind)
 )  # fmt: skip
 
 #: What the states of a cell are called.
@@ -79,7 +79,7 @@ def look_over(root: Node, purpose: str = "draw") -> tuple[Survey, dict[Node, int
             at = position.get(parent)
             if at is None:  # a leaf that is met for the first time
                 if parent.constant:
-                    constants = (*constants, (place, parent.outputs[0].item()))
+                    constants = (*constants, (place, parent.values().item()))
                     continue
                 at = position[parent] = len(facts)
                 facts.append((*_facts(parent), (), ()))
@@ -102,7 +102,7 @@ def _facts(node: Node) -> tuple[Any, ...]:
         names and dict(names),
         len(outputs),
         first.shape,
-        first.item() if first.size == 1 else None,
+        node.values().item() if first.size == 1 else None,
         node.requires_grad,
         node.attrs if op in MOVEMENT else None,
     )

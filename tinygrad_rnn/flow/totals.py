@@ -32,7 +32,7 @@ class Total:
             self.values, self._norm, self._own = self.backend.binary("add", self.values, values), None, True
 
     def add_at(self, index: Any, values: np.ndarray, shape: tuple[int, ...]) -> None:
-        """Add an array to the part at an index of a sum of some shape, in float64."""
+        """Add a NumPy array to the part at an index of a sum of some shape, in float64, on the CPU."""
         if self.values is None:
             self.values, self._own = np.zeros(shape), True
         self.values[index] += values

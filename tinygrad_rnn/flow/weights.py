@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import backends
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.autograd import Message, Sums, send
 from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, grad_mode
@@ -14,7 +16,7 @@ from tinygrad_rnn.flow.survey import Survey
 from tinygrad_rnn.flow.totals import Total, dense
 
 #: Movement ops that keep every element, just once: the norm of a gradient is the same on both sides.
-_ONE_TO_ONE = frozenset((ops.Cast, ops.Copy, ops.Permute, ops.Reshape))
+_ONE_TO_ONE = frozenset((ops.Cast, ops.Copy, ops.Permute, ops.Reshape, ops.To))
 
 
 class StepSums:
@@ -80,12 +82,12 @@ class StepSums:
         step, leaves = self.uses[use]
         self._close_passed(use[0], leaves, step)
         if leaves[0] in self._as_used:
-            self._part(leaves[0], step, edge[0]).add(dense(edge, message)._data, size)
+            self._part(leaves[0], step, edge[0].backend).add(dense(edge, message)._data, size)
         else:
             for leaf, index, grad in _to_leaves(edge, message):
                 at = self.position[leaf]
                 if at in leaves:
-                    self._part(at, step, leaf).add_at(index, grad, leaf.outputs[0].shape)
+                    self._part(at, step, backends.get("cpu")).add_at(index, grad, leaf.outputs[0].shape)
         for at in leaves:
             self._due[at, step] -= 1
             if not self._due[at, step]:
@@ -97,9 +99,9 @@ class StepSums:
             if self._oldest[leaf, other] > child:
                 self._close(leaf, other)
 
-    def _part(self, leaf: int, step: int, near: Node) -> Total:
+    def _part(self, leaf: int, step: int, backend: ModuleType) -> Total:
         if (leaf, step) not in self._parts:
-            self._parts[leaf, step] = Total(near.backend)
+            self._parts[leaf, step] = Total(backend)
         return self._parts[leaf, step]
 
     def finish(self) -> None:

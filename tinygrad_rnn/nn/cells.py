@@ -16,7 +16,7 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
+from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
@@ -100,7 +100,7 @@ class Cell(Module):
             state: (B, H) or (H,) each, as this method returns it; zeros unless given.
 
         Raises:
-            ShapeError, InputError, DTypeError: x or the state does not fit the cell.
+            ShapeError, InputError, DTypeError, DeviceError: x or the state does not fit the cell.
         """
         check_tensor(type(self).__name__, x, self.weight_ih)
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
@@ -127,7 +127,7 @@ class Cell(Module):
 
 
 def check_state(what: str, names: tuple[str, ...], state: Any, shape: tuple[int, ...], weight: Tensor) -> None:
-    """Raise an error unless the state has a part of this shape, and of the weight's dtype, for every name."""
+    """Raise an error unless the state has a part of this shape, of the weight's dtype and beside it, for every name."""
     parts = state if isinstance(state, tuple | list) else (state,)
     wanted = f"({', '.join(names)})" if len(names) > 1 else names[0]
     if len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
@@ -140,6 +140,11 @@ def check_state(what: str, names: tuple[str, ...], state: Any, shape: tuple[int,
             raise DTypeError(
                 f"{what}: the initial {name} is {part.dtype} and the parameters are {weight.dtype}; convert it: "
                 f"{name}.cast('{weight.dtype}')"
+            )
+        if part._node.backend is not weight._node.backend:
+            raise DeviceError(
+                f"{what}: the initial {name} is on {part.device} and the parameters are on {weight.device}; move it: "
+                f"{name}.to('{weight.device}')"
             )
 
 

@@ -42,13 +42,13 @@ def uniform_(t: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     >>> bool(nn.init.uniform_(tg.zeros(100), -0.1, 0.1).abs().max() <= 0.1)
     True
     """
-    return t.assign_((rand(t.shape, dtype=t.dtype) * (high - low) + low).to(t.device))
+    return t.assign_(rand(t.shape, dtype=t.dtype, device=t.device) * (high - low) + low)
 
 
 @no_grad()
 def normal_(t: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw every element from the normal distribution N(mean, std**2)."""
-    return t.assign_((randn(t.shape, dtype=t.dtype) * std + mean).to(t.device))
+    return t.assign_(randn(t.shape, dtype=t.dtype, device=t.device) * std + mean)
 
 
 def xavier_uniform_(t: Tensor, gain: float = 1.0) -> Tensor:

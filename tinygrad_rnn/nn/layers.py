@@ -11,7 +11,7 @@ from tinygrad_rnn import dtypes
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import ones, zeros
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, InputError
+from tinygrad_rnn.errors import DeviceError, DTypeError, InputError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
@@ -24,19 +24,27 @@ def check_sizes(what: str, **sizes: int) -> None:
 
 
 def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
-    """Raise an error unless the input of a module is a tensor, and of the weight's dtype if it holds floats.
+    """Raise an error unless the input of a module is a tensor, beside the weight, and of its dtype if it holds floats.
 
     Raises:
         InputError: x is a list, an array or anything else.
         DTypeError: x is float64 and the weight float32, or the other way round.
+        DeviceError: x is on another device than the weight.
     """
     if not isinstance(x, Tensor):
         kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
         raise InputError(f"{what}: the input must be a tensor, not {kind}; pass tg.tensor(...) of it")
-    if weight is not None and x.dtype is not weight.dtype and dtypes.is_float(x.dtype) and x.dtype != weight.dtype:
+    if weight is None:
+        return
+    if x.dtype is not weight.dtype and dtypes.is_float(x.dtype) and x.dtype != weight.dtype:
         raise DTypeError(
             f"{what}: the input is {x.dtype} and the parameters are {weight.dtype}; convert one of them: "
             f"x.cast('{weight.dtype}'), or {what}(..., dtype='{x.dtype}')"
+        )
+    if x._node.backend is not weight._node.backend:
+        raise DeviceError(
+            f"{what}: the input is on {x.device} and the parameters are on {weight.device}; move one of them: "
+            f"x.to('{weight.device}'), or module.to('{x.device}')"
         )
 
 

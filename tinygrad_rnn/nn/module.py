@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_rnn import dtypes
+from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.graph import Node, Storage, next_serial
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, dtype_and_device
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
 
 
@@ -35,8 +35,9 @@ class Parameter(Tensor):
 
     def _move(self, dtype: Any, device: str | None) -> None:
         """Change dtype and device. Handle and node stay: optimizers, tied layers, hooks and graphs see the change."""
-        moved = self.detach().to(dtype=dtype, device=device)
-        if moved.dtype == self.dtype and moved.device == self.device:
+        here = self.detach()
+        moved = here.to(dtype=dtype, device=device)
+        if moved is here:
             return
         grad, node = self.grad, self._node
         self._data = moved._data
@@ -155,14 +156,17 @@ class Module:
     # ---- saving and loading --------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the values of all parameters by path, sharing memory; `tg.save` writes them to a file."""
+        """Return the values of all parameters by path, sharing memory; `tg.save` writes them to a file.
+
+        The file does not know on which device they were.
+        """
         return {path: parameter.detach() for path, parameter in self._all_parameters()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Overwrite the parameters with the values of a `state_dict`, also one of PyTorch.
 
         Args:
-            state: tensors or arrays by path, converted to the dtype of the parameter they replace.
+            state: tensors or arrays by path, on any device, converted to the dtype of the parameter they replace.
             strict: refuse missing and unexpected keys; without, load the keys that match.
 
         Raises:
@@ -176,7 +180,7 @@ class Module:
         pass strict=False to load only the keys that match, or build the module with the sizes of the state
         """
         parameters = dict(self._all_parameters())
-        values = {path: _as_array(state[path]) for path in parameters if path in state}
+        values = {path: _with_shape(state[path]) for path in parameters if path in state}
         problems = []
         if strict and (missing := [path for path in parameters if path not in state]):
             problems.append(f"missing: {', '.join(missing)}")
@@ -209,22 +213,25 @@ class Module:
     def to(self, *where: Any, dtype: Any = None, device: str | None = None) -> Self:
         """Move all parameters to a dtype and/or device, given by position or keyword; returns itself.
 
-        The parameters stay the same objects. Make the optimizer afterwards: its moments keep their dtype.
+        The parameters stay the same objects. Make the optimizer after a change of dtype: its moments keep theirs, while
+        they follow the parameters to another device.
+
+        Args:
+            where: "float32", "float64", "cpu", "cuda", or one of each kind.
 
         Raises:
             DTypeError: the dtype is not float32 or float64.
+            DeviceError: there is no such device here.
 
         >>> from tinygrad_rnn import nn
         >>> nn.Linear(2, 1).to("float64").weight.dtype
         dtype('float64')
         """
-        for given in where:
-            if isinstance(given, str) and given.partition(":")[0] in ("cpu", "cuda"):
-                device = given
-            else:
-                dtype = given
+        dtype, device = dtype_and_device(where, dtype, device)
         if dtype is not None and not dtypes.is_float(dtypes.resolve(dtype)):
             raise DTypeError(f"parameters must be floats, not {dtypes.resolve(dtype)}; use float32 or float64")
+        if device is not None:
+            backends.get(device)  # raises also for a module without parameters
         for parameter in self.parameters():
             parameter._move(dtype, device)
         return self
@@ -241,8 +248,9 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()}{lines})"
 
 
-def _as_array(value: Any) -> np.ndarray:
-    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+def _with_shape(value: Any) -> Tensor | np.ndarray:
+    """Return a value of a state as a tensor or an array."""
+    return value if isinstance(value, Tensor) else np.asarray(value)
 
 
 class ModuleList(Module):

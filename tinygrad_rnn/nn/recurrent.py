@@ -169,7 +169,8 @@ class Recurrent(Module):
             state in the layout of the initial one.
 
         Raises:
-            ShapeError, InputError, DTypeError: x or the state does not fit the module, or the sequence is empty.
+            ShapeError, InputError, DTypeError, DeviceError: x or the state does not fit the module, or the sequence is
+                empty.
         """
         return self._run(x, state, unrolled=False)
 

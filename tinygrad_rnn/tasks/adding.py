@@ -55,7 +55,7 @@ class AddingTask:
 
     def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
         """Return each example's squared error, from the output (B, 1) of the last step."""
-        error = output.reshape(-1) - tensor(targets)
+        error = output.reshape(-1) - tensor(targets, device=output.device)
         return error * error
 
     def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:

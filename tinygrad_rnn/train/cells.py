@@ -88,12 +88,14 @@ class CellSpec:
         """The cell that runs along the sequence."""
         return CELLS[self.cell].cell_type
 
-    def layers(self, input_size: int, hidden_size: int, num_layers: int, dtype: Any) -> nn.Recurrent:
+    def layers(
+        self, input_size: int, hidden_size: int, num_layers: int, dtype: Any, device: str = "cpu"
+    ) -> nn.Recurrent:
         """Return recurrent layers with this cell, their weights as in PyTorch; `apply` makes those the options ask."""
         keywords: dict[str, Any] = {}
         if CELLS[self.cell] is nn.RNN:
             keywords["nonlinearity"] = dict(self.options).get("nonlinearity", "relu" if self.cell == "irnn" else "tanh")
-        return CELLS[self.cell](input_size, hidden_size, num_layers, dtype=dtype, **keywords)
+        return CELLS[self.cell](input_size, hidden_size, num_layers, dtype=dtype, device=device, **keywords)
 
     def apply(self, rnn: nn.Recurrent) -> None:
         """Overwrite the weights that the options say something about."""

@@ -53,11 +53,15 @@ def save_checkpoint(
     serialization.save(path, state, {FORMAT: json.dumps({"model": build, "settings": dict(settings)})})
 
 
-def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoint:
     """Read what `save_checkpoint` wrote.
+
+    Args:
+        device: where the model shall be, wherever it was when it was saved.
 
     Raises:
         InputError: there is no such file, or it is not such a file.
+        DeviceError: there is no such device here.
     """
     text = serialization.load_metadata(path).get(FORMAT)
     if text is None:
@@ -71,7 +75,7 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     except (KeyError, TypeError, ValueError, TinygradError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is damaged ({reason}); train the model again") from None
-    return Checkpoint(model, _part(state, "optimizer."), settings)
+    return Checkpoint(model.to(device), _part(state, "optimizer."), settings)
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

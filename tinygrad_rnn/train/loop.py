@@ -88,16 +88,16 @@ def fit(
     for update in range(first, updates):
         inputs, targets = task.batch(batch, (seed, TRAINING, update), model.dtype)
         optimizer.zero_grad()
-        outputs, _ = model(tensor(inputs))
+        outputs, _ = model(tensor(inputs, device=model.device))
         loss = task.loss(outputs, targets)
-        value = loss.item()
+        loss.backward()
+        gradient = optim.clip_grad_norm_(parameters, clip)
+        value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
         if not math.isfinite(value):
             raise InputError(
                 f"the loss is {value} at update {update + 1}: training diverged; take a smaller learning rate "
                 "(train --lr) or fewer updates"
             )
-        loss.backward()
-        norm = optim.clip_grad_norm_(parameters, clip).item()
         optimizer.step()
         yield Update(value, norm, norm * min(1.0, clip / (norm + 1e-6)))  # the factor that clipping takes
 
@@ -106,5 +106,5 @@ def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> flo
     """Return the mean training loss over one batch, which is not among those that `fit` draws."""
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
     with no_grad():
-        outputs, _ = model(tensor(inputs))
+        outputs, _ = model(tensor(inputs, device=model.device))
         return float(task.loss(outputs, targets).item())

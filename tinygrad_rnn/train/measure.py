@@ -49,7 +49,7 @@ def measure(
     """
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
     start = model.initial_state(batch)
-    output = model.last_output(tensor(inputs).named("x"), start)
+    output = model.last_output(tensor(inputs, device=model.device).named("x"), start)
     report = gradient_flow(task.last_losses(output, targets), threshold, statistics=statistics)
     settings = {
         "cell": model.cell_name,

@@ -20,10 +20,11 @@ class SequenceModel(nn.Module):
         hidden_size: H.
         output_size: O.
         num_layers: L.
-        dtype: of the parameters.
+        dtype, device: of the parameters. One seed gives the same ones on every device.
 
     Raises:
         InputError: an unknown cell or option.
+        DeviceError: there is no such device here.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn.train import SequenceModel
@@ -40,17 +41,23 @@ class SequenceModel(nn.Module):
         output_size: int,
         num_layers: int = 1,
         dtype: Any = "float32",
+        device: str = "cpu",
     ) -> None:
         spec = parse_cell(cell)
         self.cell_name = spec.text
-        self.rnn = spec.layers(input_size, hidden_size, num_layers, dtype)
-        self.output = nn.Linear(hidden_size, output_size, dtype=dtype)
+        self.rnn = spec.layers(input_size, hidden_size, num_layers, dtype, device)
+        self.output = nn.Linear(hidden_size, output_size, dtype=dtype, device=device)
         spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
 
     @property
     def dtype(self) -> Any:
         """The dtype of the parameters."""
         return self.output.weight.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the parameters are, and inputs have to be."""
+        return self.output.weight.device
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Return the outputs of all steps (T, B, O), and the final state, from inputs (T, B, I)."""
@@ -60,14 +67,15 @@ class SequenceModel(nn.Module):
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return what every sequence starts from, by the name of the state: "h", for the LSTM also "c"; (L, B, H)."""
         shape = (self.rnn.num_layers, batch, self.rnn.hidden_size)
-        return {name: zeros(shape, dtype=self.dtype) for name in self.rnn.cell_type.state_names}
+        names = self.rnn.cell_type.state_names
+        return {name: zeros(shape, dtype=self.dtype, device=self.device) for name in names}
 
     def converted(self, dtype: Any) -> SequenceModel:
-        """Return a copy of the model in another dtype."""
+        """Return a copy of the model in another dtype, on the same device."""
         rnn = self.rnn
         sizes = rnn.input_size, rnn.hidden_size, self.output.out_features, rnn.num_layers
         spent = default_generator.counter.item()
-        copy = SequenceModel(self.cell_name, *sizes, dtype=dtype)
+        copy = SequenceModel(self.cell_name, *sizes, dtype=dtype, device=self.device)
         default_generator.counter.assign_(tensor(spent))  # its own first weights are of no use: they cost no numbers
         copy.load_state_dict(self.state_dict())
         return copy

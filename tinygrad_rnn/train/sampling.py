@@ -33,7 +33,8 @@ def sample(
     read, state = np.asarray(prompt, dtype=np.int64), None
     for _ in range(length):
         with no_grad():
-            outputs, state = model(F.one_hot(tensor(read[:, None]), model.rnn.input_size, model.dtype), state)
+            inputs = F.one_hot(tensor(read[:, None]), model.rnn.input_size, model.dtype)
+            outputs, state = model(inputs.to(model.device), state)
         number = _draw(outputs[-1, 0].numpy(), temperature, random)
         yield number
         read = np.array([number])

@@ -23,7 +23,7 @@ def flow_map_of(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> 
     (6, 6)
     """
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    outputs = model.outputs_by_step(tensor(inputs), model.initial_state(batch))
+    outputs = model.outputs_by_step(tensor(inputs, device=model.device), model.initial_state(batch))
     return flow_map([task.losses_at(step, output, targets) for step, output in enumerate(outputs)])
 
 
@@ -41,13 +41,15 @@ def jacobians_of(
     (5, 3, 8, 8)
     """
     inputs, _ = task.batch(batch, (seed, MEASURED), model.dtype)
-    return state_jacobians(model.last_output(tensor(inputs), model.initial_state(batch)), layer)
+    output = model.last_output(tensor(inputs, device=model.device), model.initial_state(batch))
+    return state_jacobians(output, layer)
 
 
 def backward_graph_of(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> BackwardReport:
     """Return the graph of the backward pass of the loss at the last step, on the batch that `measure` takes."""
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    return backward_graph(task.last_losses(model.last_output(tensor(inputs), model.initial_state(batch)), targets))
+    output = model.last_output(tensor(inputs, device=model.device), model.initial_state(batch))
+    return backward_graph(task.last_losses(output, targets))
 
 
 def training_flow(

@@ -88,7 +88,7 @@ def _equation(node: Node, names: dict[Node, str]) -> str:
     if node.op is None:
         return "leaf, requires grad" if node.requires_grad else "data"
     inputs = [
-        f"{parent.outputs[0].item():g}" if parent.constant else _outputs(parent, names)[index]
+        f"{parent.values().item():g}" if parent.constant else _outputs(parent, names)[index]
         for parent, index in node._edges()
     ]
     return f"= {applied(node.op.name, inputs, node.attrs)}"

@@ -44,6 +44,7 @@ from tinygrad_rnn.engine.ops.movement import (
     Reshape,
     Split,
     Stack,
+    To,
     Unbind,
 )
 from tinygrad_rnn.engine.ops.reduce import ArgMax, Max, Min, Sum
@@ -52,5 +53,6 @@ __all__ = [
     "Abs", "Add", "ArgMax", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "Div", "Equal", "Exp", "Floor", "GetItem",
     "Greater", "GreaterEqual", "Less", "LessEqual", "Log", "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg",
     "NotEqual", "Permute", "Pow", "PutSlices", "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid",
-    "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "Unbind", "Where",
+    "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind",
+    "Where",
 ]  # fmt: skip

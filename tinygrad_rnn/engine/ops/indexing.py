@@ -7,7 +7,10 @@ from tinygrad_rnn.engine.graph import Op
 
 
 class Take(Op):
-    """Slices of x along an axis at int64 positions (an embedding takes rows); positions are non-negative."""
+    """Slices of x along an axis at int64 positions (an embedding takes rows); negative ones count from the end.
+
+    All are in range. On a GPU nobody has looked: a position outside gives NaN or 0, and its gradient is dropped.
+    """
 
     @staticmethod
     def forward(backend, x, index, *, axis):
@@ -30,7 +33,7 @@ class ScatterAdd(Op):
 
     @staticmethod
     def vjp(node, g):
-        return g.take(node.input(1), node.attrs["axis"]), None
+        return g._take(node.input(1), node.attrs["axis"]), None
 
 
 class Random(Op):

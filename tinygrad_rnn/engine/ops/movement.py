@@ -5,6 +5,7 @@ reshape, permute, broadcast_to and getitem return views where memory allows.
 
 from __future__ import annotations
 
+from tinygrad_rnn import backends
 from tinygrad_rnn.engine.graph import Op, Slice
 
 
@@ -163,3 +164,15 @@ class Copy(Op):
     @staticmethod
     def vjp(node, g):
         return g
+
+
+class To(Op):
+    """The same elements on another device: the one op whose output is not where its input is (see `apply`)."""
+
+    @staticmethod
+    def forward(backend, x, *, device):
+        return backends.get(device).from_numpy(backend.to_numpy(x))
+
+    @staticmethod
+    def vjp(node, g):
+        return g.to(node.input_device(0))

@@ -1,0 +1,45 @@
+"""The CUDA backend: the same kernels as `reference.py`, written with numba.cuda for an NVIDIA GPU.
+
+Kernels are queued on one stream and run in order. Nothing waits for them but `to_numpy`, `all_finite` and `norm`,
+whose results are read on the CPU.
+"""
+
+from tinygrad_rnn.backends.cuda.array import broadcast_to, from_numpy, getitem, permute
+from tinygrad_rnn.backends.cuda.elementwise import add_into, binary, cast, copy, fill, unary, where, write
+from tinygrad_rnn.backends.cuda.indexing import gather, scatter_add
+from tinygrad_rnn.backends.cuda.matmul import matmul
+from tinygrad_rnn.backends.cuda.movement import concat, put_slices, reshape, to_numpy
+from tinygrad_rnn.backends.cuda.random import random
+from tinygrad_rnn.backends.cuda.reduce import all_finite, argmax, norm, reduce
+
+__all__ = [
+    "add_into",
+    "all_finite",
+    "argmax",
+    "binary",
+    "broadcast_to",
+    "cast",
+    "concat",
+    "copy",
+    "device",
+    "fill",
+    "from_numpy",
+    "gather",
+    "getitem",
+    "matmul",
+    "name",
+    "norm",
+    "permute",
+    "put_slices",
+    "random",
+    "reduce",
+    "reshape",
+    "scatter_add",
+    "to_numpy",
+    "unary",
+    "where",
+    "write",
+]
+
+name = "cuda"
+device = "cuda"

@@ -1,0 +1,199 @@
+"""The first NVIDIA GPU: memory, copies and launches, on one stream, through NVIDIA's own Python bindings."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+from cuda.bindings import driver as cu
+from cuda.core import Device, LaunchConfig, launch
+
+from tinygrad_rnn.backends.cuda.toolkit import cuda
+from tinygrad_rnn.errors import DeviceError
+
+#: So many bytes may wait in pinned memory to be copied to the GPU before an upload waits for the oldest.
+_MOST_IN_FLIGHT = 256 * 2**20
+
+
+def _call(function: Any, *arguments: Any) -> Any:
+    """Call the driver; DeviceError if it reports one."""
+    status, *results = function(*arguments)
+    if status != cu.CUresult.CUDA_SUCCESS:
+        raise _failed(function.__name__, status)
+    return results[0] if results else None
+
+
+def _failed(what: str, status: Any) -> DeviceError:
+    explained = cu.cuGetErrorString(status)[1]
+    return DeviceError(
+        f"the GPU reported {status.name} ({explained.decode() if explained else 'no description'}) in {what}. A "
+        "kernel queued earlier may be the cause. After an illegal access the GPU refuses this process: start it anew"
+    )
+
+
+class _Attached(threading.local):
+    """Makes the GPU's context current in each thread that uses it, once."""
+
+    def __init__(self) -> None:
+        self.context = cuda.current_context()
+        Device(self.context.device.id).set_current()
+
+
+class Gpu:
+    """Everything below a kernel. Work is queued on one stream and runs in order."""
+
+    granularity = 512  # of an allocation, in bytes
+
+    def __init__(self) -> None:
+        self._attached = _Attached()
+        chosen = self._attached.context.device
+        self.name = chosen.name.decode() if isinstance(chosen.name, bytes) else chosen.name
+        self.multiprocessors: int = chosen.MULTIPROCESSOR_COUNT
+        self.compute_capability: tuple[int, int] = tuple(chosen.compute_capability)
+        self._device = Device(chosen.id)
+        self._stream = self._device.create_stream()
+        self._queue = cu.CUstream(int(self._stream.handle))
+        self._staging = Staging(self._queue)
+
+    def allocate(self, nbytes: int) -> int | None:
+        """Return the address of new memory, or None if there is no room. This stops the GPU: see `memory.Pool`."""
+        self._attached.context  # noqa: B018  (attaches the thread)
+        status, pointer = cu.cuMemAlloc(nbytes)
+        if status == cu.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            return None
+        if status != cu.CUresult.CUDA_SUCCESS:
+            raise _failed("cuMemAlloc", status)
+        return int(pointer)
+
+    def free(self, memory: int) -> None:
+        """Return memory to the driver; no kernel that uses it may still be queued."""
+        _call(cu.cuMemFree, memory)
+
+    def poison(self, memory: int, nbytes: int) -> None:
+        """Make every float in memory NaN, in turn with the kernels."""
+        _call(cu.cuMemsetD8Async, memory, 0xFF, nbytes, self._queue)
+
+    def memory_text(self) -> str:
+        """Return how much memory the whole GPU has, for errors."""
+        status, free, total = cu.cuMemGetInfo()
+        if status != cu.CUresult.CUDA_SUCCESS:
+            return self.name
+        return f"{free / 2**20:.0f} of {total / 2**20:.0f} MiB on {self.name} are free"
+
+    def pointer(self, memory: int, dtype: np.dtype, offset: int) -> int:
+        """Return a kernel's pointer argument."""
+        return memory + offset * dtype.itemsize
+
+    def upload(self, memory: int, array: np.ndarray) -> None:
+        """Copy a C-contiguous array to the start of memory, by way of pinned memory: returns before it is there."""
+        self._attached.context  # noqa: B018
+        with self._staging.taken(array.nbytes) as pinned:
+            pinned.view[: array.nbytes] = array.reshape(-1).view(np.uint8)
+            _call(cu.cuMemcpyHtoDAsync, memory, pinned.pointer, array.nbytes, self._queue)
+
+    def download(self, memory: int, start: int, array: np.ndarray) -> None:
+        """Fill a C-contiguous array from memory at a byte position, after all that was queued before."""
+        self._attached.context  # noqa: B018
+        with self._staging.taken(array.nbytes) as pinned:
+            _call(cu.cuMemcpyDtoHAsync, pinned.pointer, memory + start, array.nbytes, self._queue)
+            self.synchronize()
+            array.reshape(-1).view(np.uint8)[...] = pinned.view[: array.nbytes]
+
+    def synchronize(self) -> None:
+        """Wait until everything queued is done."""
+        self._attached.context  # noqa: B018
+        _call(cu.cuStreamSynchronize, self._queue)
+
+    def compile(self, function: Any, signature: Any) -> Any:
+        """Compile a kernel for this GPU, or fetch it from Numba's cache on disk; returns what `launch` takes."""
+        try:
+            dispatcher = cuda.jit(signature, cache=True)(function)
+        except RuntimeError:  # no folder to keep it in can be written
+            dispatcher = cuda.jit(signature)(function)
+        (compiled,) = dispatcher.overloads.values()
+        compiled.bind()
+        return compiled.library.get_cufunc().kernel  # kept: asking again costs seven times a launch
+
+    def launch(self, kernel: Any, blocks: Any, threads: Any, arguments: tuple[Any, ...]) -> None:
+        """Queue a kernel: pointers, ints and floats arrive as 8 bytes each.
+
+        Numba's own kernel[blocks, threads](...) does the same in 17 us instead of 1.5: it looks up the context and
+        the types of the arguments each time (measured on the CPU side alone).
+        """
+        self._attached.context  # noqa: B018
+        try:
+            launch(self._stream, _configuration(blocks, threads), kernel, *arguments)
+        except Exception as error:
+            raise DeviceError(f"a kernel could not be launched with {blocks} blocks of {threads}: {error}") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _configuration(blocks: Any, threads: Any) -> LaunchConfig:
+    return LaunchConfig(grid=blocks, block=threads)
+
+
+class Pinned:
+    """Memory of the CPU that the GPU copies from and to by itself, while Python goes on."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self.pointer = int(_call(cu.cuMemHostAlloc, nbytes, 0))
+        self.view = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(self.pointer))
+        self.done = _call(cu.cuEventCreate, int(cu.CUevent_flags.CU_EVENT_DISABLE_TIMING))
+
+
+class Staging:
+    """Pinned buffers by size. One that was copied from is used again once the GPU has passed its event."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._free: dict[int, list[Pinned]] = {}
+        self._in_flight: deque[Pinned] = deque()
+        self._waiting = 0
+
+    def taken(self, nbytes: int) -> _Taken:
+        """Return a context in which a buffer of at least this many bytes is the caller's."""
+        return _Taken(self, nbytes)
+
+    def take(self, nbytes: int) -> Pinned:
+        size = 1 << max(12, (nbytes - 1).bit_length())
+        with self._lock:
+            self._collect()
+            waiting = self._free.get(size)
+            return waiting.pop() if waiting else Pinned(size)
+
+    def give_back(self, pinned: Pinned) -> None:
+        """Let the buffer go once all that is queued now has run."""
+        _call(cu.cuEventRecord, pinned.done, self._queue)
+        with self._lock:
+            self._in_flight.append(pinned)
+            self._waiting += pinned.nbytes
+
+    def _collect(self) -> None:
+        while self._in_flight:
+            oldest = self._in_flight[0]
+            if self._waiting > _MOST_IN_FLIGHT:
+                _call(cu.cuEventSynchronize, oldest.done)
+            elif cu.cuEventQuery(oldest.done)[0] == cu.CUresult.CUDA_ERROR_NOT_READY:
+                return
+            self._in_flight.popleft()
+            self._waiting -= oldest.nbytes
+            self._free.setdefault(oldest.nbytes, []).append(oldest)
+
+
+class _Taken:
+    def __init__(self, staging: Staging, nbytes: int) -> None:
+        self._staging = staging
+        self._nbytes = nbytes
+
+    def __enter__(self) -> Pinned:
+        self._pinned = self._staging.take(self._nbytes)
+        return self._pinned
+
+    def __exit__(self, *error: object) -> None:
+        self._staging.give_back(self._pinned)
