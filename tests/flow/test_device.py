@@ -61,10 +61,9 @@ def test_jacobians_are_the_same_there():
 
 def test_graphs_are_listed_and_drawn():
     x = tg.tensor(3.0, device="cuda", requires_grad=True).named("x")
-    y = (x.to("cpu") * 2.0 + 1.0).named("y")
+    y = (x * 2.0 + 1.0).to("cpu").named("y")
     y.backward(retain_graph=True)
     text = viz.listing(y)
-    assert "= to(x, device=cpu)" in text
-    assert "* 2 " in text
-    assert "x_bar" in text
+    for line in ("= x * 2 ", "= to(v2, device=cpu)", "x_bar"):
+        assert line in text
     assert "to" in viz.draw(y).source

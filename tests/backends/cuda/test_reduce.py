@@ -173,7 +173,7 @@ def test_a_long_sum_keeps_its_digits(module):
 # ---- how launches are laid out -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("blocks", ["small", "of a GPU"])
+@pytest.mark.parametrize("blocks", ["of this device", "of a GPU"])
 @example(results=1, n=64, columns=1)
 @example(results=1, n=2**26, columns=1)
 @example(results=1024, n=2**15, columns=1024)

@@ -30,7 +30,7 @@ from tinygrad_rnn.backends import scalar
 from tinygrad_rnn.backends.cuda.array import Array, Shape, empty, permute
 from tinygrad_rnn.backends.cuda.compiling import CLASSES, Kernels, Kind, device_function, result_dtype
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
-from tinygrad_rnn.backends.cuda.elementwise import as_contiguous, binary, cast, copy, unary
+from tinygrad_rnn.backends.cuda.elementwise import as_contiguous, binary, cast, unary
 from tinygrad_rnn.backends.cuda.movement import reshape, to_numpy
 
 Function = Callable[..., Any]
@@ -55,7 +55,7 @@ _MOST_PIECES = 65535  # blocks along y, at most
 
 
 def _reduce(entry: tuple[Function, Function, float, type | None], number: type) -> Function:
-    look, combine, start, other = entry  # elements are looked at through a function, then combined
+    look, combine, start, other = entry  # look(x[i]) is what an element adds to the total
     total_class = other or number
     identity = _identity(start, total_class)
 
@@ -178,6 +178,11 @@ def _same(x):
 
 
 @device_function
+def _count(x):
+    return np.int64(x)
+
+
+@device_function
 def _square(x):
     return np.float64(x) * np.float64(x)
 
@@ -232,10 +237,14 @@ _REDUCE = Kind(
     _reduce,
     f"xo{_SHAPE}",
     {
-        "sum": dict.fromkeys((*_FLOATS, "int64"), (_same, scalar.add, 0.0, None)),
+        "sum": {
+            **dict.fromkeys((*_FLOATS, "int64"), (_same, scalar.add, 0.0, None)),
+            "bool": (_count, scalar.add, 0.0, np.int64),
+        },
         "max": dict.fromkeys(CLASSES, (_same, scalar.maximum, -math.inf, None)),
         "min": dict.fromkeys(CLASSES, (_same, scalar.minimum, math.inf, None)),
     },
+    lambda kernel, dtype: "int64" if (kernel, dtype) == ("sum", "bool") else dtype,
 )
 _DIFFERENCES = Kind(
     "differences", _reduce, f"xo{_SHAPE}", {"sum": dict.fromkeys(_FLOATS, (_difference, scalar.add, 0.0, None))}
@@ -257,20 +266,19 @@ _reductions, _differences, _squares, _largest = [Kernels(kind) for kind in KINDS
 
 def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
-    if kernel == "sum" and x.dtype == dtypes.bool_:
-        x = cast(x, dtypes.int64)
     compiled: Any = _reductions[kernel, x.dtype]
+    dtype = result_dtype(compiled)
     shape, order, n, columns = _plan(x.shape, axes, keepdims)
     results = math.prod(shape)
     if n == 0 and kernel != "sum":
         raise ValueError(f"zero-size array: there is no {kernel} over axes {axes} of shape {x.shape}")
     if n == 1 or not results:
-        return reshape(copy(x), shape)
+        return reshape(cast(x, dtype), shape)
     if results == 1:
         x = _in_any_order(x)
     elif order is not None:
         x = permute(x, order)
-    return _reduced(compiled, compiled, as_contiguous(x), shape, n, columns)
+    return _reduced(compiled, _reductions[kernel, dtype], as_contiguous(x), shape, n, columns)
 
 
 @functools.lru_cache(maxsize=4096)
