@@ -11,6 +11,8 @@ GRAPH_ARGS =
 FLOW_ARGS =
 PYTEST_ARGS =
 CUDA = cuda13
+PARALLEL = --numprocesses auto
+SIMULATED = NUMBA_ENABLE_CUDASIM=1 HYPOTHESIS_PROFILE=brief
 BENCH_ARGS =
 
 VENV = .venv
@@ -40,11 +42,12 @@ test-reference: $(VENV)/.dev ## run engine and networks on the plain NumPy backe
 	TINYGRAD_RNN_BACKEND=reference $(BIN)/python -m pytest tests/engine tests/nn tests/flow $(PYTEST_ARGS)
 
 test-sim: $(VENV)/.dev ## run the CUDA backend, and the engine and networks on it, in Numba's simulator
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -m cuda tests/backends/cuda $(PYTEST_ARGS)
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest --device cuda tests/engine tests/nn $(PYTEST_ARGS)
+	$(SIMULATED) $(BIN)/python -m pytest $(PARALLEL) -m cuda tests/backends/cuda $(PYTEST_ARGS)
+	$(SIMULATED) $(BIN)/python -m pytest $(PARALLEL) --device cuda tests/engine/test_ops_*.py tests/engine/test_indexing.py \
+		tests/nn/test_cells.py tests/nn/test_layers.py tests/nn/test_recurrent.py $(PYTEST_ARGS)
 
 test-ptx: $(VENV)/.cuda ## compile every CUDA kernel for two generations of GPUs; needs none
-	$(BIN)/python -m pytest -m ptx tests/backends/cuda $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m ptx tests/backends/cuda $(PYTEST_ARGS)
 
 test-gpu: $(VENV)/.cuda ## run the CUDA backend, and the engine and networks on it, on an NVIDIA GPU
 	HYPOTHESIS_PROFILE=fresh $(BIN)/python -m pytest -m cuda tests/backends/cuda $(PYTEST_ARGS)

@@ -20,6 +20,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile("many", settings.get_profile("few"), max_examples=300, derandomize=False)
+settings.register_profile("brief", settings.get_profile("few"), max_examples=4)
 settings.register_profile("fresh", settings.get_profile("few"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 

@@ -10,7 +10,11 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
@@ -21,10 +25,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import tinygrad_rnn as tg
 from tests.bench import models
 from tests.bench.models import Size
 from tinygrad_rnn import backends
+from tinygrad_rnn.errors import DeviceError
 
 SIZES = (Size("H=256, B=64, T=100", 256, 64, 100), Size("H=1024, B=128, T=100", 1024, 128, 100))
 _SQUARE = 2048
@@ -141,7 +145,7 @@ def _cublas() -> Callable[[int, int, int, str], float] | None:
 
     if not torch.cuda.is_available():
         return None
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.products.allow_tf32 = False
 
     def seconds(m: int, n: int, k: int, dtype: str) -> float:
         a = torch.randn(m, k, device="cuda", dtype=getattr(torch, dtype))
@@ -209,7 +213,49 @@ def training_steps(rounds: int, cells: tuple[str, ...] = ("lstm",)) -> list[list
     return lines
 
 
+def host_side(rounds: int) -> list[list[str]]:
+    """Return what a training step costs on the CPU, from Python to the driver: a driver that runs nothing is enough.
+
+    Below this no GPU, however fast, can make an eager step. The real driver's own time for a launch comes on top.
+    """
+    lines = []
+    for cell in models.CELLS:
+        step = models.tinygrad_rnn_step(cell, SIZES[0], models.make_data(cell, SIZES[0]), "cuda")
+        step()
+        taken = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            step()
+            taken.append(time.perf_counter() - start)
+        with Launches() as launches:
+            step()
+        median, least = (f"{1e3 * seconds:.1f}" for seconds in (statistics.median(taken), min(taken)))
+        each = f"{1e6 * min(taken) / launches.count:.1f}"
+        lines.append([f"{cell} {SIZES[0].name}", str(launches.count), median, least, each])
+    return lines
+
+
+def on_stand_in() -> int:
+    """Run this file again on the tests' stand-in for NVIDIA's driver, and return its exit status."""
+    from tests.backends.cuda.stub import ROOT, build
+
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"LD_LIBRARY_PATH": str(build(Path(folder))), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "tests.bench.gpu", "--on-stand-in"]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
 # ---- report ------------------------------------------------------------------------------------------------
+
+
+def show(title: str, headings: list[str], lines: list[list[str]]) -> None:
+    """Print a table."""
+    table = Table(title=title)
+    for heading in headings:
+        table.add_column(heading)
+    for line in lines:
+        table.add_row(*line)
+    Console(width=160).print(table)
 
 
 def main() -> None:
@@ -217,8 +263,19 @@ def main() -> None:
     parser.add_argument("--elements", type=int, default=2**26, help="elements for the bandwidths (default 64M)")
     parser.add_argument("--rounds", type=int, default=15, help="timed rounds of the training steps (default 15)")
     parser.add_argument("--write", type=Path, help="also write the tables as Markdown to this file")
+    parser.add_argument("--host", action="store_true", help="only what training steps cost on the CPU; needs no GPU")
+    parser.add_argument("--on-stand-in", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    tg.zeros(1, device="cuda")  # raises in a sentence where there is no GPU
+    if arguments.host:
+        sys.exit(on_stand_in())
+    if arguments.on_stand_in:
+        headings = ["model", "launches", "ms (median)", "ms (least)", "us per launch (least)"]
+        show("Training steps on the CPU's side", headings, host_side(arguments.rounds))
+        return
+    try:
+        backends.get("cuda")
+    except DeviceError as error:
+        sys.exit(str(error))
     sections = {
         f"Bandwidth, {arguments.elements} float32": (
             ["kernel", "GB/s", "share of a device copy"],
@@ -233,12 +290,7 @@ def main() -> None:
     device = backends.get("cuda").driver.device()
     text = [f"# Measured on {device.name}, {date.today()}", "", "Written by `make bench-gpu`; see tests/bench/gpu.py."]
     for title, (headings, lines) in sections.items():
-        table = Table(title=title)
-        for heading in headings:
-            table.add_column(heading)
-        for line in lines:
-            table.add_row(*line)
-        Console(width=160).print(table)
+        show(title, headings, lines)
         text += ["", f"## {title}", "", "| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
         text += ["| " + " | ".join(line) + " |" for line in lines]
     if arguments.write is not None:

@@ -15,6 +15,7 @@ def x():
 NEW = tg.tensor([5.0, 7.0])
 
 
+@pytest.mark.host
 def test_assign_writes_the_memory_in_place_and_returns_the_tensor(x):
     view = x.numpy()
     assert x.assign_(NEW) is x
@@ -41,6 +42,7 @@ def test_assign_of_an_overlapping_view_of_itself():
     assert x.tolist() == [3.0, 2.0, 1.0]
 
 
+@pytest.mark.host
 def test_assign_works_through_strided_memory():
     array = np.zeros((2, 3))
     tg.from_numpy(array.T[::-1]).assign_(np.arange(6.0).reshape(3, 2))
@@ -71,6 +73,7 @@ def test_assign_refuses_results(x):
         (x * 2.0).assign_(NEW)
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("make", [lambda: tg.tensor([1.0]).broadcast_to(3), lambda: tg.from_numpy(np.ones(3, "f4")[:])])
 def test_assign_refuses_memory_that_cannot_be_written(make):
     target = make()
@@ -178,6 +181,7 @@ def test_a_use_after_the_write_does_not_hide_the_one_before(x):
         before.sum().backward()
 
 
+@pytest.mark.host
 def test_an_index_that_was_overwritten_is_noticed(x):
     index = tg.tensor([0, 1])
     y = x.take(index)

@@ -9,6 +9,7 @@ import pytest
 import tinygrad_rnn as tg
 
 
+@pytest.mark.host
 @pytest.mark.parametrize(
     ("data", "dtype", "values"),
     [
@@ -52,6 +53,7 @@ def test_lists_may_hold_tensors():
     assert tg.tensor(tg.tensor([1.5], dtype="float64")).dtype == tg.float64
 
 
+@pytest.mark.host
 def test_tensor_copies_and_from_numpy_shares():
     array = np.ones(3)
     copied, shared = tg.tensor(array), tg.from_numpy(array)
@@ -151,6 +153,7 @@ def test_arange_and_eye():
     assert tg.eye(1, 3, dtype="int64").tolist() == [[1, 0, 0]]
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("make", [lambda d: tg.tensor(1.0, device=d), lambda d: tg.zeros(2, device=d)])
 @pytest.mark.parametrize("device", ["cuda", "tpu"])
 def test_an_unknown_device_is_named(make, device):

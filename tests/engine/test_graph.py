@@ -211,6 +211,7 @@ def test_a_message_that_is_no_tensor_is_named(message, x):
         y.sum().backward()
 
 
+@pytest.mark.host
 def test_an_op_may_return_what_numpy_reduces_to_a_scalar():
     class Total(tg.Op):
         @staticmethod

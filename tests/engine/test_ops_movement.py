@@ -258,6 +258,7 @@ def test_put_slices_adds_where_parts_overlap():
 # ---- memory -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host
 @pytest.mark.parametrize(
     "view",
     [

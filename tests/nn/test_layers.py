@@ -28,6 +28,7 @@ def test_linear_starts_uniform_within_one_over_the_root_of_its_inputs() -> None:
         assert abs(values.std() - 0.25 / np.sqrt(3)) < 0.01
 
 
+@pytest.mark.host
 def test_embedding_looks_rows_up_and_adds_gradients_of_repeated_ids() -> None:
     layer = nn.Embedding(4, 2)
     layer(tg.tensor([[1, 3], [1, 1]])).sum().backward()

@@ -118,6 +118,20 @@ def test_writing_in_place(kernel, dtype, layout):
         np.testing.assert_array_equal(backend.to_numpy(there), expected)
 
 
+@pytest.mark.parametrize("kernel", ["add_into", "write"])
+def test_an_array_may_be_overwritten_with_a_view_of_itself(kernel):
+    backend = backends.get("cuda")
+    for view in (lambda x: x[::-1], lambda x: x[:, ::-1], lambda x: x.T, lambda x: x[:1], lambda x: x):
+        target = make((5, 5), "float32", "plain", 4)
+        expected = target.copy()
+        getattr(reference, kernel)(expected, np.broadcast_to(view(target), (5, 5)).copy())
+        there = on_device(target)
+        value = on_device(view(target))
+        value.block = there.block
+        getattr(backend, kernel)(there, backend.broadcast_to(value, (5, 5)))
+        np.testing.assert_array_equal(backend.to_numpy(there), expected)
+
+
 def test_what_a_dtype_has_no_meaning_for_raises():
     backend = backends.get("cuda")
     flags = on_device(np.array([True]))

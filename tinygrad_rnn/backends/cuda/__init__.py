@@ -7,10 +7,10 @@ whose results are read on the CPU.
 from tinygrad_rnn.backends.cuda.array import broadcast_to, from_numpy, getitem, permute
 from tinygrad_rnn.backends.cuda.elementwise import add_into, binary, cast, copy, fill, unary, where, write
 from tinygrad_rnn.backends.cuda.indexing import gather, scatter_add
-from tinygrad_rnn.backends.cuda.matmul import matmul
 from tinygrad_rnn.backends.cuda.movement import concat, put_slices, reshape, to_numpy
-from tinygrad_rnn.backends.cuda.random import random
-from tinygrad_rnn.backends.cuda.reduce import all_finite, argmax, norm, reduce
+from tinygrad_rnn.backends.cuda.philox import random
+from tinygrad_rnn.backends.cuda.products import matmul
+from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, norm, reduce
 
 __all__ = [
     "add_into",

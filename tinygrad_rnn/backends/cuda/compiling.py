@@ -132,6 +132,8 @@ _registered: list[bool] = []
 def device_function(function: _F) -> _F:
     """Let kernels call a plain Python function."""
     _device_functions.append(function)
+    if _registered:
+        _register(function)
     return function
 
 
@@ -139,12 +141,18 @@ def register_scalar_functions() -> None:
     """Tell numba.cuda, once, about the functions of scalar.py and those marked `device_function`."""
     if simulated or _registered:
         return
+    for function in vars(scalar).values():
+        if isinstance(function, FunctionType) and function.__module__ == scalar.__name__:
+            _register(function)
+    for function in _device_functions:
+        _register(function)
+    _registered.append(True)
+
+
+def _register(function: Function) -> None:
     from numba.cuda import extending  # noqa: PLC0415  (the simulator has no such module)
 
-    mathematics = [f for f in vars(scalar).values() if isinstance(f, FunctionType) and f.__module__ == scalar.__name__]
-    for function in (*mathematics, *_device_functions):
-        extending.register_jitable(function)  # type: ignore[attr-defined]  # numba-cuda has it
-    _registered.append(True)
+    extending.register_jitable(function)  # type: ignore[attr-defined]  # numba-cuda has it
 
 
 _stamps: list[str] = []

@@ -388,9 +388,16 @@ def write(target: Array, value: Array) -> None:
     """Overwrite target in place."""
     if 0 in target.strides and target.size > 1 and not target.contiguous:
         raise ValueError("assignment destination is read-only")
-    run(_cast, _NAME[target.dtype], (value,), target)
+    run(_cast, _NAME[target.dtype], (_apart(value, target),), target)
 
 
 def add_into(target: Array, value: Array) -> None:
     """Add value to target in place; same shape and dtype."""
-    run(_binary, "add", (target, value), target)
+    run(_binary, "add", (target, _apart(value, target)), target)
+
+
+def _apart(value: Array, target: Array) -> Array:
+    """Return a value that may be read while target is written: no thread waits for another to have read its element."""
+    if value.block is not target.block or (value.offset, value.strides) == (target.offset, target.strides):
+        return value
+    return copy(value)

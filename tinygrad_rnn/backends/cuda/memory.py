@@ -81,12 +81,15 @@ class Pool:
 
     def empty(self) -> None:
         """Return all memory that no array uses to the driver."""
-        device = driver.device()
-        device.synchronize()
+        unused = []
         for waiting in list(self._lists.values()):
             while waiting:
-                device.free(waiting.pop())
-                self.reserved -= waiting.size
+                unused.append((waiting.pop(), waiting.size))
+        device = driver.device()
+        device.synchronize()  # kernels that use it may still be queued
+        for memory, size in unused:
+            device.free(memory)
+            self.reserved -= size
 
     @property
     def unused(self) -> int:

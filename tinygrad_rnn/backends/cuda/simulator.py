@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numba.cuda.simulator import kernelapi
 
 from tinygrad_rnn.backends.cuda.toolkit import cuda
 
@@ -21,7 +22,6 @@ class Simulator:
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()  # the simulator runs a single kernel
-        sys.setswitchinterval(1e-4)  # its threads wait for each other by asking again and again: several times faster
 
     def allocate(self, nbytes: int) -> Any:
         """Return new memory."""
@@ -61,4 +61,27 @@ class Simulator:
         """Run a kernel."""
         with self._one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's scalars warn where a GPU computes on: 1 / 0, int64 overflow
-            kernel[blocks, threads](*arguments)
+            before = sys.getswitchinterval()
+            sys.setswitchinterval(5e-6)  # threads wait by asking again and again: let them not ask for 5 ms
+            try:
+                kernel[blocks, threads](*arguments)
+            finally:
+                sys.setswitchinterval(before)
+
+
+_numbas_own = kernelapi.FakeCUDAShared.array
+
+
+def _shared_array(self: Any, shape: Any, dtype: Any, *alignment: Any) -> Any:
+    """Return the block's shared array of one source line, full of NaN.
+
+    Numba looks whether the line has one, and then makes it: two threads that come together get one each.
+    """
+    if shape == 0 or not isinstance(dtype, type):  # not from a kernel of this package
+        return _numbas_own(self, shape, dtype, *alignment)
+    frame = sys._getframe(1)
+    poisoned = np.full(int(np.prod(shape)) * np.dtype(dtype).itemsize, 0xFF, np.uint8).view(dtype).reshape(shape)
+    return self._allocations.setdefault((frame.f_code, frame.f_lineno), poisoned)  # atomic: the first one stays
+
+
+kernelapi.FakeCUDAShared.array = _shared_array  # type: ignore[method-assign]

@@ -36,7 +36,7 @@ def missing() -> str | None:
             "the package numba-cuda is not installed: pip install 'tinygrad-rnn[cuda13]' (or [cuda12] for a driver of "
             "CUDA 12)"
         )
-    if not cuda.is_available():
+    if not cuda.is_available() or not len(cuda.gpus):
         return f"no NVIDIA GPU can be used: {_why_unavailable()}"
     return None
 

@@ -28,7 +28,7 @@ from tinygrad_rnn.backends.cuda.array import Array, Shape, broadcast_strides, br
 from tinygrad_rnn.backends.cuda.compiling import Kernels, Kind, device_function
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
 from tinygrad_rnn.backends.cuda.elementwise import copy, fill
-from tinygrad_rnn.backends.cuda.reduce import reduce
+from tinygrad_rnn.backends.cuda.reductions import reduce
 
 Function = Callable[..., Any]
 

@@ -24,7 +24,7 @@ def test_sums_stay_in_registers(kernel, dtype, load, loads, products, registers,
     """All loops over a square are unrolled, and shared memory is read 16 bytes (or a whole row of 2) at a time."""
     from tinygrad_rnn.backends.cuda.compiling import Kernel
 
-    matmul = importlib.import_module("tinygrad_rnn.backends.cuda.matmul")
+    matmul = importlib.import_module("tinygrad_rnn.backends.cuda.products")
     ptx = to_ptx(Kernel(matmul.KINDS[0], kernel, dtype), capability, monkeypatch)
     assert ptx.count(f"ld.shared.{load}") == ptx.count("ld.shared.") == loads
     assert ptx.count("fma.rn.") == products

@@ -21,7 +21,7 @@ KERNELS = ["sum", "max", "min"]
 
 @pytest.fixture
 def module():
-    return importlib.import_module("tinygrad_rnn.backends.cuda.reduce")
+    return importlib.import_module("tinygrad_rnn.backends.cuda.reductions")
 
 
 def reduced(x, kernel="sum", axes=None, keepdims=False):
@@ -183,7 +183,7 @@ def test_a_long_sum_keeps_its_digits(module):
     columns=st.one_of(st.just(1), st.integers(1, 10**4)),
 )
 def test_every_element_is_in_one_piece_and_every_result_in_one_block(blocks, results, n, columns):
-    module = importlib.import_module("tinygrad_rnn.backends.cuda.reduce")
+    module = importlib.import_module("tinygrad_rnn.backends.cuda.reductions")
     with pytest.MonkeyPatch.context() as patch:
         if blocks == "of a GPU":
             constants = {"THREADS": 256, "WARP": 32, "FEWEST_ROUNDS": 8, "MOST_ROUNDS": 32, "simulated": False}

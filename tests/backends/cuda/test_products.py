@@ -35,7 +35,7 @@ def module():
     """The module: the package has the function under its name."""
     import importlib
 
-    module = importlib.import_module("tinygrad_rnn.backends.cuda.matmul")
+    module = importlib.import_module("tinygrad_rnn.backends.cuda.products")
     module._plan.cache_clear()
     yield module
     module._plan.cache_clear()
@@ -49,7 +49,7 @@ def numbers(rng, shape, dtype):
 
 def multiply(a, b, kernel=None):
     """The product on the device, in memory where a missing write would show."""
-    from tinygrad_rnn.backends.cuda.matmul import matmul  # where device "cuda" works
+    from tinygrad_rnn.backends.cuda.products import matmul  # where device "cuda" works
 
     backend = backends.get("cuda")
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
