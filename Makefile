@@ -46,10 +46,10 @@ test-sim: $(VENV)/.dev ## run the CUDA backend, and the engine and networks on i
 	$(SIMULATED) $(BIN)/python -m pytest $(PARALLEL) --device cuda tests/engine/test_ops_*.py tests/engine/test_indexing.py \
 		tests/nn/test_cells.py tests/nn/test_layers.py tests/nn/test_recurrent.py $(PYTEST_ARGS)
 
-test-ptx: $(VENV)/.cuda ## compile every CUDA kernel for two generations of GPUs; needs none
+test-ptx: $(VENV)/.$(CUDA) ## compile every CUDA kernel for two generations of GPUs; needs none
 	$(BIN)/python -m pytest $(PARALLEL) -m ptx tests/backends/cuda $(PYTEST_ARGS)
 
-test-gpu: $(VENV)/.cuda ## run the CUDA backend, and the engine and networks on it, on an NVIDIA GPU
+test-gpu: $(VENV)/.$(CUDA) ## run the CUDA backend, and the engine and networks on it, on an NVIDIA GPU
 	HYPOTHESIS_PROFILE=fresh $(BIN)/python -m pytest -m cuda tests/backends/cuda $(PYTEST_ARGS)
 	HYPOTHESIS_PROFILE=fresh $(BIN)/python -m pytest --device cuda tests/engine tests/nn $(PYTEST_ARGS)
 
@@ -80,7 +80,7 @@ lint: $(VENV)/.dev ## ruff, mypy, and import-linter for the floors of the house
 bench: $(VENV)/.bench ## time eager training steps beside PyTorch and HIPS autograd
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
-bench-gpu: $(VENV)/.cuda ## time kernels and training steps on an NVIDIA GPU, beside PyTorch if it is installed
+bench-gpu: $(VENV)/.$(CUDA) ## time kernels and training steps on an NVIDIA GPU, beside PyTorch if it is installed
 	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
 
 clean: ## remove what was built, keep .venv
@@ -111,7 +111,7 @@ $(VENV)/.dev: $(VENV)/.render
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $@
 
-$(VENV)/.cuda: $(VENV)/.dev
+$(VENV)/.$(CUDA): $(VENV)/.dev
 	@echo "installing numba-cuda and NVIDIA's compiler libraries into $(VENV) (another CUDA: make CUDA=cuda12)"
 	@$(PIP_INSTALL) -e '.[$(CUDA),dev]'
 	@touch $@

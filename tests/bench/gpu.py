@@ -145,7 +145,7 @@ def _cublas() -> Callable[[int, int, int, str], float] | None:
 
     if not torch.cuda.is_available():
         return None
-    torch.backends.cuda.products.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
     def seconds(m: int, n: int, k: int, dtype: str) -> float:
         a = torch.randn(m, k, device="cuda", dtype=getattr(torch, dtype))

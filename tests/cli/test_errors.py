@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 
 from tests.cli.conftest import SMALL
+from tinygrad_rnn.cli import entries, main, problem
 from tinygrad_rnn.cli import graph as graph_command
-from tinygrad_rnn.cli import main, problem
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_memory_that_runs_out(refused, monkeypatch, text_file, tmp_path):
     def no_room(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr(graph_command, "SequenceModel", no_room)
+    monkeypatch.setattr(entries, "SequenceModel", no_room)
     assert "not enough memory" in refused("graph", *SMALL, "--text", text_file, "--out", tmp_path, at_once=False)
 
 

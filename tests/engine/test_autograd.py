@@ -212,6 +212,7 @@ def test_a_gradient_kept_by_a_hook_is_not_changed_by_what_follows(x):
     np.testing.assert_allclose(kept[0].numpy(), expected)
 
 
+@pytest.mark.host
 def test_the_sum_of_many_messages_is_made_in_one_buffer(x, monkeypatch):
     written = []
     backend = x._node.backend

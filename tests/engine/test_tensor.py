@@ -63,6 +63,7 @@ def test_conversion_to_an_array_is_refused_while_grad_is_required(x):
             convert(x * 2.0)
 
 
+@pytest.mark.host
 def test_conversion_to_an_array_otherwise_works():
     x = tg.tensor([1.0, 2.0])
     assert np.asarray(x).dtype == np.float32
@@ -75,6 +76,7 @@ def test_conversion_to_an_array_otherwise_works():
     assert np.asarray(tg.tensor([1.0], requires_grad=True).detach()).tolist() == [1.0]
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_numpy_is_a_read_only_view(requires_grad):
     x = tg.tensor([1.0, 2.0], requires_grad=requires_grad)
@@ -89,6 +91,7 @@ def test_numpy_is_a_read_only_view(requires_grad):
     shared[0] = 2.0  # the user's own array stays writeable
 
 
+@pytest.mark.host
 def test_numpy_shows_what_assign_wrote():
     x = tg.tensor([1.0, 2.0])
     view = x.numpy()
@@ -156,6 +159,7 @@ def test_a_0d_tensor_has_no_length_and_does_not_iterate():
         next(iter(tg.tensor(1.0)))
 
 
+@pytest.mark.host
 def test_shape_attributes():
     x = tg.zeros(2, 3, dtype="float64")
     assert (x.shape, x.ndim, x.size, x.dtype, x.device) == ((2, 3), 2, 6, "float64", "cpu")
@@ -193,6 +197,7 @@ def test_other_operators_refuse_what_is_no_number(compare):
 # ---- text ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -312,6 +317,7 @@ def test_to_the_device_it_is_on_and_to_a_dtype(x):
     assert x.to("cpu", "float64").dtype == x.to(tg.float64).dtype == tg.float64
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_to_a_device_that_is_missing_says_so(device, x):
     with pytest.raises(tg.errors.DeviceError, match="cuda"):
@@ -320,6 +326,7 @@ def test_to_a_device_that_is_missing_says_so(device, x):
         x.to(device=device)
 
 
+@pytest.mark.host
 def test_tensors_of_two_backends_do_not_mix():
     """Both serve "cpu" here; what matters is that the engine looks."""
     from types import ModuleType

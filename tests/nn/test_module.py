@@ -59,6 +59,7 @@ def test_results_of_ops_on_parameters_are_plain_tensors() -> None:
         assert type(result) is tg.Tensor
 
 
+@pytest.mark.host
 def test_a_parameter_copies_its_data() -> None:
     source = tg.ones(2)
     parameter = nn.Parameter(source)

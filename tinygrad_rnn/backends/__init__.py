@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from types import ModuleType
 
 from tinygrad_rnn.errors import DeviceError
@@ -11,13 +12,17 @@ from tinygrad_rnn.errors import DeviceError
 CPU_BACKEND_VARIABLE = "TINYGRAD_RNN_BACKEND"
 
 _loaded: dict[str, ModuleType] = {}
+_loading = threading.RLock()
 
 
 def get(device: str) -> ModuleType:
     """Return the backend module that serves a device name; DeviceError if there is none."""
     backend = _loaded.get(device)
     if backend is None:
-        backend = _loaded[device] = _load(device)
+        with _loading:  # two threads must not open one GPU at the same time
+            backend = _loaded.get(device)
+            if backend is None:
+                backend = _loaded[device] = _load(device)
     return backend
 
 

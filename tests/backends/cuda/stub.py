@@ -26,7 +26,7 @@ import pytest
 WAITS = ("cuStreamSynchronize", "cuCtxSynchronize", "cuEventSynchronize", "cuMemcpy", "cuMemcpyHtoD", "cuMemcpyDtoH")
 STOPS = (*WAITS, "pageable", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemFreeHost")
 
-_ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[3]
 _NOT_INHERITED = ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_CUDA", "CUDA_VISIBLE_DEVICES", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
@@ -63,10 +63,10 @@ def on_stub(**environment: Any) -> Callable[[Callable[[Stub], None]], Callable[[
 def run(driver: Path, arguments: list[str], environment: dict[str, Any]) -> None:
     """Call a test's body in a process that finds the stand-in; compiled kernels are kept beside it."""
     own = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    own |= {"LD_LIBRARY_PATH": str(driver), "PYTHONPATH": str(_ROOT), "NUMBA_CACHE_DIR": str(driver / "kernels")}
+    own |= {"LD_LIBRARY_PATH": str(driver), "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(driver / "kernels")}
     own |= {name: str(value) for name, value in environment.items()}
     command = [sys.executable, "-m", "tests.backends.cuda.stub", *arguments]
-    result = subprocess.run(command, env=own, cwd=_ROOT, capture_output=True, text=True, timeout=600, check=False)
+    result = subprocess.run(command, env=own, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     if result.returncode or "Exception ignored" in result.stderr:
         pytest.fail(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}", pytrace=False)
 

@@ -1,7 +1,7 @@
 """The CUDA backend: the same kernels as `reference.py`, written with numba.cuda for an NVIDIA GPU.
 
-Kernels are queued on one stream and run in order. Nothing waits for them but `to_numpy`, `all_finite` and `norm`,
-whose results are read on the CPU.
+Kernels are queued on one stream and run in order. Only `to_numpy`, `all_finite` and `norm`, whose results are read on
+the CPU, wait for them; and memory that has to be asked of the driver.
 """
 
 from tinygrad_rnn.backends.cuda.array import broadcast_to, from_numpy, getitem, permute

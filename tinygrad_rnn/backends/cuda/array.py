@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from types import EllipsisType
 from typing import Any
 
@@ -155,9 +156,10 @@ def getitem(x: Array, index: tuple[Any, ...]) -> Array:
                 shape.append(chosen)
                 strides.append(step * stride)
             else:
-                if not -length <= part < length:
+                position = operator.index(part)  # a NumPy integer would make the offset one, of whatever width
+                if not -length <= position < length:
                     raise IndexError(f"index {part} is out of bounds for axis {axis} with size {length}")
-                offset += part % length * stride
+                offset += position % length * stride
             axis += 1
     return view(x, tuple(shape), tuple(strides), offset)
 

@@ -8,6 +8,7 @@ thread, slowly, and can be stepped through with a debugger.
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING
 
 from tinygrad_rnn.backends.cuda.toolkit import SIMULATOR_HINT, cuda, missing, simulated
@@ -20,9 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["cuda", "device", "missing", "multiprocessors", "simulated"]
 
 
-@functools.cache
+_opening = threading.Lock()
+
+
 def device() -> Gpu | Simulator:
     """Return the device all kernels run on; DeviceError that says what was looked for if there is none."""
+    with _opening:  # two devices would mean two streams, whose kernels do not wait for each other
+        return _opened()
+
+
+@functools.cache
+def _opened() -> Gpu | Simulator:
     reason = missing()
     if reason is not None:
         raise DeviceError(f"device 'cuda' cannot be used: {reason}. {SIMULATOR_HINT}")

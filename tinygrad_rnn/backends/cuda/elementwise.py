@@ -148,7 +148,7 @@ def _float64(x):
 @device_function
 def _int64(x):
     """Cut off what follows the point; what int64 cannot hold becomes its smallest number, as on most CPUs."""
-    return np.int64(x) if abs(x) < type(x)(9.2233720e18) else np.int64(-9223372036854775808)
+    return np.int64(x) if abs(x) < type(x)(9223372036854775808.0) else np.int64(-9223372036854775808)
 
 
 @device_function
@@ -282,10 +282,12 @@ def run(pair: _Pair, name: str, operands: tuple[Array, ...], out: Array) -> Arra
         return out
     kernel = strided[name, dtype] or _missing(name, dtype)
     plan = _plan(shape, out.strides, *[broadcast_strides(x.shape, x.strides, shape) for x in operands])
-    if plan is None:  # more than three axes that cannot be joined: one launch for each index of the first
+    if plan is None:  # more than three axes that cannot be joined: one launch for each index of the shortest
+        axis = min((i for i, size in enumerate(shape) if size > 1), key=shape.__getitem__)
         wide = [view(x, shape, broadcast_strides(x.shape, x.strides, shape)) for x in operands]
-        for i in range(shape[0]):
-            run(pair, name, tuple([getitem(x, (i,)) for x in wide]), getitem(out, (i,)))
+        for i in range(shape[axis]):
+            index = (*(slice(None),) * axis, i)
+            run(pair, name, tuple([getitem(x, index) for x in wide]), getitem(out, index))
         return out
     (out_steps, *steps), rows, columns = plan
     arguments: list[Any] = []
@@ -386,7 +388,7 @@ def fill(shape: Shape, value: float | int | bool, dtype: np.dtype) -> Array:
 
 def write(target: Array, value: Array) -> None:
     """Overwrite target in place."""
-    if 0 in target.strides and target.size > 1 and not target.contiguous:
+    if any(step == 0 and size > 1 for step, size in zip(target.strides, target.shape, strict=True)):
         raise ValueError("assignment destination is read-only")
     run(_cast, _NAME[target.dtype], (_apart(value, target),), target)
 
@@ -398,6 +400,7 @@ def add_into(target: Array, value: Array) -> None:
 
 def _apart(value: Array, target: Array) -> Array:
     """Return a value that may be read while target is written: no thread waits for another to have read its element."""
-    if value.block is not target.block or (value.offset, value.strides) == (target.offset, target.strides):
+    same = (value.offset, value.strides, value.shape) == (target.offset, target.strides, target.shape)
+    if same or value.block is not target.block:
         return value
     return copy(value)

@@ -13,10 +13,14 @@ from cuda.bindings import driver as cu
 from cuda.core import Device, LaunchConfig, launch
 
 from tinygrad_rnn.backends.cuda.toolkit import cuda
-from tinygrad_rnn.errors import DeviceError
+from tinygrad_rnn.errors import DeviceError, OutOfMemoryError
 
 #: So many bytes may wait in pinned memory to be copied to the GPU before an upload waits for the oldest.
 _MOST_IN_FLIGHT = 256 * 2**20
+#: Larger arrays are copied in pieces, so that little memory of the CPU is locked.
+_PIECE = 32 * 2**20
+#: What the driver reports at some later call: a kernel went wrong, and the process has lost the GPU.
+_OF_A_KERNEL = ("ILLEGAL_ADDRESS", "MISALIGNED_ADDRESS", "ILLEGAL_INSTRUCTION", "LAUNCH_FAILED", "LAUNCH_TIMEOUT")
 
 
 def _call(function: Any, *arguments: Any) -> Any:
@@ -29,10 +33,10 @@ def _call(function: Any, *arguments: Any) -> Any:
 
 def _failed(what: str, status: Any) -> DeviceError:
     explained = cu.cuGetErrorString(status)[1]
-    return DeviceError(
-        f"the GPU reported {status.name} ({explained.decode() if explained else 'no description'}) in {what}. A "
-        "kernel queued earlier may be the cause. After an illegal access the GPU refuses this process: start it anew"
-    )
+    text = f"the GPU reported {status.name} ({explained.decode() if explained else 'no description'}) in {what}"
+    if status.name.removeprefix("CUDA_ERROR_") in _OF_A_KERNEL:
+        text += ". A kernel queued earlier is the cause; the GPU now refuses this process: start it anew"
+    return DeviceError(text)
 
 
 class _Attached(threading.local):
@@ -75,6 +79,7 @@ class Gpu:
 
     def poison(self, memory: int, nbytes: int) -> None:
         """Make every float in memory NaN, in turn with the kernels."""
+        self._attached.context  # noqa: B018
         _call(cu.cuMemsetD8Async, memory, 0xFF, nbytes, self._queue)
 
     def memory_text(self) -> str:
@@ -91,17 +96,23 @@ class Gpu:
     def upload(self, memory: int, array: np.ndarray) -> None:
         """Copy a C-contiguous array to the start of memory, by way of pinned memory: returns before it is there."""
         self._attached.context  # noqa: B018
-        with self._staging.taken(array.nbytes) as pinned:
-            pinned.view[: array.nbytes] = array.reshape(-1).view(np.uint8)
-            _call(cu.cuMemcpyHtoDAsync, memory, pinned.pointer, array.nbytes, self._queue)
+        source = array.reshape(-1).view(np.uint8)
+        for at in range(0, array.nbytes, _PIECE):
+            piece = source[at : at + _PIECE]
+            with self._staging.taken(piece.size) as pinned:
+                pinned.view[: piece.size] = piece
+                _call(cu.cuMemcpyHtoDAsync, memory + at, pinned.pointer, piece.size, self._queue)
 
     def download(self, memory: int, start: int, array: np.ndarray) -> None:
         """Fill a C-contiguous array from memory at a byte position, after all that was queued before."""
         self._attached.context  # noqa: B018
-        with self._staging.taken(array.nbytes) as pinned:
-            _call(cu.cuMemcpyDtoHAsync, pinned.pointer, memory + start, array.nbytes, self._queue)
-            self.synchronize()
-            array.reshape(-1).view(np.uint8)[...] = pinned.view[: array.nbytes]
+        target = array.reshape(-1).view(np.uint8)
+        for at in range(0, array.nbytes, _PIECE):
+            piece = target[at : at + _PIECE]
+            with self._staging.taken(piece.size) as pinned:
+                _call(cu.cuMemcpyDtoHAsync, pinned.pointer, memory + start + at, piece.size, self._queue)
+                self.synchronize()
+                piece[...] = pinned.view[: piece.size]
 
     def synchronize(self) -> None:
         """Wait until everything queued is done."""
@@ -141,7 +152,14 @@ class Pinned:
 
     def __init__(self, nbytes: int) -> None:
         self.nbytes = nbytes
-        self.pointer = int(_call(cu.cuMemHostAlloc, nbytes, 0))
+        status, pointer = cu.cuMemHostAlloc(nbytes, 0)
+        if status == cu.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            raise OutOfMemoryError(
+                f"the CPU has no {nbytes / 2**20:.1f} MiB of memory that can be locked for copies to and from the GPU"
+            )
+        if status != cu.CUresult.CUDA_SUCCESS:
+            raise _failed("cuMemHostAlloc", status)
+        self.pointer = int(pointer)
         self.view = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(self.pointer))
         self.done = _call(cu.cuEventCreate, int(cu.CUevent_flags.CU_EVENT_DISABLE_TIMING))
 

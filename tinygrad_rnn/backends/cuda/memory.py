@@ -56,9 +56,8 @@ class Pool:
         if waiting is None:
             size = _rounded(nbytes, driver.device().granularity)
             waiting = self._serving[nbytes] = self._lists.setdefault(size, FreeList(size))
-        try:
-            memory = waiting.pop()
-        except IndexError:
+        memory = _popped(waiting)
+        if memory is None:
             memory = self._fresh(waiting.size)
         if self.poison:
             driver.device().poison(memory, waiting.size)
@@ -83,8 +82,8 @@ class Pool:
         """Return all memory that no array uses to the driver."""
         unused = []
         for waiting in list(self._lists.values()):
-            while waiting:
-                unused.append((waiting.pop(), waiting.size))
+            while (memory := _popped(waiting)) is not None:
+                unused.append((memory, waiting.size))
         device = driver.device()
         device.synchronize()  # kernels that use it may still be queued
         for memory, size in unused:
@@ -95,6 +94,14 @@ class Pool:
     def unused(self) -> int:
         """How many bytes lie here for the next who asks."""
         return sum(waiting.size * len(waiting) for waiting in list(self._lists.values()))
+
+
+def _popped(waiting: FreeList) -> Any:
+    """Take memory from a free list; None if another thread was faster, or it is empty."""
+    try:
+        return waiting.pop()
+    except IndexError:
+        return None
 
 
 def _rounded(nbytes: int, granularity: int) -> int:

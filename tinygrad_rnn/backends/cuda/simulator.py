@@ -59,6 +59,9 @@ class Simulator:
 
     def launch(self, kernel: Any, blocks: Any, threads: Any, arguments: tuple[Any, ...]) -> None:
         """Run a kernel."""
+        for argument in arguments:  # what a GPU would be handed with another width
+            if isinstance(argument, np.generic):
+                raise TypeError(f"a kernel was given a NumPy {type(argument).__name__}; pass an int or a float")
         with self._one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's scalars warn where a GPU computes on: 1 / 0, int64 overflow
             before = sys.getswitchinterval()

@@ -1,4 +1,4 @@
-"""The one module that imports numba.cuda, and what may keep it from working."""
+"""Where numba.cuda comes from (the other modules take it from here), and what may keep it from working."""
 
 from __future__ import annotations
 
