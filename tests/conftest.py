@@ -36,10 +36,15 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--device") == "cuda":
-        skip = pytest.mark.skip(reason="about the CPU backend or the memory NumPy shares with it")
+        from tinygrad_rnn.backends.cuda.driver import simulated
+
+        host = pytest.mark.skip(reason="about the CPU backend or the memory NumPy shares with it")
+        many = pytest.mark.skip(reason="would take the simulator minutes")
         for item in items:
             if "host" in item.keywords:
-                item.add_marker(skip)
+                item.add_marker(host)
+            if simulated and "many_launches" in item.keywords:
+                item.add_marker(many)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,6 +35,7 @@ class Optimizer:
         #: How many steps each parameter took, those for which it had a gradient: a float64 tensor, one number for each.
         self.steps = zeros(len(self.params), dtype="float64", device=self.params[0].device)
         self.state = {name: [zeros_like(p) for p in self.params] for name in self.moments}
+        self._even = True  # whether all have taken as many steps; known without looking at the tensor
         self._dtypes = [p.dtype for p in self.params]
 
     @property
@@ -68,6 +69,7 @@ class Optimizer:
                 )
         present = np.array([p.grad is not None for p in self.params])
         self.steps.assign_(self.steps + (1.0 if present.all() else present.astype("float64")))
+        self._even = self._even and bool(present.all() or not present.any())
         rates = self._rates()  # in float64 up to here
         cast = {
             dtype: [_for_each(rate.cast(dtype), len(self.params)) for rate in rates]
@@ -79,8 +81,12 @@ class Optimizer:
                 self._update(p, p.grad, moments, *[rate[index] for rate in cast[p.dtype]])
 
     def _rates(self) -> tuple[Tensor, ...]:
-        """Return the float64 tensors that this step needs: 0-d, or with one number for each parameter."""
+        """Return the float64 tensors that this step needs, each 0-d or with a number for each parameter."""
         return (self.lr,)
+
+    def _taken(self) -> Tensor:
+        """Return how many steps were taken: 0-d if all parameters took as many, else a number for each, at least 1."""
+        return self.steps[0] if self._even else self.steps.maximum(1.0)
 
     def _follow(self) -> None:
         """Bring the state to where the parameters are."""
@@ -128,6 +134,7 @@ class Optimizer:
             )
         for key, target in own.items():
             target.assign_(tensor(values[key], target.dtype, target.device))
+        self._even = len(set(self.steps.tolist())) == 1
 
 
 def _for_each(rate: Tensor, count: int) -> Sequence[Tensor]:
@@ -292,7 +299,7 @@ class Adam(Optimizer):
     def _rates(self) -> tuple[Tensor, ...]:
         """Return lr, and two factors: the paper's efficient form of the bias corrections (end of its section 2)."""
         beta1, beta2 = self.betas
-        t = self.steps.maximum(1.0)  # a parameter that took no step would divide 0 by 0
+        t = self._taken()
         root = (1.0 - beta2**t).sqrt()
         return self.lr, self.lr * root / (1.0 - beta1**t), self.eps * root
 

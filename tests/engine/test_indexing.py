@@ -235,6 +235,7 @@ def test_a_comparison_selects_elements():
 # ---- the cost of reading a sequence -------------------------------------------------------------------------------
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("number", [int, np.int64])
 @pytest.mark.parametrize("steps", [5, 50])
 def test_reading_every_step_of_a_sequence_costs_one_joining_op(steps, number):

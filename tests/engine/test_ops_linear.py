@@ -72,6 +72,7 @@ def test_derivatives_of_transposed_and_reversed_operands(data):
     assert tg.gradcheck(lambda a: a @ a.T, a)
 
 
+@pytest.mark.many_launches
 def test_one_matrix_used_many_times_gets_the_sum_of_its_gradients():
     rng = np.random.default_rng(1)
     w = leaf(rng.uniform(-0.5, 0.5, (3, 3)))
@@ -87,6 +88,7 @@ def test_one_matrix_used_many_times_gets_the_sum_of_its_gradients():
     assert tg.gradgradcheck(lambda w: ((xs[0] @ w).tanh() @ w) @ w + xs[1] @ w, w)
 
 
+@pytest.mark.many_launches
 def test_messages_to_one_matrix_are_multiplied_together_but_never_too_many_at_once(monkeypatch):
     calls, multiplied = [], autograd._multiplied
 

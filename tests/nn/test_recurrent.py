@@ -34,6 +34,7 @@ def test_outputs_states_and_all_gradients_equal_the_reference_values(name: str, 
     check_case(cases.RECURRENT[name], reference_values.values("recurrent", name), way)
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
@@ -54,6 +55,7 @@ def test_outputs_states_and_all_gradients_equal_pytorch(kind: str, data: st.Data
     check_case(case, make_reference.recurrent(case, rng), "forward")
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=10, deadline=None)
 @given(
@@ -82,6 +84,7 @@ def test_hoisted_and_unrolled_runs_give_the_same_outputs_and_gradients(
         np.testing.assert_allclose(hoisted, unrolled, rtol=0, atol=1e-12)
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("p", [0.4, 1.0])
 def test_hoisted_and_unrolled_runs_drop_the_same_elements(p: float, bidirectional: bool) -> None:
@@ -99,6 +102,7 @@ def test_hoisted_and_unrolled_runs_drop_the_same_elements(p: float, bidirectiona
         np.testing.assert_allclose(hoisted, unrolled, rtol=0, atol=1e-12)
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("options", [{"bidirectional": True}, {"dropout": 0.1}])
 def test_links_between_the_steps_of_an_unrolled_network_grow_with_their_number(options: dict[str, object]) -> None:
     module = nn.LSTM(2, 3, num_layers=2, **options)
@@ -223,6 +227,7 @@ def test_dropout_zeroes_what_the_second_layer_reads() -> None:
     np.testing.assert_array_equal(module(x)[0].numpy(), without(tg.zeros(4, 1, 3, dtype="float64"))[0].numpy())
 
 
+@pytest.mark.many_launches
 def test_ten_thousand_steps_run_forward_and_backward() -> None:
     module = nn.RNN(1, 2)
     module(tg.ones(10_000, 1, 1))[0][-1].sum().backward()
