@@ -47,6 +47,7 @@ def test_basic_indices_have_right_derivatives(data):
     assert tg.gradgradcheck(lambda x: (x * x)[index], x)
 
 
+@pytest.mark.host
 def test_basic_indices_give_views_and_integer_arrays_do_not():
     x = tg.zeros(SHAPE)
     for index in (0, -1, np.int64(1), slice(1, 3), (Ellipsis, 0), (None, 1), (slice(None, None, -1), np.int32(2))):

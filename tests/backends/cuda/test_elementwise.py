@@ -109,7 +109,7 @@ def test_fill(value, dtype):
 @pytest.mark.parametrize("kernel", ["add_into", "write"])
 def test_writing_in_place(kernel, dtype, layout):
     backend = backends.get("cuda")
-    for shape in [(), (3,), (2, 3), (2, 3, 2, 2)]:
+    for shape in [(), (3,), (2, 3), (2, 3, 2, 2), (3, 0), (1, 3)]:
         target, value = make(shape, dtype, layout, 1), make(shape, dtype, "transposed", 2)
         there = on_device(target)
         getattr(backend, kernel)(there, on_device(value))

@@ -388,7 +388,7 @@ def fill(shape: Shape, value: float | int | bool, dtype: np.dtype) -> Array:
 
 def write(target: Array, value: Array) -> None:
     """Overwrite target in place."""
-    if any(step == 0 and size > 1 for step, size in zip(target.strides, target.shape, strict=True)):
+    if target.size and any(step == 0 and size > 1 for step, size in zip(target.strides, target.shape, strict=True)):
         raise ValueError("assignment destination is read-only")
     run(_cast, _NAME[target.dtype], (_apart(value, target),), target)
 
