@@ -88,7 +88,8 @@ def bandwidth(elements: int) -> list[list[str]]:
     size = x.size * 4
 
     def copied() -> None:
-        cu.cuMemcpyDtoDAsync(target.address, x.address, size, device._queue)
+        (status,) = cu.cuMemcpyDtoDAsync(target.address, x.address, size, device._queue)
+        assert status == cu.CUresult.CUDA_SUCCESS, status
 
     work: dict[str, tuple[Callable[[], Any], int]] = {
         "device copy": (copied, 2 * size),

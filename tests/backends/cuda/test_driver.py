@@ -3,6 +3,7 @@
 On a stand-in for the driver. No kernel runs here, so what kernels compute is not looked at.
 """
 
+import contextlib
 import gc
 import threading
 
@@ -206,6 +207,34 @@ def test_uploads_that_outrun_the_gpu_do_not_fill_the_memory_of_the_cpu(stub):
     assert all(backends.get("cuda").to_numpy(x)[-1] == i for i, x in enumerate(arrays))
 
 
+@on_stub(STUB_MEMORY=512 * 2**20)
+def test_large_arrays_travel_in_pieces_and_lock_little_memory_of_the_cpu(stub):
+    from tinygrad_rnn import backends
+    from tinygrad_rnn.backends.cuda import gpu
+
+    backend = backends.get("cuda")
+    gpu._PIECE = 2**20
+    for nbytes in (2**20 - 8, 2**20, 2**20 + 8, 5 * 2**20 + 16):
+        x = np.arange(nbytes // 8)
+        np.testing.assert_array_equal(backend.to_numpy(backend.from_numpy(x)), x)
+        tail = backend.getitem(backend.from_numpy(x), (slice(7, None),))
+        np.testing.assert_array_equal(backend.to_numpy(tail), x[7:])
+    assert stub.calls("cuMemHostAlloc") <= 30
+
+
+@on_stub()
+def test_a_cpu_without_memory_to_lock_is_told_apart_from_a_full_gpu(stub):
+    import tinygrad_rnn as tg
+    from tinygrad_rnn.errors import OutOfMemoryError
+
+    tg.zeros(1, device="cuda")
+    stub.fail("cuMemHostAlloc", 2)
+    with pytest.raises(OutOfMemoryError, match=r"the CPU has no .* MiB of memory that can be locked"):
+        tg.tensor(np.zeros(10**6), device="cuda")
+    stub.reset()
+    assert tg.tensor([1.0, 2.0], device="cuda").shape == (2,)
+
+
 # ---- threads ------------------------------------------------------------------------------------------------------
 
 
@@ -269,3 +298,29 @@ def test_two_threads_may_compute(stub):
             np.testing.assert_array_equal(there.numpy(), x)
 
     _in_threads(lambda: work(0), lambda: work(1))
+
+
+@on_stub()
+def test_threads_that_come_together_find_one_gpu(stub):
+    import tinygrad_rnn as tg
+    from tinygrad_rnn import backends
+    from tinygrad_rnn.backends.cuda import gpu
+
+    made, original = [], gpu.Gpu.__init__
+
+    def counted(self):
+        made.append(self)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            another.wait(0.3)  # so long a second thread may come here, too
+        original(self)
+
+    gpu.Gpu.__init__ = counted
+    together, another = threading.Barrier(4), threading.Barrier(2)
+
+    def begin():
+        together.wait()
+        tg.zeros(3, device="cuda")
+        backends.get("cuda").driver.device().synchronize()
+
+    _in_threads(*[begin] * 4)
+    assert len(made) == 1

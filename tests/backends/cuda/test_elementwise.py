@@ -66,6 +66,8 @@ def test_cast_to_int_of_numbers_it_cannot_hold_gives_the_smallest(dtype):
     x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, -2.9], dtype)
     result = backends.get("cuda").to_numpy(backends.get("cuda").cast(on_device(x), np.dtype("int64")))
     assert result.tolist() == [np.iinfo(np.int64).min] * 5 + [-2]
+    just_below = np.nextafter(np.array([2.0**63, -(2.0**63)], dtype), 0)
+    check("cast", just_below, np.dtype("int64"), exact=True)
 
 
 @pytest.mark.parametrize("dtype", ALL)
@@ -87,6 +89,20 @@ def test_more_elements_than_one_round_of_the_grid():
     x = make((size,), "float32", "plain", 0)
     check("binary", "add", x, x[::-1], exact=True)
     check("binary", "add", x, x, exact=True)
+
+
+def test_a_view_with_an_axis_of_one_element_can_be_written():
+    backend = backends.get("cuda")
+    x = backend.fill((6,), 0.0, np.dtype("float32"))
+    backend.write(backend.getitem(x, (None, slice(None, None, 2))), backend.fill((1, 3), 1.0, np.dtype("float32")))
+    assert backend.to_numpy(x).tolist() == [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+
+
+def test_numpy_integers_in_an_index_reach_no_kernel():
+    x = make((4, 5), "float32", "plain", 0)
+    there = backends.get("cuda").getitem(on_device(x), (slice(None), np.int32(3)))
+    assert type(there.offset) is int
+    np.testing.assert_array_equal(backends.get("cuda").to_numpy(there), x[:, 3])
 
 
 def test_five_axes_that_cannot_be_joined():

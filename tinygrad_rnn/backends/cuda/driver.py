@@ -39,8 +39,13 @@ def _opened() -> Gpu | Simulator:
         from tinygrad_rnn.backends.cuda.simulator import Simulator  # noqa: PLC0415  (only the one in use)
 
         return Simulator()
-    from tinygrad_rnn.backends.cuda.gpu import Gpu  # noqa: PLC0415  (it imports NVIDIA's bindings)
-
+    try:
+        from tinygrad_rnn.backends.cuda.gpu import Gpu  # noqa: PLC0415  (it imports NVIDIA's bindings)
+    except ImportError as error:
+        raise DeviceError(
+            f"device 'cuda' cannot be used: NVIDIA's Python bindings are not whole ({error}): pip install "
+            "'tinygrad-rnn[cuda13]' (or [cuda12] for a driver of CUDA 12)"
+        ) from error
     return Gpu()
 
 
