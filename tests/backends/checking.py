@@ -49,6 +49,11 @@ def arrays(draw, of=tuple(ALL), specials=False, shape=None):
     return make(drawn, draw(st.sampled_from(of)), draw(layouts), draw(st.integers(0, 2**32 - 1)), specials)
 
 
+def dtypes_of(kernel):
+    """The dtypes that a kernel of two arguments means something for."""
+    return {"div": FLOATS, "pow": FLOATS, "sub": NUMBERS}.get(kernel, ALL)
+
+
 @st.composite
 def broadcastable(draw, count, of=tuple(ALL), specials=False):
     drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=4, min_side=0, max_side=4))

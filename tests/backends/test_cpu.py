@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backends.checking import ALL, FLOATS, NUMBERS, arrays, broadcastable, check, examples, make, run, shapes
+from tests.backends.checking import (
+    ALL,
+    FLOATS,
+    NUMBERS,
+    arrays,
+    broadcastable,
+    check,
+    dtypes_of,
+    examples,
+    make,
+    run,
+    shapes,
+)
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import cpu, cpu_loops, reference, scalar
 
@@ -43,8 +55,7 @@ def test_unary(kernel, data):
 @examples
 @given(data=st.data())
 def test_binary_with_broadcasting_and_mixed_dtypes(kernel, data):
-    of = {"div": FLOATS, "pow": FLOATS, "sub": NUMBERS}.get(kernel, ALL)
-    a, b = data.draw(broadcastable(2, of, specials=True))
+    a, b = data.draw(broadcastable(2, dtypes_of(kernel), specials=True))
     check("binary", kernel, a, b)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import reference, scalar
 from tinygrad_rnn.backends.cpu_loops import Loops
+from tinygrad_rnn.backends.plans import reduce_plan
 
 # NumPy is the right kernel: views cost nothing, copies run at memory speed, and none of these can raise a
 # floating-point warning (for one that can, np.errstate takes 2 us: more than the whole of a small kernel).
@@ -192,7 +193,7 @@ def cast(x: Array, dtype: np.dtype) -> Array:
 def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
     dtype = x.dtype
-    shape, order, n, columns = _reduce_plan(x.shape, axes, keepdims)
+    shape, order, n, columns = reduce_plan(x.shape, axes, keepdims)
     loop = (_reduce_rows if columns == 1 else _reduce_columns)[kernel, dtype]
     if loop is None or not x.size:
         return _ascontiguous(reference.reduce(kernel, x, axes, keepdims))
@@ -206,21 +207,6 @@ def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
 
 
 _IDENTITY = {"sum": 0.0, "max": -math.inf, "min": math.inf}
-
-
-@functools.lru_cache(maxsize=4096)
-def _reduce_plan(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> tuple[Shape, tuple[int, ...] | None, int, int]:
-    """Return the result's shape, the transposition needed first or None, and n, columns of an (m, n, columns) view."""
-    kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
-    n = math.prod(shape[axis] for axis in axes)
-    result = tuple(1 if axis in axes else size for axis, size in enumerate(shape)) if keepdims else None
-    if result is None:
-        result = tuple(shape[axis] for axis in kept)
-    long = [axis for axis in axes if shape[axis] > 1]
-    if all(shape[axis] == 1 for axis in kept if long and long[0] < axis < long[-1]):  # neighbours
-        columns = math.prod(shape[axis] for axis in kept if long and axis > long[-1])
-        return result, None, n, columns
-    return result, kept + axes, n, 1
 
 
 def matmul(a: Array, b: Array) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backends.checking import ALL, FLOATS, NUMBERS, arrays, broadcastable, examples, make
+from tests.backends.checking import ALL, FLOATS, NUMBERS, arrays, broadcastable, dtypes_of, examples, make
 from tests.backends.cuda.layouts import check, on_device
 from tinygrad_rnn import backends
 from tinygrad_rnn.backends import reference
@@ -29,8 +29,7 @@ def test_unary(kernel, data):
 @examples
 @given(data=st.data())
 def test_binary_with_broadcasting_and_mixed_dtypes(kernel, data):
-    of = {"div": FLOATS, "pow": FLOATS, "sub": NUMBERS}.get(kernel, ALL)
-    a, b = data.draw(broadcastable(2, of, specials=True))
+    a, b = data.draw(broadcastable(2, dtypes_of(kernel), specials=True))
     check("binary", kernel, a, b)
 
 

@@ -40,14 +40,14 @@ class Array:
         @property
         def address(self) -> Any:
             """The kernel argument that points at the first element."""
-            return driver.device().pointer(self.block.memory, stored(self.dtype), self.offset)
+            return self.block.memory.view(stored(self.dtype))[self.offset :]
 
         @property
         def base(self) -> Any:
             """The kernel argument that points at the start of the block, where `offset` counts from."""
-            return driver.device().pointer(self.block.memory, stored(self.dtype), 0)
+            return self.block.memory.view(stored(self.dtype))
 
-    else:  # the same as sums of integers: this runs several times per launch
+    else:
 
         @property
         def address(self) -> Any:

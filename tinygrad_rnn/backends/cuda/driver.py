@@ -11,7 +11,7 @@ import functools
 import threading
 from typing import TYPE_CHECKING
 
-from tinygrad_rnn.backends.cuda.toolkit import SIMULATOR_HINT, cuda, missing, simulated
+from tinygrad_rnn.backends.cuda.toolkit import INSTALL, SIMULATOR_HINT, cuda, missing, simulated
 from tinygrad_rnn.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def _opened() -> Gpu | Simulator:
         from tinygrad_rnn.backends.cuda.gpu import Gpu  # noqa: PLC0415  (it imports NVIDIA's bindings)
     except ImportError as error:
         raise DeviceError(
-            f"device 'cuda' cannot be used: NVIDIA's Python bindings are not whole ({error}): pip install "
-            "'tinygrad-rnn[cuda13]' (or [cuda12] for a driver of CUDA 12)"
+            f"device 'cuda' cannot be used: NVIDIA's Python bindings are not whole ({error}): {INSTALL}"
         ) from error
     return Gpu()
 

@@ -8,7 +8,6 @@ hardware joins into wide transactions. A `strided` kernel finds its elements by 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -16,8 +15,9 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import scalar
+from tinygrad_rnn.backends.cuda import functions
 from tinygrad_rnn.backends.cuda.array import Array, Shape, broadcast_strides, empty, getitem, view
-from tinygrad_rnn.backends.cuda.compiling import Kernels, Kind, device_function
+from tinygrad_rnn.backends.cuda.compiling import Kernels, Kind
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
 
 Function = Callable[..., Any]
@@ -127,92 +127,7 @@ def _fill(_: Any, number: type) -> Function:
     return kernel
 
 
-# ---- functions that scalar.py has no need of ---------------------------------------------------------------
-
-
-@device_function
-def _same(x):
-    return x
-
-
-@device_function
-def _float32(x):
-    return np.float32(x)
-
-
-@device_function
-def _float64(x):
-    return np.float64(x)
-
-
-@device_function
-def _int64(x):
-    """Cut off what follows the point; what int64 cannot hold becomes its smallest number, as on most CPUs."""
-    return np.int64(x) if abs(x) < type(x)(9223372036854775808.0) else np.int64(-9223372036854775808)
-
-
-@device_function
-def _widened(x):
-    return np.int64(x)
-
-
-@device_function
-def _bool(x):
-    return x != type(x)(0)
-
-
-@device_function
-def _int_pow(a, b):
-    """a ** b by repeated squaring; the caller has checked that b is not negative."""
-    result = type(a)(1)
-    while b > type(b)(0):
-        if b & type(b)(1):
-            result = result * a
-        a = a * a
-        b = b >> type(b)(1)
-    return result
-
-
-@device_function
-def _bool_pow(a, b):
-    return a if b else np.uint8(1)
-
-
-def _with_bool(table: dict[str, dict[str, Function]], extra: dict[str, dict[str, Function]]) -> dict[str, Any]:
-    return {name: {**entry, **extra.get(name, {})} for name, entry in table.items()}
-
-
-@device_function
-def _sqrt(x):
-    return math.sqrt(x)
-
-
-# numba.cuda knows math.sqrt and no np.sqrt. The simulator computes with NumPy's scalars, for which Python's math
-# functions raise where a GPU gives NaN.
-_LIBRARY = {"sin": np.sin, "cos": np.cos} if simulated else {"sqrt": _sqrt}
-_UNARY = {
-    **_with_bool(scalar.UNARY, {"abs": {"bool": _same}, "relu": {"bool": _same}}),
-    **{name: {"float32": function, "float64": function} for name, function in _LIBRARY.items()},
-}
-# On bytes of 0 and 1, + is "or" and * is "and".
-_BINARY = _with_bool(
-    scalar.BINARY,
-    {
-        "add": {"bool": scalar.maximum},
-        "mul": {"bool": scalar.minimum},
-        "maximum": {"bool": scalar.maximum},
-        "minimum": {"bool": scalar.minimum},
-        "pow": {"int64": _int_pow, "bool": _bool_pow},
-    },
-)
-_COMPARE = {name: {**entry, "bool": entry["int64"]} for name, entry in scalar.COMPARE.items()}
-_WHERE = {"where": {**scalar.WHERE, "bool": scalar.where}}
-_CASTS: dict[str, dict[str, Function]] = {
-    "float32": {"float32": _same, "float64": _float32, "int64": _float32, "bool": _float32},
-    "float64": {"float32": _float64, "float64": _same, "int64": _float64, "bool": _float64},
-    "int64": {"float32": _int64, "float64": _int64, "int64": _same, "bool": _widened},
-    "bool": {"float32": _bool, "float64": _bool, "int64": _bool, "bool": _same},
-}
+# ---- the kernels by name ------------------------------------------------------------------------------------
 
 
 def _result(kernel: str, dtype: str) -> str:
@@ -225,20 +140,21 @@ def _cast_result(kernel: str, dtype: str) -> str:
 
 _POINT = "iiii"  # an operand of a strided kernel: where it begins, and its strides along planes, rows and columns
 _UNARY_KINDS = (
-    Kind("unary", _unary_flat, "xoi", _UNARY),
-    Kind("unary_strided", _unary_strided, f"x{_POINT}o{_POINT}iii", _UNARY),
+    Kind("unary", _unary_flat, "xoi", functions.UNARY),
+    Kind("unary_strided", _unary_strided, f"x{_POINT}o{_POINT}iii", functions.UNARY),
 )
+_TWO = functions.BINARY | functions.COMPARE
 _BINARY_KINDS = (
-    Kind("binary", _binary_flat, "xxoi", _BINARY | _COMPARE, _result),
-    Kind("binary_strided", _binary_strided, f"x{_POINT}x{_POINT}o{_POINT}iii", _BINARY | _COMPARE, _result),
+    Kind("binary", _binary_flat, "xxoi", _TWO, _result),
+    Kind("binary_strided", _binary_strided, f"x{_POINT}x{_POINT}o{_POINT}iii", _TWO, _result),
 )
 _WHERE_KINDS = (
-    Kind("where", _ternary_flat, "cxxoi", _WHERE),
-    Kind("where_strided", _ternary_strided, f"c{_POINT}x{_POINT}x{_POINT}o{_POINT}iii", _WHERE),
+    Kind("where", _ternary_flat, "cxxoi", functions.WHERE),
+    Kind("where_strided", _ternary_strided, f"c{_POINT}x{_POINT}x{_POINT}o{_POINT}iii", functions.WHERE),
 )
 _CAST_KINDS = (
-    Kind("cast", _unary_flat, "xoi", _CASTS, _cast_result),
-    Kind("cast_strided", _unary_strided, f"x{_POINT}o{_POINT}iii", _CASTS, _cast_result),
+    Kind("cast", _unary_flat, "xoi", functions.CASTS, _cast_result),
+    Kind("cast_strided", _unary_strided, f"x{_POINT}o{_POINT}iii", functions.CASTS, _cast_result),
 )
 _FILL_KINDS = (
     Kind("fill", _fill, "xdi", {"float": {"float32": None, "float64": None}}),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import threading
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,16 @@ def _call(function: Any, *arguments: Any) -> Any:
     if status != cu.CUresult.CUDA_SUCCESS:
         raise _failed(function.__name__, status)
     return results[0] if results else None
+
+
+def _allocated(function: Any, *arguments: Any) -> int | None:
+    """Ask the driver for memory and return its address; None if there is no room."""
+    status, pointer = function(*arguments)
+    if status == cu.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+        return None
+    if status != cu.CUresult.CUDA_SUCCESS:
+        raise _failed(function.__name__, status)
+    return int(pointer)
 
 
 def _failed(what: str, status: Any) -> DeviceError:
@@ -58,20 +70,14 @@ class Gpu:
         self.name = chosen.name.decode() if isinstance(chosen.name, bytes) else chosen.name
         self.multiprocessors: int = chosen.MULTIPROCESSOR_COUNT
         self.compute_capability: tuple[int, int] = tuple(chosen.compute_capability)
-        self._device = Device(chosen.id)
-        self._stream = self._device.create_stream()
+        self._stream = Device(chosen.id).create_stream()
         self._queue = cu.CUstream(int(self._stream.handle))
         self._staging = Staging(self._queue)
 
     def allocate(self, nbytes: int) -> int | None:
         """Return the address of new memory, or None if there is no room. This stops the GPU: see `memory.Pool`."""
         self._attached.context  # noqa: B018  (attaches the thread)
-        status, pointer = cu.cuMemAlloc(nbytes)
-        if status == cu.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
-            return None
-        if status != cu.CUresult.CUDA_SUCCESS:
-            raise _failed("cuMemAlloc", status)
-        return int(pointer)
+        return _allocated(cu.cuMemAlloc, nbytes)
 
     def free(self, memory: int) -> None:
         """Return memory to the driver; no kernel that uses it may still be queued."""
@@ -88,10 +94,6 @@ class Gpu:
         if status != cu.CUresult.CUDA_SUCCESS:
             return self.name
         return f"{free / 2**20:.0f} of {total / 2**20:.0f} MiB on {self.name} are free"
-
-    def pointer(self, memory: int, dtype: np.dtype, offset: int) -> int:
-        """Return a kernel's pointer argument."""
-        return memory + offset * dtype.itemsize
 
     def upload(self, memory: int, array: np.ndarray) -> None:
         """Copy a C-contiguous array to the start of memory, by way of pinned memory: returns before it is there."""
@@ -138,7 +140,7 @@ class Gpu:
         self._attached.context  # noqa: B018
         try:
             launch(self._stream, _configuration(blocks, threads), kernel, *arguments)
-        except Exception as error:
+        except Exception as error:  # cuda.core's error has no public name
             raise DeviceError(f"a kernel could not be launched with {blocks} blocks of {threads}: {error}") from error
 
 
@@ -152,14 +154,12 @@ class Pinned:
 
     def __init__(self, nbytes: int) -> None:
         self.nbytes = nbytes
-        status, pointer = cu.cuMemHostAlloc(nbytes, 0)
-        if status == cu.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+        pointer = _allocated(cu.cuMemHostAlloc, nbytes, 0)
+        if pointer is None:
             raise OutOfMemoryError(
                 f"the CPU has no {nbytes / 2**20:.1f} MiB of memory that can be locked for copies to and from the GPU"
             )
-        if status != cu.CUresult.CUDA_SUCCESS:
-            raise _failed("cuMemHostAlloc", status)
-        self.pointer = int(pointer)
+        self.pointer = pointer
         self.view = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(self.pointer))
         self.done = _call(cu.cuEventCreate, int(cu.CUevent_flags.CU_EVENT_DISABLE_TIMING))
 
@@ -174,23 +174,21 @@ class Staging:
         self._in_flight: deque[Pinned] = deque()
         self._waiting = 0
 
-    def taken(self, nbytes: int) -> _Taken:
-        """Return a context in which a buffer of at least this many bytes is the caller's."""
-        return _Taken(self, nbytes)
-
-    def take(self, nbytes: int) -> Pinned:
+    @contextlib.contextmanager
+    def taken(self, nbytes: int) -> Iterator[Pinned]:
+        """Lend a buffer of at least this many bytes; afterwards it rests until all that was queued by then has run."""
         size = 1 << max(12, (nbytes - 1).bit_length())
         with self._lock:
             self._collect()
             waiting = self._free.get(size)
-            return waiting.pop() if waiting else Pinned(size)
-
-    def give_back(self, pinned: Pinned) -> None:
-        """Let the buffer go once all that is queued now has run."""
-        _call(cu.cuEventRecord, pinned.done, self._queue)
-        with self._lock:
-            self._in_flight.append(pinned)
-            self._waiting += pinned.nbytes
+            pinned = waiting.pop() if waiting else Pinned(size)
+        try:
+            yield pinned
+        finally:
+            _call(cu.cuEventRecord, pinned.done, self._queue)
+            with self._lock:
+                self._in_flight.append(pinned)
+                self._waiting += pinned.nbytes
 
     def _collect(self) -> None:
         while self._in_flight:
@@ -202,16 +200,3 @@ class Staging:
             self._in_flight.popleft()
             self._waiting -= oldest.nbytes
             self._free.setdefault(oldest.nbytes, []).append(oldest)
-
-
-class _Taken:
-    def __init__(self, staging: Staging, nbytes: int) -> None:
-        self._staging = staging
-        self._nbytes = nbytes
-
-    def __enter__(self) -> Pinned:
-        self._pinned = self._staging.take(self._nbytes)
-        return self._pinned
-
-    def __exit__(self, *error: object) -> None:
-        self._staging.give_back(self._pinned)

@@ -31,7 +31,9 @@ from tinygrad_rnn.backends.cuda.array import Array, Shape, empty, permute
 from tinygrad_rnn.backends.cuda.compiling import CLASSES, Kernels, Kind, device_function, result_dtype
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
 from tinygrad_rnn.backends.cuda.elementwise import as_contiguous, binary, cast, unary
+from tinygrad_rnn.backends.cuda.functions import same
 from tinygrad_rnn.backends.cuda.movement import reshape, to_numpy
+from tinygrad_rnn.backends.plans import reduce_plan
 
 Function = Callable[..., Any]
 
@@ -173,11 +175,6 @@ def _wins(a, i, b, j):
 
 
 @device_function
-def _same(x):
-    return x
-
-
-@device_function
 def _count(x):
     return np.int64(x)
 
@@ -238,11 +235,11 @@ _REDUCE = Kind(
     f"xo{_SHAPE}",
     {
         "sum": {
-            **dict.fromkeys((*_FLOATS, "int64"), (_same, scalar.add, 0.0, None)),
+            **dict.fromkeys((*_FLOATS, "int64"), (same, scalar.add, 0.0, None)),
             "bool": (_count, scalar.add, 0.0, np.int64),
         },
-        "max": dict.fromkeys(CLASSES, (_same, scalar.maximum, -math.inf, None)),
-        "min": dict.fromkeys(CLASSES, (_same, scalar.minimum, math.inf, None)),
+        "max": dict.fromkeys(CLASSES, (same, scalar.maximum, -math.inf, None)),
+        "min": dict.fromkeys(CLASSES, (same, scalar.minimum, math.inf, None)),
     },
     lambda kernel, dtype: "int64" if (kernel, dtype) == ("sum", "bool") else dtype,
 )
@@ -268,7 +265,7 @@ def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
     """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
     compiled: Any = _reductions[kernel, x.dtype]
     dtype = result_dtype(compiled)
-    shape, order, n, columns = _plan(x.shape, axes, keepdims)
+    shape, order, n, columns = reduce_plan(x.shape, axes, keepdims)
     results = math.prod(shape)
     if n == 0 and kernel != "sum":
         raise ValueError(f"zero-size array: there is no {kernel} over axes {axes} of shape {x.shape}")
@@ -281,25 +278,9 @@ def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
     return _reduced(compiled, _reductions[kernel, dtype], as_contiguous(x), shape, n, columns)
 
 
-@functools.lru_cache(maxsize=4096)
-def _plan(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> tuple[Shape, tuple[int, ...] | None, int, int]:
-    """Return the result's shape, the transposition needed first or None, and n, columns of an (m, n, columns) view."""
-    kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
-    n = math.prod(shape[axis] for axis in axes)
-    if keepdims:
-        result = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    else:
-        result = tuple(shape[axis] for axis in kept)
-    long = [axis for axis in axes if shape[axis] > 1]
-    if all(shape[axis] == 1 for axis in kept if long and long[0] < axis < long[-1]):  # neighbours
-        columns = math.prod(shape[axis] for axis in kept if long and axis > long[-1])
-        return result, None, n, columns
-    return result, kept + axes, n, 1
-
-
 def argmax(x: Array, axis: int, keepdims: bool) -> Array:
     """Return the int64 position of the first largest element along one axis; NaN is larger than all."""
-    shape, _, n, columns = _plan(x.shape, (axis,), keepdims)
+    shape, _, n, columns = reduce_plan(x.shape, (axis,), keepdims)
     if not n:
         raise ValueError(f"there is no argmax of zero elements: axis {axis} of shape {x.shape}")
     if not math.prod(shape):

@@ -38,10 +38,6 @@ class Simulator:
         """Make every float in memory NaN."""
         memory[:] = 0xFF
 
-    def pointer(self, memory: Any, dtype: np.dtype, offset: int) -> Any:
-        """Return a kernel's pointer argument."""
-        return memory.view(dtype)[offset:]
-
     def upload(self, memory: Any, array: np.ndarray) -> None:
         """Copy a C-contiguous array to the start of memory."""
         memory[: array.nbytes] = array.reshape(-1).view(np.uint8)

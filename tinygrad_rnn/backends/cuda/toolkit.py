@@ -21,6 +21,7 @@ cuda: Any = numba.cuda
 #: Whether kernels run in Numba's simulator; the blocks of all kernels are then a few threads small.
 simulated = bool(getattr(config, "ENABLE_CUDASIM", False))
 
+INSTALL = "pip install 'tinygrad-rnn[cuda13]' (or [cuda12] for a driver of CUDA 12)"
 SIMULATOR_HINT = (
     "Without a GPU, NUMBA_ENABLE_CUDASIM=1 in the environment (set before Python starts) runs the kernels on the CPU, "
     "slowly"
@@ -32,10 +33,7 @@ def missing() -> str | None:
     if simulated:
         return None
     if importlib.util.find_spec("numba_cuda") is None:
-        return (
-            "the package numba-cuda is not installed: pip install 'tinygrad-rnn[cuda13]' (or [cuda12] for a driver of "
-            "CUDA 12)"
-        )
+        return f"the package numba-cuda is not installed: {INSTALL}"
     if not cuda.is_available() or not len(cuda.gpus):
         return f"no NVIDIA GPU can be used: {_why_unavailable()}"
     return None
