@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 import tinygrad_rnn as tg
 from tests.bench.models import CELLS, SIZES, VOCABULARY, Size, make_data
 from tinygrad_rnn import functional, nn
-from tinygrad_rnn.engine.autograd import walk
+from tinygrad_rnn.engine.autograd import Leaves, topological, walk
 from tinygrad_rnn.flow import gradient_flow
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -55,7 +55,7 @@ def losses_of(cell: str, size: Size, unrolled: bool, every_step: bool) -> tg.Ten
 
 def plain(losses: tg.Tensor) -> object:
     """Run a backward pass that watches nothing, keeps its results to itself and frees nothing."""
-    return walk([losses._edge], [losses._like(1.0)], hooks=False)
+    return walk(topological([losses._node]), [(losses._edge, losses._like(1.0))], Leaves())
 
 
 def measure(losses: tg.Tensor, rounds: int) -> tuple[float, dict[str, float]]:

@@ -554,21 +554,28 @@ def test_messages_into_a_node_sum_to_its_gradient():
     loss = (h * h).sum()
     arrived, complete = {}, {}
 
-    def on_edge(child, position, message):
-        node, index = child.parents[position]
-        array = np.zeros(node.outputs[index].shape)
-        if isinstance(message, Slice):
-            array[message.index] = message.grad.numpy()
-        else:
-            assert message.shape == array.shape
-            array += message.numpy()
-        arrived.setdefault((node, index), []).append((array, message))
+    class Watch(autograd.Observer):
+        dense = True
 
-    def on_node(node, index, gradient):
-        assert (node, index) not in complete
-        complete[node, index] = (gradient, gradient.numpy().copy())
+        def receive(self, child, position, edge, message):
+            node, index = child.parents[position]
+            assert edge == (node, index)
+            array = np.zeros(node.outputs[index].shape)
+            if isinstance(message, Slice):
+                array[message.index] = message.grad.numpy()
+            else:
+                assert message.shape == array.shape
+                array += message.numpy()
+            arrived.setdefault((node, index), []).append((array, message))
+            super().receive(child, position, edge, message)
 
-    autograd.walk([loss._edge], [tg.tensor(1.0, dtype="float64")], on_edge=on_edge, on_node=on_node)
+        def complete(self, node, grads):
+            for index, gradient in enumerate(grads):
+                assert (node, index) not in complete
+                complete[node, index] = (gradient, gradient.numpy().copy())
+            return grads
+
+    autograd.walk(autograd.topological([loss._node]), [(loss._edge, tg.tensor(1.0, dtype="float64"))], Watch())
     assert len(arrived[w._edge]) == len(arrived[bias._edge]) == len(arrived[xs._edge]) == 4
     for edge, messages in arrived.items():
         np.testing.assert_allclose(sum(array for array, _ in messages), complete[edge][1], atol=1e-14)

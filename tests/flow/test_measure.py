@@ -20,7 +20,7 @@ from tests.flow.cells import (
     size,
     tensors,
 )
-from tinygrad_rnn.engine.autograd import walk
+from tinygrad_rnn.engine.autograd import Observer, topological, walk
 from tinygrad_rnn.errors import GraphError, ShapeError
 from tinygrad_rnn.flow import FlowReport, gradient_flow
 
@@ -103,18 +103,26 @@ def test_the_sizes_on_edges_are_those_of_the_messages_that_sum_to_the_gradients(
     norms: dict = {}
     grads: dict = {}
 
-    def on_edge(child, position, message):
-        parent, index = child.parents[position]
-        dense = np.zeros(parent.outputs[index].shape)
-        if isinstance(message, tg.Tensor):
-            dense += message.numpy()
-        else:
-            dense[message.index] += message.grad.numpy()
-        sums[parent] = sums.get(parent, 0) + dense
-        norms[child.serial, position] = np.linalg.norm(dense)
+    class Watch(Observer):
+        dense = True
 
-    walk([losses._edge], [tg.ones(4, dtype="float64")], on_edge=on_edge,
-         on_node=lambda node, index, grad: grads.__setitem__(node, grad.numpy()))  # fmt: skip
+        def receive(self, child, position, edge, message):
+            parent, index = edge
+            whole = np.zeros(parent.outputs[index].shape)
+            if isinstance(message, tg.Tensor):
+                whole += message.numpy()
+            else:
+                whole[message.index] += message.grad.numpy()
+            sums[parent] = sums.get(parent, 0) + whole
+            norms[child.serial, position] = np.linalg.norm(whole)
+            super().receive(child, position, edge, message)
+
+        def complete(self, node, given):
+            for grad in given:
+                grads[node] = grad.numpy()
+            return given
+
+    walk(topological([losses._node]), [(losses._edge, tg.ones(4, dtype="float64"))], Watch())
     for node, total in sums.items():
         np.testing.assert_allclose(total, grads[node], rtol=1e-12, atol=1e-15)
     measured = [e for e in report.edges if e.requires_grad]

@@ -6,9 +6,9 @@ an order in which every node comes after all nodes that used it: when its turn c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, freed_error, grad_mode, modes
 from tinygrad_rnn.errors import AnomalyError, DeviceError, GraphError, ShapeError
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
 Message = Union["Tensor", Slice, Product]
-#: Called with (child, position, message) for every message, before the parent sums it.
-EdgeObserver = Callable[[Node, int, Any], None]
-#: Called with (node, index, gradient) for every output that has a gradient, once it is complete.
-NodeObserver = Callable[[Node, int, "Tensor"], None]
+#: The gradients of the outputs of a node, None where no message arrived; () where none did at all.
+Grads = Sequence[Union["Tensor", None]]
 
 _age = attrgetter("serial")
 
@@ -40,82 +38,66 @@ def topological(roots: Iterable[Node]) -> list[Node]:
     return sorted(seen, key=_age)
 
 
+class Observer:
+    """Looks on as a walk passes through a graph, and may steer it; this one lets everything pass."""
+
+    #: Whether it wants to see products multiplied out.
+    dense: ClassVar[bool] = False
+    #: The gradients under way; set by the walk.
+    sums: Sums
+
+    def complete(self, node: Node, grads: Grads) -> Grads:
+        """Take the complete gradients of a node's outputs; return what the node shall send on, () for nothing."""
+        return grads
+
+    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+        """Take the message that a child sends to its input at a position, and add it to the gradient of that edge."""
+        self.sums.add(edge, message)
+
+
 def walk(
-    roots: Sequence[Edge],
-    seeds: Sequence[Tensor],
-    *,
+    order: list[Node],
+    seeds: Iterable[tuple[Edge, Message]],
+    observer: Observer,
     create_graph: bool = False,
     free: bool = False,
-    retain: bool = False,
-    hooks: bool = True,
-    wanted: set[Edge] | None = None,
-    on_edge: EdgeObserver | None = None,
-    on_node: NodeObserver | None = None,
-) -> list[tuple[Edge, Tensor]]:
-    """Run the backward pass and return the gradients of the leaves, or of the wanted edges only.
+) -> None:
+    """Run a backward pass: node by node, the youngest first, gradients are completed and sent on to the inputs.
 
-    With `create_graph` the pass itself is recorded. `free` drops each node's way back once it was used.
-    `retain` leaves gradients where `retain_grad` asked for them; without `hooks`, hooks are not called.
+    Args:
+        order: the nodes to visit, each after its inputs, as `topological` returns them; the list is used up.
+        seeds: the gradients to start from, by edge.
+        observer: sees every gradient and every message, and decides what becomes of them.
+        create_graph: record the pass itself.
+        free: drop each node's way back once it was used.
     """
-    order = topological(node for node, _ in roots)
-    if wanted is not None:
-        order = _leading_from(wanted, order)
-    useful = None if wanted is None else set(order)
     recorded = create_graph or bool(modes.recorders)
-    watched = wanted is not None or on_node is not None
-    dense = recorded or on_edge is not None
-    sums = Sums(in_place=not recorded)
-    for edge, seed in zip(roots, seeds, strict=True):
+    dense = recorded or observer.dense
+    sums = observer.sums = Sums(in_place=not recorded)
+    for edge, seed in seeds:
         sums.add(edge, seed)
-    results: list[tuple[Edge, Tensor]] = []
-
-    def observed(edge: Edge, message: Message, position: int) -> None:
-        if useful is None or edge[0] in useful:
-            if on_edge is not None:
-                on_edge(node, position, message)
-            sums.add(edge, message)
-
-    receive = sums.add if useful is None and on_edge is None else observed
     scope_before = modes.scope
     with grad_mode(create_graph):
         try:
             while order:
                 node = order.pop()
-                if len(node.outputs) == 1:
-                    grads: tuple[Tensor | None, ...] = (sums.pop((node, 0)),)
-                else:
-                    grads = tuple([sums.pop((node, index)) for index in range(len(node.outputs))])
-                if hooks and node.infos is not None:
-                    grads = _call_hooks(node, grads, retain)
-                if watched or node.op is None:
-                    for index, grad in enumerate(grads):
-                        if grad is not None:
-                            if on_node is not None:
-                                on_node(node, index, grad)
-                            if node.op is None if wanted is None else (node, index) in wanted:
-                                results.append(((node, index), grad))
-                if node.op is None or (grads[0] is None and all(grad is None for grad in grads)):
-                    continue
-                if useful is not None and not any(parent in useful for parent, _ in node._edges()):
+                grads = observer.complete(node, sums.take(node))
+                if node.op is None or not grads:
                     continue
                 if recorded:
                     modes.scope = (("grad", None), *node.scope)
-                try:
-                    send(node, grads, receive, dense)
-                except AnomalyError as error:
-                    made = f", made at {node.line}" if node.line else ""
-                    raise AnomalyError(f"{error}; this is the backward pass of {node.describe()}{made}") from None
+                send(node, grads, observer, dense)
                 if free:
                     node.parents = None
+        except AnomalyError as error:
+            made = f", made at {node.line}" if node.line else ""
+            raise AnomalyError(f"{error}; this is the backward pass of {node.describe()}{made}") from None
         finally:
             modes.scope = scope_before
-    return results
 
 
-def send(
-    node: Node, grads: Sequence[Tensor | None], receive: Callable[[Edge, Message, int], None], dense: bool
-) -> None:
-    """Compute what a node sends to its inputs, and hand every message to `receive(edge, message, position)`.
+def send(node: Node, grads: Grads, observer: Observer, dense: bool) -> None:
+    """Compute what a node sends to its inputs, and let the observer receive each message.
 
     Only inputs that require grad get one, and it fits their shape and dtype. With `dense`, products are multiplied out;
     a `Slice` stays what it is.
@@ -144,7 +126,15 @@ def send(
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
                     message = fit(message, target, node)
-            receive(edge, message, position)
+            observer.receive(node, position, edge, message)
+
+
+def norm(message: Message) -> float:
+    """Return the L2 norm of a gradient or of a message, added up in float64."""
+    if isinstance(message, Product):
+        message = message.dense()
+    x = message.grad if isinstance(message, Slice) else message
+    return x._node.backend.norm(x._data)
 
 
 class Sums:
@@ -161,8 +151,8 @@ class Sums:
         self._slices: dict[Edge, list[Slice]] = {}
         self._products: dict[Edge, list[Product]] = {}
 
-    def add(self, edge: Edge, message: Message, position: int = 0) -> None:
-        """Add a message that fits its parent; the position is for those who watch."""
+    def add(self, edge: Edge, message: Message) -> None:
+        """Add a message that fits its parent."""
         if isinstance(message, Slice):
             self._slices.setdefault(edge, []).append(message)
             return
@@ -181,6 +171,14 @@ class Sums:
             self._totals[edge] = before + message
             if self.in_place:
                 self._own.add(edge)
+
+    def take(self, node: Node) -> Grads:
+        """Return the complete gradients of a node's outputs, and forget them; () if no message arrived at any."""
+        if len(node.outputs) == 1:
+            grad = self.pop((node, 0))
+            return () if grad is None else (grad,)
+        grads = tuple([self.pop((node, index)) for index in range(len(node.outputs))])
+        return () if all(grad is None for grad in grads) else grads
 
     def pop(self, edge: Edge) -> Tensor | None:
         """Return the complete gradient of an output and forget it; None if no message arrived."""
@@ -208,15 +206,6 @@ def _put_together(slices: list[Slice], edge: Edge) -> Tensor:
     return first.grad._put_slices([part.grad for part in others], [part.index for part in slices], shape)
 
 
-def _leading_from(wanted: set[Edge], order: list[Node]) -> list[Node]:
-    """Keep the nodes of a topological order through which a wanted edge influences the roots."""
-    kept = {node for node, _ in wanted}
-    for node in order:
-        if any(parent in kept for parent, _ in node._edges()):
-            kept.add(node)
-    return [node for node in order if node in kept]
-
-
 def fit(message: Tensor, target: Any, child: Node) -> Tensor:
     """Bring a message to the shape and dtype of its parent's array: undo broadcasting by sums, casting by a cast."""
     shape, wanted = message.shape, target.shape
@@ -242,11 +231,64 @@ def fit(message: Tensor, target: Any, child: Node) -> Tensor:
     return message if message._data.dtype is target.dtype else message.cast(target.dtype)
 
 
-def _call_hooks(node: Node, grads: tuple[Tensor | None, ...], retain: bool) -> tuple[Tensor | None, ...]:
+class Leaves(Observer):
+    """Gathers the gradients of the leaves.
+
+    Attributes:
+        found: what they are, by edge, in the order in which they were complete.
+    """
+
+    def __init__(self, hooks: bool = False, retain: bool = False) -> None:
+        self.found: dict[Edge, Tensor] = {}
+        self.hooks, self.retain = hooks, retain
+
+    def complete(self, node: Node, grads: Grads) -> Grads:
+        if self.hooks and node.infos is not None:
+            grads = _call_hooks(node, grads, self.retain)
+        if grads and node.op is None:
+            self.found[node, 0] = grads[0]  # type: ignore[assignment]  # a leaf has one output
+        return grads
+
+
+class Wanted(Observer):
+    """Gathers the gradients of some edges, and lets nothing pass that does not lead there.
+
+    Attributes:
+        order: of a topological order, the nodes through which a wanted edge influences the roots.
+        found: the gradients, by edge.
+    """
+
+    def __init__(self, wanted: Set[Edge], order: Iterable[Node], hooks: bool = False) -> None:
+        self.wanted, self.hooks = wanted, hooks
+        self.found: dict[Edge, Tensor] = {}
+        self._sending: set[Node] = set()  # the nodes with an input that is of use
+        self._useful = {node for node, _ in wanted}
+        self.order = [node for node in order if self._leads(node)]
+
+    def _leads(self, node: Node) -> bool:
+        if any(parent in self._useful for parent, _ in node._edges()):
+            self._sending.add(node)
+            self._useful.add(node)
+        return node in self._useful
+
+    def complete(self, node: Node, grads: Grads) -> Grads:
+        if self.hooks and node.infos is not None:
+            grads = _call_hooks(node, grads, retain=False)
+        for index, grad in enumerate(grads):
+            if grad is not None and (node, index) in self.wanted:
+                self.found[node, index] = grad
+        return grads if node in self._sending else ()
+
+    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+        if edge[0] in self._useful:
+            self.sums.add(edge, message)
+
+
+def _call_hooks(node: Node, grads: Grads, retain: bool) -> Grads:
     """Let hooks see and replace complete gradients, and keep those asked for with `retain_grad`."""
     result = list(grads)
     for index, info in (node.infos or {}).items():
-        grad = result[index]
+        grad = result[index] if grads else None
         if grad is None:
             continue
         for hook in tuple(info.hooks):
@@ -302,10 +344,11 @@ def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create
     """Accumulate the gradient of `output` into the `.grad` of every leaf; see `Tensor.backward`."""
     seed = seed_for(output, gradient, create_graph, "backward")
     free = not (retain_graph or create_graph)
-    found = walk([output._edge], [seed], create_graph=create_graph, free=free, retain=True)
+    leaves = Leaves(hooks=True, retain=True)
+    walk(topological([output._node]), [(output._edge, seed)], leaves, create_graph, free)
     taken = {_memory(seed)} if gradient is not None else set()
     with grad_mode(create_graph):
-        for (node, index), found_grad in found:
+        for (node, index), found_grad in leaves.found.items():
             info, grad = node.info(index), found_grad
             if grad._node.backend is not node.backend:  # the leaf was moved since it was used
                 grad = grad.to(node.backend.device)
@@ -363,9 +406,9 @@ def grad(
         if not x.requires_grad:
             raise GraphError(f"grad: input {position} does not require grad; create it with requires_grad=True")
     seeds = [seed_for(y, g, create_graph, "grad") for y, g in zip(many_outputs, grad_outputs, strict=True)]
-    wanted = {x._edge for x in many_inputs}
-    found = dict(walk([y._edge for y in many_outputs], seeds, create_graph=create_graph, wanted=wanted))
-    results = [found.get(x._edge) for x in many_inputs]
+    found = Wanted({x._edge for x in many_inputs}, topological(y._node for y in many_outputs), hooks=True)
+    walk(found.order, zip([y._edge for y in many_outputs], seeds, strict=True), found, create_graph)
+    results = [found.found.get(x._edge) for x in many_inputs]
     if not allow_unused and any(result is None for result in results):
         position = results.index(None)
         raise GraphError(

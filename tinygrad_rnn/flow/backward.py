@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.engine.autograd import walk
+from tinygrad_rnn.engine.autograd import Leaves, topological, walk
 from tinygrad_rnn.engine.creation import concat
 from tinygrad_rnn.engine.graph import Node, grad_mode
 from tinygrad_rnn.engine.tensor import Tensor
@@ -43,7 +43,9 @@ def backward_graph(losses: Tensor) -> BackwardReport:
     check_losses(losses)
     seed = losses._like(1.0 / losses.size).copy().detach().named("seed")
     seed.requires_grad = True  # or what does not depend on forward values would not be recorded
-    found = walk([losses._edge], [seed], create_graph=True, hooks=False)
+    leaves = Leaves()
+    walk(topological([losses._node]), [(losses._edge, seed)], leaves, create_graph=True)
+    found = leaves.found.items()
     if not found:
         raise GraphError("backward_graph: no gradient reaches any leaf, so there is no backward pass to show")
     with grad_mode(True):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.autograd import Message, Sums, send, topological
+from tinygrad_rnn.engine.autograd import Message, Observer, Sums, topological, walk
 from tinygrad_rnn.engine.creation import tensor
-from tinygrad_rnn.engine.graph import Edge, Node, grad_mode, step_of
+from tinygrad_rnn.engine.graph import Edge, Node, step_of
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.lanes import Lane, choose_lane, lanes_behind
@@ -229,7 +229,7 @@ def _must_not_mix(walker: _Walker, states: list[list[Edge]], shape: tuple[int, .
             )
 
 
-class _Walker:
+class _Walker(Observer):
     """Walks back from the states of all steps at once, and stops at the states of the step before.
 
     What goes from one step into a state of the step before is collected there, and goes no further. So the steps do
@@ -242,7 +242,7 @@ class _Walker:
         self.dtype, self.device = node.outputs[index].dtype, node.backend.device
         self._place = {edge: i for edges in states for i, edge in enumerate(edges)}
         self._position = {step: i for i, step in enumerate(steps)}
-        #: the nodes between the states, youngest first, and what becomes of the message to each of their inputs
+        #: the nodes between the states, each after its inputs, and what becomes of the message to each of these
         self._fates: dict[Node, tuple[str, ...]] = {}
         self._left_out: set[str] = set()
         self._find_nodes(topological({node for edges in states for node, _ in edges}))
@@ -264,7 +264,7 @@ class _Walker:
                 fates = tuple([self._fate(node, edge, depends, between) for edge in edges])
                 if any(fates):
                     between[node] = fates
-        self._fates = dict(reversed(between.items()))
+        self._fates = between
 
     def _fate(self, child: Node, edge: Edge, depends: set[Node], between: Container[Node]) -> str:
         """Return "collect", "pass" or "" for a message: end at the state before, go on, or be of no use."""
@@ -283,25 +283,19 @@ class _Walker:
             self._left_out.add(f"steps also read {name if name else f'an unnamed {parent.op.name}'} of other steps")
         return ""
 
+    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+        fate = self._fates[child][position]
+        if fate == "pass":
+            self.sums.add(edge, message)
+        elif fate == "collect":
+            self._arrived.add(edge, message)
+
     def collected(self, edges: list[Edge], seed: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
         """Seed some states, and return what arrives at those of the step before: (place, part of the state, values)."""
-        sums, arrived = Sums(in_place=True), Sums(in_place=True)
         start = tensor(seed, device=self.device)
-        for edge in edges:
-            sums.add(edge, start)
-
-        def receive(edge: Edge, message: Message, position: int) -> None:
-            fate = self._fates[node][position]
-            if fate == "pass":
-                sums.add(edge, message)
-            elif fate == "collect":
-                arrived.add(edge, message)
-
-        with grad_mode(False):
-            for node in self._fates:
-                grads = [sums.pop((node, index)) for index in range(len(node.outputs))]
-                if any(grad is not None for grad in grads):
-                    send(node, grads, receive, dense=False)
+        self._arrived = Sums(in_place=True)
+        walk(list(self._fates), [(edge, start) for edge in edges], self)
+        arrived = self._arrived
         totals = [
             (i, part, arrived.pop(edge)) for part, edges in enumerate(self.states) for i, edge in enumerate(edges)
         ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 
-from tinygrad_rnn.engine.autograd import Message, Sums, send
-from tinygrad_rnn.engine.graph import Edge, Node, Slice, grad_mode
+from tinygrad_rnn.engine.autograd import Grads, Message, Observer, norm, walk
+from tinygrad_rnn.engine.graph import Edge, Node, Slice
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.flow.survey import Survey
 
@@ -22,48 +21,36 @@ def links_of(
         grads: per anchor the gradients of its outputs.
     """
     nodes = list(position)
-    return {anchor: _sent(survey, nodes, position, anchor, found) for anchor, found in grads.items()}
+    found: dict[int, dict[int, float]] = {}
+    for anchor, outputs in grads.items():
+        ends = _Ends(survey, nodes, position, anchor)
+        order = [nodes[at] for at in survey.as_far_as_anchors(anchor)]
+        walk(order, [((nodes[anchor], index), grad) for index, grad in outputs.items()], ends)
+        found[anchor] = ends.sizes
+    return found
 
 
-def _sent(
-    survey: Survey, nodes: list[Node], position: dict[Node, int], start: int, grads: dict[int, Tensor]
-) -> dict[int, float]:
-    """Return per anchor that is reached the norm of the sum over all ways that pass no other."""
-    sums = Sums(in_place=True)
-    for index, grad in grads.items():
-        sums.add((nodes[start], index), grad)
-    ends: dict[Edge, None] = {}
-    here = start
-    seen = {here}
-    waiting = [-here]  # the youngest first
+class _Ends(Observer):
+    """Lets what an anchor sends pass as far as the next ones, and notes the norm of what arrives there."""
 
-    def receive(edge: Edge, message: Message, place: int) -> None:
-        parent = position[edge[0]]
-        if parent not in survey.leading:
+    def __init__(self, survey: Survey, nodes: list[Node], position: dict[Node, int], start: int) -> None:
+        self.survey, self.nodes, self.position, self.start = survey, nodes, position, start
+        self.sizes: dict[int, float] = {}
+
+    def complete(self, node: Node, grads: Grads) -> Grads:
+        at = self.position[node]
+        if at == self.start or at not in self.survey.anchors:
+            return grads
+        if grads:
+            self.sizes[at] = math.hypot(*[norm(grad) for grad in grads if grad is not None])
+        return ()
+
+    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+        if self.position[edge[0]] not in self.survey.leading:
             return
-        part = survey.stacked_part(here)
+        part = self.survey.stacked_part(self.position[child])
         if part is not None and isinstance(message, Slice):
-            _, parent, output = part
-            edge, message = (nodes[parent], output), Slice(message.index[1:], message.grad)
-            if not edge[0].requires_grad:
-                return
-        sums.add(edge, message)
-        if parent in survey.anchors:
-            ends[edge] = None
-        elif parent not in seen:
-            seen.add(parent)
-            heapq.heappush(waiting, -parent)
-
-    while waiting:
-        here = -heapq.heappop(waiting)
-        node = nodes[here]
-        if node.op is not None:
-            with grad_mode(False):
-                send(node, [sums.pop((node, index)) for index in range(len(node.outputs))], receive, dense=False)
-    sizes: dict[int, float] = {}
-    for edge in ends:
-        total = sums.pop(edge)
-        if total is not None:
-            at = position[edge[0]]
-            sizes[at] = math.hypot(sizes.get(at, 0.0), total._node.backend.norm(total._data))
-    return sizes
+            _, at, output = part
+            edge, message = (self.nodes[at], output), Slice(message.index[1:], message.grad)
+        if edge[0].requires_grad:
+            self.sums.add(edge, message)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_rnn.backends.reference import norm
-from tinygrad_rnn.engine.autograd import walk
+from tinygrad_rnn.engine.autograd import Wanted, norm, topological, walk
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.lanes import choose_lane, lanes_behind
@@ -80,7 +79,9 @@ def flow_map(losses: Sequence[Tensor]) -> FlowMap:
     for row, loss in enumerate(losses):
         columns = range(row, len(steps)) if lane.direction == "reverse" else range(row + 1)
         reached = {column: states[steps[column]] for column in columns}
-        found = dict(walk([loss._edge], [loss._like(1.0)], hooks=False, wanted=set(reached.values())))
+        wanted = Wanted(set(reached.values()), topological([loss._node]))
+        walk(wanted.order, [(loss._edge, loss._like(1.0))], wanted)
         for column, edge in reached.items():
-            norms[row, column] = norm(found[edge].numpy()) / math.sqrt(loss.size) if edge in found else 0.0
+            grad = wanted.found.get(edge)
+            norms[row, column] = 0.0 if grad is None else norm(grad) / math.sqrt(loss.size)
     return FlowMap(kind, lane.layer, lane.direction, steps, norms)

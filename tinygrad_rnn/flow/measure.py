@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.autograd import walk
-from tinygrad_rnn.engine.graph import Edge, Node, Slice
+from tinygrad_rnn.engine.autograd import Grads, Message, Observer, norm, topological, walk
+from tinygrad_rnn.engine.graph import Edge, Node
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.carries import carries_of
@@ -60,14 +60,10 @@ def gradient_flow(
     if not 0 <= threshold <= 1:
         raise InputError(f"gradient_flow: the threshold {threshold} is no share of a gradient; use 0 to 1, like 0.01")
     survey, position = look_over(losses._node, "measure")
-    meter = _Meter(survey, position, losses.size, edges, edges and links, statistics)
-    walk(
-        [losses._edge],
-        [losses._like(1.0)],
-        hooks=False,
-        on_node=meter.node,
-        on_edge=meter.edge if edges else None,
+    meter = _EdgeMeter(survey, position, losses.size, links, statistics) if edges else (
+        _Meter(survey, position, losses.size, statistics)
     )
+    walk(topological([losses._node]), [(losses._edge, losses._like(1.0))], meter)
     carries = carries_of(losses._node, meter.of_states, losses.size) if statistics else ()
     return MeasuredFlow(survey, meter.finish(), float(losses.numpy().mean()), threshold, carries)
 
@@ -115,56 +111,38 @@ def check_losses(losses: Any) -> None:
         )
 
 
-class _Meter:
-    """Notes the size of every gradient and every message as the walk passes."""
+class _Meter(Observer):
+    """Notes the size of every gradient as the walk passes."""
 
-    def __init__(
-        self, survey: Survey, position: dict[Node, int], batch: int, edges: bool, links: bool, statistics: bool
-    ) -> None:
+    def __init__(self, survey: Survey, position: dict[Node, int], batch: int, statistics: bool) -> None:
         self.survey = survey
         self.position = position
         self.noted = Notes(batch)
-        self.sizes = self.noted.sizes
-        self.links, self.statistics = links, statistics
-        self.of_anchors: dict[int, dict[int, Tensor]] = {}
+        self.statistics = statistics
         self.of_states: dict[Edge, np.ndarray] = {}
-        # The message that an edge got last and its norm: with no other, it is the gradient. And the gradient that was
-        # last complete: add, for one, hands it on as it is.
-        self._messages: dict[Edge, tuple[Any, float]] = {}
-        self._last: tuple[Any, float] = None, 0.0
-        self.edges = edges
-        if edges:
-            self.messages: dict[tuple[int, int], float] = {}
-            self.weights = StepSums(survey, position)
-            self.crossings = CrossingSums(survey)
+        # The gradient that was last complete, and its norm: add, for one, hands it on as it is.
+        self.last: tuple[Tensor | None, float] = None, 0.0
 
-    def node(self, node: Node, index: int, grad: Tensor) -> None:
-        data = grad._data
-        known = self._messages.pop((node, index), self._last) if self.edges else self._last
-        size = known[1] if known[0] is data else node.backend.norm(data)
-        self._last = data, size
+    def complete(self, node: Node, grads: Grads) -> Grads:
+        for index, grad in enumerate(grads):
+            if grad is not None:
+                self._note(node, index, grad)
+        return grads
+
+    def _note(self, node: Node, index: int, grad: Tensor) -> None:
         at = self.position[node]
-        self.sizes[at, index] = size
-        if data.size == 1:
+        size = self.norm_at((node, index), grad)
+        self.last = grad, size
+        self.noted.sizes[at, index] = size
+        if grad.size == 1:
             self.noted.single[at] = grad.item()
-        if self.links and at in self.survey.anchors:
-            self.of_anchors.setdefault(at, {})[index] = grad
         if self.statistics:
             self._describe(node, at, index, grad.numpy())
 
-    def edge(self, child: Node, place: int, message: Tensor | Slice) -> None:
-        edge = child._edges()[place]
-        data = message.grad._data if isinstance(message, Slice) else message._data
-        gradient, size = self._last
-        if data is not gradient:
-            size = edge[0].backend.norm(data)
-        self._messages[edge] = data, size
-        key = self.position[child], place
-        self.messages[key] = size
-        if key in self.weights.uses:
-            self.weights.add(key, edge, message, size)
-        if key in self.crossings.wanted:
-            self.crossings.add(key, edge, message)
+    def norm_at(self, edge: Edge, grad: Tensor) -> float:
+        """Return the norm of the gradient of an edge, which may be known."""
+        known, size = self.last
+        return size if known is grad else norm(grad)
 
     def _describe(self, node: Node, at: int, index: int, data: np.ndarray) -> None:
         if node.name_of(index) in STATE_KINDS:
@@ -175,18 +153,59 @@ class _Meter:
 
     def finish(self) -> Notes:
         """Return all that was noted, now that the walk is over."""
-        noted = self.noted
-        if self.edges:
-            self.weights.finish()
-            self.crossings.finish()
-            noted.messages, noted.crossings = self.messages, self.crossings.sizes
-            noted.outside, noted.per_step, noted.running = (
-                self.weights.outside, self.weights.per_step, self.weights.running
-            )  # fmt: skip
+        if self.statistics:
+            self.noted.values = {at: describe(node.values()) for node, at in self.position.items()}
+        return self.noted
+
+
+class _EdgeMeter(_Meter):
+    """Notes the size of every message, too, and what each step contributes to the parameters."""
+
+    dense = True
+
+    def __init__(
+        self, survey: Survey, position: dict[Node, int], batch: int, links: bool, statistics: bool
+    ) -> None:
+        super().__init__(survey, position, batch, statistics)
+        self.links = links
+        self.of_anchors: dict[int, dict[int, Tensor]] = {}
+        # The message that an edge got last and its norm: with no other, it is the gradient.
+        self._messages: dict[Edge, tuple[Message, float]] = {}
+        self.messages: dict[tuple[int, int], float] = {}
+        self.weights = StepSums(survey, position)
+        self.crossings = CrossingSums(survey)
+
+    def norm_at(self, edge: Edge, grad: Tensor) -> float:
+        known, size = self._messages.pop(edge, self.last)
+        return size if known is grad else norm(grad)
+
+    def _note(self, node: Node, index: int, grad: Tensor) -> None:
+        super()._note(node, index, grad)
+        at = self.position[node]
+        if self.links and at in self.survey.anchors:
+            self.of_anchors.setdefault(at, {})[index] = grad
+
+    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+        known, size = self.last
+        if message is not known:
+            size = norm(message)
+        self._messages[edge] = message, size
+        key = self.position[child], position
+        self.messages[key] = size
+        if key in self.weights.uses:
+            self.weights.add(key, edge, message, size)
+        if key in self.crossings.wanted:
+            self.crossings.add(key, edge, message)
+        self.sums.add(edge, message)
+
+    def finish(self) -> Notes:
+        noted = super().finish()
+        self.weights.finish()
+        self.crossings.finish()
+        noted.messages, noted.crossings = self.messages, self.crossings.sizes
+        noted.outside, noted.per_step, noted.running = self.weights.outside, self.weights.per_step, self.weights.running
         if self.links:
             noted.links = links_of(self.survey, self.position, self.of_anchors)
-        if self.statistics:
-            noted.values = {at: describe(node.values()) for node, at in self.position.items()}
         return noted
 
 

@@ -271,20 +271,23 @@ class Survey:
 
     def direct_anchors(self, i: int) -> list[int]:
         """Return the anchors and data that reach a node without passing another anchor, in the order of the graph."""
-        found: set[int] = set()
-        seen = {i}
+        return [
+            at for at in self.as_far_as_anchors(i)
+            if at != i and (at in self.anchors or not self.entries[at].requires_grad)
+        ]  # fmt: skip
+
+    def as_far_as_anchors(self, i: int) -> list[int]:
+        """Return what leads to a node without passing another anchor, those and the node itself included, in order."""
+        found = {i}
         waiting = [i]
         while waiting:
             reader = waiting.pop()
             through = self.stacked_part(reader)
             for _, parent, _ in (through,) if through else self.entries[reader].inputs:
-                if parent in seen:
-                    continue
-                seen.add(parent)
-                if parent in self.anchors or not self.entries[parent].requires_grad:
+                if parent not in found:
                     found.add(parent)
-                elif self.entries[parent].op is not None:
-                    waiting.append(parent)
+                    if parent not in self.anchors and self.entries[parent].requires_grad:
+                        waiting.append(parent)
         return sorted(found)
 
     def stacked_part(self, i: int) -> Input | None:

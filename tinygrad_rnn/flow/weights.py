@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_rnn import backends
 from tinygrad_rnn.engine import ops
-from tinygrad_rnn.engine.autograd import Message, Sums, send
-from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, grad_mode
+from tinygrad_rnn.engine.autograd import Message, Observer, topological, walk
+from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice
 from tinygrad_rnn.flow.survey import Survey
 from tinygrad_rnn.flow.totals import Total, dense
 
@@ -121,20 +121,28 @@ class StepSums:
 
 def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.ndarray]]:
     """Follow a message back through movement ops; yield each parameter with the index it reaches there."""
-    waiting = [(edge, message)]
+    arrived = _Arrived()
+    if edge[0].op is None:
+        arrived.messages.append((edge[0], message))
+    else:
+        walk(topological([edge[0]]), [(edge, message)], arrived)
+    for leaf, part in arrived.messages:
+        yield leaf, *_reached(part)
 
-    def receive(edge: Edge, message: Message, position: int) -> None:
-        waiting.append((edge, message))
 
-    while waiting:
-        (node, index), message = waiting.pop()
-        if node.op is None:
-            yield node, *_reached(message)
+class _Arrived(Observer):
+    """Keeps the messages to leaves as they come: a slice stays one."""
+
+    dense = True
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Node, Message]] = []
+
+    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+        if edge[0].op is None:
+            self.messages.append((edge[0], message))
         else:
-            sums = Sums(in_place=True)
-            sums.add((node, index), message)
-            with grad_mode(False):
-                send(node, [sums.pop((node, i)) for i in range(len(node.outputs))], receive, dense=True)
+            self.sums.add(edge, message)
 
 
 def _reached(message: Message) -> tuple[Any, np.ndarray]:
