@@ -6,7 +6,7 @@ an order in which every node comes after all nodes that used it: when its turn c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
@@ -76,17 +76,18 @@ def walk(
     sums = observer.sums = Sums(in_place=not recorded)
     for edge, seed in seeds:
         sums.add(edge, seed)
+    complete, receive = observer.complete, observer.receive
     scope_before = modes.scope
     with grad_mode(create_graph):
         try:
             while order:
                 node = order.pop()
-                grads = observer.complete(node, sums.take(node))
+                grads = complete(node, sums.take(node))
                 if node.op is None or not grads:
                     continue
                 if recorded:
                     modes.scope = (("grad", None), *node.scope)
-                send(node, grads, observer, dense)
+                send(node, grads, receive, dense)
                 if free:
                     node.parents = None
         except AnomalyError as error:
@@ -96,8 +97,8 @@ def walk(
             modes.scope = scope_before
 
 
-def send(node: Node, grads: Grads, observer: Observer, dense: bool) -> None:
-    """Compute what a node sends to its inputs, and let the observer receive each message.
+def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message], None], dense: bool) -> None:
+    """Compute what a node sends to its inputs, and hand on each message.
 
     Only inputs that require grad get one, and it fits their shape and dtype. With `dense`, products are multiplied out;
     a `Slice` stays what it is.
@@ -126,7 +127,7 @@ def send(node: Node, grads: Grads, observer: Observer, dense: bool) -> None:
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
                     message = fit(message, target, node)
-            observer.receive(node, position, edge, message)
+            receive(node, position, edge, message)
 
 
 def norm(message: Message) -> float:
@@ -182,9 +183,9 @@ class Sums:
 
     def pop(self, edge: Edge) -> Tensor | None:
         """Return the complete gradient of an output and forget it; None if no message arrived."""
-        if edge in self._products:
+        if self._products and edge in self._products:
             self.add(edge, _multiplied(self._products.pop(edge)))
-        if edge in self._slices:
+        if self._slices and edge in self._slices:
             self.add(edge, _put_together(self._slices.pop(edge), edge))
         return self._totals.pop(edge, None)
 

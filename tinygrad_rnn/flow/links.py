@@ -6,12 +6,11 @@ import math
 
 from tinygrad_rnn.engine.autograd import Grads, Message, Observer, norm, walk
 from tinygrad_rnn.engine.graph import Edge, Node, Slice
-from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.flow.survey import Survey
 
 
 def links_of(
-    survey: Survey, position: dict[Node, int], grads: dict[int, dict[int, Tensor]]
+    survey: Survey, position: dict[Node, int], grads: dict[int, Grads]
 ) -> dict[int, dict[int, float]]:
     """Return the norms of what each anchor sends to the next ones: by child and parent.
 
@@ -24,8 +23,8 @@ def links_of(
     found: dict[int, dict[int, float]] = {}
     for anchor, outputs in grads.items():
         ends = _Ends(survey, nodes, position, anchor)
-        order = [nodes[at] for at in survey.as_far_as_anchors(anchor)]
-        walk(order, [((nodes[anchor], index), grad) for index, grad in outputs.items()], ends)
+        order = [nodes[at] for at in survey.reach[anchor] if at in survey.leading]
+        walk(order, [((nodes[anchor], index), grad) for index, grad in enumerate(outputs) if grad is not None], ends)
         found[anchor] = ends.sizes
     return found
 

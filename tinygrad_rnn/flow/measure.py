@@ -120,29 +120,26 @@ class _Meter(Observer):
         self.noted = Notes(batch)
         self.statistics = statistics
         self.of_states: dict[Edge, np.ndarray] = {}
-        # The gradient that was last complete, and its norm: add, for one, hands it on as it is.
-        self.last: tuple[Tensor | None, float] = None, 0.0
+        # What may be the gradient of an edge, and its norm: the message that it got last; and the gradient that was
+        # last complete, since add, for one, hands it on as it is.
+        self._messages: dict[Edge, tuple[Message, float]] = {}
+        self._last: tuple[Message | None, float] = None, 0.0
 
     def complete(self, node: Node, grads: Grads) -> Grads:
-        for index, grad in enumerate(grads):
-            if grad is not None:
-                self._note(node, index, grad)
-        return grads
-
-    def _note(self, node: Node, index: int, grad: Tensor) -> None:
         at = self.position[node]
-        size = self.norm_at((node, index), grad)
-        self.last = grad, size
-        self.noted.sizes[at, index] = size
-        if grad.size == 1:
-            self.noted.single[at] = grad.item()
-        if self.statistics:
-            self._describe(node, at, index, grad.numpy())
-
-    def norm_at(self, edge: Edge, grad: Tensor) -> float:
-        """Return the norm of the gradient of an edge, which may be known."""
-        known, size = self.last
-        return size if known is grad else norm(grad)
+        for index, grad in enumerate(grads):
+            if grad is None:
+                continue
+            known, size = self._messages.pop((node, index), self._last)
+            if known is not grad:
+                size = norm(grad)
+            self._last = grad, size
+            self.noted.sizes[at, index] = size
+            if grad.size == 1:
+                self.noted.single[at] = grad.item()
+            if self.statistics:
+                self._describe(node, at, index, grad.numpy())
+        return grads
 
     def _describe(self, node: Node, at: int, index: int, data: np.ndarray) -> None:
         if node.name_of(index) in STATE_KINDS:
@@ -163,30 +160,21 @@ class _EdgeMeter(_Meter):
 
     dense = True
 
-    def __init__(
-        self, survey: Survey, position: dict[Node, int], batch: int, links: bool, statistics: bool
-    ) -> None:
+    def __init__(self, survey: Survey, position: dict[Node, int], batch: int, links: bool, statistics: bool) -> None:
         super().__init__(survey, position, batch, statistics)
-        self.links = links
-        self.of_anchors: dict[int, dict[int, Tensor]] = {}
-        # The message that an edge got last and its norm: with no other, it is the gradient.
-        self._messages: dict[Edge, tuple[Message, float]] = {}
+        self.of_anchors: dict[int, Grads] = {}
+        self.anchors = survey.anchors if links else frozenset()
         self.messages: dict[tuple[int, int], float] = {}
         self.weights = StepSums(survey, position)
         self.crossings = CrossingSums(survey)
 
-    def norm_at(self, edge: Edge, grad: Tensor) -> float:
-        known, size = self._messages.pop(edge, self.last)
-        return size if known is grad else norm(grad)
-
-    def _note(self, node: Node, index: int, grad: Tensor) -> None:
-        super()._note(node, index, grad)
-        at = self.position[node]
-        if self.links and at in self.survey.anchors:
-            self.of_anchors.setdefault(at, {})[index] = grad
+    def complete(self, node: Node, grads: Grads) -> Grads:
+        if self.position[node] in self.anchors:
+            self.of_anchors[self.position[node]] = grads
+        return super().complete(node, grads)
 
     def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
-        known, size = self.last
+        known, size = self._last
         if message is not known:
             size = norm(message)
         self._messages[edge] = message, size
@@ -204,7 +192,7 @@ class _EdgeMeter(_Meter):
         self.crossings.finish()
         noted.messages, noted.crossings = self.messages, self.crossings.sizes
         noted.outside, noted.per_step, noted.running = self.weights.outside, self.weights.per_step, self.weights.running
-        if self.links:
+        if self.anchors:
             noted.links = links_of(self.survey, self.position, self.of_anchors)
         return noted
 

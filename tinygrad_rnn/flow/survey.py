@@ -272,12 +272,16 @@ class Survey:
     def direct_anchors(self, i: int) -> list[int]:
         """Return the anchors and data that reach a node without passing another anchor, in the order of the graph."""
         return [
-            at for at in self.as_far_as_anchors(i)
+            at for at in self.reach[i]
             if at != i and (at in self.anchors or not self.entries[at].requires_grad)
         ]  # fmt: skip
 
-    def as_far_as_anchors(self, i: int) -> list[int]:
-        """Return what leads to a node without passing another anchor, those and the node itself included, in order."""
+    @cached_property
+    def reach(self) -> dict[int, list[int]]:
+        """For each anchor what leads to it without passing another: these, what lies between, and itself, in order."""
+        return {anchor: self._reach(anchor) for anchor in self.anchors}
+
+    def _reach(self, i: int) -> list[int]:
         found = {i}
         waiting = [i]
         while waiting:
