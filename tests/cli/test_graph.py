@@ -37,7 +37,7 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
         found = flow(folder, stem)
         assert list(found) == [
             "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "status", "loss", "hidden_grad",
-            "cell_grad", "weights", "horizon", "verdict", "layers",
+            "cell_grad", "states", "weights", "horizon", "verdict", "layers",
         ]  # fmt: skip
         assert found["schema"] == "tinygrad_rnn.flow/1"
         assert [found[k] for k in ("task", "steps", "hidden", "batch", "seed")] == ["text", 6, 5, 3, 3]
@@ -52,6 +52,7 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
         assert set(found["weights"]) == recurrent | {"output.weight", "output.bias"}
         assert all(len(found["weights"][name]["per_step"]) == 6 for name in recurrent)
         assert found["weights"]["output.weight"]["per_step"] is None
+    assert flow(folder, "lstm")["states"] == {"h": flow(folder, "lstm")["hidden_grad"], "c": flow(folder, "lstm")["cell_grad"]}
     assert len(flow(folder, "lstm")["cell_grad"]) == 6
     assert flow(folder, "gru")["cell_grad"] is None
 

@@ -100,7 +100,9 @@ def test_json_has_null_for_what_is_not_finite_and_says_so():
     assert found["cell_grad"] is None
     assert found["horizon"] == {"threshold": 0.01, "state": "h", "steps": None}
     assert found["verdict"] == "survives"
-    assert found["layers"] == [{"layer": 0, "direction": "forward", "hidden_grad": [0.5, 1.0], "cell_grad": None}]
+    assert found["layers"] == [
+        {"layer": 0, "direction": "forward", "hidden_grad": [0.5, 1.0], "cell_grad": None, "states": {"h": [0.5, 1.0]}}
+    ]
     assert report(state("h", [1, 0.5])).status == "ok"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.flow import FlowMap, FlowReport, JacobianReport, StateFlow
-from tinygrad_rnn.flow.report import EXPLODED
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.train import Update, parse_cell
 from tinygrad_rnn.viz.plots.causes import split_by_path
 from tinygrad_rnn.viz.plots.decay import decay

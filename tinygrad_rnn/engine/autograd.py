@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, freed_error, grad_mode, modes
+from tinygrad_rnn.engine.protocol import Grads, Observer
 from tinygrad_rnn.errors import AnomalyError, DeviceError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
 Message = Union["Tensor", Slice, Product]
-#: The gradients of the outputs of a node, None where no message arrived; () where none did at all.
-Grads = Sequence[Union["Tensor", None]]
-
 _age = attrgetter("serial")
 
 
@@ -36,23 +34,6 @@ def topological(roots: Iterable[Node]) -> list[Node]:
                 seen.add(parent)
                 waiting.append(parent)
     return sorted(seen, key=_age)
-
-
-class Observer:
-    """Looks on as a walk passes through a graph, and may steer it; this one lets everything pass."""
-
-    #: Whether it wants to see products multiplied out.
-    dense: ClassVar[bool] = False
-    #: The gradients under way; set by the walk.
-    sums: Sums
-
-    def complete(self, node: Node, grads: Grads) -> Grads:
-        """Take the complete gradients of a node's outputs; return what the node shall send on, () for nothing."""
-        return grads
-
-    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
-        """Take the message that a child sends to its input at a position, and add it to the gradient of that edge."""
-        self.sums.add(edge, message)
 
 
 def walk(
@@ -130,6 +111,11 @@ def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message],
             receive(node, position, edge, message)
 
 
+def ones_like(x: Tensor) -> Tensor:
+    """Return ones with the shape, dtype and device of x: what a walk from it starts from."""
+    return x._like(1.0)
+
+
 def norm(message: Message) -> float:
     """Return the L2 norm of a gradient or of a message, added up in float64."""
     if isinstance(message, Product):
@@ -183,11 +169,25 @@ class Sums:
 
     def pop(self, edge: Edge) -> Tensor | None:
         """Return the complete gradient of an output and forget it; None if no message arrived."""
+        self._join(edge)
+        return self._totals.pop(edge, None)
+
+    def so_far(self, edge: Edge) -> Tensor | None:
+        """Return the sum of what has arrived at an output by now; what arrives later may be added in place."""
+        self._join(edge)
+        return self._totals.get(edge)
+
+    def _join(self, edge: Edge) -> None:
+        """Add the slices and products that wait for each other."""
         if self._products and edge in self._products:
             self.add(edge, _multiplied(self._products.pop(edge)))
         if self._slices and edge in self._slices:
             self.add(edge, _put_together(self._slices.pop(edge), edge))
-        return self._totals.pop(edge, None)
+
+
+def gather() -> Sums:
+    """Return sums for messages that are added up beside a walk."""
+    return Sums(in_place=not modes.recorders)
 
 
 _MOST_ROWS = 1024  # of products that wait for each other: more would cost memory and no longer gain speed
@@ -247,7 +247,7 @@ class Leaves(Observer):
         if self.hooks and node.infos is not None:
             grads = _call_hooks(node, grads, self.retain)
         if grads and node.op is None:
-            self.found[node, 0] = grads[0]  # type: ignore[assignment]  # a leaf has one output
+            self.found[node, 0] = grads[0]
         return grads
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -111,7 +111,7 @@ class Node:
 
     __slots__ = (
         "__weakref__", "attrs", "backend", "constant", "infos", "line", "names", "op", "outputs", "parents",
-        "requires_grad", "scope", "serial", "storage",
+        "requires_grad", "roles", "scope", "serial", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +136,7 @@ class Node:
         self.storage: Storage | None = None
         self.infos: dict[int, OutputInfo] | None = None
         self.names: dict[int, str] | None = None
+        self.roles: dict[int, str] | None = None
         self.constant = False  # a Python scalar: drawn inside the op that uses it
         self.line: str | None = None  # where it was made, known only under detect_anomaly()
 
@@ -186,12 +187,15 @@ class Node:
 
     # ---- what is attached to its outputs -----------------------------------------------------------------------
 
-    def set_name(self, index: int, name: str) -> None:
-        """Name an output; see `Tensor.named`."""
+    def set_name(self, index: int, name: str, role: str | None = None) -> None:
+        """Name an output and say its role; see `Tensor.named`."""
         if self.names is None:
             self.names = {index: name}
         else:
             self.names[index] = name
+        role = role or modes.roles.get(name)
+        if role is not None:
+            self.roles = {**(self.roles or {}), index: role}
 
     def info(self, index: int) -> OutputInfo:
         """Return what is attached to an output, made on the first call."""
@@ -218,6 +222,16 @@ class Node:
         """Whether a backward pass freed the way back to this node's inputs."""
         return self.parents is None
 
+    @property
+    def op_name(self) -> str | None:
+        """What the op is called; None for a leaf."""
+        return None if self.op is None else self.op.name
+
+    def grad_of(self, index: int) -> Tensor | None:
+        """Return the gradient that `backward` left at an output, as in `Tensor.grad`."""
+        info = self.infos.get(index) if self.infos else None
+        return info.grad if info else None
+
     def describe(self) -> str:
         """Return the op (or leaf) with its scope, for errors."""
         what = self.op.name if self.op else "leaf"
@@ -232,6 +246,10 @@ class Slice:
     def __init__(self, index: tuple[Any, ...], grad: Tensor) -> None:
         self.index = index
         self.grad = grad
+
+    def of_part(self) -> Slice:
+        """Return the message to the part of the parent that the first index, a whole number, selects."""
+        return Slice(self.index[1:], self.grad)
 
 
 class Product:
@@ -278,6 +296,7 @@ class Modes(threading.local):
         self.grad_enabled = True
         self.scope: Scope = ()
         self.recorders: tuple[Recorder, ...] = ()
+        self.roles: Mapping[str, str] = {}
 
 
 modes = Modes()
@@ -342,6 +361,22 @@ class scope:
 
     def __exit__(self, *error: object) -> None:
         modes.scope = modes.scope[:-1]
+
+
+class naming:
+    """Give the tensors named inside a role: `with naming({"h": "state", "f": "gate"}): ...`; what a cell does."""
+
+    __slots__ = ("_before", "_roles")
+
+    def __init__(self, roles: Mapping[str, str]) -> None:
+        self._roles = roles
+
+    def __enter__(self) -> None:
+        self._before = modes.roles
+        modes.roles = self._roles
+
+    def __exit__(self, *error: object) -> None:
+        modes.roles = self._before
 
 
 def scope_text(parts: Scope) -> str:

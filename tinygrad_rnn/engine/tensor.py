@@ -48,6 +48,9 @@ class Tensor:
     __array_ufunc__ = None  # np.ones(2) * t asks t.__rmul__ instead of leaving the graph
     __hash__ = object.__hash__  # identity, although == compares elements
 
+    #: What differentiates it; see `engine.protocol`.
+    engine: ClassVar[ModuleType] = autograd
+
     #: Set by viz when it is imported: the graph behind a tensor as SVG, or None; this floor cannot draw.
     shown_as: ClassVar[Callable[[Tensor], str | None] | None] = None
 
@@ -94,6 +97,11 @@ class Tensor:
     def _edge(self) -> Edge:
         return (self._node, self._index)
 
+    @property
+    def edge(self) -> Edge:
+        """Where it stands in the graph: its node, and which output of the node it is."""
+        return (self._node, self._index)
+
     # ---- what it is --------------------------------------------------------------------------------------------
 
     @property
@@ -136,9 +144,15 @@ class Tensor:
         """The name given with `named`, or None."""
         return self._node.name_of(self._index)
 
-    def named(self, name: str) -> Self:
-        """Name this output for drawings, listings and gradient flow ("h" and "c" are states); returns itself."""
-        self._node.set_name(self._index, name)
+    def named(self, name: str, role: str | None = None) -> Self:
+        """Name this output for drawings, listings and gradient flow; returns itself.
+
+        Args:
+            name: what it is called.
+            role: "state" for what one time step hands to the next, "gate" for what lets it through, or None. In a
+                graph in which nothing has a role, the outputs called "h" and "c" are the states.
+        """
+        self._node.set_name(self._index, name, role)
         return self
 
     def __len__(self) -> int:

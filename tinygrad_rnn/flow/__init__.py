@@ -1,11 +1,22 @@
-"""Gradient flow as numbers; the definitions are in `report.py`, the measuring in `measure.py`."""
+"""Gradient flow as numbers; the definitions are in `records.py`, the measuring in `measure.py`."""
 
 from tinygrad_rnn.flow.backward import BackwardReport, backward_graph
 from tinygrad_rnn.flow.jacobians import JacobianReport, elman_bound, state_jacobians
 from tinygrad_rnn.flow.maps import FlowMap, flow_map
 from tinygrad_rnn.flow.measure import gradient_flow, grads_at_hand
-from tinygrad_rnn.flow.paths import CarryFlow, FactorFlow, GateFlow, PathFlow
-from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, Horizon, NodeFlow, StateFlow, Statistics, WeightFlow
+from tinygrad_rnn.flow.records import (
+    CarryFlow,
+    EdgeFlow,
+    FactorFlow,
+    GateFlow,
+    Horizon,
+    NodeFlow,
+    PathFlow,
+    StateFlow,
+    Statistics,
+    WeightFlow,
+)
+from tinygrad_rnn.flow.report import FlowReport
 
 __all__ = [
     "BackwardReport", "CarryFlow", "EdgeFlow", "FactorFlow", "FlowMap", "FlowReport", "GateFlow", "Horizon",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.engine.autograd import Leaves, topological, walk
+from tinygrad_rnn.backends.reference import norm
+from tinygrad_rnn.engine.autograd import Leaves, ones_like, topological, walk
 from tinygrad_rnn.engine.creation import concat
-from tinygrad_rnn.engine.graph import Node, grad_mode
+from tinygrad_rnn.engine.graph import Node, enable_grad
+from tinygrad_rnn.engine.protocol import Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError
 from tinygrad_rnn.flow.measure import check_losses
-from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow
+from tinygrad_rnn.flow.records import EdgeFlow, NodeFlow
+from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.survey import Survey, label_of, look_over
 
 
@@ -41,25 +44,25 @@ def backward_graph(losses: Tensor) -> BackwardReport:
     ['exp', 'seed', '∂L/∂x']
     """
     check_losses(losses)
-    seed = losses._like(1.0 / losses.size).copy().detach().named("seed")
+    seed = (ones_like(losses) / losses.size).detach().named("seed")
     seed.requires_grad = True  # or what does not depend on forward values would not be recorded
     leaves = Leaves()
-    walk(topological([losses._node]), [(losses._edge, seed)], leaves, create_graph=True)
+    walk(topological([losses.edge[0]]), [(losses.edge, seed)], leaves, create_graph=True)
     found = leaves.found.items()
     if not found:
         raise GraphError("backward_graph: no gradient reaches any leaf, so there is no backward pass to show")
-    with grad_mode(True):
-        joined = concat([grad.cast(losses.dtype).reshape(-1) for _, grad in found])._node
+    with enable_grad():
+        joined, _ = concat([grad.cast(losses.dtype).reshape(-1) for _, grad in found]).edge
     survey, position = look_over(joined)
     results: dict[int, str] = {}
     for (leaf, _), grad in found:  # one gradient may be that of several leaves
-        at = position[grad._node]
+        at = position[grad.edge[0]]
         results[at] = f"{results[at]}, ∂L/∂{_name(leaf)}" if at in results else f"∂L/∂{_name(leaf)}"
     nodes = {at: node for node, at in position.items()}
-    joining = _joining(joined, {grad._node for _, grad in found})
-    last = losses._node.serial  # the forward pass is no younger
-    computed = {at for at, node in nodes.items() if node.op and node.serial > last and node not in joining}
-    return _report(losses, survey, nodes, computed | {position[seed._node]}, results)
+    joining = _joining(joined, {grad.edge[0] for _, grad in found})
+    last = losses.edge[0].serial  # the forward pass is no younger
+    computed = {at for at, node in nodes.items() if node.op_name and node.serial > last and node not in joining}
+    return _report(losses, survey, nodes, computed | {position[seed.edge[0]]}, results)
 
 
 def _joining(joined: Node, results: set[Node]) -> set[Node]:
@@ -67,11 +70,15 @@ def _joining(joined: Node, results: set[Node]) -> set[Node]:
     found = {joined}
     waiting = [joined]
     while waiting:
-        for parent, _ in waiting.pop()._edges():
+        for parent, _ in waiting.pop().parents or ():
             if parent not in results and parent not in found:
                 found.add(parent)
                 waiting.append(parent)
     return found
+
+
+def _size(node: Vertex) -> float:
+    return math.hypot(*[norm(node.values(index)) for index in range(len(node.outputs))])
 
 
 def _name(leaf: Node) -> str:
@@ -79,13 +86,13 @@ def _name(leaf: Node) -> str:
 
 
 def _report(
-    losses: Tensor, survey: Survey, nodes: dict[int, Node], computed: set[int], results: dict[int, str]
+    losses: Tensor, survey: Survey, nodes: dict[int, Vertex], computed: set[int], results: dict[int, str]
 ) -> BackwardReport:
     read = {parent for at in computed for _, parent, _ in survey.entries[at].inputs}
     last = max(results)  # nothing reads it: the picture ends with it
     order = [*sorted((computed | read | set(results)) - {last}), last]
     place = {at: i for i, at in enumerate(order)}
-    sizes = {at: math.hypot(*map(nodes[at].backend.norm, nodes[at].outputs)) for at in computed}
+    sizes = {at: _size(nodes[at]) for at in computed}
 
     def flow(at: int) -> NodeFlow:
         entry = survey.entries[at]
@@ -93,7 +100,8 @@ def _report(
         return NodeFlow(
             name=survey.names[at],
             label=results.get(at) or entry.label,
-            op=entry.op.name if entry.op and (is_gradient or entry.label is None) else None,
+            role=None,
+            op=entry.op if is_gradient or entry.label is None else None,
             scope=entry.scope,
             step=survey.step[at],
             shape=entry.shape,

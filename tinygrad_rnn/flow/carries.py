@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
 
 from tinygrad_rnn.backends.reference import norm
-from tinygrad_rnn.engine import ops
-from tinygrad_rnn.engine.graph import Edge, Node
-from tinygrad_rnn.flow.lanes import Lane, lanes_behind
-from tinygrad_rnn.flow.paths import CarryFlow
+from tinygrad_rnn.engine.protocol import Edge, Vertex
+from tinygrad_rnn.flow.lanes import Lane, lanes_in
+from tinygrad_rnn.flow.records import CarryFlow
 
 
-def carries_of(root: Node, grads: dict[Edge, np.ndarray], batch: int) -> tuple[CarryFlow, ...]:
+def carries_of(order: Iterable[Vertex], grads: dict[Edge, np.ndarray], batch: int) -> tuple[CarryFlow, ...]:
     """Carry the gradient of each last state back through its gates alone.
 
     Args:
-        root: the node of the losses.
+        order: the nodes of the graph that require grad, each after its inputs.
         grads: the gradients of sum_b L_b by the states, by edge.
         batch: B.
     """
-    return tuple(carry for lane in lanes_behind([root]) for carry in _carries(lane, grads, batch))
+    return tuple(carry for lane in lanes_in(order) for carry in _carries(lane, grads, batch))
 
 
 def _carries(lane: Lane, grads: dict[Edge, np.ndarray], batch: int) -> Iterator[CarryFlow]:
@@ -49,13 +48,14 @@ def _gate(after: Edge, before: Edge) -> Edge | None:
     seen = set(waiting)
     while waiting:
         node = waiting.pop()
-        if node.op is ops.Mul and before in node._edges():
-            for edge in node._edges():
+        edges = node.parents or ()
+        if node.op_name == "mul" and before in edges:
+            for edge in edges:
                 if edge != before and _name(edge):
                     return edge
-        elif node.op is ops.Add:
-            for parent, _ in node._edges():
-                if parent not in seen and parent.op in (ops.Add, ops.Mul) and not parent.names:
+        elif node.op_name == "add":
+            for parent, _ in edges:
+                if parent not in seen and parent.op_name in ("add", "mul") and not parent.names:
                     seen.add(parent)
                     waiting.append(parent)
     return None
@@ -64,8 +64,8 @@ def _gate(after: Edge, before: Edge) -> Edge | None:
 def _name(gate: Edge) -> str | None:
     """Return what a gate is called: by its name, or "1 - z" if that is what it was computed as."""
     node, index = gate
-    if node.op is ops.Sub and not node.names:
-        (one, _), (closed, output) = node._edges()
-        name = closed.name_of(output)
+    if node.op_name == "sub" and not node.names and node.parents:
+        (one, _), (closed, output) = node.parents
+        name = (closed.names or {}).get(output)
         return f"1 - {name}" if one.constant and one.values().item() == 1 and name else None
-    return node.name_of(index)
+    return (node.names or {}).get(index)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.engine.autograd import Message
-from tinygrad_rnn.engine.graph import Edge
+from typing import Any
+
+from tinygrad_rnn.engine.protocol import Edge, Engine
 from tinygrad_rnn.flow.survey import Survey
-from tinygrad_rnn.flow.totals import Total, dense
+from tinygrad_rnn.flow.totals import Total
 
 #: A node, its output, and the other step.
 Crossing = tuple[int, int, int]
@@ -19,19 +20,20 @@ class CrossingSums:
         sizes: the norms of the sums.
     """
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, engine: Engine, survey: Survey) -> None:
+        self._engine = engine
         crossings = {crossing: sent for crossing, sent in crossing_messages(survey).items() if len(sent) > 1}
         self.wanted = {message: crossing for crossing, sent in crossings.items() for message in sent}
         self.sizes: dict[Crossing, float] = {}
         self._due = {crossing: len(sent) for crossing, sent in crossings.items()}
         self._sums: dict[Crossing, Total] = {}
 
-    def add(self, message_of: tuple[int, int], edge: Edge, message: Message) -> None:
+    def add(self, message_of: tuple[int, int], edge: Edge, message: Any) -> None:
         """Take in one of the wanted messages."""
         crossing = self.wanted[message_of]
         if crossing not in self._sums:
-            self._sums[crossing] = Total(edge[0].backend)
-        self._sums[crossing].add(dense(edge, message)._data)
+            self._sums[crossing] = Total(self._engine, edge)
+        self._sums[crossing].add(message)
         self._due[crossing] -= 1
         if not self._due[crossing]:
             self.sizes[crossing] = self._sums.pop(crossing).norm()

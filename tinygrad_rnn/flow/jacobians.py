@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.autograd import Message, Observer, Sums, topological, walk
 from tinygrad_rnn.engine.creation import tensor
-from tinygrad_rnn.engine.graph import Edge, Node, step_of
+from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.protocol import Edge, Observer, Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
-from tinygrad_rnn.flow.lanes import Lane, choose_lane, lanes_behind
-from tinygrad_rnn.flow.survey import STATE_KINDS
+from tinygrad_rnn.flow.lanes import Lane, choose_lane, lanes_in
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,9 @@ def elman_bound(weight_hh: Any, steps: int) -> np.ndarray:
 def state_jacobians(x: Tensor, layer: int | None = None, reverse: bool = False) -> JacobianReport:
     """Measure the Jacobian of the state from each step to the next, behind a tensor that the steps have computed.
 
-    The states are the outputs named "h" and "c" in scopes t, so this works for a cell of one's own, too. It takes one
-    walk per unit of the state and (T-1) * B * S * S * 8 bytes: for an LSTM with H = 64, 100 steps and 4 examples 52 MB.
+    The states are the outputs with that role in scopes t (see `Tensor.named`), so this works for a cell of one's own,
+    too. It takes one walk per unit of the state and (T-1) * B * S * S * 8 bytes: for an LSTM with H = 64, 100 steps and
+    4 examples 52 MB.
     The graph stays as it was.
 
     Args:
@@ -187,16 +187,16 @@ def state_jacobians(x: Tensor, layer: int | None = None, reverse: bool = False) 
             "state_jacobians: the tensor does not require grad, so its graph was not recorded; create the parameters "
             "with requires_grad=True, and compute outside no_grad()"
         )
-    lane = choose_lane(lanes_behind([x._node]), layer, reverse, "state_jacobians")
+    lane = choose_lane(lanes_in(x.engine.topological([x.edge[0]])), layer, reverse, "state_jacobians")
     steps = lane.steps
-    kinds = tuple(kind for kind in STATE_KINDS if len(lane.states.get(kind, ())) == len(steps))
+    kinds = tuple(kind for kind, made in lane.states.items() if len(made) == len(steps))
     if not kinds:
-        raise GraphError(f"state_jacobians: name the states of every step; of {len(steps)} steps some have only h or c")
+        raise GraphError(f"state_jacobians: name the states of every step; of {len(steps)} steps some have only a part")
     states = [[lane.states[kind][step] for step in steps] for kind in kinds]
     shapes = {node.outputs[index].shape for edges in states for node, index in edges}
     if len(shapes) > 1:
         raise GraphError(f"state_jacobians: the states of all steps must have one shape, not {sorted(shapes)}")
-    walker = _Walker(lane, states, steps)
+    walker = _Walker(x, lane, states, steps)
     (shape,) = shapes
     if not math.prod(shape):
         raise ShapeError(f"state_jacobians: the states are empty, shape {shape}")
@@ -236,16 +236,17 @@ class _Walker(Observer):
     not meet, although one walk serves them all.
     """
 
-    def __init__(self, lane: Lane, states: list[list[Edge]], steps: tuple[int, ...]) -> None:
+    def __init__(self, x: Tensor, lane: Lane, states: list[list[Edge]], steps: tuple[int, ...]) -> None:
+        self.engine, self.device = x.engine, x.device
         self.states = states
         node, index = states[0][0]
-        self.dtype, self.device = node.outputs[index].dtype, node.backend.device
+        self.dtype = node.outputs[index].dtype
         self._place = {edge: i for edges in states for i, edge in enumerate(edges)}
         self._position = {step: i for i, step in enumerate(steps)}
         #: the nodes between the states, each after its inputs, and what becomes of the message to each of these
-        self._fates: dict[Node, tuple[str, ...]] = {}
+        self._fates: dict[Vertex, tuple[str, ...]] = {}
         self._left_out: set[str] = set()
-        self._find_nodes(topological({node for edges in states for node, _ in edges}))
+        self._find_nodes(self.engine.topological({node for edges in states for node, _ in edges}))
         self.notes = tuple(f"{what}: the Jacobians leave out what goes that way" for what in sorted(self._left_out))
         if len(steps) > 1 and not any("collect" in fates for fates in self._fates.values()):
             raise GraphError(
@@ -253,12 +254,12 @@ class _Walker(Observer):
                 "next step reads, h = f(h).named('h')" + "".join(f" ({what})" for what in sorted(self._left_out))
             )
 
-    def _find_nodes(self, order: Iterable[Node]) -> None:
+    def _find_nodes(self, order: Iterable[Vertex]) -> None:
         """Sort out which nodes lie between a state and the one before, and which messages end where."""
-        depends: set[Node] = set()  # on a state of this lane, in whatever step
-        between: dict[Node, tuple[str, ...]] = {}
+        depends: set[Vertex] = set()  # on a state of this lane, in whatever step
+        between: dict[Vertex, tuple[str, ...]] = {}
         for node in order:
-            edges = node._edges()
+            edges = node.parents or ()
             if any(edge in self._place or edge[0] in depends for edge in edges):
                 depends.add(node)
                 fates = tuple([self._fate(node, edge, depends, between) for edge in edges])
@@ -266,11 +267,11 @@ class _Walker(Observer):
                     between[node] = fates
         self._fates = between
 
-    def _fate(self, child: Node, edge: Edge, depends: set[Node], between: Container[Node]) -> str:
+    def _fate(self, child: Vertex, edge: Edge, depends: set[Vertex], between: Container[Vertex]) -> str:
         """Return "collect", "pass" or "" for a message: end at the state before, go on, or be of no use."""
         parent = edge[0]
         here, there = step_of(child.scope), step_of(parent.scope)
-        if parent.op is None or (here == there and here is not None):
+        if parent.op_name is None or (here == there and here is not None):
             return "pass" if parent in between else ""
         if edge in self._place:
             if here is None or self._position.get(here, -1) == self._place[edge] + 1:
@@ -279,11 +280,11 @@ class _Walker(Observer):
         elif there is None:
             return "pass" if parent in between else ""
         elif parent in depends:
-            name = parent.name_of(edge[1])
-            self._left_out.add(f"steps also read {name if name else f'an unnamed {parent.op.name}'} of other steps")
+            name = (parent.names or {}).get(edge[1])
+            self._left_out.add(f"steps also read {name if name else f'an unnamed {parent.op_name}'} of other steps")
         return ""
 
-    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+    def receive(self, child: Vertex, position: int, edge: Edge, message: Any) -> None:
         fate = self._fates[child][position]
         if fate == "pass":
             self.sums.add(edge, message)
@@ -293,10 +294,10 @@ class _Walker(Observer):
     def collected(self, edges: list[Edge], seed: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
         """Seed some states, and return what arrives at those of the step before: (place, part of the state, values)."""
         start = tensor(seed, device=self.device)
-        self._arrived = Sums(in_place=True)
-        walk(list(self._fates), [(edge, start) for edge in edges], self)
+        self._arrived = self.engine.gather()
+        self.engine.walk(list(self._fates), [(edge, start) for edge in edges], self)
         arrived = self._arrived
         totals = [
-            (i, part, arrived.pop(edge)) for part, edges in enumerate(self.states) for i, edge in enumerate(edges)
+            (i, part, arrived.so_far(edge)) for part, edges in enumerate(self.states) for i, edge in enumerate(edges)
         ]
         return [(place, part, total.numpy()) for place, part, total in totals if total is not None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tinygrad_rnn.engine.autograd import topological
-from tinygrad_rnn.engine.graph import Edge, Node, Scope, step_of
+from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.protocol import Edge, Scope, Vertex
 from tinygrad_rnn.errors import GraphError, InputError
-from tinygrad_rnn.flow.survey import STATE_KINDS, lane_of, layer_of
+from tinygrad_rnn.flow.survey import in_order, is_state, lane_of, layer_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Lane:
     """The states of one layer and direction, of all its steps.
 
     Attributes:
-        states: for each kind, "h" or "c", the output that holds it after each step, in the order the steps were taken.
+        states: for each kind, such as "h" and "c", the output that holds it after each step, in the order of the steps.
     """
 
     scope: Scope
@@ -40,22 +40,20 @@ class Lane:
         return "reverse" if backward else "forward"
 
 
-def lanes_behind(roots: Iterable[Node]) -> list[Lane]:
-    """Return the lanes that lead to some nodes; only states that require grad are found.
-
-    Raises:
-        GraphError: backward() has freed the graph.
-    """
-    found: dict[Scope, Lane] = {}
-    for node in topological(roots):
+def lanes_in(order: Iterable[Vertex]) -> list[Lane]:
+    """Return the lanes in a graph: of its nodes that require grad, each after its inputs."""
+    named = [node for node in order if node.op_name is not None and node.names]
+    has_roles = any(node.roles for node in named)
+    found: dict[Scope, dict[str, dict[int, Edge]]] = {}
+    for node in named:
         step = step_of(node.scope)
-        if node.op is None or node.names is None or step is None:
-            continue
-        for index, name in node.names.items():
-            if name in STATE_KINDS:
-                lane = found.setdefault(lane_of(node.scope), Lane(lane_of(node.scope), {}))
-                lane.states.setdefault(name, {})[step] = (node, index)
-    return list(found.values())
+        roles = node.roles or {}
+        for index, name in (node.names or {}).items():
+            if step is not None and is_state(name, roles.get(index), has_roles):
+                found.setdefault(lane_of(node.scope), {}).setdefault(name, {})[step] = (node, index)
+    return [
+        Lane(scope, {kind: states[kind] for kind in in_order(states)}) for scope, states in found.items()
+    ]
 
 
 def choose_lane(lanes: list[Lane], layer: int | None, reverse: bool, purpose: str) -> Lane:

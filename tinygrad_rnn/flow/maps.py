@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.autograd import Wanted, norm, topological, walk
+from tinygrad_rnn.engine.autograd import Wanted, norm, ones_like, topological, walk
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
-from tinygrad_rnn.flow.lanes import choose_lane, lanes_behind
+from tinygrad_rnn.flow.lanes import choose_lane, lanes_in
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class FlowMap:
     """How much of the loss l_tau of each step arrives at the state k_t of each step.
 
     Attributes:
-        kind: of the states: "h", or "c" if no h has a name.
+        kind: of the states: "h" if there is one, else what was named first.
         layer, direction: which states these are: those of the last layer.
         steps: T steps, ascending; row i is about the loss of steps[i], column j about the state of steps[j].
         norms: (T, T), sqrt(mean_b ||dl_tau,b/dk_t||^2); nan for the states of steps that are taken after step tau.
@@ -66,10 +67,10 @@ def flow_map(losses: Sequence[Tensor]) -> FlowMap:
                 f"flow_map: loss {step} does not require grad, so no gradient flows; create the parameters with "
                 "requires_grad=True, and compute outside no_grad()"
             )
-    lanes = lanes_behind([loss._node for loss in losses])
+    lanes = lanes_in(topological(loss.edge[0] for loss in losses))
     backward = all(lane.direction == "reverse" for lane in lanes)
     lane = choose_lane(lanes, None, backward, "flow_map")
-    kind, states = min(lane.states.items(), key=lambda item: item[0] != "h")
+    kind, states = next(iter(lane.states.items()))
     steps = tuple(sorted(states))
     if len(losses) != len(steps):
         raise ShapeError(
@@ -78,9 +79,9 @@ def flow_map(losses: Sequence[Tensor]) -> FlowMap:
     norms = np.full((len(steps), len(steps)), np.nan)
     for row, loss in enumerate(losses):
         columns = range(row, len(steps)) if lane.direction == "reverse" else range(row + 1)
-        reached = {column: states[steps[column]] for column in columns}
-        wanted = Wanted(set(reached.values()), topological([loss._node]))
-        walk(wanted.order, [(loss._edge, loss._like(1.0))], wanted)
+        reached: dict[int, Any] = {column: states[steps[column]] for column in columns}
+        wanted = Wanted(set(reached.values()), topological([loss.edge[0]]))
+        walk(wanted.order, [(loss.edge, ones_like(loss))], wanted)
         for column, edge in reached.items():
             grad = wanted.found.get(edge)
             norms[row, column] = 0.0 if grad is None else norm(grad) / math.sqrt(loss.size)

@@ -10,21 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.autograd import Grads, Message, Observer, norm, topological, walk
-from tinygrad_rnn.engine.graph import Edge, Node
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.protocol import Edge, Engine, Grads, Observer, Value, Vertex, is_value
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.carries import carries_of
 from tinygrad_rnn.flow.crossings import CrossingSums
 from tinygrad_rnn.flow.links import links_of
 from tinygrad_rnn.flow.measured import MeasuredFlow, Notes
-from tinygrad_rnn.flow.report import FlowReport, Statistics
-from tinygrad_rnn.flow.survey import STATE_KINDS, Survey, look_over
+from tinygrad_rnn.flow.records import Statistics
+from tinygrad_rnn.flow.report import FlowReport
+from tinygrad_rnn.flow.survey import Survey, look_over
 from tinygrad_rnn.flow.weights import StepSums
 
 
 def gradient_flow(
-    losses: Tensor, threshold: float = 0.01, *, edges: bool = True, links: bool = True, statistics: bool = False
+    losses: Value, threshold: float = 0.01, *, edges: bool = True, links: bool = True, statistics: bool = False
 ) -> FlowReport:
     """Measure how the gradient of a loss flows back through its graph, which it leaves as it was.
 
@@ -59,16 +58,19 @@ def gradient_flow(
     check_losses(losses)
     if not 0 <= threshold <= 1:
         raise InputError(f"gradient_flow: the threshold {threshold} is no share of a gradient; use 0 to 1, like 0.01")
-    survey, position = look_over(losses._node, "measure")
-    meter = _EdgeMeter(survey, position, losses.size, links, statistics) if edges else (
-        _Meter(survey, position, losses.size, statistics)
+    engine, (node, _) = losses.engine, losses.edge
+    survey, position = look_over(node, "measure")
+    meter = (
+        _EdgeMeter(engine, survey, position, losses.size, statistics, links)
+        if edges
+        else _Meter(engine, survey, position, losses.size, statistics)
     )
-    walk(topological([losses._node]), [(losses._edge, losses._like(1.0))], meter)
-    carries = carries_of(losses._node, meter.of_states, losses.size) if statistics else ()
+    engine.walk(engine.topological([node]), [(losses.edge, engine.ones_like(losses))], meter)
+    carries = carries_of(engine.topological([node]), meter.of_states, losses.size) if statistics else ()
     return MeasuredFlow(survey, meter.finish(), float(losses.numpy().mean()), threshold, carries)
 
 
-def grads_at_hand(root: Tensor) -> FlowReport:
+def grads_at_hand(root: Value) -> FlowReport:
     """Return a report of the graph behind a tensor that computes nothing: it shows the `.grad` that are there.
 
     Everything else is "not computed". Sizes are relative to the root, whose own gradient is 1.
@@ -76,20 +78,21 @@ def grads_at_hand(root: Tensor) -> FlowReport:
     Raises:
         GraphError: backward() has freed the graph.
     """
-    survey, position = look_over(root._node)
+    survey, position = look_over(root.edge[0])
     noted = Notes(batch=1, complete=False)
     for node, at in position.items():
-        for index, info in (node.infos or {}).items():
-            if info.grad is not None:
-                noted.sizes[at, index] = node.backend.norm(info.grad._data)
-                if info.grad.size == 1:
-                    noted.single.setdefault(at, info.grad.item())
+        for index in range(len(node.outputs)):
+            grad = node.grad_of(index)
+            if grad is not None:
+                noted.sizes[at, index] = root.engine.norm(grad)
+                if grad.size == 1:
+                    noted.single.setdefault(at, grad.item())
     return MeasuredFlow(survey, noted, float(root.numpy().mean()) if root.size else math.nan, threshold=0.01)
 
 
 def check_losses(losses: Any) -> None:
     """Raise an error unless these are losses whose gradient can be measured."""
-    if not isinstance(losses, Tensor):
+    if not is_value(losses):
         given = type(losses).__name__
         advice = ""
         if isinstance(losses, list | tuple):
@@ -99,7 +102,7 @@ def check_losses(losses: Any) -> None:
             f"gradient_flow: pass one tensor, the losses of the examples, shape (B,), or a single loss, not a {given}"
             + advice
         )
-    if losses.ndim > 1 or losses.size == 0:
+    if len(losses.shape) > 1 or losses.size == 0:
         raise ShapeError(
             f"gradient_flow: the losses must be one per example, shape (B,), or a single one, not {losses.shape}; "
             "reduce the other axes: losses.sum(axis=1)"
@@ -114,7 +117,10 @@ def check_losses(losses: Any) -> None:
 class _Meter(Observer):
     """Notes the size of every gradient as the walk passes."""
 
-    def __init__(self, survey: Survey, position: dict[Node, int], batch: int, statistics: bool) -> None:
+    def __init__(
+        self, engine: Engine, survey: Survey, position: dict[Vertex, int], batch: int, statistics: bool
+    ) -> None:
+        self.engine, self.norm = engine, engine.norm
         self.survey = survey
         self.position = position
         self.noted = Notes(batch)
@@ -122,17 +128,17 @@ class _Meter(Observer):
         self.of_states: dict[Edge, np.ndarray] = {}
         # What may be the gradient of an edge, and its norm: the message that it got last; and the gradient that was
         # last complete, since add, for one, hands it on as it is.
-        self._messages: dict[Edge, tuple[Message, float]] = {}
-        self._last: tuple[Message | None, float] = None, 0.0
+        self._messages: dict[Edge, tuple[Any, float]] = {}
+        self._last: tuple[Any, float] = None, 0.0
 
-    def complete(self, node: Node, grads: Grads) -> Grads:
+    def complete(self, node: Vertex, grads: Grads) -> Grads:
         at = self.position[node]
         for index, grad in enumerate(grads):
             if grad is None:
                 continue
             known, size = self._messages.pop((node, index), self._last)
             if known is not grad:
-                size = norm(grad)
+                size = self.norm(grad)
             self._last = grad, size
             self.noted.sizes[at, index] = size
             if grad.size == 1:
@@ -141,8 +147,8 @@ class _Meter(Observer):
                 self._describe(node, at, index, grad.numpy())
         return grads
 
-    def _describe(self, node: Node, at: int, index: int, data: np.ndarray) -> None:
-        if node.name_of(index) in STATE_KINDS:
+    def _describe(self, node: Vertex, at: int, index: int, data: np.ndarray) -> None:
+        if index in dict(self.survey.states_of(at)):
             self.of_states[node, index] = data
         if len(node.outputs) == 1:
             scale = self.noted.batch if at in self.survey.batch_free else 1
@@ -160,23 +166,31 @@ class _EdgeMeter(_Meter):
 
     dense = True
 
-    def __init__(self, survey: Survey, position: dict[Node, int], batch: int, links: bool, statistics: bool) -> None:
-        super().__init__(survey, position, batch, statistics)
+    def __init__(
+        self,
+        engine: Engine,
+        survey: Survey,
+        position: dict[Vertex, int],
+        batch: int,
+        statistics: bool,
+        links: bool,
+    ) -> None:
+        super().__init__(engine, survey, position, batch, statistics)
         self.of_anchors: dict[int, Grads] = {}
         self.anchors = survey.anchors if links else frozenset()
         self.messages: dict[tuple[int, int], float] = {}
-        self.weights = StepSums(survey, position)
-        self.crossings = CrossingSums(survey)
+        self.weights = StepSums(engine, survey, position)
+        self.crossings = CrossingSums(engine, survey)
 
-    def complete(self, node: Node, grads: Grads) -> Grads:
+    def complete(self, node: Vertex, grads: Grads) -> Grads:
         if self.position[node] in self.anchors:
             self.of_anchors[self.position[node]] = grads
         return super().complete(node, grads)
 
-    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
+    def receive(self, child: Vertex, position: int, edge: Edge, message: Any) -> None:
         known, size = self._last
         if message is not known:
-            size = norm(message)
+            size = self.norm(message)
         self._messages[edge] = message, size
         key = self.position[child], position
         self.messages[key] = size
@@ -193,7 +207,7 @@ class _EdgeMeter(_Meter):
         noted.messages, noted.crossings = self.messages, self.crossings.sizes
         noted.outside, noted.per_step, noted.running = self.weights.outside, self.weights.per_step, self.weights.running
         if self.anchors:
-            noted.links = links_of(self.survey, self.position, self.of_anchors)
+            noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors)
         return noted
 
 

@@ -10,11 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import Scope
+from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
-from tinygrad_rnn.flow.paths import CarryFlow
-from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow, StateFlow, Statistics, WeightFlow
-from tinygrad_rnn.flow.survey import STATE_KINDS, Entry, Survey, lane_of, layer_of
+from tinygrad_rnn.flow.records import CarryFlow, EdgeFlow, NodeFlow, StateFlow, Statistics, WeightFlow
+from tinygrad_rnn.flow.report import FlowReport
+from tinygrad_rnn.flow.survey import Entry, Survey, in_order, lane_of, layer_of
 
 
 @dataclass
@@ -78,7 +78,8 @@ class MeasuredFlow(FlowReport):
             NodeFlow(
                 name=survey.names[i],
                 label=survey.leaf_names.get(i) or entry.label,
-                op=entry.op.name if entry.op else None,
+                op=entry.op,
+                role=survey.role(i),
                 scope=entry.scope,
                 step=survey.step[i],
                 shape=entry.shape,
@@ -132,22 +133,20 @@ class MeasuredFlow(FlowReport):
 
     @cached_property
     def states(self) -> tuple[StateFlow, ...]:
-        """G_t of the outputs called "h" and "c", by where they lie; a step without one has no gradient there."""
+        """G_t of the states, by where they lie; a step without one has no gradient there."""
         found: dict[Scope, dict[str, dict[int, float]]] = {}
         for i, entry, step in self._of_steps():
-            for index, kind in sorted((entry.names or {}).items()):
-                if kind in STATE_KINDS:
-                    sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
-                    sizes[step] = self._noted.sizes.get((i, index), 0.0) / self._scale(i)
+            for index, kind in sorted(self._survey.states_of(i)):
+                sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
+                sizes[step] = self._noted.sizes.get((i, index), 0.0) / self._scale(i)
         flows = []
         for scope, kinds in found.items():
             steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
             made = list(next(iter(kinds.values())))
             direction = "reverse" if ("reverse", None) in scope or made[0] > made[-1] else "forward"
-            for kind in STATE_KINDS:
-                if kind in kinds:
-                    norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
-                    flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))
+            for kind in in_order(kinds):
+                norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
+                flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))
         return tuple(flows) if self._noted.complete else ()
 
     def _of_steps(self) -> Iterator[tuple[int, Entry, int]]:
@@ -194,9 +193,8 @@ class MeasuredFlow(FlowReport):
             )
         made = Counter(
             (lane_of(entry.scope), step, kind)
-            for _, entry, step in self._of_steps()
-            for kind in (entry.names or {}).values()
-            if kind in STATE_KINDS
+            for i, entry, step in self._of_steps()
+            for _, kind in self._survey.states_of(i)
         )
         twice = sorted({kind for (_, _, kind), count in made.items() if count > 1})
         if twice:

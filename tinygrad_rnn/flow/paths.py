@@ -1,96 +1,22 @@
-"""On which ways the gradient goes from step to step: what a report's lists of nodes, edges and links say about it."""
+"""On which ways the gradient goes from step to step: what lists of nodes, edges and links say about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import Scope
-from tinygrad_rnn.flow.survey import STATE_KINDS, before_step, lane_of, layer_of
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.flow.report import EdgeFlow, FlowReport, NodeFlow
+from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.flow.records import EdgeFlow, FactorFlow, GateFlow, NodeFlow, PathFlow, StateFlow
+from tinygrad_rnn.flow.survey import before_step, lane_of, layer_of
 
 
-@dataclass(frozen=True)
-class GateFlow:
-    """The values of one named node of a cell that is no state: their mean and the band that holds 80% of them.
-
-    Over all elements and all examples, per step. `low` and `high` are the 10% and 90% quantiles.
-    """
-
-    label: str  # what `named` called it: "f"
-    name: str  # the innermost scope it lies in, "forget_gate", or its label
-    layer: int
-    direction: str  # "forward" or "reverse"
-    scope: Scope
-    steps: tuple[int, ...]
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-@dataclass(frozen=True)
-class PathFlow:
-    """What a named node of step t sends back to a state of the step before, per step t: norms[i] is of steps[i].
-
-    The way from c to c is the LSTM's cell path, those from its gates to h the gate paths. The norms of contributions
-    do not add up to the norm of their sum: they may point against each other, or at right angles.
-    """
-
-    child: str  # in step t
-    parent: str  # "h" or "c", in step t-1, or t+1 where the direction is "reverse"
-    layer: int
-    direction: str
-    scope: Scope
-    steps: tuple[int, ...]
-    norms: np.ndarray
-
-
-@dataclass(frozen=True)
-class FactorFlow:
-    """By how much one op of step t changes the size of the gradient on its way from a state to the one before.
-
-    There is one for each op on the way, in the order in which the gradient meets them, and only where there is a
-    single way, as in the Elman network: h_t = tanh(W x_t + W_hh h_{t-1}) has tanh, add and matmul. If the loss is read
-    at the last step only, the product of the factors of step t is G_{t-1} / G_t. nan where no gradient arrives.
-    """
-
-    kind: str  # "h"
-    op: str
-    layer: int
-    direction: str
-    scope: Scope
-    steps: tuple[int, ...]
-    factors: np.ndarray
-
-
-@dataclass(frozen=True)
-class CarryFlow:
-    """The gradient a state would have if only the path k_t = gate_t * k_{t-1} + ... carried it.
-
-    norms[t] = sqrt(mean_b ||dL_b/dk_T * product of gate_s over s > t||^2): the forget gates f of the LSTM for its c,
-    the update gates z of the GRU for its h. What is missing to the measured gradient comes through the other gates.
-    """
-
-    kind: str  # "c"
-    gate: str  # "f"; "1 - z" where a gate is used the other way round
-    layer: int
-    direction: str
-    scope: Scope
-    steps: tuple[int, ...]
-    norms: np.ndarray
-
-
-def gates_of(report: FlowReport) -> tuple[GateFlow, ...]:
-    """Return the statistics of every named node of a step that is no state; () if they were not measured."""
+def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[GateFlow, ...]:
+    """Return the statistics of the gates; () if they were not measured."""
     found: dict[tuple[Scope, str], dict[int, NodeFlow]] = {}
-    for node in report.nodes:
-        if node.op is not None and node.step is not None and node.label and not _is_state(node) and node.values:
+    for node in nodes:
+        if node.role == "gate" and node.step is not None and node.label and node.values:
             found.setdefault((lane_of(node.scope), node.label), {})[node.step] = node
     flows = []
     for (scope, label), by_step in found.items():
@@ -98,7 +24,7 @@ def gates_of(report: FlowReport) -> tuple[GateFlow, ...]:
         values = [by_step[step].values for step in steps]
         mean, low, high = (np.array([getattr(v, what) for v in values]) for what in ("mean", "low", "high"))
         name = _innermost(by_step[steps[0]].scope) or label
-        layer, direction = layer_of(scope), _direction(report, scope)
+        layer, direction = layer_of(scope), _direction(states, scope)
         flows.append(GateFlow(label, name, layer, direction, scope, steps, mean, low, high))
     return tuple(flows)
 
@@ -109,18 +35,20 @@ def _innermost(place: Scope) -> str | None:
     return next((word for word, index in reversed(inside) if index is None and word != "reverse"), None)
 
 
-def paths_of(report: FlowReport) -> tuple[PathFlow, ...]:
+def paths_of(
+    nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Sequence[StateFlow]
+) -> tuple[PathFlow, ...]:
     """Return what each named node sends to the states of the neighbouring step; () if links were not measured."""
     order: dict[Scope, dict[int, int]] = {}  # steps need not be numbered without gaps
-    for state in report.states:
+    for state in states:
         order.setdefault(state.scope, {}).update((step, i) for i, step in enumerate(state.steps))
     found: dict[tuple[Scope, str, str], dict[int, float]] = {}
-    for link in report.links:
-        child, parent = report.nodes[link.child], report.nodes[link.parent]
-        if link.norm is None or not child.label or not _is_state(parent) or child.step is None or parent.step is None:
+    for link in links:
+        child, parent = nodes[link.child], nodes[link.parent]
+        if link.norm is None or not child.label or parent.role != "state" or child.step is None or parent.step is None:
             continue
         scope = lane_of(parent.scope)
-        behind = 1 if _direction(report, scope) == "reverse" else -1
+        behind = 1 if _direction(states, scope) == "reverse" else -1
         places = order.get(scope, {})
         if lane_of(child.scope) != scope or child.step not in places or parent.step not in places:
             continue
@@ -130,45 +58,48 @@ def paths_of(report: FlowReport) -> tuple[PathFlow, ...]:
     for (scope, label, kind), norms in found.items():
         steps = tuple(sorted(norms))
         sizes = np.array([norms[step] for step in steps])
-        flows.append(PathFlow(label, kind, layer_of(scope), _direction(report, scope), scope, steps, sizes))
+        flows.append(PathFlow(label, kind, layer_of(scope), _direction(states, scope), scope, steps, sizes))
     return tuple(flows)
 
 
-def factors_of(report: FlowReport) -> tuple[FactorFlow, ...]:
+def factors_of(
+    nodes: Sequence[NodeFlow], edges: Sequence[EdgeFlow], states: Sequence[StateFlow]
+) -> tuple[FactorFlow, ...]:
     """Return the factors of the ops between a state and the one before; () where there is more than one way."""
     read: dict[int, list[EdgeFlow]] = {}
-    for edge in report.edges:
+    for edge in edges:
         read.setdefault(edge.child, []).append(edge)
     flows: list[FactorFlow] = []
-    for state in report.states:
-        if sum(other.scope == state.scope for other in report.states) == 1:
-            flows += _factors(report, state.scope, state.kind, read)
+    for state in states:
+        if sum(other.scope == state.scope for other in states) == 1:
+            flows += _factors(nodes, state, read)
     return tuple(flows)
 
 
-def _factors(report: FlowReport, scope: Scope, kind: str, read: dict[int, list[EdgeFlow]]) -> Iterator[FactorFlow]:
+def _factors(nodes: Sequence[NodeFlow], state: StateFlow, read: dict[int, list[EdgeFlow]]) -> Iterator[FactorFlow]:
+    kind, scope = state.kind, state.scope
     made = [
         i
-        for i, node in enumerate(report.nodes)
-        if node.op is not None and node.label == kind and node.step is not None and lane_of(node.scope) == scope
+        for i, node in enumerate(nodes)
+        if node.role == "state" and node.label == kind and node.step is not None and lane_of(node.scope) == scope
     ]
     states = set(made)
     found: dict[tuple[int, str], dict[int, float]] = {}
     for before, after in pairwise(made):
-        step = report.nodes[after].step
+        step = nodes[after].step
         way = _only_way(after, before, states, read)
         if not way or way[-1].parent != before or step is None:
             return
         for place, edge in enumerate(way):
-            arrived = report.nodes[edge.child].norm
+            arrived = nodes[edge.child].norm
             if edge.norm is None or arrived is None:
                 return
             factor = edge.norm / arrived if arrived else np.nan
-            found.setdefault((place, report.nodes[edge.child].op or ""), {})[step] = factor
+            found.setdefault((place, nodes[edge.child].op or ""), {})[step] = factor
     for (_, op), factors in found.items():
         steps = tuple(sorted(factors))
         numbers = np.array([factors[step] for step in steps])
-        yield FactorFlow(kind, op, layer_of(scope), _direction(report, scope), scope, steps, numbers)
+        yield FactorFlow(kind, op, state.layer, state.direction, scope, steps, numbers)
 
 
 def _only_way(start: int, end: int, states: set[int], read: dict[int, list[EdgeFlow]]) -> list[EdgeFlow]:
@@ -194,12 +125,8 @@ def _only_way(start: int, end: int, states: set[int], read: dict[int, list[EdgeF
     return way
 
 
-def _is_state(node: NodeFlow) -> bool:
-    return node.op is not None and node.label in STATE_KINDS
-
-
-def _direction(report: FlowReport, scope: Scope) -> str:
-    for state in report.states:
+def _direction(states: Sequence[StateFlow], scope: Scope) -> str:
+    for state in states:
         if state.scope == scope:
             return state.direction
     return "reverse" if ("reverse", None) in scope else "forward"

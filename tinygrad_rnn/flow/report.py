@@ -1,12 +1,4 @@
-"""What a measurement of gradient flow holds: plain numbers, from which every picture is drawn.
-
-L_b is the loss of example b, of B; "the loss" is L = mean_b L_b. The size of a gradient is
-
-- at a node n: sqrt(mean_b ||dL_b/dn||^2), and at a parameter W: ||dL/dW||;
-- along an edge: the norm of the message its child sends, before the parent sums, on the scale of the parent.
-
-Parameters are the leaves that require grad; what is computed from them alone (W.T, b_ih + b_hh) is measured like them.
-"""
+"""The report of a measurement: what was found, what it means, and what flow.json says about it."""
 
 from __future__ import annotations
 
@@ -18,123 +10,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import Scope
-from tinygrad_rnn.flow.paths import CarryFlow, FactorFlow, GateFlow, PathFlow, factors_of, gates_of, paths_of
-
-#: A gradient that grew to this many times its size at the last step is called exploding.
-EXPLODED = 100.0
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What many numbers are like; `low` and `high` are their 10% and 90% quantiles."""
-
-    mean: float
-    std: float
-    low: float
-    high: float
-    minimum: float
-    maximum: float
-
-
-@dataclass(frozen=True)
-class NodeFlow:
-    """One node of the graph, with the size of its gradient (over all its outputs; None: not computed)."""
-
-    name: str  # unique and the same in every run, like "t3_forget_gate_f"
-    label: str | None  # what `named` called it
-    op: str | None  # None for a leaf
-    scope: Scope
-    step: int | None  # of time; for data, that of the only step that reads it
-    shape: tuple[int, ...]
-    requires_grad: bool
-    parameter: bool
-    constants: tuple[tuple[int, float], ...]  # the inputs that are Python numbers: (position, value)
-    norm: float | None
-    value: float | None  # if it is a single number; then also
-    gradient: float | None  # with its sign
-    values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
-    gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
-
-
-@dataclass(frozen=True)
-class EdgeFlow:
-    """The message from a child to the parent it read, both as positions in the list of nodes.
-
-    `position` is which input of the child it is; None for the sum over all paths that lead through unnamed nodes.
-    """
-
-    child: int
-    position: int | None
-    parent: int
-    norm: float | None
-    requires_grad: bool
-
-
-@dataclass(frozen=True)
-class StateFlow:
-    """G_t of one kind of state, "h" or "c", in one layer and direction, over the steps in ascending order."""
-
-    kind: str
-    layer: int
-    direction: str  # "forward" or "reverse"
-    scope: Scope  # where the steps lie
-    steps: tuple[int, ...]
-    norms: np.ndarray
-
-    @property
-    def by_lag(self) -> np.ndarray:
-        """G from the last step taken back to the first: element d is G_{T-d}."""
-        return self.norms if self.direction == "reverse" else self.norms[::-1]
-
-    def relative(self, lag: int) -> float | None:
-        """Return G_{T-lag} / G_T; None if there are not so many steps, or no gradient at the last."""
-        norms = self.by_lag
-        if not 0 <= lag < len(norms) or norms[0] == 0:
-            return None
-        return float(norms[lag] / norms[0])
-
-    def horizon(self, threshold: float) -> int | None:
-        """Return the smallest lag d with G_{T-d} < threshold * G_T, or None."""
-        norms = self.by_lag
-        return _first(norms < threshold * norms[0]) if self.measurable else None
-
-    @property
-    def explodes_at(self) -> int | None:
-        """The smallest lag at which G is more than 100 times G_T, or None."""
-        return _first(self.by_lag > EXPLODED * self.by_lag[0]) if self.measurable else None
-
-    @property
-    def measurable(self) -> bool:
-        """Whether there is a gradient at the last step to compare with."""
-        return bool(len(self.norms)) and bool(np.isfinite(self.by_lag[0])) and bool(self.by_lag[0] > 0)
-
-
-def _first(found: np.ndarray) -> int | None:
-    return int(found.argmax()) if found.any() else None
-
-
-@dataclass(frozen=True)
-class WeightFlow:
-    """What each step contributes to the gradient of a parameter: dL/dW = sum_t (dL/dW)_t.
-
-    `per_step` holds the norms ||(dL/dW)_t|| over the report's steps, `running` those of the sum of everything that
-    arrived until then, in the order of the backward pass. Both are None if W is used outside any step.
-    """
-
-    node: int  # its position in the list of nodes
-    per_step: np.ndarray | None
-    running: np.ndarray | None
-    total: float
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """How far back the gradient is felt: the longest lag over the cell's state kinds, and the kind that has it."""
-
-    threshold: float
-    state: str
-    steps: int | None  # None: nowhere below the threshold
+from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.flow.paths import factors_of, gates_of, paths_of
+from tinygrad_rnn.flow.records import (
+    CarryFlow,
+    EdgeFlow,
+    FactorFlow,
+    GateFlow,
+    Horizon,
+    NodeFlow,
+    PathFlow,
+    StateFlow,
+    WeightFlow,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,17 +65,17 @@ class FlowReport:
     @cached_property
     def gates(self) -> tuple[GateFlow, ...]:
         """The values of the gates, per step; () without statistics."""
-        return gates_of(self)
+        return gates_of(self.nodes, self.states)
 
     @cached_property
     def paths(self) -> tuple[PathFlow, ...]:
         """What every named node sends to the states of the step before; () without links."""
-        return paths_of(self)
+        return paths_of(self.nodes, self.links, self.states)
 
     @cached_property
     def factors(self) -> tuple[FactorFlow, ...]:
         """The factors of the ops between a state and the one before, where there is a single way; else ()."""
-        return factors_of(self)
+        return factors_of(self.nodes, self.edges, self.states)
 
     # ---- the cell: the states of the last layer, forward in time -----------------------------------------------
 
@@ -201,7 +89,7 @@ class FlowReport:
         return tuple(state for state in self.states if state.scope == last.scope)
 
     def state(self, kind: str) -> StateFlow | None:
-        """Return the flow of the cell's "h" or "c", or None."""
+        """Return the flow of the cell's state of that name, such as "h" or "c", or None."""
         return next((state for state in self.cell if state.kind == kind), None)
 
     @property
@@ -217,7 +105,7 @@ class FlowReport:
         return None if state is None else state.norms
 
     def attenuation(self, kind: str) -> np.ndarray | None:
-        """Return G_{t-1} / G_t of the cell's "h" or "c" for t = 2..T, how much is left after one more step back.
+        """Return G_{t-1} / G_t of a state of the cell for t = 2..T, how much is left after one more step back.
 
         In the reverse direction G_{t+1} / G_t for t = 1..T-1. nan where there is no gradient at t; None without such a
         state.
@@ -266,10 +154,9 @@ class FlowReport:
     @property
     def reference(self) -> tuple[str, float]:
         """What pictures compare with: the gradient of the last state if there is one, else that of the loss itself."""
-        for kind in ("h", "c"):
-            state = self.state(kind)
-            if state is not None and state.measurable:
-                return f"{kind}_T", float(state.by_lag[0])
+        for state in self.cell:
+            if state.measurable:
+                return f"{state.kind}_T", float(state.by_lag[0])
         return "L", 1.0
 
     # ---- as JSON -----------------------------------------------------------------------------------------------
@@ -291,6 +178,7 @@ class FlowReport:
             "loss": _plain(self.loss),
             "hidden_grad": _plain(self.hidden_grad),
             "cell_grad": _plain(self.cell_grad),
+            "states": {state.kind: _plain(state.norms) for state in self.cell},
             "weights": {
                 name: {"per_step": _plain(weight.per_step), "total": _plain(weight.total)}
                 for name, weight in self.weights.items()
@@ -303,6 +191,7 @@ class FlowReport:
                     "direction": direction,
                     "hidden_grad": _plain(kinds.get("h")),
                     "cell_grad": _plain(kinds.get("c")),
+                    "states": {kind: _plain(norms) for kind, norms in kinds.items()},
                 }
                 for (_, layer, direction), kinds in self._lanes().items()
             ],

@@ -7,23 +7,23 @@ works after backward() has freed the graph.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tinygrad_rnn.engine import ops
-from tinygrad_rnn.engine.graph import Edge, Node, Op, Scope, step_of
+from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.protocol import Edge, Scope, Vertex
 from tinygrad_rnn.errors import GraphError
 
 #: Ops that move elements and compute nothing: what leaves a parameter through them is still that parameter.
 MOVEMENT = frozenset(
-    (ops.BroadcastTo, ops.Cast, ops.Concat, ops.Copy, ops.GetItem, ops.Permute, ops.PutSlices, ops.Reshape, ops.Split,
-     ops.Stack, ops.To, ops.Unbind)
+    ("broadcast_to", "cast", "concat", "copy", "getitem", "put_slices", "reshape", "split", "stack", "to", "transpose",
+     "unbind")
 )  # fmt: skip
 
-#: What the states of a cell are called.
-STATE_KINDS = ("h", "c")
+#: What states are called in a graph in which nothing has a role.
+USUAL_STATES = ("h", "c")
 
 
 #: One input of a node that is no Python number: which input it is, the position of the node it comes from, and which
@@ -34,14 +34,15 @@ Input = tuple[int, int, int]
 class Entry(NamedTuple):
     """What is kept of one node."""
 
-    op: type[Op] | None  # None: a leaf
+    op: str | None  # None: a leaf
     scope: Scope
-    names: dict[int, str] | None  # of its outputs
+    names: Mapping[int, str] | None  # of its outputs
+    roles: Mapping[int, str] | None
     outputs: int
     shape: tuple[int, ...]  # of the first output
     value: Any  # of the first output if it is a single number, else None
     requires_grad: bool
-    attrs: dict[str, Any] | None  # of a movement op
+    attrs: Mapping[str, Any] | None  # of a movement op
     inputs: Sequence[Input]
     constants: tuple[tuple[int, float], ...]  # inputs that are Python numbers: (place, value)
 
@@ -51,7 +52,7 @@ class Entry(NamedTuple):
         return _label(self.names, self.outputs)
 
 
-def look_over(root: Node, purpose: str = "draw") -> tuple[Survey, dict[Node, int]]:
+def look_over(root: Vertex, purpose: str = "draw") -> tuple[Survey, dict[Vertex, int]]:
     """Return what is to know about the graph behind a node, and its nodes in order, each with its position.
 
     Raises:
@@ -70,9 +71,9 @@ def look_over(root: Node, purpose: str = "draw") -> tuple[Survey, dict[Node, int
             if parent not in seen:
                 seen.add(parent)
                 waiting.append(parent)
-    position: dict[Node, int] = {}
+    position: dict[Vertex, int] = {}
     facts: list[tuple[Any, ...]] = []
-    for node in sorted([node for node in seen if node.op is not None], key=attrgetter("serial")):
+    for node in sorted([node for node in seen if node.op_name is not None], key=attrgetter("serial")):
         inputs: list[Input] = []
         constants: tuple[tuple[int, float], ...] = ()
         for place, (parent, output) in enumerate(node.parents or ()):
@@ -86,20 +87,21 @@ def look_over(root: Node, purpose: str = "draw") -> tuple[Survey, dict[Node, int
             inputs.append((place, at, output))
         position[node] = len(facts)
         facts.append((*_facts(node), inputs, constants))
-    if root.op is None:
+    if root.op_name is None:
         position[root] = 0
         facts.append((*_facts(root), (), ()))
     return Survey(facts), position
 
 
-def _facts(node: Node) -> tuple[Any, ...]:
+def _facts(node: Vertex) -> tuple[Any, ...]:
     """Return the first half of an Entry."""
-    op, names, outputs = node.op, node.names, node.outputs
+    op, names, outputs = node.op_name, node.names, node.outputs
     first = outputs[0]
     return (
         op,
         node.scope,
         names and dict(names),
+        node.roles,
         len(outputs),
         first.shape,
         node.values().item() if first.size == 1 else None,
@@ -151,6 +153,33 @@ class Survey:
         """All time steps, in ascending order."""
         return tuple(sorted({step for step in self.step if step is not None}))
 
+    # ---- roles -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _has_roles(self) -> bool:
+        return any(entry.roles for entry in self.entries)
+
+    def states_of(self, i: int) -> Iterator[tuple[int, str]]:
+        """Yield the outputs of a node that hold a state, with the names of these."""
+        entry = self.entries[i]
+        if entry.names and entry.op is not None:
+            roles = entry.roles or {}
+            for index, name in entry.names.items():
+                if is_state(name, roles.get(index), self._has_roles):
+                    yield index, name
+
+    def role(self, i: int) -> str | None:
+        """Return "state" or "gate", or None.
+
+        Where nothing in the graph has a role, whatever has a name in a step and is no state is taken for a gate.
+        """
+        entry = self.entries[i]
+        if any(self.states_of(i)):
+            return "state"
+        if self._has_roles:
+            return "gate" if entry.roles and "gate" in entry.roles.values() else None
+        return "gate" if entry.op is not None and entry.label and self.step[i] is not None else None
+
     # ---- parameters --------------------------------------------------------------------------------------------
 
     @cached_property
@@ -174,8 +203,8 @@ class Survey:
         """
         found: set[int] = set()
         for i, entry in enumerate(self.entries):
-            state = entry.names is not None and any(name in STATE_KINDS for name in entry.names.values())
-            if entry.requires_grad and not state and all(parent in found for _, parent, _ in entry.inputs):
+            free = entry.requires_grad and all(parent in found for _, parent, _ in entry.inputs)
+            if free and not any(self.states_of(i)):
                 found.add(i)
         return set(self.sources) if self.root in found else found  # no data at all: nothing to tell them apart by
 
@@ -226,7 +255,7 @@ class Survey:
             return self.leaf_names[i]
         if entry.op is None:
             return "leaf" if entry.requires_grad else "data"
-        return entry.label or ("loss" if i == self.root else entry.op.name)
+        return entry.label or ("loss" if i == self.root else entry.op)
 
     # ---- anchors: what is left when the ops in between are folded away -----------------------------------------
 
@@ -297,33 +326,43 @@ class Survey:
     def stacked_part(self, i: int) -> Input | None:
         """Return x_t for a node that reads `stack([x_0, x_1, ...])[t]`, as layers upon layers do; else None."""
         entry = self.entries[i]
-        if entry.op is not ops.GetItem or entry.attrs is None:
+        if entry.op != "getitem" or entry.attrs is None:
             return None
         ((_, stacked, _),) = entry.inputs
         whole, index = self.entries[stacked], entry.attrs["index"]
-        if whole.op is not ops.Stack or whole.attrs is None or whole.attrs["axis"] != 0:
+        if whole.op != "stack" or whole.attrs is None or whole.attrs["axis"] != 0:
             return None
         if len(whole.inputs) < whole.shape[0] or not index or not isinstance(index[0], int):
             return None
         return whole.inputs[index[0]]
 
 
-def edges_of(node: Node) -> Iterator[Edge]:
+def edges_of(node: Vertex) -> Iterator[Edge]:
     """Yield the inputs of a node that are not Python numbers."""
     for edge in node.parents or ():
         if not edge[0].constant:
             yield edge
 
 
-def label_of(node: Node) -> str | None:
+def label_of(node: Vertex) -> str | None:
     """Return what `named` called a node; its outputs' names side by side if several have one."""
     return _label(node.names, len(node.outputs))
 
 
-def _label(names: dict[int, str] | None, outputs: int) -> str | None:
+def _label(names: Mapping[int, str] | None, outputs: int) -> str | None:
     if names is None:
         return None
     return ", ".join(names[index] for index in range(outputs) if names.get(index)) or None
+
+
+def is_state(name: str, role: str | None, has_roles: bool) -> bool:
+    """Return whether an output is a state, given whether anything in its graph has a role."""
+    return role == "state" if has_roles else name in USUAL_STATES
+
+
+def in_order(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of states as they come, but "h" first, which is what cells show of themselves."""
+    return tuple(sorted(dict.fromkeys(kinds), key=lambda kind: kind != "h"))
 
 
 # ---- scopes ---------------------------------------------------------------------------------------------------------

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from types import ModuleType
+from collections.abc import Hashable
 from typing import Any
 
-import numpy as np
-
-from tinygrad_rnn import backends
-from tinygrad_rnn.engine import ops
-from tinygrad_rnn.engine.autograd import Message, Observer, topological, walk
-from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice
+from tinygrad_rnn.engine.protocol import Edge, Engine, Observer, Vertex
 from tinygrad_rnn.flow.survey import Survey
-from tinygrad_rnn.flow.totals import Total, dense
+from tinygrad_rnn.flow.totals import Total
 
 #: Movement ops that keep every element, just once: the norm of a gradient is the same on both sides.
-_ONE_TO_ONE = frozenset((ops.Cast, ops.Copy, ops.Permute, ops.Reshape, ops.To))
+_ONE_TO_ONE = frozenset(("cast", "copy", "reshape", "to", "transpose"))
 
 
 class StepSums:
@@ -33,7 +27,8 @@ class StepSums:
         running: the norm of the sum of all that had arrived by then.
     """
 
-    def __init__(self, survey: Survey, nodes: dict[Node, int]) -> None:
+    def __init__(self, engine: Engine, survey: Survey, nodes: dict[Vertex, int]) -> None:
+        self.engine = engine
         self.survey = survey
         self.position = nodes
         self.uses: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}  # the step, and the parameters behind
@@ -77,17 +72,17 @@ class StepSums:
             entry = self.survey.entries[entry.inputs[0][1]]
         return tuple(moves)
 
-    def add(self, use: tuple[int, int], edge: Edge, message: Message, size: float) -> None:
+    def add(self, use: tuple[int, int], edge: Edge, message: Any, size: float) -> None:
         """Take in the message of one of the uses, along an edge, and its norm."""
         step, leaves = self.uses[use]
         self._close_passed(use[0], leaves, step)
         if leaves[0] in self._as_used:
-            self._part(leaves[0], step, edge[0].backend).add(dense(edge, message)._data, size)
+            self._part(leaves[0], step, edge).add(message, size)
         else:
-            for leaf, index, grad in _to_leaves(edge, message):
+            for leaf, part in self._to_leaves(edge, message):
                 at = self.position[leaf]
                 if at in leaves:
-                    self._part(at, step, backends.get("cpu")).add_at(index, grad, leaf.outputs[0].shape)
+                    self._part(at, step, (leaf, 0)).add(part)
         for at in leaves:
             self._due[at, step] -= 1
             if not self._due[at, step]:
@@ -99,9 +94,10 @@ class StepSums:
             if self._oldest[leaf, other] > child:
                 self._close(leaf, other)
 
-    def _part(self, leaf: int, step: int, backend: ModuleType) -> Total:
+    def _part(self, leaf: int, step: int, edge: Edge) -> Total:
         if (leaf, step) not in self._parts:
-            self._parts[leaf, step] = Total(backend)
+            self._parts[leaf, step] = Total(self.engine, edge)
+            self._totals.setdefault(leaf, Total(self.engine, edge))
         return self._parts[leaf, step]
 
     def finish(self) -> None:
@@ -111,23 +107,20 @@ class StepSums:
 
     def _close(self, leaf: int, step: int) -> None:
         part = self._parts.pop((leaf, step), None)
-        if part is None or part.values is None:
+        if part is None:
             return
         self.per_step.setdefault(leaf, {})[step] = part.norm()
-        total = self._totals.setdefault(leaf, Total(part.backend))
-        total.add(part.values, part.norm())
+        total = self._totals[leaf]
+        total.add(part.value, part.norm())
         self.running.setdefault(leaf, {})[step] = total.norm()
 
-
-def _to_leaves(edge: Edge, message: Message) -> Iterator[tuple[Node, Any, np.ndarray]]:
-    """Follow a message back through movement ops; yield each parameter with the index it reaches there."""
-    arrived = _Arrived()
-    if edge[0].op is None:
-        arrived.messages.append((edge[0], message))
-    else:
-        walk(topological([edge[0]]), [(edge, message)], arrived)
-    for leaf, part in arrived.messages:
-        yield leaf, *_reached(part)
+    def _to_leaves(self, edge: Edge, message: Any) -> list[tuple[Vertex, Any]]:
+        """Follow a message back through movement ops; return what reaches each parameter."""
+        if edge[0].op_name is None:
+            return [(edge[0], message)]
+        arrived = _Arrived()
+        self.engine.walk(self.engine.topological([edge[0]]), [(edge, message)], arrived)
+        return arrived.messages
 
 
 class _Arrived(Observer):
@@ -136,17 +129,10 @@ class _Arrived(Observer):
     dense = True
 
     def __init__(self) -> None:
-        self.messages: list[tuple[Node, Message]] = []
+        self.messages: list[tuple[Vertex, Any]] = []
 
-    def receive(self, child: Node, position: int, edge: Edge, message: Message) -> None:
-        if edge[0].op is None:
+    def receive(self, child: Vertex, position: int, edge: Edge, message: Any) -> None:
+        if edge[0].op_name is None:
             self.messages.append((edge[0], message))
         else:
             self.sums.add(edge, message)
-
-
-def _reached(message: Message) -> tuple[Any, np.ndarray]:
-    """Return the part of the parent that a message reaches, as an index, and its values."""
-    if isinstance(message, Slice):
-        return message.index, message.grad.numpy()
-    return (), (message.dense() if isinstance(message, Product) else message).numpy()

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import Edge, Node
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.protocol import Edge, Value, Vertex, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow.survey import Survey, edges_of, label_of, look_over
 from tinygrad_rnn.viz.equations import applied
 
 
-def listing(x: Tensor) -> str:
+def listing(x: Value) -> str:
     """Return the graph behind a tensor as text: every value with its equation, then the gradients in reverse.
 
     Values without a name are called v1, v2, ... in the order they were computed. A gradient is shown where `.grad`
@@ -38,9 +37,9 @@ def listing(x: Tensor) -> str:
       v1_bar  from y               ()  not computed
       x_bar   from v1, v1          ()  6
     """
-    if not isinstance(x, Tensor):
+    if not is_value(x):
         raise InputError(f"listing: pass a tensor, such as the loss, not {type(x).__name__}")
-    survey, nodes = look_over(x._node, "list")
+    survey, nodes = look_over(x.edge[0], "list")
     names = _names(survey, nodes)
     readers: dict[Edge, list[str]] = {}
     for child in reversed(nodes):
@@ -49,15 +48,15 @@ def listing(x: Tensor) -> str:
     forward, backward = [], []
     for node in nodes:
         for index, name in enumerate(_outputs(node, names)):
-            output = Tensor._from_edge(node, index)
+            values, found = node.values(index), node.grad_of(index)
             equation = _equation(node, names) if index == 0 else f"output {index} of the same"
-            forward.append((name, equation, str(output.shape), _summary(output.numpy())))
+            forward.append((name, equation, str(values.shape), _summary(values)))
             if node.requires_grad:
                 sources = ", ".join(readers.get((node, index), []))
-                unread = "the start" if node is x._node else "not used"
-                grad = "not computed" if output.grad is None else _summary(output.grad.numpy())
+                unread = "the start" if node is x.edge[0] else "not used"
+                grad = "not computed" if found is None else _summary(found.numpy())
                 backward.append(
-                    (f"{name}_bar", f"from {sources}" if sources else unread, str(output.shape), grad)
+                    (f"{name}_bar", f"from {sources}" if sources else unread, str(values.shape), grad)
                 )
     backward.reverse()
     widths = [max(len(row[column]) for row in forward + backward) for column in range(3)]
@@ -67,12 +66,12 @@ def listing(x: Tensor) -> str:
     return "\n".join(["forward", *_aligned(forward, widths), heading, *_aligned(backward, widths)])
 
 
-def _names(survey: Survey, nodes: dict[Node, int]) -> dict[Node, str]:
+def _names(survey: Survey, nodes: dict[Vertex, int]) -> dict[Vertex, str]:
     """Return what each node is called: by its path if it is a leaf or has a name, else v1, v2, ..."""
     count = 0
     names = {}
     for node, at in nodes.items():
-        if node.op is None or label_of(node) is not None:
+        if node.op_name is None or label_of(node) is not None:
             names[node] = _one_line(survey.paths[at])
         else:
             count += 1
@@ -80,18 +79,18 @@ def _names(survey: Survey, nodes: dict[Node, int]) -> dict[Node, str]:
     return names
 
 
-def _outputs(node: Node, names: dict[Node, str]) -> list[str]:
+def _outputs(node: Vertex, names: dict[Vertex, str]) -> list[str]:
     return [names[node]] if len(node.outputs) == 1 else [f"{names[node]}.{i}" for i in range(len(node.outputs))]
 
 
-def _equation(node: Node, names: dict[Node, str]) -> str:
-    if node.op is None:
+def _equation(node: Vertex, names: dict[Vertex, str]) -> str:
+    if node.op_name is None:
         return "leaf, requires grad" if node.requires_grad else "data"
     inputs = [
         f"{parent.values().item():g}" if parent.constant else _outputs(parent, names)[index]
-        for parent, index in node._edges()
+        for parent, index in node.parents or ()
     ]
-    return f"= {applied(node.op.name, inputs, node.attrs)}"
+    return f"= {applied(node.op_name, inputs, node.attrs)}"
 
 
 def _summary(values: np.ndarray) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.protocol import Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import TinygradError
 from tinygrad_rnn.flow import FlowReport
@@ -24,7 +24,7 @@ def register() -> None:
 
 def svg_of(x: Tensor) -> str | None:
     """Return the graph behind a tensor as SVG; None if there is none, or it is too large, freed, or not to be drawn."""
-    if not x.requires_grad or x._node.op is None or _large(x._node):
+    if not x.requires_grad or x.is_leaf or _large(x.edge[0]):
         return None
     try:
         return rendered(dot_source(x), "svg").decode()
@@ -42,7 +42,7 @@ def html_of(report: FlowReport) -> str:
     return f'{text}<div style="overflow-x: auto">{svg[svg.index("<svg") :]}</div>'
 
 
-def _large(root: Node) -> bool:
+def _large(root: Vertex) -> bool:
     seen = {root}
     waiting = [root]
     while waiting and len(seen) <= MOST_NODES:

@@ -22,7 +22,7 @@ import numpy as np
 from tinygrad_rnn.engine.graph import scope_text
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport, StateFlow
-from tinygrad_rnn.flow.report import EXPLODED, Statistics
+from tinygrad_rnn.flow.records import EXPLODED, Statistics
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.equations import equations

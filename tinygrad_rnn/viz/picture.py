@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow
-from tinygrad_rnn.flow.report import EXPLODED
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.layout import place
 from tinygrad_rnn.viz.rolled import rolled

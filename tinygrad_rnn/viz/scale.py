@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tinygrad_rnn.flow.report import EXPLODED
+from tinygrad_rnn.flow.records import EXPLODED
 
 #: The decades below the reference that have colours of their own; what is smaller has the last one.
 DECADES = 12

@@ -6,10 +6,9 @@ import math
 
 from tinygrad_rnn.engine.graph import scope_text
 from tinygrad_rnn.flow import BackwardReport, FlowReport, NodeFlow
-from tinygrad_rnn.flow.report import EXPLODED
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz.scale import Look
 
-STATES = ("h", "c")
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
 
@@ -43,9 +42,7 @@ def kind(node: NodeFlow, is_root: bool) -> str:
         return "parameter" if node.parameter else "input"
     if is_root and node.step is None:
         return "loss"
-    if node.label in STATES:
-        return "state"
-    return "gate" if node.label and node.step is not None else "op"
+    return node.role or "op"
 
 
 def folded(report: FlowReport, first: int, last: int) -> list[str]:

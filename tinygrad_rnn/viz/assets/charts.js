@@ -96,6 +96,11 @@ function linePath(axes, values, x) {
     .join("");
 }
 
+/** How the curve of a state is dashed: the first is a plain line. */
+function dashes(panel, state) {
+  return ["", "second", "third"][panel.states.indexOf(state)] ?? "third";
+}
+
 /** The curves G_t / G_T of all panels over the lag T - t, the last step at the right as in the graphs. */
 class Curves {
   constructor(host, panels, page) {
@@ -119,7 +124,7 @@ class Curves {
     const line = svg(
       "svg",
       { width: 30, height: 10, "aria-hidden": "true" },
-      svg("line", { class: `curve c${colour % 6} ${state.kind}`, x1: 1, x2: 29, y1: 5, y2: 5 }),
+      svg("line", { class: `curve c${colour % 6} ${dashes(panel, state)}`, x1: 1, x2: 29, y1: 5, y2: 5 }),
     );
     return html("span", {}, line, ` ${panel.name && `${panel.name} `}∂L/∂${state.kind}${horizon}`);
   }
@@ -167,7 +172,7 @@ class Curves {
     const name = `c${colour % 6}`;
     axes.svg.append(
       svg("path", {
-        class: `curve ${name} ${state.kind}`,
+        class: `curve ${name} ${dashes(panel, state)}`,
         d: linePath(axes, logs, (lag) => lag),
         "data-series": `${panel.name} ${state.kind}`,
       }),

@@ -86,10 +86,11 @@ def _factors(report: FlowReport, state: StateFlow) -> Iterator[Part]:
 def _arrivals(report: FlowReport, state: StateFlow) -> Iterator[Part]:
     """Yield the size of what arrives at a state along each path, relative to the state's own one step later."""
     own = dict(zip(state.steps, state.norms, strict=True))
+    kinds = {other.kind for other in report.states}
     for path in report.paths:
         if path.parent == state.kind and beside(path, state):
             later = [own.get(step, np.nan) for step in path.steps]
-            word = "carry" if path.child in ("h", "c") else f"gate {path.child}"
+            word = "carry" if path.child in kinds else f"gate {path.child}"
             yield word, *_arriving(path.steps, ratio(path.norms, later), state)
 
 

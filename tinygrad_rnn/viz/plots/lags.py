@@ -11,7 +11,7 @@ from tinygrad_rnn.flow import FlowReport, StateFlow
 
 #: What an axis of lags is called.
 LAG = "lag: steps before the last, $T - t$"
-NO_STATES = 'No state is named "h" or "c" in its step: say t.named("h") inside tg.scope("t", t).'
+NO_STATES = 'Nothing is known as a state: say t.named("h", role="state") inside tg.scope("t", t).'
 
 
 def states(reports: Mapping[str, FlowReport | None], kind: str) -> Iterator[tuple[str, FlowReport, StateFlow]]:
@@ -24,7 +24,8 @@ def states(reports: Mapping[str, FlowReport | None], kind: str) -> Iterator[tupl
 
 def kinds_of(reports: Mapping[str, FlowReport | None]) -> list[str]:
     """Return the kinds of states there are."""
-    return [kind for kind in ("h", "c") if any(states(reports, kind))]
+    found = (state.kind for report in reports.values() if report for state in report.cell)
+    return [kind for kind in dict.fromkeys(found) if any(states(reports, kind))]
 
 
 def beside(flow: Any, state: StateFlow) -> bool:

@@ -56,7 +56,7 @@ def over_training(histories: Mapping[str, Sequence[tuple[int, FlowReport]] | Non
     found = {name: dict(history or ()) for name, history in histories.items()}
     updates = sorted({update for history in found.values() for update in history})
     at = {update: {name: history.get(update) for name, history in found.items()} for update in updates}
-    kinds = [kind for kind in ("h", "c") if any(kind in kinds_of(at[update]) for update in updates)]
+    kinds = list(dict.fromkeys(kind for update in updates for kind in kinds_of(at[update])))
     with chart.look():
         if not kinds:
             return chart.empty(title, _FORMULA, NO_STATES if updates else "Nothing was measured during a training.")
@@ -106,11 +106,13 @@ def speed(by_lag: np.ndarray) -> str:
 def loss_maps(maps: Mapping[str, FlowMap | None]) -> Figure:
     """Plot as heat maps how much of the gradient of each step's loss is left at the state of each earlier step."""
     title = "How far back the loss of each step is felt"
+    found = {name: flow for name, flow in maps.items() if flow is not None and flow.norms.size}
+    kinds = {flow.kind for flow in found.values()}
+    k = next(iter(kinds)) if len(kinds) == 1 else "k"
     formula = (
-        r"$\Vert\partial \ell_\tau/\partial h_t\Vert \,/\, \Vert\partial \ell_\tau/\partial h_\tau\Vert$,  "
+        rf"$\Vert\partial \ell_\tau/\partial {k}_t\Vert \,/\, \Vert\partial \ell_\tau/\partial {k}_\tau\Vert$,  "
         r"where $\Vert\cdot\Vert$ is $\sqrt{\mathrm{mean}_b\,\Vert\cdot\Vert^2}$"
     )
-    found = {name: flow for name, flow in maps.items() if flow is not None and flow.norms.size}
     with chart.look():
         from matplotlib.colors import ListedColormap  # noqa: PLC0415  (optional, and slow to load)
 
@@ -131,7 +133,7 @@ def loss_maps(maps: Mapping[str, FlowMap | None]) -> Figure:
             _mark_cells(axes, flow, reached & (shares == 0), ".", chart.GREY, "exactly 0")
             _mark_cells(axes, flow, reached & ~np.isfinite(shares), "x", "#c1121f", "NaN or Inf")
             axes.grid(False)
-            what = chart.plain(name) + ("" if flow.kind == "h" else f": state {flow.kind}")
+            what = chart.plain(name) + ("" if flow.kind == k else f": state {flow.kind}")
             chart.label(axes, what, "step $t$ of the state", r"step $\tau$ of the loss")
         bar = figure.colorbar(image, ax=panels, extend="both", shrink=0.8, aspect=30)
         bar.set_label("log10 of what is left")

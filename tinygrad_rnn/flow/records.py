@@ -1,0 +1,203 @@
+"""What a report of gradient flow consists of: plain records of nodes, edges, states, parameters and paths.
+
+L_b is the loss of example b, of B; "the loss" is L = mean_b L_b. The size of a gradient is
+
+- at a node n: sqrt(mean_b ||dL_b/dn||^2), and at a parameter W: ||dL/dW||;
+- along an edge: the norm of the message its child sends, before the parent sums, on the scale of the parent.
+
+Parameters are the leaves that require grad; what is computed from them alone (W.T, b_ih + b_hh) is measured like them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_rnn.engine.protocol import Scope
+
+#: A gradient that grew to this many times its size at the last step is called exploding.
+EXPLODED = 100.0
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What many numbers are like; `low` and `high` are their 10% and 90% quantiles."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class NodeFlow:
+    """One node of the graph, with the size of its gradient (over all its outputs; None: not computed)."""
+
+    name: str  # unique and the same in every run, like "t3_forget_gate_f"
+    label: str | None  # what `named` called it
+    role: str | None  # "state" or "gate"
+    op: str | None  # None for a leaf
+    scope: Scope
+    step: int | None  # of time; for data, that of the only step that reads it
+    shape: tuple[int, ...]
+    requires_grad: bool
+    parameter: bool
+    constants: tuple[tuple[int, float], ...]  # the inputs that are Python numbers: (position, value)
+    norm: float | None
+    value: float | None  # if it is a single number; then also
+    gradient: float | None  # with its sign
+    values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
+    gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
+
+
+@dataclass(frozen=True)
+class EdgeFlow:
+    """The message from a child to the parent it read, both as positions in the list of nodes.
+
+    `position` is which input of the child it is; None for the sum over all paths that lead through unnamed nodes.
+    """
+
+    child: int
+    position: int | None
+    parent: int
+    norm: float | None
+    requires_grad: bool
+
+
+@dataclass(frozen=True)
+class StateFlow:
+    """G_t of one kind of state, such as "h" or "c", in one layer and direction, over the steps in ascending order."""
+
+    kind: str
+    layer: int
+    direction: str  # "forward" or "reverse"
+    scope: Scope  # where the steps lie
+    steps: tuple[int, ...]
+    norms: np.ndarray
+
+    @property
+    def by_lag(self) -> np.ndarray:
+        """G from the last step taken back to the first: element d is G_{T-d}."""
+        return self.norms if self.direction == "reverse" else self.norms[::-1]
+
+    def relative(self, lag: int) -> float | None:
+        """Return G_{T-lag} / G_T; None if there are not so many steps, or no gradient at the last."""
+        norms = self.by_lag
+        if not 0 <= lag < len(norms) or norms[0] == 0:
+            return None
+        return float(norms[lag] / norms[0])
+
+    def horizon(self, threshold: float) -> int | None:
+        """Return the smallest lag d with G_{T-d} < threshold * G_T, or None."""
+        norms = self.by_lag
+        return _first(norms < threshold * norms[0]) if self.measurable else None
+
+    @property
+    def explodes_at(self) -> int | None:
+        """The smallest lag at which G is more than 100 times G_T, or None."""
+        return _first(self.by_lag > EXPLODED * self.by_lag[0]) if self.measurable else None
+
+    @property
+    def measurable(self) -> bool:
+        """Whether there is a gradient at the last step to compare with."""
+        return bool(len(self.norms)) and bool(np.isfinite(self.by_lag[0])) and bool(self.by_lag[0] > 0)
+
+
+def _first(found: np.ndarray) -> int | None:
+    return int(found.argmax()) if found.any() else None
+
+
+@dataclass(frozen=True)
+class WeightFlow:
+    """What each step contributes to the gradient of a parameter: dL/dW = sum_t (dL/dW)_t.
+
+    `per_step` holds the norms ||(dL/dW)_t|| over the report's steps, `running` those of the sum of everything that
+    arrived until then, in the order of the backward pass. Both are None if W is used outside any step.
+    """
+
+    node: int  # its position in the list of nodes
+    per_step: np.ndarray | None
+    running: np.ndarray | None
+    total: float
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How far back the gradient is felt: the longest lag over the cell's state kinds, and the kind that has it."""
+
+    threshold: float
+    state: str
+    steps: int | None  # None: nowhere below the threshold
+
+
+@dataclass(frozen=True)
+class GateFlow:
+    """The values of one named node of a cell that is no state: their mean and the band that holds 80% of them.
+
+    Over all elements and all examples, per step. `low` and `high` are the 10% and 90% quantiles.
+    """
+
+    label: str  # what `named` called it: "f"
+    name: str  # the innermost scope it lies in, "forget_gate", or its label
+    layer: int
+    direction: str  # "forward" or "reverse"
+    scope: Scope
+    steps: tuple[int, ...]
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True)
+class PathFlow:
+    """What a named node of step t sends back to a state of the step before, per step t: norms[i] is of steps[i].
+
+    The way from c to c is the LSTM's cell path, those from its gates to h the gate paths. The norms of contributions
+    do not add up to the norm of their sum: they may point against each other, or at right angles.
+    """
+
+    child: str  # in step t
+    parent: str  # a state, in step t-1, or t+1 where the direction is "reverse"
+    layer: int
+    direction: str
+    scope: Scope
+    steps: tuple[int, ...]
+    norms: np.ndarray
+
+
+@dataclass(frozen=True)
+class FactorFlow:
+    """By how much one op of step t changes the size of the gradient on its way from a state to the one before.
+
+    There is one for each op on the way, in the order in which the gradient meets them, and only where there is a
+    single way, as in the Elman network: h_t = tanh(W x_t + W_hh h_{t-1}) has tanh, add and matmul. If the loss is read
+    at the last step only, the product of the factors of step t is G_{t-1} / G_t. nan where no gradient arrives.
+    """
+
+    kind: str  # "h"
+    op: str
+    layer: int
+    direction: str
+    scope: Scope
+    steps: tuple[int, ...]
+    factors: np.ndarray
+
+
+@dataclass(frozen=True)
+class CarryFlow:
+    """The gradient a state would have if only the path k_t = gate_t * k_{t-1} + ... carried it.
+
+    norms[t] = sqrt(mean_b ||dL_b/dk_T * product of gate_s over s > t||^2): the forget gates f of the LSTM for its c,
+    the update gates z of the GRU for its h. What is missing to the measured gradient comes through the other gates.
+    """
+
+    kind: str  # "c"
+    gate: str  # "f"; "1 - z" where a gate is used the other way round
+    layer: int
+    direction: str
+    scope: Scope
+    steps: tuple[int, ...]
+    norms: np.ndarray
