@@ -11,7 +11,7 @@ import safetensors.numpy
 
 from tests.cli.conftest import SMALL
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.train.cells import OPTIONS
+from tinygrad_rnn.nn import CELLS
 
 KINDS = ("dot", "svg", "flow.json", "run.safetensors")
 
@@ -52,8 +52,9 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
         assert set(found["weights"]) == recurrent | {"output.weight", "output.bias"}
         assert all(len(found["weights"][name]["per_step"]) == 6 for name in recurrent)
         assert found["weights"]["output.weight"]["per_step"] is None
-    assert flow(folder, "lstm")["states"] == {"h": flow(folder, "lstm")["hidden_grad"], "c": flow(folder, "lstm")["cell_grad"]}
-    assert len(flow(folder, "lstm")["cell_grad"]) == 6
+    lstm = flow(folder, "lstm")
+    assert lstm["states"] == {"h": lstm["hidden_grad"], "c": lstm["cell_grad"]}
+    assert len(lstm["cell_grad"]) == 6
     assert flow(folder, "gru")["cell_grad"] is None
 
 
@@ -199,9 +200,9 @@ def test_the_help_lists_every_cell_and_option(capsys):
     for command in ("graph", "train"):
         assert main([command, "--help"]) == 0
         shown = " ".join(capsys.readouterr().out.split())
-        for name, options in OPTIONS.items():
+        for name, entry in CELLS.items():
             assert re.search(rf"\b{name}\b", shown)
-            assert all(f"{option}=" in shown for option in options)
+            assert all(f"{option}=" in shown for option in entry.options)
 
 
 # ---- what is drawn --------------------------------------------------------------------------------------------------

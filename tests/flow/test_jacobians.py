@@ -19,7 +19,7 @@ T, B, INPUTS, H = 5, 3, 2, 4
 def step_by_step(cell, inputs, reverse=False):
     """The concatenated states after each step taken, on arrays alone."""
     states, state = [], cell.initial_state((B,))
-    for t in nn.recurrent.order(len(inputs), reverse):
+    for t in range(len(inputs))[:: -1 if reverse else 1]:
         state = cell(tg.tensor(inputs[t]), state)
         states.append(joined(state))
     return states
@@ -31,7 +31,7 @@ def joined(state):
 
 def numerical(cell, inputs, reverse=False, eps=1e-6):
     """The one-step Jacobians (T-1, B, S, S) by central differences around the states the network went through."""
-    order = list(nn.recurrent.order(len(inputs), reverse))
+    order = range(len(inputs))[:: -1 if reverse else 1]
     found = []
     for state, t in zip(step_by_step(cell, inputs, reverse), order[1:], strict=False):
         columns = []

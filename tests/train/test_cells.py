@@ -5,7 +5,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.train import CELLS, SequenceModel, parse_cell
+from tinygrad_rnn.nn import CELLS, parse_cell
+from tinygrad_rnn.train import SequenceModel
 
 H = 5
 

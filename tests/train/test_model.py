@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.train import CELLS, SequenceModel
+from tinygrad_rnn.nn import CELLS
+from tinygrad_rnn.train import SequenceModel
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_rnn.flow import FlowMap, FlowReport, JacobianReport, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED
-from tinygrad_rnn.train import Update, parse_cell
+from tinygrad_rnn.nn import parse_cell
+from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz.plots.causes import split_by_path
 from tinygrad_rnn.viz.plots.decay import decay
 from tinygrad_rnn.viz.plots.lags import beside, by_lag, one_step_back, ratio

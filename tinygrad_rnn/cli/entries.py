@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ def entry_of(
         say(f"{name}: measuring the losses of all steps")
         flow_map = flow_map_of(model, task, batch, seed)
     examples = min(batch, JACOBIAN_EXAMPLES)
-    state = model.rnn.hidden_size * len(model.rnn.cell_type.state_names)
+    cell = model.rnn.cell(model.rnn.num_layers - 1)
+    state = sum(math.prod(shape) for shape in cell.state_shapes())
     if task.steps * examples * state**2 * 8 <= JACOBIAN_BYTES:
         say(f"{name}: measuring the Jacobians of the states")
         jacobians = jacobians_of(model, task, examples, seed)
-    cell = model.rnn.cell(model.rnn.num_layers - 1)
     bound = elman_bound(cell.weight_hh, task.steps) if isinstance(cell, nn.RNNCell) else None
     return Entry(name, report, cell=model.cell_name, jacobians=jacobians, bound=bound, flow_map=flow_map, **rest)

@@ -34,6 +34,7 @@ from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
 from tinygrad_rnn.train import (
     Checkpoint,
@@ -41,7 +42,6 @@ from tinygrad_rnn.train import (
     Update,
     load_checkpoint,
     measure,
-    parse_cell,
     training_flow,
 )
 from tinygrad_rnn.viz import plots

@@ -15,13 +15,14 @@ from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
 from tinygrad_rnn.cli.files import writable_folder
-from tinygrad_rnn.cli.parser import CELLS, FORMATS, LEARNING_RATE
+from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus
 from tinygrad_rnn.train import (
     Measurement,
@@ -31,7 +32,6 @@ from tinygrad_rnn.train import (
     evaluate,
     fit,
     measure,
-    parse_cell,
 )
 from tinygrad_rnn.viz import plots
 
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     check_device(options)
     corpus = corpus_of(options)
     task = make_task(options, corpus)
-    cells = tuple(dict.fromkeys(options.cell or CELLS))
+    cells = tuple(dict.fromkeys(options.cell or GRAPH_CELLS))
     check_memory(options, task, cells)
     folder = Path(options.out)
     pictures = _pictures(options.format)

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.train.cells import OPTIONS, parse_cell
+from tinygrad_rnn.nn import CELLS, parse_cell
 
 #: Measured unless others are asked for.
-CELLS = ("rnn", "lstm", "gru")
+GRAPH_CELLS = ("rnn", "lstm", "gru")
 #: The same for `flow`.
 FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
 TASKS = ("text", "adding")
@@ -30,7 +30,7 @@ EXIT_CODES = (
 
 #: The cells with their options, as in "rnn[:gain=...][:nonlinearity=...]".
 CELLS_HELP = "one of " + ", ".join(
-    name + "".join(f"[:{option}=...]" for option in options) for name, options in OPTIONS.items()
+    name + "".join(f"[:{option}=...]" for option in entry.options) for name, entry in CELLS.items()
 )
 
 
@@ -51,7 +51,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_graph, _add_flow, _add_train, _add_sample, _add_doctor):
+    for add in (_add_graph, _add_flow, _add_train, _add_sample, _add_cells, _add_doctor):
         add(commands)
     return parser
 
@@ -75,7 +75,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
         "through the unrolled graph. Writes CELL.{dot,svg,flow.json,run.safetensors} and the same as CELL.init.*.",
     )
     # A repeated option would append to its default, so the default is applied by the command.
-    cell_help = f"a cell to measure; may be repeated (default: {', '.join(CELLS)}); {CELLS_HELP}"
+    cell_help = f"a cell to measure; may be repeated (default: {', '.join(GRAPH_CELLS)}); {CELLS_HELP}"
     graph.add_argument("--cell", action="append", type=cell, metavar="CELL", help=cell_help)
     _add_problem(graph, steps=40, windows=True)
     _add_model(graph)
@@ -162,6 +162,11 @@ def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
     _add_device(sample)
     _add_seed(sample)
+
+
+def _add_cells(commands: argparse._SubParsersAction[Parser]) -> None:
+    listed = _command(commands, "cells", "list the recurrent cells and their options", "List the recurrent cells.")
+    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from tinygrad_rnn import backends
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
-from tinygrad_rnn.train import parse_cell
 
 AnyTask = TextTask | AddingTask
 

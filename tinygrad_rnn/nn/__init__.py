@@ -1,7 +1,7 @@
 """Layers: modules with parameters, recurrent cells and networks, losses, initialisers."""
 
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell
+from tinygrad_rnn.nn.cells import CELLS, Cell, CellEntry, CellSpec, GRUCell, LSTMCell, RNNCell, parse_cell
 from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, ReLU, Sigmoid, Tanh
 from tinygrad_rnn.nn.losses import (
     BCEWithLogitsLoss,
@@ -15,7 +15,8 @@ from tinygrad_rnn.nn.module import Module, ModuleList, Parameter, Sequential
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CrossEntropyLoss", "Dropout", "Embedding", "GRUCell",
-    "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleList", "NLLLoss", "Parameter",
-    "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "Tanh", "init", "unroll",
+    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CellEntry", "CellSpec", "CrossEntropyLoss", "Dropout",
+    "Embedding", "GRUCell", "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleList",
+    "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "Tanh", "init", "parse_cell",
+    "unroll",
 ]  # fmt: skip

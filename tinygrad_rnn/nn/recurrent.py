@@ -5,20 +5,18 @@ Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, f
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import Any
 
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.creation import concat, ones, stack, zeros
+from tinygrad_rnn.engine.creation import concat, ones, stack
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activation, check_state
+from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
-from tinygrad_rnn.nn.module import Module, Parameter
+from tinygrad_rnn.nn.module import Module
 
 
 def unroll(
@@ -43,33 +41,39 @@ def unroll(
     """
     if state is None:
         state = cell.initial_state(x[0].shape[:-1])
-    outputs: dict[int, Tensor] = {}
-    for t in order(len(x), reverse):
-        with scope("t", t):
-            state = cell(x[t], state)
-            outputs[t] = output_of(state)
-    return [outputs[t] for t in range(len(x))], state
+    return _along(x, state, cell, reverse)
 
 
 def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[list[Tensor], State]:
     """Run a cell along a sequence, faster than `unroll` and to the same result.
 
-    What does not depend on the state is computed before the loop: the projection of all inputs in one product, and a
-    contiguous W_hh.T, which multiplies faster than the transposed view.
+    What does not depend on the state is computed before the loop: the projection of all inputs in one product, and what
+    the cell prepares, contiguous: W_hh.T then multiplies faster than the transposed view.
     """
-    projected = cell.project(x).unbind()
-    recurrent = cell.weight_hh.T.copy()
+    prepared = _contiguous(cell.prepare())
+
+    def step(projected: Tensor, state: State) -> State:
+        return cell.advance(projected, state, prepared)
+
+    return _along(cell.project(x).unbind(), state, step, reverse)
+
+
+def _along(
+    x: Tensor | Sequence[Tensor], state: State, step: Callable[[Tensor, State], State], reverse: bool
+) -> tuple[list[Tensor], State]:
+    """Take a step at every position of a sequence; return the outputs by position, and the last state."""
     outputs: dict[int, Tensor] = {}
-    for t in order(len(x), reverse):
+    for t in reversed(range(len(x))) if reverse else range(len(x)):
         with scope("t", t):
-            state = cell.step(projected[t], state, recurrent)
+            state = step(x[t], state)
             outputs[t] = output_of(state)
     return [outputs[t] for t in range(len(x))], state
 
 
-def order(steps: int, reverse: bool) -> range:
-    """Return the positions of a sequence in the order in which they are visited."""
-    return range(steps - 1, -1, -1) if reverse else range(steps)
+def _contiguous(prepared: Any) -> Any:
+    if isinstance(prepared, Tensor):
+        return prepared.copy()
+    return tuple(map(_contiguous, prepared)) if isinstance(prepared, tuple) else prepared
 
 
 def output_of(state: State) -> Tensor:
@@ -78,30 +82,37 @@ def output_of(state: State) -> Tensor:
 
 
 class Recurrent(Module):
-    """Base of RNN, LSTM and GRU.
+    """Layers of any cell.
 
     Args:
+        cell: a subclass of `Cell`, or a text such as "gru" or "lstm:forget_bias=3" (see `parse_cell`).
         input_size: I, the size of the last axis of the input.
-        hidden_size: H, the size of every state.
+        hidden_size: H, the size of every state unless the cell says otherwise.
         num_layers: L; layer l > 0 reads the output of layer l - 1.
         bias: whether the cells have biases.
         batch_first: input and output are (B, T, ...) instead of (T, B, ...). States are not affected.
         dropout: probability of dropping an element of the output of every layer but the last, in training.
         bidirectional: run a second set of cells from the end; D = 2 directions instead of 1.
         dtype, device: of the parameters.
+        options: handed on to the cell.
 
-    Parameters, in PyTorch's names, order and shapes (G gates): per layer l and direction (suffix `_reverse`)
-    `weight_ih_l{l}` (G*H, I or D*H), `weight_hh_l{l}` (G*H, H), `bias_ih_l{l}`, `bias_hh_l{l}` (G*H,), all from
-    U(-1/sqrt(H), 1/sqrt(H)).
+    A cell's parameters are called as in the cell, with the suffix `_l{l}` for the layer, and `_reverse` for the
+    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes.
+
+    Raises:
+        InputError: an unknown cell or option, a size that is no positive whole number, or a dropout that is no
+            probability.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> output, h_n = nn.Recurrent("gru", 3, 5, bidirectional=True)(tg.zeros(7, 2, 3))
+    >>> output.shape, h_n.shape
+    ((7, 2, 10), (2, 2, 5))
     """
-
-    cell_type: ClassVar[type[Cell]]
-
-    weight_ih_l0: Parameter
-    weight_hh_l0: Parameter
 
     def __init__(
         self,
+        cell: type[Cell] | str,
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
@@ -111,24 +122,28 @@ class Recurrent(Module):
         bidirectional: bool = False,
         dtype: Any = "float32",
         device: str = "cpu",
+        **options: Any,
     ) -> None:
+        spec = parse_cell(cell) if isinstance(cell, str) else None
+        self.cell_type = spec.cell_class if spec else cell_class(cell)
+        options = (spec.cell_options if spec else {}) | options
         what = type(self).__name__
         check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         F.check_probability(dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
-        rows = self.cell_type.gates * hidden_size
+        self._cells: dict[str, Cell] = {}
+        features = input_size
         for layer in range(num_layers):
-            features = input_size if layer == 0 else self.directions * hidden_size
             for suffix in self._suffixes(layer):
-                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, features), "weight_hh": (rows, hidden_size)}
-                if bias:
-                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-                for name, shape in shapes.items():
-                    setattr(self, name + suffix, Parameter(zeros(shape, dtype=dtype, device=device)))
-        bound = 1 / math.sqrt(hidden_size)
-        for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
+                made = self.cell_type(features, hidden_size, bias, dtype=dtype, device=device, **options)
+                for name, parameter in made.named_parameters():
+                    setattr(self, name + suffix, parameter.named(name + suffix))
+                self._cells[suffix] = made
+            features = self.directions * made.output_size
+        self.output_size = features
+        if spec:
+            spec.apply(self)
 
     @property
     def directions(self) -> int:
@@ -150,19 +165,16 @@ class Recurrent(Module):
                 f"{self.num_layers} layer(s) and {self.directions} direction(s)"
             )
         suffix = self._suffixes(layer)[reverse]
-        return self.cell_type.sharing(
-            getattr(self, "weight_ih" + suffix),
-            getattr(self, "weight_hh" + suffix),
-            getattr(self, "bias_ih" + suffix, None),
-            getattr(self, "bias_hh" + suffix, None),
-        )
+        made = self._cells[suffix]
+        return made.sharing({name: getattr(self, name + suffix) for name, _ in made.named_parameters()})
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.
 
         Args:
             x: (T, B, I), (B, T, I) with batch_first, or (T, I) for a single example.
-            state: h_0, for the LSTM (h_0, c_0), each (D*L, B, H), or (D*L, H) for a single example; zeros unless given.
+            state: h_0, for the LSTM (h_0, c_0), each (D*L, B, H), or (D*L, H) for a single example; in general a cell's
+                states of all layers and directions, stacked. Zeros unless given.
 
         Returns:
             The outputs of the last layer, (T, B, D*H) or as x is laid out, both directions side by side; and the final
@@ -186,8 +198,9 @@ class Recurrent(Module):
         sequence: Any = x.transpose(0, 1) if swapped else x
         batch = sequence.shape[1:-1]
         if state is not None:
-            shape = (self.num_layers * self.directions, *batch, self.hidden_size)
-            check_state(type(self).__name__, self.cell_type.state_names, state, shape, self.weight_hh_l0)
+            first = self._cells["_l0"]
+            shapes = tuple([(self.num_layers * self.directions, *shape) for shape in first.state_shapes(batch)])
+            check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
         finals: list[State] = []
         for layer in range(self.num_layers):
             with scope("layer", layer):
@@ -210,7 +223,7 @@ class Recurrent(Module):
         return (output.transpose(0, 1) if swapped else output), _stacked(finals)
 
     def _check_input(self, x: Tensor) -> None:
-        check_tensor(type(self).__name__, x, self.weight_ih_l0)
+        check_tensor(type(self).__name__, x, self._cells["_l0"].first_parameter)
         layout = "(B, T, {0})" if self.batch_first else "(T, B, {0})"
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(
@@ -271,8 +284,6 @@ class RNN(Recurrent):
     ((7, 2, 5), (1, 2, 5))
     """
 
-    cell_type = RNNCell
-
     def __init__(
         self,
         input_size: int,
@@ -287,14 +298,10 @@ class RNN(Recurrent):
         device: str = "cpu",
     ) -> None:
         self.nonlinearity = nonlinearity
-        self.phi = activation(nonlinearity)
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, device)
-
-    def cell(self, layer: int = 0, reverse: bool = False) -> RNNCell:
-        """Return the cell of a layer and direction. It shares the parameters of this module."""
-        cell: RNNCell = super().cell(layer, reverse)
-        cell.phi = self.phi
-        return cell
+        sizes = input_size, hidden_size, num_layers
+        super().__init__(
+            RNNCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device, nonlinearity=nonlinearity
+        )
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
@@ -313,7 +320,20 @@ class LSTM(Recurrent):
     ((7, 2, 10), (4, 2, 5), (4, 2, 5))
     """
 
-    cell_type = LSTMCell
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: Any = "float32",
+        device: str = "cpu",
+    ) -> None:
+        sizes = input_size, hidden_size, num_layers
+        super().__init__(LSTMCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)
 
 
 class GRU(Recurrent):
@@ -328,4 +348,17 @@ class GRU(Recurrent):
     (2, 7, 5)
     """
 
-    cell_type = GRUCell
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: Any = "float32",
+        device: str = "cpu",
+    ) -> None:
+        sizes = input_size, hidden_size, num_layers
+        super().__init__(GRUCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)

@@ -8,14 +8,13 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import default_generator, tensor, zeros
 from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.train.cells import parse_cell
 
 
 class SequenceModel(nn.Module):
     """Recurrent layers from input to state, one linear layer from the last of them to the output, at every step.
 
     Args:
-        cell: "rnn", "irnn", "lstm" or "gru", with options like "lstm:forget_bias=3"; see `CellSpec`.
+        cell: a cell of `nn.CELLS`, with options like "lstm:forget_bias=3"; see `nn.parse_cell`.
         input_size: I.
         hidden_size: H.
         output_size: O.
@@ -43,10 +42,12 @@ class SequenceModel(nn.Module):
         dtype: Any = "float32",
         device: str = "cpu",
     ) -> None:
-        spec = parse_cell(cell)
+        spec = nn.parse_cell(cell)
         self.cell_name = spec.text
-        self.rnn = spec.layers(input_size, hidden_size, num_layers, dtype, device)
-        self.output = nn.Linear(hidden_size, output_size, dtype=dtype, device=device)
+        self.rnn = nn.Recurrent(
+            spec.cell_class, input_size, hidden_size, num_layers, dtype=dtype, device=device, **spec.cell_options
+        )
+        self.output = nn.Linear(self.rnn.output_size, output_size, dtype=dtype, device=device)
         spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
 
     @property
@@ -66,9 +67,11 @@ class SequenceModel(nn.Module):
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return what every sequence starts from, by the name of the state: "h", for the LSTM also "c"; (L, B, H)."""
-        shape = (self.rnn.num_layers, batch, self.rnn.hidden_size)
-        names = self.rnn.cell_type.state_names
-        return {name: zeros(shape, dtype=self.dtype, device=self.device) for name in names}
+        cell = self.rnn.cell()
+        return {
+            name: zeros(self.rnn.num_layers, *shape, dtype=self.dtype, device=self.device)
+            for name, shape in zip(cell.state_names, cell.state_shapes((batch,)), strict=True)
+        }
 
     def converted(self, dtype: Any) -> SequenceModel:
         """Return a copy of the model in another dtype, on the same device."""

@@ -1,0 +1,12 @@
+"""Recurrent cells, a file for each family, and the table of them."""
+
+from tinygrad_rnn.nn.cells.base import Cell, State, check_state
+from tinygrad_rnn.nn.cells.elman import RNNCell
+from tinygrad_rnn.nn.cells.gru import GRUCell
+from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.cells.table import CELLS, CellEntry, CellSpec, cell_class, parse_cell
+
+__all__ = [
+    "CELLS", "Cell", "CellEntry", "CellSpec", "GRUCell", "LSTMCell", "RNNCell", "State", "cell_class", "check_state",
+    "parse_cell",
+]  # fmt: skip

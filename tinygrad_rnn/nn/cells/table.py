@@ -1,0 +1,235 @@
+"""The cells there are, and which one is meant by a few words: "gru", "lstm:forget_bias=3", "rnn:gain=1".
+
+A new cell is a class in a file beside this one, and a line in `CELLS`: layers, commands, documents and tests read it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.cells.base import Cell
+from tinygrad_rnn.nn.cells.elman import RNNCell, activation
+from tinygrad_rnn.nn.cells.gru import GRUCell
+from tinygrad_rnn.nn.cells.lstm import LSTMCell
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.nn.recurrent import Recurrent
+
+#: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
+IRNN_STD = 0.001
+
+#: Beyond this an option's number would be infinite in float32.
+LARGEST = 1e38
+
+Value = float | str
+
+
+# ---- how the text of an option is read ------------------------------------------------------------------------------
+
+
+def number(text: str) -> float:
+    """Read the value of an option that is a number; InputError unless it is a finite one."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not abs(found) < LARGEST:
+        raise InputError(f"{text!r} is not a number")
+    return found + 0.0  # -0 is 0
+
+
+def nonlinearity(text: str) -> str:
+    """Read the name of an activation; InputError if there is no such."""
+    activation(text)
+    return text
+
+
+# ---- how weights begin where an option says something about them ---------------------------------------------------
+
+
+def _elman(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    if "gain" in chosen:
+        init.orthogonal_(cell.weight_hh, chosen["gain"])
+
+
+def _identity(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    init.identity_(cell.weight_hh, chosen.get("gain", 1.0))
+    init.normal_(cell.weight_ih, std=IRNN_STD)
+    set_bias(cell, slice(None), 0.0)
+
+
+def _lstm(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    if "forget_bias" in chosen:
+        set_bias(cell, rows_of(cell, "f"), chosen["forget_bias"])
+
+
+def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    if "update_bias" in chosen:
+        set_bias(cell, rows_of(cell, "z"), chosen["update_bias"])
+
+
+def rows_of(cell: Cell, gate: str) -> slice:
+    """Return the rows of a cell's weights that belong to a gate."""
+    block = cell.gate_names.index(gate)
+    return slice(block * cell.hidden_size, (block + 1) * cell.hidden_size)
+
+
+def set_bias(cell: Cell, rows: slice, value: float) -> None:
+    """Set b_ih + b_hh in some rows, all of it in b_ih, so that the sum is exact."""
+    for bias, wanted in ((cell.bias_ih, value), (cell.bias_hh, 0.0)):
+        if bias is not None:
+            changed = np.array(bias.numpy())
+            changed[rows] = wanted
+            bias.assign_(changed)
+
+
+# ---- the table -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CellEntry:
+    """A line of the table of cells.
+
+    Attributes:
+        cell: the class.
+        summary: what it is, in one line.
+        reference: where it comes from: authors and year.
+        options: what can be chosen about it, and how a value is read: `number`, `nonlinearity`, or a function from text
+            that raises InputError. Options that the class takes go to it, the others to `start`.
+        start: overwrites the weights of a new cell that the chosen options say something about.
+        fixed: options of the class that come with the name.
+    """
+
+    cell: type[Cell]
+    summary: str
+    reference: str
+    options: Mapping[str, Callable[[str], Value]] = field(default_factory=dict)
+    start: Callable[[Cell, Mapping[str, Any]], None] | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: By the name that texts and commands use.
+CELLS: dict[str, CellEntry] = {
+    "rnn": CellEntry(
+        RNNCell, "simple recurrent network; gain: W_hh is gain times a random orthogonal matrix",
+        "Elman 1990", {"gain": number, "nonlinearity": nonlinearity}, _elman,
+    ),
+    "irnn": CellEntry(
+        RNNCell, f"relu, W_hh = gain * identity (gain 1), biases 0, W_ih from N(0, {IRNN_STD}**2)",
+        "Le, Jaitly & Hinton 2015", {"gain": number}, _identity, {"nonlinearity": "relu"},
+    ),
+    "lstm": CellEntry(
+        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
+        "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
+    ),
+    "gru": CellEntry(
+        GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state",
+        "Cho et al. 2014", {"update_bias": number}, _gru,
+    ),
+}  # fmt: skip
+
+
+def cell_class(cell: Any) -> type[Cell]:
+    """Return a subclass of Cell as it is; InputError if it is something else."""
+    if not (isinstance(cell, type) and issubclass(cell, Cell)):
+        raise InputError(
+            f"a cell must be a subclass of nn.Cell, or a text like 'lstm:forget_bias=3', not {cell!r}; the names are "
+            + ", ".join(CELLS)
+        )
+    return cell
+
+
+# ---- a few words ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """A cell of the table and what was chosen about it; without options its weights begin as the class says.
+
+    Attributes:
+        cell: the name in `CELLS`.
+        options: by name, in the order of the table.
+    """
+
+    cell: str
+    options: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The specification in its shortest form, equal for equal cells."""
+        return ":".join([self.cell, *[f"{name}={_shown(value)}" for name, value in self.options]])
+
+    @property
+    def file_name(self) -> str:
+        """The specification as a part of a file's name: "lstm-forget_bias-3"."""
+        return re.sub("[:=]", "-", self.text)
+
+    @property
+    def title(self) -> str:
+        """The specification as people read it: "LSTM (forget bias 3)"."""
+        chosen = ", ".join(f"{name} {_shown(value)}".replace("_", " ") for name, value in self.options)
+        return self.cell.upper() + (f" ({chosen})" if chosen else "")
+
+    @property
+    def cell_class(self) -> type[Cell]:
+        """The cell that runs along the sequence."""
+        return CELLS[self.cell].cell
+
+    @property
+    def cell_options(self) -> dict[str, Any]:
+        """Those of the options that the class takes."""
+        entry = CELLS[self.cell]
+        taken = inspect.signature(entry.cell).parameters
+        return {**entry.fixed, **{name: value for name, value in self.options if name in taken}}
+
+    def apply(self, rnn: Recurrent) -> None:
+        """Overwrite the weights that the options say something about."""
+        start = CELLS[self.cell].start
+        if start is None:
+            return
+        for layer in range(rnn.num_layers):
+            for reverse in (False, True)[: rnn.directions]:
+                start(rnn.cell(layer, reverse), dict(self.options))
+
+
+def parse_cell(text: str) -> CellSpec:
+    """Read a specification: a cell's name, then `:option=value` as often as needed.
+
+    Raises:
+        InputError: an unknown cell or option, a value that is none, or an option given twice.
+
+    >>> from tinygrad_rnn.nn import parse_cell
+    >>> spec = parse_cell("lstm:forget_bias=3.0")
+    >>> spec.text, spec.file_name, spec.title
+    ('lstm:forget_bias=3', 'lstm-forget_bias-3', 'LSTM (forget bias 3)')
+    """
+    name, *parts = text.strip().split(":")
+    if name not in CELLS:
+        raise InputError(f"unknown cell {name!r}; use one of {', '.join(CELLS)}")
+    known = CELLS[name].options
+    given: dict[str, Value] = {}
+    for part in parts:
+        option, equals, value = part.partition("=")
+        if option not in known or not equals:
+            has = " and ".join(f"{name}:{each}=..." for each in known) or "none"
+            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}")
+        if option in given:
+            raise InputError(f"{text!r}: {option} is given twice")
+        try:
+            given[option] = known[option](value)
+        except InputError as error:
+            raise InputError(f"{text!r}: {error}") from None
+    return CellSpec(name, tuple((option, given[option]) for option in known if option in given))
+
+
+def _shown(value: Value) -> str:
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
