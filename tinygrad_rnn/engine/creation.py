@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.methods import accepts_dim
 from tinygrad_rnn.engine.tensor import Tensor, _one_tuple, apply
 from tinygrad_rnn.errors import DTypeError, ShapeError
+
+AnyTensor = TypeVar("AnyTensor", bound=Tensor)
 
 
 def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
@@ -57,6 +59,12 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
         raise DTypeError(f"tensor: data of dtype {array.dtype} is not numeric")
     _must_fit(array, wanted)
     return Tensor._leaf(backend.from_numpy(np.array(array, dtype=wanted, order="C")), backend, requires_grad)
+
+
+def leaf(kind: type[AnyTensor], data: Any, requires_grad: bool) -> AnyTensor:
+    """Return a new leaf of a subclass of Tensor, with a copy of the data: what `nn.Parameter` is made of."""
+    value = tensor(data, device=data.device if isinstance(data, Tensor) else "cpu")
+    return kind._leaf(value._data, value._node.backend, requires_grad)
 
 
 def _must_fit(array: np.ndarray, wanted: np.dtype) -> None:

@@ -15,6 +15,7 @@ from tinygrad_rnn.engine.graph import (
     Edge,
     Node,
     Op,
+    Storage,
     modes,
     next_serial,
     scope_suffix,
@@ -77,7 +78,7 @@ class Tensor:
 
     @classmethod
     def _from_edge(cls, node: Node, index: int) -> Self:
-        handle = cls.__new__(cls)
+        handle = object.__new__(cls)  # a subclass may have a __new__ that wants data
         handle._node = node
         handle._index = index
         handle._data = node.outputs[index]
@@ -349,6 +350,22 @@ class Tensor:
         return NotImplemented  # Python then computes x = x + y
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _no_in_place
+
+    def _move(self, dtype: Any, device: str | None) -> None:
+        """Change dtype and device. Handle and node stay: optimizers, tied layers, hooks and graphs see the change."""
+        here = self.detach()
+        moved = here.to(dtype=dtype, device=device)
+        if moved is here:
+            return
+        grad, node = self.grad, self._node
+        self._data = moved._data
+        node.outputs, node.backend = (moved._data,), moved._node.backend
+        # The memory is no longer that of older views, which keep their values. An op that read this node itself must
+        # not take the new value for the one it read.
+        node.storage = Storage()
+        node.storage.written = next_serial()
+        if grad is not None:
+            self.grad = grad.detach().to(dtype=dtype, device=device)
 
     # ---- copies of the handle ----------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
             f"{what}: the input is {x.dtype} and the parameters are {weight.dtype}; convert one of them: "
             f"x.cast('{weight.dtype}'), or {what}(..., dtype='{x.dtype}')"
         )
-    if x._node.backend is not weight._node.backend:
+    if x.device != weight.device:
         raise DeviceError(
             f"{what}: the input is on {x.device} and the parameters are on {weight.device}; move one of them: "
             f"x.to('{weight.device}'), or module.to('{x.device}')"

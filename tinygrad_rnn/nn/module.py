@@ -8,8 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_rnn import backends, dtypes
-from tinygrad_rnn.engine.creation import tensor
-from tinygrad_rnn.engine.graph import Node, Storage, next_serial
+from tinygrad_rnn.engine.creation import leaf, tensor
 from tinygrad_rnn.engine.tensor import Tensor, dtype_and_device
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
 
@@ -26,28 +25,11 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        value = tensor(data, device=data.device if isinstance(data, Tensor) else "cpu")
-        leaf = Tensor._leaf(value._data, value._node.backend, requires_grad)
-        self._node: Node = leaf._node
-        self._index: int = 0
-        self._data: Any = leaf._data
+    def __new__(cls, data: Any, requires_grad: bool = True) -> Self:
+        return leaf(cls, data, requires_grad)
 
-    def _move(self, dtype: Any, device: str | None) -> None:
-        """Change dtype and device. Handle and node stay: optimizers, tied layers, hooks and graphs see the change."""
-        here = self.detach()
-        moved = here.to(dtype=dtype, device=device)
-        if moved is here:
-            return
-        grad, node = self.grad, self._node
-        self._data = moved._data
-        node.outputs, node.backend = (moved._data,), moved._node.backend
-        # The memory is no longer that of older views, which keep their values. An op that read this node itself must
-        # not take the new value for the one it read.
-        node.storage = Storage()
-        node.storage.written = next_serial()
-        if grad is not None:
-            self.grad = grad.detach().to(dtype=dtype, device=device)
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        """Made in `__new__`."""
 
     def __repr__(self) -> str:
         return f"Parameter{super().__repr__().removeprefix('tensor')}"

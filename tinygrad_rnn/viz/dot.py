@@ -12,7 +12,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport, grads_at_hand
 from tinygrad_rnn.viz import words
@@ -41,7 +41,7 @@ _ARROWHEAD = 6.0
 
 
 def draw(
-    x: Tensor | FlowReport,
+    x: Value | FlowReport,
     level: str | None = None,
     title: str | None = None,
     window: tuple[int, int] | None = None,
@@ -76,7 +76,7 @@ def draw(
 
 
 def dot_source(
-    x: Tensor | FlowReport,
+    x: Value | FlowReport,
     level: str | None = None,
     title: str | None = None,
     window: tuple[int, int] | None = None,
@@ -87,9 +87,9 @@ def dot_source(
 
 
 def _lines(
-    x: Tensor | FlowReport, level: str | None, title: str | None, window: tuple[int, int] | None, decades: int
+    x: Value | FlowReport, level: str | None, title: str | None, window: tuple[int, int] | None, decades: int
 ) -> list[str]:
-    if not isinstance(x, Tensor | FlowReport):
+    if not (isinstance(x, FlowReport) or is_value(x)):
         raise InputError(
             f"draw: cannot draw a {type(x).__name__}; pass a tensor, whose graph is drawn, or the report of "
             "gradient_flow(losses)"

@@ -77,7 +77,7 @@ def page(
     content = {
         "TITLE": html.escape(title),
         "CSS": _asset("page.css"),
-        "DATA": _escaped(_data(title, list(reports), pictures)),
+        "DATA": _escaped(_content(title, list(reports), pictures)),
         "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
     return re.sub(r"\{\{(TITLE|CSS|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
@@ -133,7 +133,7 @@ def _escaped(data: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _data(title: str, names: Sequence[str], pictures: Sequence[Picture]) -> dict[str, Any]:
+def _content(title: str, names: Sequence[str], pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return all that the page shows: numbers that are not finite are null, and "look" tells."""
     times = clock(pictures)
     decades = pictures[0].decades
