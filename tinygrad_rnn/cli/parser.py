@@ -28,12 +28,6 @@ EXIT_CODES = (
 )
 
 
-#: The cells with their options, as in "rnn[:gain=...][:nonlinearity=...]".
-CELLS_HELP = "one of " + ", ".join(
-    name + "".join(f"[:{option}=...]" for option in entry.options) for name, entry in CELLS.items()
-)
-
-
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong; argparse would print the usage of every option first."""
 
@@ -66,6 +60,12 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, summary: s
     )
 
 
+def _cells_help() -> str:
+    """Return the cells with their options, as in "rnn[:gain=...][:nonlinearity=...]"."""
+    words = (name + "".join(f"[:{option}=...]" for option in entry.options) for name, entry in CELLS.items())
+    return "one of " + ", ".join(words)
+
+
 def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     graph = _command(
         commands,
@@ -75,7 +75,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
         "through the unrolled graph. Writes CELL.{dot,svg,flow.json,run.safetensors} and the same as CELL.init.*.",
     )
     # A repeated option would append to its default, so the default is applied by the command.
-    cell_help = f"a cell to measure; may be repeated (default: {', '.join(GRAPH_CELLS)}); {CELLS_HELP}"
+    cell_help = f"a cell to measure; may be repeated (default: {', '.join(GRAPH_CELLS)}); {_cells_help()}"
     graph.add_argument("--cell", action="append", type=cell, metavar="CELL", help=cell_help)
     _add_problem(graph, steps=40, windows=True)
     _add_model(graph)
@@ -105,7 +105,7 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
         "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page.",
     )
     which = flow.add_mutually_exclusive_group()
-    cells_help = f"cells to measure, separated by commas (default: {','.join(FLOW_CELLS)}); each {CELLS_HELP}"
+    cells_help = f"cells to measure, separated by commas (default: {','.join(FLOW_CELLS)}); each {_cells_help()}"
     which.add_argument("--cells", type=cells, metavar="LIST", help=cells_help)
     which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
     # What a model brings along has no default here, so that the command can tell whether it was given.
@@ -137,7 +137,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         "train a model and keep it in a file",
         "Train a model and keep it, with all that is needed to continue or to sample from it, in a safetensors file.",
     )
-    _option(train, "--cell", "lstm", CELLS_HELP, type=cell, metavar="CELL")
+    _option(train, "--cell", "lstm", _cells_help(), type=cell, metavar="CELL")
     _add_problem(train, steps=50)
     _add_model(train)
     _add_device(train)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -193,34 +194,39 @@ def state_jacobians(x: Tensor, layer: int | None = None, reverse: bool = False) 
     if not kinds:
         raise GraphError(f"state_jacobians: name the states of every step; of {len(steps)} steps some have only a part")
     states = [[lane.states[kind][step] for step in steps] for kind in kinds]
-    shapes = {node.outputs[index].shape for edges in states for node, index in edges}
-    if len(shapes) > 1:
-        raise GraphError(f"state_jacobians: the states of all steps must have one shape, not {sorted(shapes)}")
+    shapes = [_shape_of(kind, edges) for kind, edges in zip(kinds, states, strict=True)]
     walker = _Walker(x, lane, states, steps)
-    (shape,) = shapes
-    if not math.prod(shape):
-        raise ShapeError(f"state_jacobians: the states are empty, shape {shape}")
-    batch = shape[0] if len(shape) > 1 else 1
+    batch = shapes[0][0] if len(shapes[0]) > 1 else 1
     if batch > 1:
-        _must_not_mix(walker, states, shape)
-    width = math.prod(shape) // batch
-    one_step = np.zeros((len(steps) - 1, batch, len(kinds) * width, len(kinds) * width))
-    for part, edges in enumerate(states):
-        for unit in range(width):
-            seed = np.zeros((batch, width), walker.dtype)
-            seed[:, unit] = 1.0
-            row = part * width + unit
-            for place, column, grad in walker.collected(edges[1:], seed.reshape(shape)):
-                one_step[place, :, row, column * width : (column + 1) * width] = grad.reshape(batch, width)
+        _must_not_mix(walker, states, shapes)
+    ends = list(accumulate([math.prod(shape) // batch for shape in shapes], initial=0))
+    one_step = np.zeros((len(steps) - 1, batch, ends[-1], ends[-1]))
+    for part, (edges, shape) in enumerate(zip(states, shapes, strict=True)):
+        for row in range(ends[part], ends[part + 1]):
+            seed = np.zeros((batch, ends[part + 1] - ends[part]), walker.dtype)
+            seed[:, row - ends[part]] = 1.0
+            for place, other, grad in walker.collected(edges[1:], seed.reshape(shape)):
+                one_step[place, :, row, ends[other] : ends[other + 1]] = grad.reshape(batch, -1)
     precision = float(np.finfo(walker.dtype).eps)
     return JacobianReport(kinds, lane.layer, lane.direction, steps, one_step, precision, walker.notes)
 
 
-def _must_not_mix(walker: _Walker, states: list[list[Edge]], shape: tuple[int, ...]) -> None:
+def _shape_of(kind: str, states: list[Edge]) -> tuple[int, ...]:
+    """Return the shape that one state has after every step."""
+    shapes = {node.outputs[index].shape for node, index in states}
+    if len(shapes) > 1:
+        raise GraphError(f"state_jacobians: {kind} must have one shape after every step, not {sorted(shapes)}")
+    (shape,) = shapes
+    if not math.prod(shape):
+        raise ShapeError(f"state_jacobians: the states are empty, {kind} of shape {shape}")
+    return shape
+
+
+def _must_not_mix(walker: _Walker, states: list[list[Edge]], shapes: list[tuple[int, ...]]) -> None:
     """Raise an error if the states of the first example depend on those of others in the step before."""
-    seed = np.zeros(shape, walker.dtype)
-    seed[0] = 1.0
-    for edges in states:
+    for edges, shape in zip(states, shapes, strict=True):
+        seed = np.zeros(shape, walker.dtype)
+        seed[0] = 1.0
         others = [grad[1:] for _, _, grad in walker.collected(edges[1:], seed)]
         if any((np.isfinite(grad) & (grad != 0)).any() for grad in others):  # 0 times infinity is no sign of mixing
             raise GraphError(

@@ -14,7 +14,7 @@ from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
 from tinygrad_rnn.flow.records import CarryFlow, EdgeFlow, NodeFlow, StateFlow, Statistics, WeightFlow
 from tinygrad_rnn.flow.report import FlowReport
-from tinygrad_rnn.flow.survey import Entry, Survey, in_order, lane_of, layer_of
+from tinygrad_rnn.flow.survey import Entry, Survey, in_order, innermost, lane_of, layer_of
 
 
 @dataclass
@@ -189,7 +189,7 @@ class MeasuredFlow(FlowReport):
         if not self.states:
             return (
                 "no states: name what a step hands to the next, h.named('h') and for an LSTM c.named('c'), inside "
-                "tg.scope('t', t)",
+                "tg.scope('t', t); under any other name say s.named('s', role='state')",
             )
         made = Counter(
             (lane_of(entry.scope), step, kind)
@@ -202,7 +202,20 @@ class MeasuredFlow(FlowReport):
                 f"several outputs are named {' and '.join(twice)!r} in one step, and only the last of them is "
                 "followed: put each cell in a scope of its own, with tg.scope('layer', l), outside tg.scope('t', t)",
             )
-        return ()
+        return tuple(
+            f"the gate in scope {word!r} has no name, so its values are not shown: name what it computes inside that "
+            f"scope, for example .named({word[0]!r}, role='gate')"
+            for word in self._nameless_gates()
+        )
+
+    def _nameless_gates(self) -> list[str]:
+        """Return the scopes inside steps that are called gates, and in which no gate has a name."""
+        gates: dict[str, bool] = {}
+        for i, entry, _ in self._of_steps():
+            word = innermost(entry.scope)
+            if word is not None and "gate" in word:
+                gates[word] = gates.get(word, False) or self._survey.role(i) == "gate"
+        return [word for word, named in gates.items() if not named]
 
 
 def _filled(running: dict[int, float], steps: tuple[int, ...]) -> dict[int, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.records import EdgeFlow, FactorFlow, GateFlow, NodeFlow, PathFlow, StateFlow
-from tinygrad_rnn.flow.survey import before_step, lane_of, layer_of
+from tinygrad_rnn.flow.survey import innermost, lane_of, layer_of
 
 
 def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[GateFlow, ...]:
@@ -23,16 +23,10 @@ def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[Ga
         steps = tuple(sorted(by_step))
         values = [by_step[step].values for step in steps]
         mean, low, high = (np.array([getattr(v, what) for v in values]) for what in ("mean", "low", "high"))
-        name = _innermost(by_step[steps[0]].scope) or label
+        name = innermost(by_step[steps[0]].scope) or label
         layer, direction = layer_of(scope), _direction(states, scope)
         flows.append(GateFlow(label, name, layer, direction, scope, steps, mean, low, high))
     return tuple(flows)
-
-
-def _innermost(place: Scope) -> str | None:
-    """Return the innermost scope inside the step that has a name of its own, such as "forget_gate"."""
-    inside = place[len(before_step(place)) + 1 :]
-    return next((word for word, index in reversed(inside) if index is None and word != "reverse"), None)
 
 
 def paths_of(

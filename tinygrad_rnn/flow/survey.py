@@ -382,6 +382,12 @@ def lane_of(place: Scope) -> Scope:
     return (*before, *[part for part in place[len(before) + 1 :] if part[0] in ("layer", "reverse")])
 
 
+def innermost(place: Scope) -> str | None:
+    """Return the innermost scope inside the step that has a name of its own, such as "forget_gate"."""
+    inside = place[len(before_step(place)) + 1 :]
+    return next((word for word, index in reversed(inside) if index is None and word != "reverse"), None)
+
+
 def layer_of(place: Scope) -> int:
     """Return the number of the layer a scope lies in; 0 if it says nothing of layers."""
     return next((index or 0 for name, index in reversed(place) if name == "layer"), 0)
