@@ -361,5 +361,6 @@ def binary_cross_entropy_with_logits(logits: Tensor, targets: Tensor, reduction:
     """
     _check_tensors("binary_cross_entropy_with_logits", logits=logits, targets=targets)
     _difference(logits.detach(), targets, "binary_cross_entropy_with_logits")
-    losses = (_positive_part(logits) - logits * targets) + _log_one_plus_exp_of_minus_abs(logits)
+    # One factor, which is exactly 0 where the target is right: the gradients of two terms would cancel inexactly.
+    losses = logits * ((logits >= 0).cast(logits.dtype) - targets) + _log_one_plus_exp_of_minus_abs(logits)
     return _reduced(losses, reduction)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 import numpy as np
 
-from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
@@ -129,18 +129,32 @@ def var(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = Fals
 def std(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
     """Return the standard deviation: the square root of `var`. Where it is 0 its gradient is 0, as in torch."""
     centred = x - mean(x, axis, keepdims=True)
-    return norm(centred, axis, keepdims) / math.sqrt(max(count(x, axis, "std") - correction, 0))
+    return _l2_norm(centred, axis, keepdims) / math.sqrt(max(count(x, axis, "std") - correction, 0))
 
 
 @accepts_dim
-def norm(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """Return the L2 norm along the axes, also where squares overflow or vanish; its gradient at 0 is 0, as in torch.
+def norm(x: Tensor, p: float | str | None = 2, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Return a norm along the axes: of order 2 ("fro" is the same), 1, or infinity.
+
+    That of order 2 is right also where squares overflow or vanish. At 0 its gradient is 0, as in torch.
+
+    Raises:
+        InputError: any other order.
 
     >>> import tinygrad_rnn as tg
     >>> tg.tensor([3e-30, 4e-30]).norm() == tg.tensor(5e-30)
     tensor(True)
     """
-    x = x._as_float()
+    if p is None or p == "fro" or p == 2:
+        return _l2_norm(x._as_float(), axis, keepdims)
+    if p == 1:
+        return x._as_float().abs().sum(axis, keepdims)
+    if p == math.inf:
+        return x._as_float().abs().max(axis, keepdims)
+    raise InputError(f"norm: the order p can be 2, 1 or infinity, not {p!r}; the axes are given as axis=")
+
+
+def _l2_norm(x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     scale = finite_max(x.detach().abs(), axis)
     scale = scale.where(scale > 0.0, 1.0)
     scaled = x / scale

@@ -20,6 +20,7 @@ from tinygrad_rnn.engine.graph import (
     scope_suffix,
 )
 from tinygrad_rnn.engine.methods import Axes, accepts_dim, all_axes, one_axis
+from tinygrad_rnn.engine.names import Names, Size
 from tinygrad_rnn.errors import (
     DeviceError,
     DTypeError,
@@ -32,7 +33,7 @@ Scalar = bool | int | float
 Operand = "Tensor | Scalar | np.ndarray"
 
 
-class Tensor:
+class Tensor(Names):
     """An n-dimensional array that remembers how it was computed.
 
     Make one with `tinygrad_rnn.tensor` and its kin. Values are immutable but for `assign_` on leaves.
@@ -107,9 +108,11 @@ class Tensor:
         return self._data.ndim
 
     @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self._data.size
+    def size(self) -> Size:
+        """The number of elements; x.size() is the shape and x.size(0) the size of an axis, as in torch."""
+        size = Size(self._data.size)
+        size.shape = self._data.shape
+        return size
 
     @property
     def dtype(self) -> np.dtype:
@@ -445,6 +448,14 @@ class Tensor:
         """Return True where the element is zero or False."""
         return self == 0
 
+    def isnan(self) -> Tensor:
+        """Return True where the element is NaN."""
+        return self != self
+
+    def isfinite(self) -> Tensor:
+        """Return True where the element is neither NaN nor infinite."""
+        return (self - self) == 0 if dtypes.is_float(self.dtype) else self == self
+
     def __invert__(self) -> Tensor:
         if self.dtype != dtypes.bool_:
             raise DTypeError(f"~ is for bool tensors, not {self.dtype}")
@@ -548,6 +559,16 @@ class Tensor:
     def min(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return the smallest element along the axes; ties share the gradient."""
         return apply(ops.Min, self, axes=all_axes(axis, self.ndim, "min"), keepdims=keepdims)
+
+    @accepts_dim
+    def all(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return a bool tensor that tells whether all elements along the axes are True or not 0."""
+        return (self == 0).sum(axis, keepdims) == 0
+
+    @accepts_dim
+    def any(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return a bool tensor that tells whether an element along the axes is True or not 0."""
+        return (self != 0).sum(axis, keepdims) != 0
 
     @accepts_dim
     def prod(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
