@@ -18,6 +18,8 @@ def x():
 
 SAME_AS_TORCH = {
     "view": lambda x: x.view(3, -1),
+    "ravel": lambda x: x.ravel(),
+    "swapaxes": lambda x: x.swapaxes(0, -1),
     "t": lambda x: x.t(),
     "t of a vector": lambda x: x[0].t(),
     "expand": lambda x: x.expand(2, -1, -1),

@@ -62,6 +62,14 @@ class Names:
         """Return `reshape(*shape)`, which copies where a view cannot be had."""
         return _tensor(self).reshape(*shape)
 
+    def ravel(self) -> Tensor:
+        """Return `flatten()`."""
+        return methods.flatten(_tensor(self))
+
+    def swapaxes(self, axis1: Any, axis2: Any) -> Tensor:
+        """Return `transpose(axis1, axis2)`."""
+        return _tensor(self).transpose(axis1, axis2)
+
     def t(self) -> Tensor:
         """Return the transpose of a matrix; a vector or a number stays as it is."""
         x = _tensor(self)
@@ -159,6 +167,16 @@ INSTEAD = {
     "half": "there are float32 and float64; write x.float()",
     "contiguous": "no function here asks for it; x.copy() is contiguous",
     "scatter_add": "x.take(index, axis) reads at positions, and its gradient adds there",
+    "values": "max and min return the values alone; see x.argmax(axis) and x.argmin(axis)",
+    "indices": "max and min return the values alone; see x.argmax(axis) and x.argmin(axis)",
+    **dict.fromkeys(("mm", "bmm", "mv", "dot"), "write x @ y"),
+    **{
+        operation: f"write x {sign} y"
+        for operation, sign in {
+            "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">",
+            "ge": ">=",
+        }.items()
+    },
     "zero_": _OVERWRITE.format(value="tg.zeros_like(x)"),
     "fill_": _OVERWRITE.format(value="tg.full(x.shape, value)"),
     "copy_": _OVERWRITE.format(value="value"),
