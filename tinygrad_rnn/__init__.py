@@ -6,10 +6,12 @@ from tinygrad_rnn.engine.check import detect_anomaly, gradcheck, gradgradcheck
 from tinygrad_rnn.engine.creation import (
     Generator,
     arange,
+    cat,
     concat,
     eye,
     from_numpy,
     full,
+    linspace,
     manual_seed,
     maximum,
     minimum,
@@ -23,7 +25,63 @@ from tinygrad_rnn.engine.creation import (
     zeros,
     zeros_like,
 )
+from tinygrad_rnn.engine.einsum import einsum
+from tinygrad_rnn.engine.functions import (
+    abs,
+    all,
+    any,
+    argmax,
+    argmin,
+    broadcast_to,
+    chunk,
+    clamp,
+    clip,
+    cos,
+    cumsum,
+    exp,
+    expm1,
+    flatten,
+    flip,
+    floor,
+    isfinite,
+    isnan,
+    log,
+    log1p,
+    log_softmax,
+    logsumexp,
+    masked_fill,
+    matmul,
+    max,
+    mean,
+    min,
+    norm,
+    permute,
+    pow,
+    prod,
+    reciprocal,
+    relu,
+    reshape,
+    sigmoid,
+    sign,
+    sin,
+    softmax,
+    split,
+    sqrt,
+    square,
+    squeeze,
+    std,
+    sum,
+    take,
+    tanh,
+    transpose,
+    tril,
+    triu,
+    unbind,
+    unsqueeze,
+    var,
+)
 from tinygrad_rnn.engine.graph import Op, enable_grad, no_grad, scope
+from tinygrad_rnn.engine.names import no_such_name as _no_such_name
 from tinygrad_rnn.engine.tensor import Tensor, apply
 from tinygrad_rnn.engine.transforms import hessian, jacobian, jvp, vjp
 from tinygrad_rnn.serialization import load, save
@@ -31,8 +89,17 @@ from tinygrad_rnn.serialization import load, save
 __version__ = "0.1.0"
 
 __all__ = [
-    "Generator", "Op", "Tensor", "apply", "arange", "bool_", "concat", "detect_anomaly", "enable_grad", "eye",
-    "float32", "float64", "from_numpy", "full", "grad", "gradcheck", "gradgradcheck", "hessian", "int64",
-    "jacobian", "jvp", "load", "manual_seed", "maximum", "minimum", "no_grad", "ones", "ones_like", "rand", "randn",
-    "save", "scope", "stack", "tensor", "vjp", "where", "zeros", "zeros_like",
+    "Generator", "Op", "Tensor", "abs", "all", "any", "apply", "arange", "argmax", "argmin", "bool_",
+    "broadcast_to", "cat", "chunk", "clamp", "clip", "concat", "cos", "cumsum", "detect_anomaly", "einsum",
+    "enable_grad", "exp", "expm1", "eye", "flatten", "flip", "float32", "float64", "floor", "from_numpy", "full",
+    "grad", "gradcheck", "gradgradcheck", "hessian", "int64", "isfinite", "isnan", "jacobian", "jvp", "linspace",
+    "load", "log", "log1p", "log_softmax", "logsumexp", "manual_seed", "masked_fill", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "no_grad", "norm", "ones", "ones_like", "permute", "pow", "prod", "rand", "randn",
+    "reciprocal", "relu", "reshape", "save", "scope", "sigmoid", "sign", "sin", "softmax", "split", "sqrt",
+    "square", "squeeze", "stack", "std", "sum", "take", "tanh", "tensor", "transpose", "tril", "triu", "unbind",
+    "unsqueeze", "var", "vjp", "where", "zeros", "zeros_like",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    raise _no_such_name(__name__, name, __all__)

@@ -62,8 +62,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """
     positive = x > 0
     below = x.where(positive.logical_not(), 0.0)  # exp never sees a positive number, which could overflow
-    exp_minus_one = (below * 0.5).tanh() * (below.exp() + 1.0)  # exp(x) - 1 would lose all digits near 0
-    return x.where(positive, alpha * exp_minus_one)
+    return x.where(positive, alpha * below.expm1())
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ def _positive_part(x: Tensor) -> Tensor:
 
 def _log_one_plus_exp_of_minus_abs(x: Tensor) -> Tensor:
     magnitude = x.where(x >= 0, -x)  # abs(x), with derivative 1 at 0 (see _positive_part)
-    return ((-magnitude).exp() + 1.0).log()
+    return (-magnitude).exp().log1p()
 
 
 # ---- layers ---------------------------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> T
     _check_tensors("cross_entropy", logits=logits, targets=targets)
     rows = _class_rows(logits, targets, "cross_entropy")
     shifted = rows - rows.detach().max(1, keepdims=True)  # log-sum-exp with the maximum taken out: no overflow
-    losses = shifted.exp().sum(1).log() - _picked(shifted, targets)
+    losses = methods.log_of_sum(shifted, 1) - _picked(shifted, targets)
     return _reduced(_like_targets(losses, targets), reduction)
 
 
@@ -348,9 +347,8 @@ def huber_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", delt
     if not delta > 0:
         raise InputError(f"huber_loss: delta must be positive, not {delta}")
     difference = _difference(prediction, target, "huber_loss")
-    size = difference.abs()
-    inside = difference * difference * 0.5
-    return _reduced(inside.where(size <= delta, (size - 0.5 * delta) * delta), reduction)
+    within = difference.clip(-delta, delta)
+    return _reduced(within * (difference - within * 0.5), reduction)
 
 
 def binary_cross_entropy_with_logits(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
@@ -363,5 +361,6 @@ def binary_cross_entropy_with_logits(logits: Tensor, targets: Tensor, reduction:
     """
     _check_tensors("binary_cross_entropy_with_logits", logits=logits, targets=targets)
     _difference(logits.detach(), targets, "binary_cross_entropy_with_logits")
-    losses = (_positive_part(logits) - logits * targets) + _log_one_plus_exp_of_minus_abs(logits)
+    # One factor, which is exactly 0 where the target is right: the gradients of two terms would cancel inexactly.
+    losses = logits * ((logits >= 0).cast(logits.dtype) - targets) + _log_one_plus_exp_of_minus_abs(logits)
     return _reduced(losses, reduction)

@@ -161,6 +161,31 @@ def test_sum(drawn):
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-4 if x.dtype == "float32" else 1e-12)
 
 
+@examples
+@given(reductions(ALL, specials=False))
+def test_product(drawn):
+    x, axes, keepdims = drawn
+    result, expected = run("reduce", "prod", x, axes, keepdims), reference.reduce("prod", x, axes, keepdims)
+    assert type(result) is np.ndarray
+    assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+    assert result.flags.c_contiguous
+    np.testing.assert_allclose(result, expected, rtol=1e-6 if x.dtype == "float32" else 1e-12, atol=1e-40)
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_product_of_large_and_small_float32_is_not_lost_on_the_way(backend, axis):
+    x = np.array([[1e30, 1e30, 1e-30, 1e-30] * 5] * 2, "float32")
+    np.testing.assert_allclose(backend.reduce("prod", x.T.copy() if axis == 0 else x, (axis,), False), 1, rtol=1e-5)
+
+
+@examples
+@given(data=st.data())
+def test_cumsum(data):
+    x = data.draw(arrays(ALL, specials=True).filter(lambda x: x.ndim))
+    check("cumsum", x, data.draw(st.integers(0, x.ndim - 1)))
+
+
 @pytest.mark.parametrize("kernel", ["max", "min"])
 @examples
 @given(data=st.data())
@@ -197,12 +222,33 @@ def test_nan_and_infinity_reach_the_result(kernel, shape, axes):
             np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
-def test_long_float32_sum_keeps_its_digits(axes):
-    x = np.random.default_rng(0).random((3000, 3000), dtype="float32")
-    exact = x.sum(axis=axes, dtype="float64")
-    error = np.abs(cpu.reduce("sum", x, axes, False) - exact) / exact
-    assert error.max() < 1e-6  # one addition after the other, down a column of this array, is 8e-6 off
+@pytest.mark.parametrize("backend", [cpu, reference])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((3000, 3000), (0,)), ((3000, 3000), (1,)), ((3000, 3000), (0, 1)), ((1000, 2, 1000), (0, 2))]
+)
+def test_long_float32_sum_keeps_its_digits(backend, shape, axes):
+    for x in (np.random.default_rng(0).random(shape, dtype="float32"), np.full(shape, 0.1, "float32")):
+        exact = x.sum(axis=axes, dtype="float64")
+        error = np.abs(backend.reduce("sum", x, axes, False) - exact) / exact
+        assert error.max() < 2e-6  # one addition after the other is 1e-5 and 1e-4 off
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+@pytest.mark.parametrize("shape", [(1_000_000, 2), (300_001, 1), (2, 300_000)])
+def test_a_very_long_float32_sum_keeps_its_digits_along_every_axis(backend, shape):
+    x, axis = np.full(shape, 0.1, "float32"), int(np.argmax(shape))
+    exact = np.cumsum(x, axis, dtype="float64")
+    np.testing.assert_allclose(backend.reduce("sum", x, (axis,), False), exact.max(axis), rtol=2e-6)
+    np.testing.assert_allclose(backend.cumsum(x, axis), exact, rtol=1e-7)
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+@pytest.mark.parametrize("count", [2049, 1_000_000])
+def test_many_float32_added_at_one_position_keep_their_digits(backend, count):
+    index = np.full(count, -1)
+    found = backend.scatter_add(np.full(count, 0.1, "float32"), index, 0, 3)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, [0, 0, count * float(np.float32(0.1))], rtol=1e-7)
 
 
 @pytest.mark.parametrize("kernel", ["sum", "max"])
@@ -267,7 +313,7 @@ def test_norm(shape, dtype):
 
 @pytest.mark.parametrize("backend", [cpu, reference])
 def test_norm_survives_squares_that_overflow_or_underflow(backend):
-    for scale in (1e-200, 1e-150, 1e150, 1e200, 1e307):
+    for scale in (1e-200, 1e-160, 1e-150, 1e150, 1e200, 1e307):  # 1e-160: squares lose digits, but do not vanish
         assert backend.norm(np.array([3.0, 4.0, 0.0]) * scale) == pytest.approx(5 * scale, rel=1e-12, abs=0)
     assert backend.norm(np.array([3e-320, 4e-320])) == pytest.approx(5e-320, rel=1e-3, abs=0)
     for scale in (1e-44, 1e-30, 1e38):

@@ -23,7 +23,9 @@ def sigmoid(x):
 
 TRUTH = {
     "exp": np.exp,
+    "expm1": np.expm1,
     "log": np.log,
+    "log1p": np.log1p,
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "sqrt": np.sqrt,
@@ -85,7 +87,7 @@ def test_special_values_come_out_as_in_numpy(kernel, dtype):
     x = special(dtype)
     result, expected = cpu.unary(kernel, x), reference.unary(kernel, x)
     np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps)
-    if kernel in ("exp", "log", "sigmoid", "reciprocal", "sqrt", "tanh", "neg", "abs"):
+    if kernel in ("exp", "expm1", "log", "log1p", "sigmoid", "reciprocal", "sqrt", "tanh", "neg", "abs"):
         np.testing.assert_array_equal(np.signbit(result[result == 0]), np.signbit(expected[expected == 0]))
 
 
@@ -105,10 +107,10 @@ def test_tanh_is_odd_and_never_beyond_one(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kernel", ["exp", "tanh", "sigmoid", "log"])
+@pytest.mark.parametrize("kernel", ["exp", "expm1", "tanh", "sigmoid", "log", "log1p"])
 def test_function_never_decreases(kernel, dtype):
     """Between far neighbours at least; adjacent numbers may differ by the rounding error."""
-    x = np.linspace(1e-3 if kernel == "log" else -30, 30, 10_001, dtype=dtype)
+    x = np.linspace({"log": 1e-3, "log1p": -0.999}.get(kernel, -30), 30, 10_001, dtype=dtype)
     assert (np.diff(cpu.unary(kernel, x)) >= -np.finfo(dtype).eps).all()
 
 
@@ -129,7 +131,7 @@ def test_functions_run_in_the_plain_interpreter(kernel):
             np.testing.assert_allclose(result, expected, rtol=1e-6 if dtype == "float32" else 1e-14)
 
 
-@pytest.mark.parametrize("kernel", ["exp", "log", "tanh", "sigmoid"])
+@pytest.mark.parametrize("kernel", ["exp", "expm1", "log", "log1p", "tanh", "sigmoid"])
 def test_float32_loop_is_vectorised_and_holds_no_float64(kernel):
     numba = pytest.importorskip("numba")
     if numba.config.DISABLE_JIT or platform.machine() not in ("x86_64", "AMD64"):

@@ -42,6 +42,51 @@ def test_the_correction_of_var_and_std_is_torchs(correction):
     np.testing.assert_allclose(x.std(1, correction=correction, keepdim=True).numpy(), np.sqrt(expected)[:, None])
 
 
+def test_a_correction_above_the_count_divides_by_zero_as_in_torch():
+    assert tg.tensor([1.0, 2.0]).var(correction=3).item() == float("inf")
+    assert tg.tensor([1.0, 2.0]).std(correction=3).item() == float("inf")
+    assert np.isnan(tg.tensor([1.0]).var(correction=2).item())
+
+
+def test_the_correction_goes_by_torchs_and_numpys_names():
+    x = tg.tensor([[1.0, 4.0, 2.0, 8.0]])
+    for name in ("var", "std"):
+        plain = getattr(x, name)(1, correction=0).tolist()
+        assert getattr(x, name)(1, unbiased=False).tolist() == getattr(x, name)(axis=1, ddof=0).tolist() == plain
+        assert getattr(x, name)(1, False).tolist() == [getattr(x, name)(False).item()] == plain
+        assert getattr(x, name)(1, unbiased=True).tolist() == getattr(x, name)(1).tolist() != plain
+        with pytest.raises(TypeError, match=rf"{name}\(\) got both 'correction' and 'unbiased'"):
+            getattr(x, name)(1, correction=1, unbiased=True)
+
+
+def test_a_standard_deviation_and_a_norm_whose_squares_vanish_or_overflow():
+    for scale in (1e-30, 1e30):
+        x = tg.tensor([3.0 * scale, -4.0 * scale], requires_grad=True)
+        assert x.norm().item() == pytest.approx(5 * scale, rel=1e-6)
+        assert x.std(correction=0).item() == pytest.approx(3.5 * scale, rel=1e-6)
+        x.norm().backward()
+        np.testing.assert_allclose(x.grad.numpy(), [0.6, -0.8], rtol=1e-6)
+
+
+@given(data=st.data(), keepdims=st.booleans())
+def test_norm_agrees_with_numpy_and_differences(data, keepdims):
+    array = data.draw(float_arrays(shapes(min_dims=1, min_side=1)))
+    axis = data.draw(st.sampled_from([None, *range(array.ndim)]))
+    x = leaf(array)
+    expected = np.sqrt((array * array).sum(axis=axis, keepdims=keepdims))
+    np.testing.assert_allclose(x.norm(axis=axis, keepdims=keepdims).numpy(), expected, rtol=1e-12)
+    assert tg.gradcheck(lambda x: x.norm(axis=axis), x)
+
+
+def test_norm_at_zero_and_beyond_numbers():
+    x = tg.zeros(3, requires_grad=True)
+    x.norm().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 0.0]
+    assert tg.tensor([3, 4]).norm().item() == 5.0
+    assert np.isnan(tg.tensor([1.0, float("nan")]).norm().item())
+    assert tg.tensor([1.0, -float("inf")]).norm().item() == float("inf")
+
+
 def test_statistics_of_too_few_elements_are_nan():
     assert np.isnan(tg.tensor([3.0]).var().item())
     assert tg.tensor([3.0]).var(correction=0).item() == 0.0
@@ -100,6 +145,48 @@ def test_clip_agrees_with_numpy(data):
     np.testing.assert_array_equal(x.clip(max=0.1).numpy(), np.minimum(array, 0.1))
     np.testing.assert_array_equal(x.clip().numpy(), array)
     assert tg.gradcheck(lambda x: x.clip(-1.0, 0.5), x)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "gradient"),
+    [
+        (-1.0, 1.0, [0.0, 1.0, 1.0, 1.0, 0.0]),
+        (-1.0, None, [0.0, 1.0, 1.0, 1.0, 1.0]),
+        (None, 1, [1.0, 1.0, 1.0, 1.0, 0.0]),
+        (1.0, -1.0, [0.0, 0.0, 0.0, 0.0, 0.0]),
+        (1.0, 1.0, [0.0, 0.0, 0.0, 1.0, 0.0]),
+    ],
+)
+def test_clip_passes_the_whole_gradient_at_its_ends(low, high, gradient):
+    x = tg.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], requires_grad=True)
+    y = x.clip(low, high)
+    (g,) = tg.grad((y * y).sum() / 2, [x], create_graph=True)
+    np.testing.assert_array_equal(g.numpy(), np.array(gradient) * y.numpy())
+    if g.requires_grad:
+        assert tg.grad(g.sum(), x, allow_unused=True).tolist() == gradient
+
+
+def test_clip_between_tensors_equals_torch_also_at_ties_and_nan():
+    torch = pytest.importorskip("torch")
+    nan = float("nan")
+    values, low = [-2.0, -1.0, 0.0, 1.0, 2.0, nan, 0.0], [-1.0, -1.0, 0.0, 2.0, -3.0, 0.0, nan]
+    data = [values, low, [1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0]]
+    ours = [tg.tensor(row, requires_grad=True) for row in data]
+    theirs = [torch.tensor(row, requires_grad=True) for row in data]
+    found, expected = ours[0].clip(ours[1], ours[2]), torch.clamp(theirs[0], theirs[1], theirs[2])
+    np.testing.assert_array_equal(found.numpy(), expected.detach().numpy())
+    found[:5].sum().backward()
+    expected[:5].sum().backward()
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a.grad.numpy(), b.grad.numpy())
+
+
+def test_clip_of_nan_by_nan_and_of_integers():
+    assert np.isnan(tg.tensor([float("nan"), 1.0]).clip(0, 2).numpy()).tolist() == [True, False]
+    assert np.isnan(tg.tensor([0.0, 1.0]).clip(min=float("nan")).numpy()).all()
+    assert tg.tensor([1, 5]).clip(2, 3).tolist() == [2, 3]
+    assert tg.tensor([1, 5]).clip(max=2.5).tolist() == [1.0, 2.5]
+    assert tg.zeros(2, 1).clip(min=tg.tensor([1.0, -1.0, 2.0])).shape == (2, 3)
 
 
 def test_square():

@@ -124,11 +124,14 @@ def test_flatten_joins_the_axes_asked_for():
         x.flatten(2, 1)
 
 
-def test_squeeze_of_an_axis_with_more_than_one_element_is_refused():
+def test_squeeze_leaves_axes_with_more_than_one_element_as_torch_does():
     assert tg.zeros(1, 2, 1).squeeze((0, 2)).shape == (2,)
     assert tg.zeros(1, 2, 1).squeeze(dim=-1).shape == (1, 2)
-    with pytest.raises(tg.errors.ShapeError, match=r"squeeze: axis 1 of shape \(1, 2\) has size 2"):
-        tg.zeros(1, 2).squeeze(1)
+    assert tg.zeros(1, 2, 1).squeeze((0, 1)).shape == (2, 1)
+    assert tg.zeros(1, 0, 1).squeeze(1).shape == (1, 0, 1)
+    assert tg.zeros(()).squeeze(0).shape == ()
+    with pytest.raises(tg.errors.ShapeError, match="squeeze: axis 3 is out of range"):
+        tg.zeros(1, 2, 1).squeeze(3)
 
 
 # ---- cutting and joining ------------------------------------------------------------------------------------------

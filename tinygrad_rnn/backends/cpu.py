@@ -20,8 +20,8 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import reference, scalar
-from tinygrad_rnn.backends.cpu_loops import Loops
-from tinygrad_rnn.backends.plans import reduce_plan
+from tinygrad_rnn.backends.cpu_loops import BLOCK, Loops
+from tinygrad_rnn.backends.plans import reduce_plan, scatter_in_float64
 
 # NumPy is the right kernel: views cost nothing, copies run at memory speed, and none of these can raise a
 # floating-point warning (for one that can, np.errstate takes 2 us: more than the whole of a small kernel).
@@ -45,6 +45,7 @@ __all__ = [
     "cast",
     "concat",
     "copy",
+    "cumsum",
     "device",
     "fill",
     "from_numpy",
@@ -87,10 +88,10 @@ class _Quiet(threading.local):
 _quiet = _Quiet()
 
 _unary, _binary, _rows, _where = Loops("unary"), Loops("binary"), Loops("rows"), Loops("where")
-_reduce_rows, _reduce_columns = Loops("reduce_rows"), Loops("reduce_columns")
+_reduce_rows, _reduce_columns, _reduce_tall = Loops("reduce_rows"), Loops("reduce_columns"), Loops("reduce_tall")
 _add_into = Loops("add_into")
-_scatter_add, _all_finite, _random = Loops("scatter_add"), Loops("all_finite"), Loops("random")
-_norm = Loops("norm")
+_scatter_add, _scatter_add_long = Loops("scatter_add"), Loops("scatter_add_long")
+_all_finite, _norm, _random, _cumsum = Loops("all_finite"), Loops("norm"), Loops("random"), Loops("cumsum")
 
 
 # ---- elementwise -------------------------------------------------------------------------------------------
@@ -167,17 +168,18 @@ def _rows_plan(a: Shape, b: Shape) -> tuple[Shape, tuple[int, int, int, int, int
 
 def where(condition: Array, a: Array, b: Array) -> Array:
     """Choose from a where condition (bool) holds and from b elsewhere, with broadcasting."""
-    loop = _where["where", a.dtype]
-    if (
-        loop is None
-        or not condition.shape == a.shape == b.shape
-        or a.dtype is not b.dtype
-        or condition.dtype is not _BOOL
-    ):
-        return _ascontiguous(reference.where(condition, a, b))
-    out = np.empty(a.shape, a.dtype)
-    loop(condition.ravel(), a.ravel(), b.ravel(), out.ravel())
-    return out
+    dtype, shape = a.dtype, condition.shape
+    loop = _where["where", dtype]
+    if loop is not None and dtype is b.dtype and condition.dtype is _BOOL:
+        if not a.shape and shape:  # to repeat a number is faster than NumPy's broadcasting
+            a = np.full(shape, a, dtype)
+        elif not b.shape and shape:
+            b = np.full(shape, b, dtype)
+        if shape == a.shape == b.shape:
+            out = np.empty(shape, dtype)
+            loop(condition.ravel(), a.ravel(), b.ravel(), out.ravel())
+            return out
+    return _ascontiguous(reference.where(condition, a, b))
 
 
 def cast(x: Array, dtype: np.dtype) -> Array:
@@ -191,10 +193,16 @@ def cast(x: Array, dtype: np.dtype) -> Array:
 
 
 def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
+    """Reduce over the given axes (non-negative, sorted); max and min need an element.
+
+    A sum or a product of bools is an int64.
+    """
     dtype = x.dtype
     shape, order, n, columns = reduce_plan(x.shape, axes, keepdims)
-    loop = (_reduce_rows if columns == 1 else _reduce_columns)[kernel, dtype]
+    if columns == 1:
+        loop = _reduce_rows[kernel, dtype]
+    else:  # a product needs the range of the tall loop's float64
+        loop = (_reduce_columns if n <= BLOCK and kernel != "prod" else _reduce_tall)[kernel, dtype]
     if loop is None or not x.size:
         return _ascontiguous(reference.reduce(kernel, x, axes, keepdims))
     out = np.empty(shape, dtype)
@@ -206,7 +214,17 @@ def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
     return out
 
 
-_IDENTITY = {"sum": 0.0, "max": -math.inf, "min": math.inf}
+_IDENTITY = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
+
+
+def cumsum(x: Array, axis: int) -> Array:
+    """Return the sums of the first 1, 2, 3, ... elements along one axis; of bools an int64."""
+    loop = _cumsum["cumsum", x.dtype]
+    if loop is None or not x.size:
+        return _ascontiguous(reference.cumsum(x, axis))
+    out = np.empty(x.shape, x.dtype)
+    loop(x.ravel(), out.ravel(), x.shape[axis], math.prod(x.shape[axis + 1 :]))
+    return out
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -266,15 +284,16 @@ def gather(x: Array, index: Array, axis: int) -> Array:
 
 def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:
     """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added."""
-    loop = _scatter_add["add", source.dtype]
+    long = scatter_in_float64(source, index, size)
+    loop = (_scatter_add_long if long else _scatter_add)["add", source.dtype]
     if loop is None or source.shape[axis : axis + index.ndim] != index.shape:  # where NumPy raises
         return reference.scatter_add(source, index, axis, size)
     inner = source.shape[axis + index.ndim :]
-    out = np.zeros((*source.shape[:axis], size, *inner), source.dtype)
+    out = np.zeros((*source.shape[:axis], size, *inner), dtypes.float64 if long else source.dtype)
     flat_index = index.astype(dtypes.int64, copy=False).ravel()
     if out.size and not loop(source.ravel(), flat_index, out.ravel(), size, math.prod(inner)):
         raise IndexError(f"scatter_add: an index is out of range for an axis of size {size}")
-    return out
+    return _quiet.run(out.astype, source.dtype) if long else out
 
 
 # ---- writing, looking --------------------------------------------------------------------------------------

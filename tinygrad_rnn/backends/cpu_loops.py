@@ -69,7 +69,7 @@ def _where_loop(f: Loop) -> Loop:
     return loop
 
 
-_BLOCK = 1024  # elements added up before they join the total, in float64: keeps the rounding error small
+BLOCK = 1024  # elements added up before they join the total, in float64: keeps the rounding error small
 
 
 def _reduce_rows_loop(f: Loop) -> Loop:
@@ -77,8 +77,8 @@ def _reduce_rows_loop(f: Loop) -> Loop:
         """Reduce rows of n neighbours to one element each."""
         for r in range(out.size):
             total = np.float64(identity)
-            for block in range(r * n, (r + 1) * n, _BLOCK):
-                end = min(block + _BLOCK, (r + 1) * n)
+            for block in range(r * n, (r + 1) * n, BLOCK):
+                end = min(block + BLOCK, (r + 1) * n)
                 whole = end - (end - block) % 8
                 # Eight partial results do not wait for each other; LLVM keeps them in one vector register.
                 t0 = t1 = t2 = t3 = t4 = t5 = t6 = t7 = identity
@@ -100,7 +100,7 @@ _TALL = 32  # rows added up before they join the result: again for the rounding 
 
 def _reduce_columns_loop(f: Loop) -> Loop:
     def loop(x, out, n, columns, identity):
-        """Reduce (n, columns) matrices to one row each."""
+        """Reduce (n, columns) matrices of at most BLOCK rows to one row each."""
         partial = np.empty(columns, x.dtype)
         for m in range(out.size // columns):
             result = out[m * columns : (m + 1) * columns]
@@ -113,6 +113,45 @@ def _reduce_columns_loop(f: Loop) -> Loop:
                         partial[c] = f(row[c], partial[c])
                 for c in range(columns):
                     result[c] = f(partial[c], result[c])
+
+    return loop
+
+
+def _reduce_tall_loop(f: Loop) -> Loop:
+    def loop(x, out, n, columns, identity):
+        """Reduce (n, columns) matrices of any height: what BLOCK rows give joins the total in float64."""
+        few, many, total = np.full(columns, identity), np.full(columns, identity), np.empty(columns, np.float64)
+        for m in range(out.size // columns):
+            total[:] = identity
+            for block in range(m * n, (m + 1) * n, BLOCK):
+                block_end = min(block + BLOCK, (m + 1) * n)
+                many[:] = identity
+                for start in range(block, block_end, _TALL):
+                    few[:] = identity
+                    for r in range(start, min(start + _TALL, block_end)):
+                        row = x[r * columns : (r + 1) * columns]
+                        for c in range(columns):
+                            few[c] = f(row[c], few[c])
+                    for c in range(columns):
+                        many[c] = f(few[c], many[c])
+                for c in range(columns):
+                    total[c] = f(np.float64(many[c]), total[c])
+            out[m * columns : (m + 1) * columns] = total
+
+    return loop
+
+
+def _cumsum_loop(f: Loop) -> Loop:
+    def loop(x, out, n, columns):
+        """Add up (n, columns) matrices row by row, in float64, and write down every intermediate sum."""
+        total = np.empty(columns, np.float64)
+        for m in range(out.size // (n * columns)):
+            total[:] = 0.0
+            for r in range(m * n, (m + 1) * n):
+                row, result = x[r * columns : (r + 1) * columns], out[r * columns : (r + 1) * columns]
+                for c in range(columns):
+                    total[c] = f(np.float64(row[c]), total[c])
+                    result[c] = total[c]
 
     return loop
 
@@ -193,7 +232,8 @@ def _random_loop(f: Loop) -> Loop:
 # ---- compiling ---------------------------------------------------------------------------------------------
 
 #: Per kind of loop: how it is built, its scalar functions, and its arguments. x: array of the kernel's dtype;
-#: o: output array, bool in comparisons; k: int64 array; c: bool array; f: number; i: int64; u: uint64.
+#: o: output array, bool in comparisons; d: float64 array; k: int64 array; c: bool array; f: number, of a product a
+#: float64, where large and small factors meet before they are rounded; i: int64; u: uint64.
 KINDS: dict[str, tuple[Callable[[Loop], Loop], dict[str, dict[str, Loop]], str]] = {
     "unary": (_unary_loop, scalar.UNARY, "xo"),
     "binary": (_binary_loop, {**scalar.BINARY, **scalar.COMPARE}, "xxo"),
@@ -201,7 +241,10 @@ KINDS: dict[str, tuple[Callable[[Loop], Loop], dict[str, dict[str, Loop]], str]]
     "where": (_where_loop, {"where": scalar.WHERE}, "cxxo"),
     "reduce_rows": (_reduce_rows_loop, scalar.REDUCE, "xoif"),
     "reduce_columns": (_reduce_columns_loop, scalar.REDUCE, "xoiif"),
+    "reduce_tall": (_reduce_tall_loop, scalar.REDUCE, "xoiif"),
+    "cumsum": (_cumsum_loop, scalar.CUMSUM, "xoii"),
     "scatter_add": (_scatter_add_loop, scalar.BINARY, "xkoii"),
+    "scatter_add_long": (_scatter_add_loop, scalar.BINARY, "xkdii"),
     "add_into": (_add_into_loop, scalar.BINARY, "ox"),
     "all_finite": (_all_finite_loop, scalar.BINARY, "x"),
     "norm": (_norm_loop, scalar.BINARY, "x"),
@@ -269,9 +312,10 @@ def compile_loop(kind: str, kernel: str, dtype: np.dtype) -> Loop:
     parameter = {
         "x": number[::1],
         "o": result[::1],
+        "d": numba.float64[::1],
         "k": numba.int64[::1],
         "c": numba.boolean[::1],
-        "f": number,
+        "f": numba.float64 if kernel == "prod" else number,
         "i": numba.int64,
         "u": numba.uint64,
     }

@@ -1,9 +1,13 @@
-"""How an array is seen by a loop that knows fewer axes than it has, in every backend with loops of its own."""
+"""How backends go about an array: the few axes that a loop sees of it, the dtype in which numbers are added up."""
 
 from __future__ import annotations
 
 import functools
 import math
+
+import numpy as np
+
+from tinygrad_rnn import dtypes
 
 Shape = tuple[int, ...]
 
@@ -22,3 +26,13 @@ def reduce_plan(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> tuple[Sh
         columns = math.prod(shape[axis] for axis in kept if long and axis > long[-1])
         return result, None, n, columns
     return result, kept + axes, n, 1
+
+
+_MANY = 2048  # float32 numbers added up one by one: more lose digits
+
+
+def scatter_in_float64(source: np.ndarray, index: np.ndarray, size: int) -> bool:
+    """Return whether `scatter_add` should add up in float64, because very many float32 meet at one position."""
+    if index.size <= _MANY or source.dtype != dtypes.float32 or not size:
+        return False
+    return int(np.bincount(index.ravel() % size).max()) > _MANY

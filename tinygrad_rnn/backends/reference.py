@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import kernels
+from tinygrad_rnn.backends.plans import scatter_in_float64 as _scatter_in_float64
 
 name = "reference"
 device = "cpu"
@@ -42,7 +43,9 @@ def _sigmoid_grad(g: Array, y: Array) -> Array:
 UNARY: dict[str, Callable[..., Any]] = {
     "neg": np.negative,
     "exp": np.exp,
+    "expm1": np.expm1,
     "log": np.log,
+    "log1p": np.log1p,
     "sqrt": np.sqrt,
     "reciprocal": np.reciprocal,
     "abs": np.abs,
@@ -73,7 +76,7 @@ COMPARE: dict[str, Callable[..., Any]] = {
     "gt": np.greater,
     "ge": np.greater_equal,
 }
-REDUCE: dict[str, Any] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
+REDUCE: dict[str, Any] = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
 
 
 # ---- elementwise -----------------------------------------------------------------------------------------------
@@ -110,11 +113,26 @@ def cast(x: Array, dtype: np.dtype) -> Array:
 
 
 def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
-    dtype = dtypes.int64 if kernel == "sum" and x.dtype == dtypes.bool_ else x.dtype
+    """Reduce over the given axes (non-negative, sorted); max and min need an element.
+
+    A sum or a product of bools is an int64; of float32 it is computed in float64.
+    """
+    combine = kernels.called(kernel, REDUCE, "reduce")
+    dtype = dtypes.int64 if kernel in _GROWING and x.dtype == dtypes.bool_ else x.dtype
+    inside = dtypes.float64 if kernel in _GROWING and x.dtype == dtypes.float32 else dtype
     with np.errstate(all="ignore"):
-        combine = kernels.called(kernel, REDUCE, "reduce")
-        return np.asarray(combine.reduce(x, axis=axes, dtype=dtype, keepdims=keepdims))
+        return np.asarray(combine.reduce(x, axis=axes, dtype=inside, keepdims=keepdims)).astype(dtype, copy=False)
+
+
+_GROWING = ("sum", "prod")
+
+
+def cumsum(x: Array, axis: int) -> Array:
+    """Return the sums of the first 1, 2, 3, ... elements along one axis; of bools an int64."""
+    dtype = dtypes.int64 if x.dtype == dtypes.bool_ else x.dtype
+    inside = dtypes.float64 if x.dtype == dtypes.float32 else dtype
+    with np.errstate(all="ignore"):
+        return np.cumsum(x, axis, inside).astype(dtype, copy=False)
 
 
 def argmax(x: Array, axis: int, keepdims: bool) -> Array:
@@ -189,10 +207,11 @@ def gather(x: Array, index: Array, axis: int) -> Array:
 def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:
     """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added."""
     shape = (*source.shape[:axis], size, *source.shape[axis + index.ndim :])
-    out = np.zeros(shape, source.dtype)
+    out = np.zeros(shape, dtypes.float64 if _scatter_in_float64(source, index, size) else source.dtype)
     where: Any = (*(slice(None),) * axis, index)
-    np.add.at(out, where, source)
-    return out
+    with np.errstate(all="ignore"):
+        np.add.at(out, where, source)
+        return out.astype(source.dtype, copy=False)
 
 
 # ---- writing, moving between devices, looking ------------------------------------------------------------------

@@ -10,9 +10,9 @@ Numba: a backend hands the functions to its compiler. So that one text serves a 
 - Comparisons are written so that NaN falls through: `limit if x > limit else x` keeps a NaN, min/max may not.
 - Powers of two are made and taken apart by looking at a float's bits as an integer (`.view`), which is exact.
 
-exp, log, tanh and sigmoid are within 3 units in the last place over the whole range of both dtypes, subnormal
-numbers included. Their steps follow W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980),
-and the fdlibm library of Sun Microsystems (1993).
+exp, expm1, log, log1p, tanh and sigmoid are within 3 units in the last place over the whole range of both dtypes,
+subnormal numbers included. Their steps follow W. J. Cody and W. Waite, "Software Manual for the Elementary
+Functions" (1980), and the fdlibm library of Sun Microsystems (1993).
 """
 
 from __future__ import annotations
@@ -95,6 +95,41 @@ def _exp_f64(x):
     half = n >> np.int64(1)
     scaled = (np.float64(1.0) + _expm1_polynomial_f64(r)) * _power_of_two_f64(half)
     return scaled * _power_of_two_f64(n - half)
+
+
+# ---- expm1: 2^n (exp(r) - 1) + (2^n - 1), where nothing is lost near 0 ----------------------------------------
+
+
+def _expm1_f32(x):
+    y, low, high = x, np.float32(-20.0), np.float32(89.0)  # expm1 rounds to -1 below, is infinite above
+    y = low if y < low else y
+    y = high if y > high else y
+    shifted = y * _LOG2_E_F32 + _ROUND_F32
+    n = np.int32(np.float32(shifted).view(np.int32) - _ROUND_BITS_F32)
+    whole = shifted - _ROUND_F32
+    r = (y - whole * _LN2_HIGH_F32) - whole * _LN2_LOW_F32
+    half = np.int32(n >> np.int32(1))  # two factors, because 2^n itself may be infinite
+    rest = np.int32(n - half)
+    small = _expm1_polynomial_f32(r) * _power_of_two_f32(half) + (
+        _power_of_two_f32(half) - _power_of_two_f32(np.int32(-rest))
+    )
+    return math.copysign(small * _power_of_two_f32(rest), x)  # of -0, too
+
+
+def _expm1_f64(x):
+    y, low, high = x, np.float64(-40.0), np.float64(710.0)
+    y = low if y < low else y
+    y = high if y > high else y
+    shifted = y * _LOG2_E_F64 + _ROUND_F64
+    n = np.float64(shifted).view(np.int64) - _ROUND_BITS_F64
+    whole = shifted - _ROUND_F64
+    r = (y - whole * _LN2_HIGH_F64) - whole * _LN2_LOW_F64
+    half = n >> np.int64(1)
+    rest = n - half
+    small = _expm1_polynomial_f64(r) * _power_of_two_f64(half) + (
+        _power_of_two_f64(half) - _power_of_two_f64(-rest)
+    )
+    return math.copysign(small * _power_of_two_f64(rest), x)
 
 
 def _sigmoid_f32(x):
@@ -186,6 +221,29 @@ def _log_f64(x):
     return -infinity if x == zero else y
 
 
+# ---- log1p: log(u) with u = 1 + x rounded, and what the rounding took away: log(u + c) is log(u) + c / u ----
+
+
+def _log1p_f32(x):
+    one, infinity = np.float32(1.0), np.float32(np.inf)
+    u = one + x
+    lost = x - (u - one) if x < one else one - (u - x)
+    y = _log_f32(u) + lost / u
+    y = y if x < infinity else x
+    y = -infinity if x == -one else y
+    return math.copysign(y, x)  # log1p(-0) is -0
+
+
+def _log1p_f64(x):
+    one, infinity = np.float64(1.0), np.float64(np.inf)
+    u = one + x
+    lost = x - (u - one) if x < one else one - (u - x)
+    y = _log_f64(u) + lost / u
+    y = y if x < infinity else x
+    y = -infinity if x == -one else y
+    return math.copysign(y, x)
+
+
 # ---- floor: adding 2^23 (2^52) leaves no place for a fraction -------------------------------------------------
 
 
@@ -243,8 +301,6 @@ def _cos(x):
     return math.cos(x)
 
 
-
-
 def add(a, b):
     """Return a + b; also the step of a sum."""
     return a + b
@@ -254,7 +310,8 @@ def _sub(a, b):
     return a - b
 
 
-def _mul(a, b):
+def mul(a, b):
+    """Return a * b; also the step of a product."""
     return a * b
 
 
@@ -326,7 +383,9 @@ def _floats(f32: Callable[..., Any], f64: Callable[..., Any]) -> dict[str, Calla
 UNARY = {
     "neg": _every_dtype(_neg),
     "exp": _floats(_exp_f32, _exp_f64),
+    "expm1": _floats(_expm1_f32, _expm1_f64),
     "log": _floats(_log_f32, _log_f64),
+    "log1p": _floats(_log1p_f32, _log1p_f64),
     "sqrt": _floats(_sqrt, _sqrt),
     "reciprocal": _floats(_reciprocal, _reciprocal),
     "abs": _every_dtype(_abs),
@@ -341,7 +400,7 @@ UNARY = {
 BINARY = {
     "add": _every_dtype(add),
     "sub": _every_dtype(_sub),
-    "mul": _every_dtype(_mul),
+    "mul": _every_dtype(mul),
     "div": _floats(_div, _div),
     "pow": _floats(_pow, _pow),
     "maximum": _every_dtype(maximum),
@@ -358,7 +417,13 @@ COMPARE = {
     "ge": _every_dtype(_ge),
 }
 WHERE = _every_dtype(where)
-REDUCE = {"sum": _every_dtype(add), "max": _every_dtype(maximum), "min": _every_dtype(minimum)}
+REDUCE = {
+    "sum": _every_dtype(add),
+    "prod": _every_dtype(mul),
+    "max": _every_dtype(maximum),
+    "min": _every_dtype(minimum),
+}
+CUMSUM = {"cumsum": _every_dtype(add)}
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al. 2011), a pure function of seed and position ----------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -146,6 +147,25 @@ def arange(
     return tensor(np.arange(start, stop, step), dtype or ("int64" if whole else "float32"), device, requires_grad)
 
 
+def linspace(
+    start: float,
+    stop: float,
+    steps: int = 50,
+    dtype: Any = "float32",
+    device: str = "cpu",
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `steps` numbers from start to stop, both included, at equal distances.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.linspace(0, 1, 5).tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if steps < 0:
+        raise ShapeError(f"linspace: the number of steps cannot be {steps}")
+    return tensor(np.linspace(start, stop, operator.index(steps)), dtype, device, requires_grad)
+
+
 def eye(
     rows: int, columns: int | None = None, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
@@ -252,6 +272,9 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis; all other sizes must be equal. Dtypes are promoted."""
     first, *others = _of_one_dtype(tensors, "concat")
     return first._concat(others, axis)
+
+
+cat = concat
 
 
 @accepts_dim

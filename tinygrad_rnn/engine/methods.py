@@ -5,6 +5,7 @@ They only call methods of the tensors they are given, so this floor needs no Ten
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 import numpy as np
 
-from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
@@ -22,19 +23,37 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def accepts_dim(function: _Function) -> _Function:
-    """Let a function take torch's keyword names, `dim` and `keepdim`, for `axis` and `keepdims`."""
+    """Let a function take torch's keyword names, `dim` or `dims` and `keepdim`, for `axis` and `keepdims`."""
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if "dim" in kwargs or "keepdim" in kwargs:
+        if "dim" in kwargs or "keepdim" in kwargs or "dims" in kwargs:
             _rename(kwargs, function.__name__)
         return function(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
 
 
+def accepts_unbiased(function: _Function) -> _Function:
+    """Let `var` and `std` take `unbiased`, by keyword or as the first argument, and NumPy's `ddof`: the correction."""
+
+    @wraps(function)
+    def wrapper(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], bool):
+            kwargs["unbiased"] = args[0]
+            args = (None, *args[1:])
+        for name in ("unbiased", "ddof"):
+            if name in kwargs:
+                if "correction" in kwargs or len(args) > 1:
+                    raise TypeError(f"{function.__name__}() got both 'correction' and {name!r}: give one of them")
+                kwargs["correction"] = int(kwargs.pop(name))
+        return function(x, *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
+
+
 def _rename(kwargs: dict[str, Any], what: str) -> None:
-    for torch_name, name in (("dim", "axis"), ("keepdim", "keepdims")):
+    for torch_name, name in (("dim", "axis"), ("dims", "axis"), ("keepdim", "keepdims")):
         if torch_name in kwargs:
             if name in kwargs:
                 raise TypeError(f"{what}() got both {name!r} and {torch_name!r}: give one of them")
@@ -50,15 +69,26 @@ def one_axis(axis: SupportsIndex, ndim: int, what: str) -> int:
 
 
 def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
-    """Return axes as a sorted tuple of distinct non-negative ints; None means all of them."""
+    """Return axes as a sorted tuple of distinct non-negative ints; None means all of them.
+
+    A number has no axes, yet takes 0 and -1 for all of them, as in NumPy and torch.
+    """
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, int | np.integer):
-        return (one_axis(axis, ndim, what),)
+        return (one_axis(axis, ndim, what),) if ndim else _no_axes((axis,), what)
+    if not ndim:
+        return _no_axes(tuple(axis), what)
     axes = tuple(sorted(one_axis(a, ndim, what) for a in axis))
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{what}: axis {tuple(axis)} names one axis twice")
     return axes
+
+
+def _no_axes(axis: tuple[SupportsIndex, ...], what: str) -> tuple[int, ...]:
+    for a in axis:
+        one_axis(a, 1, what)
+    return ()
 
 
 def count(x: Tensor, axis: Axes, what: str) -> int:
@@ -83,20 +113,55 @@ def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     return x.sum(axis, keepdims) / count(x, axis, "mean")
 
 
+@accepts_unbiased
 @accepts_dim
 def var(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
-    """Return the variance along the axes, divided by max(0, n - correction) as in torch."""
+    """Return the variance along the axes, divided by max(0, n - correction) as in torch.
+
+    Also var(unbiased=False) for correction=0, and var(ddof=0).
+    """
     centred = x - mean(x, axis, keepdims=True)
-    n = count(x, axis, "var") - correction
-    return (centred * centred).sum(axis, keepdims) / max(n, 0)
+    return (centred * centred).sum(axis, keepdims) / max(count(x, axis, "var") - correction, 0)
 
 
+@accepts_unbiased
 @accepts_dim
 def std(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
     """Return the standard deviation: the square root of `var`. Where it is 0 its gradient is 0, as in torch."""
-    variance = var(x, axis, correction, keepdims)
-    positive = variance != 0.0  # also where it is NaN
-    return variance.where(positive, 1.0).sqrt().where(positive, 0.0)
+    centred = x - mean(x, axis, keepdims=True)
+    return _l2_norm(centred, axis, keepdims) / math.sqrt(max(count(x, axis, "std") - correction, 0))
+
+
+@accepts_dim
+def norm(x: Tensor, p: float | str | None = 2, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Return a norm along the axes: of order 2 ("fro" is the same), 1, or infinity.
+
+    That of order 2 is right also where squares overflow or vanish. At 0 its gradient is 0, as in torch.
+
+    Raises:
+        InputError: any other order.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.tensor([3e-30, 4e-30]).norm() == tg.tensor(5e-30)
+    tensor(True)
+    """
+    if p is None or p == "fro" or p == 2:
+        return _l2_norm(x._as_float(), axis, keepdims)
+    if p == 1:
+        return x._as_float().abs().sum(axis, keepdims)
+    if p == math.inf:
+        return x._as_float().abs().max(axis, keepdims)
+    raise InputError(f"norm: the order p can be 2, 1 or infinity, not {p!r}; the axes are given as axis=")
+
+
+def _l2_norm(x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
+    scale = finite_max(x.detach().abs(), axis)
+    scale = scale.where(scale > 0.0, 1.0)
+    scaled = x / scale
+    squares = (scaled * scaled).sum(axis, keepdims)
+    positive = squares != 0.0  # also where it is NaN
+    root = squares.where(positive, 1.0).sqrt().where(positive, 0.0)
+    return root * (scale if keepdims else scale.reshape(root.shape))
 
 
 @accepts_dim
@@ -107,9 +172,20 @@ def logsumexp(x: Tensor, axis: Axes = -1, keepdims: bool = False) -> Tensor:
     >>> tg.tensor([1000.0, 1000.0]).logsumexp().item() - 1000.0 < 0.7
     True
     """
+    x = x._as_float()
     shift = finite_max(x, axis)
-    total = (x - shift).exp().sum(axis, keepdims)
-    return total.log() + (shift if keepdims else shift.reshape(total.shape))
+    total = log_of_sum(x - shift, axis, keepdims)
+    return total + (shift if keepdims else shift.reshape(total.shape))
+
+
+def log_of_sum(shifted: Tensor, axis: Axes, keepdims: bool = False) -> Tensor:
+    """Return log(sum(exp(shifted))) where the largest is 0: as log1p of the sum without one of those that are 0.
+
+    Beside their exp(0) = 1 a sum would lose what is below the rounding error of 1, and the logarithm is all of it.
+    """
+    largest = (shifted == 0.0).cast(shifted.dtype)
+    without_largest = (shifted.exp() - largest).sum(axis, keepdims)
+    return (without_largest + (largest.sum(axis, keepdims) - 1.0)).log1p()
 
 
 @accepts_dim
@@ -120,19 +196,26 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     >>> tg.tensor([0.0, 0.0]).softmax().numpy().tolist()
     [0.5, 0.5]
     """
+    x = x._as_float()
     e = (x - finite_max(x, axis)).exp()
     return e / e.sum(axis, keepdims=True)
 
 
 @accepts_dim
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """Return log(softmax(x)) along an axis, accurate where the softmax underflows."""
+    """Return log(softmax(x)) along an axis, accurate where the softmax underflows or is almost 1."""
+    x = x._as_float()
     shifted = x - finite_max(x, axis)
-    return shifted - shifted.exp().sum(axis, keepdims=True).log()
+    return shifted - log_of_sum(shifted, axis, keepdims=True)
 
 
 def finite_max(x: Tensor, axis: Axes) -> Tensor:
-    """Return the maximum with keepdims as a constant, 0 where it is infinite: a shift that never makes inf - inf."""
+    """Return the maximum with keepdims as a constant, 0 where it is infinite: a shift that never makes inf - inf.
+
+    Over no elements it is 0, too.
+    """
+    if not count(x, axis, "max"):
+        return x.detach().sum(axis, keepdims=True)
     top = x.detach().max(axis, keepdims=True)
     return top.where(top.abs() < float("inf"), 0.0)
 
@@ -142,15 +225,9 @@ def finite_max(x: Tensor, axis: Axes) -> Tensor:
 
 @accepts_dim
 def squeeze(x: Tensor, axis: Axes = None) -> Tensor:
-    """Drop axes of size 1: all of them, or those given (which must have size 1)."""
-    if axis is None:
-        drop = tuple(i for i, size in enumerate(x.shape) if size == 1)
-    else:
-        drop = all_axes(axis, x.ndim, "squeeze")
-        for i in drop:
-            if x.shape[i] != 1:
-                raise ShapeError(f"squeeze: axis {i} of shape {x.shape} has size {x.shape[i]}, only 1 can be dropped")
-    return x.reshape(tuple(size for i, size in enumerate(x.shape) if i not in drop))
+    """Drop axes of size 1: all of them, or those among the given ones; other axes stay, as in torch."""
+    given = all_axes(axis, x.ndim, "squeeze")
+    return x.reshape(tuple(size for i, size in enumerate(x.shape) if size != 1 or i not in given))
 
 
 @accepts_dim
@@ -174,9 +251,9 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @accepts_dim
-def flip(x: Tensor, axis: Axes = None) -> Tensor:
-    """Reverse the order along the axes."""
-    axes = all_axes(axis, x.ndim, "flip")
+def flip(x: Tensor, axis: Axes = None, *more: int) -> Tensor:
+    """Reverse the order along the axes: flip(0, 1) or flip((0, 1)); along all of them unless given."""
+    axes = all_axes((axis, *more) if more else axis, x.ndim, "flip")  # type: ignore[arg-type]  # more: axis is an int
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
 
 
@@ -227,14 +304,45 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """Limit values to [min, max]; either end may be None."""
+    """Limit values to [min, max]; either end may be None, a number or a tensor.
+
+    Exactly at an end the gradient goes to x, as in torch.clamp. Where min > max the result is max. NaN stays NaN.
+
+    >>> import tinygrad_rnn as tg
+    >>> tg.tensor([-2.0, 0.5, 2.0]).clip(-1, 1)
+    tensor([-1. ,  0.5,  1. ])
+    """
     if min is not None:
-        x = x.maximum(min)
+        low = x._operand(min)
+        x = low.where(_or_nan(x < low, min, low), x)
     if max is not None:
-        x = x.minimum(max)
+        high = x._operand(max)
+        x = high.where(_or_nan(x > high, max, high), x)
     return x
+
+
+def _or_nan(beyond: Tensor, end: Any, bound: Tensor) -> Tensor:
+    """Return beyond, or True where the end is NaN: then the result of clip is NaN, too."""
+    return beyond if isinstance(end, int | float) and end == end else beyond.maximum(bound != bound)
 
 
 def square(x: Tensor) -> Tensor:
     """Return x * x."""
     return x * x
+
+
+def tril(x: Tensor, diagonal: int = 0) -> Tensor:
+    """Return x with zeros above a diagonal of its last two axes (1 is the one above the main diagonal)."""
+    return x.where(_lower(x, diagonal, "tril"), 0)
+
+
+def triu(x: Tensor, diagonal: int = 0) -> Tensor:
+    """Return x with zeros below a diagonal of its last two axes (1 is the one above the main diagonal)."""
+    return x.where(~_lower(x, diagonal - 1, "triu"), 0)
+
+
+def _lower(x: Tensor, diagonal: int, what: str) -> np.ndarray:
+    if x.ndim < 2:
+        raise ShapeError(f"{what}: needs at least two axes, not shape {x.shape}")
+    rows, columns = x.shape[-2:]
+    return np.tri(rows, columns, diagonal, bool)

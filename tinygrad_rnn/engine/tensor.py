@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, SupportsIndex
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from tinygrad_rnn.engine.graph import (
     scope_suffix,
 )
 from tinygrad_rnn.engine.methods import Axes, accepts_dim, all_axes, one_axis
+from tinygrad_rnn.engine.names import Names, Size
 from tinygrad_rnn.errors import (
     DeviceError,
     DTypeError,
@@ -33,7 +34,7 @@ Scalar = bool | int | float
 Operand = "Tensor | Scalar | np.ndarray"
 
 
-class Tensor:
+class Tensor(Names):
     """An n-dimensional array that remembers how it was computed.
 
     Make one with `tinygrad_rnn.tensor` and its kin. Values are immutable but for `assign_` on leaves.
@@ -116,9 +117,11 @@ class Tensor:
         return self._data.ndim
 
     @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self._data.size
+    def size(self) -> Size:
+        """The number of elements; x.size() is the shape and x.size(0) the size of an axis, as in torch."""
+        size = Size(self._data.size)
+        size.shape = self._data.shape
+        return size
 
     @property
     def dtype(self) -> np.dtype:
@@ -476,6 +479,14 @@ class Tensor:
         """Return True where the element is zero or False."""
         return self == 0
 
+    def isnan(self) -> Tensor:
+        """Return True where the element is NaN."""
+        return self != self
+
+    def isfinite(self) -> Tensor:
+        """Return True where the element is neither NaN nor infinite."""
+        return (self - self) == 0 if dtypes.is_float(self.dtype) else self == self
+
     def __invert__(self) -> Tensor:
         if self.dtype != dtypes.bool_:
             raise DTypeError(f"~ is for bool tensors, not {self.dtype}")
@@ -489,12 +500,12 @@ class Tensor:
         """Return the smaller of both, elementwise; at a tie both get half the gradient."""
         return apply(ops.Minimum, self, self._operand(other))
 
-    def where(self, condition: Tensor, other: Any) -> Tensor:
+    def where(self, condition: Tensor | np.ndarray, other: Any) -> Tensor:
         """Return self where condition (bool) holds and other elsewhere, as torch.Tensor.where."""
-        condition = self._operand(condition)
-        if condition.dtype != dtypes.bool_:
-            raise DTypeError(f"where: the condition must be a bool tensor, not {condition.dtype}; write x != 0")
-        return apply(ops.Where, condition, self, self._operand(other))
+        chosen = self._operand(condition)
+        if chosen.dtype != dtypes.bool_:
+            raise DTypeError(f"where: the condition must be a bool tensor, not {chosen.dtype}; write x != 0")
+        return apply(ops.Where, chosen, self, self._operand(other))
 
     # ---- functions of one argument -----------------------------------------------------------------------------
 
@@ -502,9 +513,17 @@ class Tensor:
         """Return e to the power of every element."""
         return apply(ops.Exp, self._as_float())
 
+    def expm1(self) -> Tensor:
+        """Return exp(x) - 1, which near 0 keeps the digits that the difference would lose."""
+        return apply(ops.Expm1, self._as_float())
+
     def log(self) -> Tensor:
         """Return the natural logarithm."""
         return apply(ops.Log, self._as_float())
+
+    def log1p(self) -> Tensor:
+        """Return log(1 + x), which near 0 keeps the digits that the sum would lose."""
+        return apply(ops.Log1p, self._as_float())
 
     def sqrt(self) -> Tensor:
         """Return the square root."""
@@ -573,11 +592,54 @@ class Tensor:
         return apply(ops.Min, self, axes=all_axes(axis, self.ndim, "min"), keepdims=keepdims)
 
     @accepts_dim
+    def all(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return a bool tensor that tells whether all elements along the axes are True or not 0."""
+        return (self == 0).sum(axis, keepdims) == 0
+
+    @accepts_dim
+    def any(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return a bool tensor that tells whether an element along the axes is True or not 0."""
+        return (self != 0).sum(axis, keepdims) != 0
+
+    @accepts_dim
+    def prod(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the product along the axes; its gradient is right also where factors are 0.
+
+        >>> import tinygrad_rnn as tg
+        >>> x = tg.tensor([2.0, 0.0, 3.0], requires_grad=True)
+        >>> x.prod().backward()
+        >>> x.grad
+        tensor([0., 6., 0.])
+        """
+        return apply(ops.Prod, self, axes=all_axes(axis, self.ndim, "prod"), keepdims=keepdims)
+
+    @accepts_dim
+    def cumsum(self, axis: int) -> Tensor:
+        """Return the sums of the first 1, 2, 3, ... elements along an axis."""
+        return self._along(ops.CumSum, axis, "cumsum")
+
+    @accepts_dim
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
         """Return the position of the first largest element, of the flattened tensor unless an axis is given."""
+        return self._position(ops.ArgMax, axis, keepdims, "argmax")
+
+    @accepts_dim
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """Return the position of the first smallest element, of the flattened tensor unless an axis is given."""
+        return self._position(ops.ArgMin, axis, keepdims, "argmin")
+
+    def _position(self, op: type[Op], axis: int | None, keepdims: bool, what: str) -> Tensor:
         if axis is None:
-            return apply(ops.ArgMax, self.reshape((self.size,)), axis=0, keepdims=False)
-        return apply(ops.ArgMax, self, axis=one_axis(axis, self.ndim, "argmax"), keepdims=keepdims)
+            found = apply(op, self.reshape((self._data.size,)), axis=0, keepdims=False)
+            return found.reshape((1,) * self.ndim) if keepdims and self.ndim else found
+        return self._along(op, axis, what, keepdims=keepdims and self.ndim > 0)
+
+    def _along(self, op: type[Op], axis: SupportsIndex, what: str, **attrs: Any) -> Tensor:
+        """Apply an op along an axis; a number takes 0 and -1 for one (see `all_axes`)."""
+        if self.ndim:
+            return apply(op, self, axis=one_axis(axis, self.ndim, what), **attrs)
+        found = apply(op, self.reshape((1,)), axis=one_axis(axis, 1, what), **attrs)
+        return found.reshape(()) if found.ndim else found
 
     # ---- movement ----------------------------------------------------------------------------------------------
 
@@ -691,6 +753,7 @@ class Tensor:
     mean = methods.mean
     var = methods.var
     std = methods.std
+    norm = methods.norm
     logsumexp = methods.logsumexp
     softmax = methods.softmax
     log_softmax = methods.log_softmax
@@ -703,6 +766,8 @@ class Tensor:
     pad = methods.pad
     clip = methods.clip
     square = methods.square
+    tril = methods.tril
+    triu = methods.triu
 
 
 Node.tensor_type = Tensor

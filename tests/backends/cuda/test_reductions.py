@@ -16,7 +16,7 @@ from tinygrad_rnn.errors import DeviceError
 
 pytestmark = pytest.mark.cuda
 
-KERNELS = ["sum", "max", "min"]
+KERNELS = ["sum", "prod", "max", "min"]
 
 
 @pytest.fixture
@@ -27,6 +27,8 @@ def module():
 def reduced(x, kernel="sum", axes=None, keepdims=False):
     """Check one reduction; sums may err as far as numbers of the size of sum(|x|) do."""
     axes = tuple(range(x.ndim)) if axes is None else axes
+    if kernel == "prod" and x.dtype.kind == "f":
+        return check("reduce", kernel, x, axes, keepdims, ulps=8 + x.size)
     if kernel != "sum" or x.dtype.kind != "f":
         return check("reduce", kernel, x, axes, keepdims, exact=True)
     scale = float(np.abs(x[np.isfinite(x)].astype(np.float64)).sum())
@@ -147,8 +149,8 @@ def test_sums_of_nothing_are_zero():
 
 
 def test_an_unknown_kernel_is_named_with_those_there_are():
-    with pytest.raises(DeviceError, match=r"no reduce kernel 'prod'; there are max, min, sum$"):
-        backends.get("cuda").reduce("prod", on_device(np.ones(3)), (0,), False)
+    with pytest.raises(DeviceError, match=r"no reduce kernel 'median'; there are max, min, prod, sum$"):
+        backends.get("cuda").reduce("median", on_device(np.ones(3)), (0,), False)
 
 
 @pytest.mark.parametrize("shape", [(-1,), (3, -1), (-1, 3)])
@@ -168,6 +170,39 @@ def test_a_long_sum_keeps_its_digits(module):
     for x in (np.random.default_rng(0).random(n, np.float32), np.full(n, 0.1, np.float32)):
         total = backend.to_numpy(backend.reduce("sum", on_device(x), (0,), False))
         assert abs(float(total) / x.sum(dtype=np.float64) - 1) < 1e-6
+
+
+# ---- running sums ---------------------------------------------------------------------------------------------
+
+
+@examples
+@given(data=st.data())
+def test_cumsum_along_any_axis_of_any_layout(data):
+    x = data.draw(arrays(ALL, specials=True).filter(lambda x: x.ndim))
+    scale = float(np.abs(x[np.isfinite(x)].astype(np.float64)).sum())
+    check("cumsum", x, data.draw(st.integers(0, x.ndim - 1)), scale=scale)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_cumsum_around_the_edges_of_its_tiles(module, dtype):
+    for n in {1, module.THREADS - 1, module.THREADS, module.THREADS + 1, 3 * module.THREADS + 1}:
+        x = make((2, n, 3), dtype, "plain", n)
+        check("cumsum", x, 1, scale=float(np.abs(x).sum()))
+
+
+def test_a_long_cumsum_keeps_its_digits(module):
+    from tinygrad_rnn.backends.cuda import driver
+
+    x = np.full(200 * module.THREADS if driver.simulated else 2**24, 0.1, np.float32)
+    backend = backends.get("cuda")
+    found = backend.to_numpy(backend.cumsum(on_device(x), 0))
+    np.testing.assert_allclose(found, np.cumsum(x, dtype=np.float64), rtol=1e-6)
+
+
+def test_a_cumsum_stays_infinite(module):
+    x = np.ones(3 * module.THREADS, np.float32)
+    x[1] = np.inf
+    check("cumsum", x, 0)
 
 
 # ---- how launches are laid out -------------------------------------------------------------------------------
@@ -266,7 +301,9 @@ def test_one_number_that_is_not_finite_is_found(module, dtype, odd):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_norms_of_numbers_whose_squares_do_not_fit(module, dtype):
-    for size in (np.finfo(dtype).max / 64, np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal):
+    limits = np.finfo(dtype)
+    subnormal_squares = 1e-160 if dtype == "float64" else 1e-21
+    for size in (limits.max / 64, limits.tiny, limits.smallest_subnormal, subnormal_squares):
         x = np.full((3, module.THREADS + 1), size, dtype)
         np.testing.assert_allclose(backends.get("cuda").norm(on_device(x)), reference.norm(x), rtol=1e-14)
     assert backends.get("cuda").norm(on_device(np.zeros(5, dtype))) == 0

@@ -10,7 +10,7 @@ from tinygrad_rnn.backends.cuda.indexing import gather, scatter_add
 from tinygrad_rnn.backends.cuda.movement import concat, put_slices, reshape, to_numpy
 from tinygrad_rnn.backends.cuda.philox import random
 from tinygrad_rnn.backends.cuda.products import matmul
-from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, norm, reduce
+from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, cumsum, norm, reduce
 
 __all__ = [
     "add_into",
@@ -21,6 +21,7 @@ __all__ = [
     "cast",
     "concat",
     "copy",
+    "cumsum",
     "device",
     "fill",
     "from_numpy",

@@ -166,6 +166,42 @@ def _argmax(_: Any, number: type) -> Function:
     return kernel
 
 
+def _cumsum(add: Function, number: type) -> Function:
+    zero = number(0)
+
+    def kernel(x, out, n, columns):
+        """Let each block add up one line, a tile of THREADS elements at a time: by log2(THREADS) rounds in the tile.
+
+        What all tiles before have added up to is kept with the part that its rounding took away (Kahan 1965).
+        """
+        tile = cuda.shared.array(THREADS, number)
+        me = cuda.threadIdx.x
+        row = cuda.blockIdx.x // columns
+        first = row * n * columns + cuda.blockIdx.x - row * columns
+        total, lost = zero, zero
+        for start in range(0, n, THREADS):
+            i = start + me
+            tile[me] = x[first + i * columns] if i < n else zero
+            cuda.syncthreads()
+            step = 1
+            while step < THREADS:  # running sums: over 2 elements, over 4, over 8, ...
+                before = tile[me - step] if me >= step else zero
+                cuda.syncthreads()
+                tile[me] = add(before, tile[me])
+                cuda.syncthreads()
+                step *= 2
+            if i < n:
+                out[first + i * columns] = add(total, tile[me] - lost)
+            part = tile[THREADS - 1] - lost
+            larger = add(total, part)
+            lost = (larger - total) - part
+            lost = lost if lost == lost else zero  # inf - inf, once the total is infinite
+            total = larger
+            cuda.syncthreads()
+
+    return kernel
+
+
 @device_function
 def _wins(a, i, b, j):
     """Return whether a at i comes before b at j: NaN before numbers, larger before smaller, first before later."""
@@ -229,6 +265,7 @@ def _reduced(kernel: Any, again: Any, x: Array, shape: Shape, n: int, columns: i
 
 _FLOATS = ("float32", "float64")
 _SHAPE = "iiiii"  # n, columns, results, pieces, length
+_GROWING = ("sum", "prod")
 _REDUCE = Kind(
     "reduce",
     _reduce,
@@ -238,10 +275,14 @@ _REDUCE = Kind(
             **dict.fromkeys((*_FLOATS, "int64"), (same, scalar.add, 0.0, None)),
             "bool": (_count, scalar.add, 0.0, np.int64),
         },
+        "prod": {
+            **dict.fromkeys((*_FLOATS, "int64"), (same, scalar.mul, 1.0, None)),
+            "bool": (_count, scalar.mul, 1.0, np.int64),
+        },
         "max": dict.fromkeys(CLASSES, (same, scalar.maximum, -math.inf, None)),
         "min": dict.fromkeys(CLASSES, (same, scalar.minimum, math.inf, None)),
     },
-    lambda kernel, dtype: "int64" if (kernel, dtype) == ("sum", "bool") else dtype,
+    lambda kernel, dtype: "int64" if kernel in _GROWING and dtype == "bool" else dtype,
 )
 _DIFFERENCES = Kind(
     "differences", _reduce, f"xo{_SHAPE}", {"sum": dict.fromkeys(_FLOATS, (_difference, scalar.add, 0.0, None))}
@@ -254,20 +295,24 @@ _SQUARES = Kind(
     lambda kernel, dtype: "float64",
 )
 _ARGMAX = Kind("argmax", _argmax, f"xokki{_SHAPE}", {"argmax": dict.fromkeys(CLASSES)})
-KINDS = (_REDUCE, _DIFFERENCES, _SQUARES, _ARGMAX)
-_reductions, _differences, _squares, _largest = [Kernels(kind) for kind in KINDS]
+_CUMSUM = Kind("cumsum", _cumsum, "xoii", {"cumsum": scalar.CUMSUM["cumsum"]})
+KINDS = (_REDUCE, _DIFFERENCES, _SQUARES, _ARGMAX, _CUMSUM)
+_reductions, _differences, _squares, _largest, _running = [Kernels(kind) for kind in KINDS]
 
 
 # ---- the backend's functions -------------------------------------------------------------------------------
 
 
 def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """Reduce over the given axes (non-negative, sorted). A sum of bools is an int64; max and min need an element."""
+    """Reduce over the given axes (non-negative, sorted); max and min need an element.
+
+    A sum or a product of bools is an int64.
+    """
     compiled: Any = _reductions[kernel, x.dtype]
     dtype = result_dtype(compiled)
     shape, order, n, columns = reduce_plan(x.shape, axes, keepdims)
     results = math.prod(shape)
-    if n == 0 and kernel != "sum":
+    if n == 0 and kernel not in _GROWING:
         raise ValueError(f"zero-size array: there is no {kernel} over axes {axes} of shape {x.shape}")
     if n == 1 or not results:
         return reshape(cast(x, dtype), shape)
@@ -298,6 +343,18 @@ def argmax(x: Array, axis: int, keepdims: bool) -> Array:
         if pieces == 1:
             return positions
         x, names, n = values, positions, pieces
+
+
+def cumsum(x: Array, axis: int) -> Array:
+    """Return the sums of the first 1, 2, 3, ... elements along one axis; of bools an int64."""
+    if x.dtype == dtypes.bool_:
+        x = cast(x, dtypes.int64)
+    out = empty(x.shape, x.dtype)
+    if out.size:
+        x, n, columns = as_contiguous(x), x.shape[axis], math.prod(x.shape[axis + 1 :])
+        kernel: Any = _running["cumsum", x.dtype]
+        kernel.launch(x.size // n, THREADS, x.address, out.address, n, columns)
+    return out
 
 
 def all_finite(x: Array) -> bool:

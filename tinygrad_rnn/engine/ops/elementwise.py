@@ -34,6 +34,18 @@ class Exp(Op):
         return g * node.output()
 
 
+class Expm1(Op):
+    """exp(x) - 1 with all its digits near 0; its gradient asks for exp(x) again, as y + 1 has lost it below -17."""
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("expm1", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g * node.input(0).exp()
+
+
 class Log(Op):
     @staticmethod
     def forward(backend, x):
@@ -42,6 +54,18 @@ class Log(Op):
     @staticmethod
     def vjp(node, g):
         return g / node.input(0)
+
+
+class Log1p(Op):
+    """log(1 + x) with all its digits near 0."""
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("log1p", x)
+
+    @staticmethod
+    def vjp(node, g):
+        return g / (node.input(0) + 1.0)
 
 
 class Sqrt(Op):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.graph import Op
 
 
@@ -19,6 +22,50 @@ class Sum(Op):
     def vjp(node, g):
         shape = node.input_shape(0)
         return g.reshape(_kept_shape(shape, node.attrs["axes"])).broadcast_to(shape)
+
+
+class Prod(Op):
+    """Each factor's gradient is the product of the others: never a quotient, so zeros need no case of their own."""
+
+    @staticmethod
+    def forward(backend, x, *, axes, keepdims):
+        return backend.reduce("prod", x, axes, keepdims)
+
+    @staticmethod
+    def vjp(node, g):
+        x, axes = node.input(0), node.attrs["axes"]
+        kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
+        moved = x.permute(kept + axes)
+        rows = moved.reshape((*(x.shape[axis] for axis in kept), math.prod(x.shape[axis] for axis in axes)))
+        others = _product_of_those_before(rows) * _product_of_those_before(rows[..., ::-1])[..., ::-1]
+        back = tuple((kept + axes).index(axis) for axis in range(x.ndim))
+        return g.reshape(_kept_shape(x.shape, axes)) * others.reshape(moved.shape).permute(back)
+
+
+def _product_of_those_before(rows):
+    """Return for every element of (..., n) the product of those before it, in log2(n) multiplications."""
+    n = rows.shape[-1]
+    if n == 0:
+        return rows
+    before = rows[..., :1]._like(1)._concat([rows[..., :-1]], -1)
+    step = 1
+    while step < n:
+        before = before[..., :step]._concat([before[..., step:] * before[..., :-step]], -1)
+        step *= 2
+    return before
+
+
+class CumSum(Op):
+    """The sums of the first 1, 2, 3, ... elements along an axis."""
+
+    @staticmethod
+    def forward(backend, x, *, axis):
+        return backend.cumsum(x, axis)
+
+    @staticmethod
+    def vjp(node, g):
+        axis = node.attrs["axis"]
+        return g.flip(axis).cumsum(axis).flip(axis)
 
 
 class _Extreme(Op):
@@ -57,3 +104,17 @@ class ArgMax(Op):
     @staticmethod
     def forward(backend, x, *, axis, keepdims):
         return backend.argmax(x, axis, keepdims)
+
+
+class ArgMin(Op):
+    """The int64 position of the first smallest element."""
+
+    differentiable = False
+    hint = "argmin needs at least one element along its axis"
+
+    @staticmethod
+    def forward(backend, x, *, axis, keepdims):
+        if dtypes.is_float(x.dtype):
+            return backend.argmax(backend.unary("neg", x), axis, keepdims)
+        minus_one = backend.fill((), -1, dtypes.int64)  # -1 - x has the order of -x, and never overflows
+        return backend.argmax(backend.binary("sub", minus_one, x), axis, keepdims)
