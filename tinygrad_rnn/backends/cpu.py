@@ -21,7 +21,7 @@ import numpy as np
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import reference, scalar
 from tinygrad_rnn.backends.cpu_loops import BLOCK, Loops
-from tinygrad_rnn.backends.plans import reduce_plan, scatter_in_float64
+from tinygrad_rnn.backends.plans import broadcast_strides, reduce_plan, scatter_in_float64
 
 # NumPy is the right kernel: views cost nothing, copies run at memory speed, and none of these can raise a
 # floating-point warning (for one that can, np.errstate takes 2 us: more than the whole of a small kernel).
@@ -239,18 +239,9 @@ def broadcast_to(x: Array, shape: Shape) -> Array:
     """Return a read-only view of x repeated along new and size-1 axes."""
     if not x.size or not x.flags.c_contiguous:
         return reference.broadcast_to(x, shape)
-    view = np.ndarray(shape, x.dtype, x, 0, _broadcast_strides(x.shape, x.strides, shape))
+    view = np.ndarray(shape, x.dtype, x, 0, broadcast_strides(x.shape, x.strides, shape))
     view.flags.writeable = False
     return view  # all that np.broadcast_to does, in a third of the time
-
-
-@functools.lru_cache(maxsize=4096)
-def _broadcast_strides(old: Shape, strides: Shape, shape: Shape) -> Shape:
-    if np.broadcast_shapes(old, shape) != shape:
-        raise ValueError(f"cannot broadcast shape {old} to {shape}")
-    return (0,) * (len(shape) - len(old)) + tuple(
-        0 if size == 1 else stride for size, stride in zip(old, strides, strict=True)
-    )
 
 
 def put_slices(shape: Shape, indices: Sequence[tuple[Any, ...]], parts: Sequence[Array]) -> Array:

@@ -28,6 +28,15 @@ def reduce_plan(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> tuple[Sh
     return result, kept + axes, n, 1
 
 
+@functools.lru_cache(maxsize=4096)
+def broadcast_strides(old: Shape, strides: Shape, shape: Shape) -> Shape:
+    """Return the strides that repeat an array; ValueError if the shapes do not fit."""
+    extra = len(shape) - len(old)
+    if extra < 0 or any(size not in (1, wanted) for size, wanted in zip(old, shape[extra:], strict=True)):
+        raise ValueError(f"cannot broadcast shape {old} to {shape}")
+    return (0,) * extra + tuple(0 if size == 1 else stride for size, stride in zip(old, strides, strict=True))
+
+
 _MANY = 2048  # float32 numbers added up one by one: more lose digits
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad
-from tinygrad_rnn.engine.creation import Generator, randn
+from tinygrad_rnn.engine.creation import Generator, basis_like, randn
 from tinygrad_rnn.engine.graph import Node, Op, enable_grad, modes, no_grad, scope_suffix
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
@@ -75,11 +75,8 @@ def _analytic(f: Callable[..., Any], points: Sequence[Tensor], checked: Sequence
     for k, y in enumerate(outputs):
         if not y.requires_grad:
             continue
-        seed = np.zeros(y.size, y.dtype)
-        for row in range(y.size):
-            seed[row] = 1
-            found = grad(y, checked, y._operand(seed.reshape(y.shape)), allow_unused=True)
-            seed[row] = 0
+        for row, seed in enumerate(basis_like(y)):
+            found = grad(y, checked, seed, allow_unused=True)
             for position, g in enumerate(found):
                 if g is not None:
                     jacobians[position][k][row] = g.numpy().reshape(-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -120,6 +120,15 @@ def zeros(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_gra
 def ones(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Return ones: ones(2, 3) or ones((2, 3))."""
     return full(_one_tuple(shape), 1, dtype or "float32", device, requires_grad)
+
+
+def basis_like(x: Tensor) -> Iterator[Tensor]:
+    """Yield the basis vectors of the space in which x lies: 1 at each element in turn, 0 elsewhere."""
+    flat = np.zeros(x.size, x.dtype)
+    for i in range(x.size):
+        flat[i] = 1
+        yield tensor(flat.reshape(x.shape), device=x.device)
+        flat[i] = 0
 
 
 def zeros_like(x: Tensor) -> Tensor:

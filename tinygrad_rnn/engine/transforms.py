@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad, topological
-from tinygrad_rnn.engine.creation import stack
+from tinygrad_rnn.engine.creation import basis_like, stack
 from tinygrad_rnn.engine.graph import enable_grad, modes
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, ShapeError
@@ -132,11 +130,8 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     if not out.size or not x.size:
         return x._zeros((*out.shape, *x.shape))
     rows = []
-    flat = np.zeros(out.size, out.dtype)
-    for i in range(out.size):
-        flat[i] = 1
-        (row,) = pullback(out._operand(flat.reshape(out.shape)))
-        flat[i] = 0
+    for seed in basis_like(out):
+        (row,) = pullback(seed)
         if row is None:
             raise GraphError(f"jacobian: only floats can be differentiated, x is {x.dtype}")
         rows.append(row)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinygrad_rnn.engine.graph import step_of
 from tinygrad_rnn.engine.protocol import Edge, Scope, Vertex
 from tinygrad_rnn.errors import GraphError, InputError
-from tinygrad_rnn.flow.survey import in_order, is_state, lane_of, layer_of
+from tinygrad_rnn.flow.survey import direction_of, in_order, is_state, lane_of, layer_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Lane:
     @property
     def direction(self) -> str:
         """ "forward" or "reverse"."""
-        backward = ("reverse", None) in self.scope or self.steps[0] > self.steps[-1]
-        return "reverse" if backward else "forward"
+        return direction_of(self.scope, self.steps)
 
 
 def lanes_in(order: Iterable[Vertex]) -> list[Lane]:

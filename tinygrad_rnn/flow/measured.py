@@ -14,7 +14,7 @@ from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
 from tinygrad_rnn.flow.records import CarryFlow, EdgeFlow, NodeFlow, StateFlow, Statistics, WeightFlow
 from tinygrad_rnn.flow.report import FlowReport
-from tinygrad_rnn.flow.survey import Entry, Survey, in_order, innermost, lane_of, layer_of
+from tinygrad_rnn.flow.survey import Entry, Survey, direction_of, in_order, innermost, lane_of, layer_of
 
 
 @dataclass
@@ -142,8 +142,7 @@ class MeasuredFlow(FlowReport):
         flows = []
         for scope, kinds in found.items():
             steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
-            made = list(next(iter(kinds.values())))
-            direction = "reverse" if ("reverse", None) in scope or made[0] > made[-1] else "forward"
+            direction = direction_of(scope, list(next(iter(kinds.values()))))
             for kind in in_order(kinds):
                 norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
                 flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.records import EdgeFlow, FactorFlow, GateFlow, NodeFlow, PathFlow, StateFlow
-from tinygrad_rnn.flow.survey import innermost, lane_of, layer_of
+from tinygrad_rnn.flow.survey import direction_of, innermost, lane_of, layer_of
 
 
 def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[GateFlow, ...]:
@@ -123,4 +123,4 @@ def _direction(states: Sequence[StateFlow], scope: Scope) -> str:
     for state in states:
         if state.scope == scope:
             return state.direction
-    return "reverse" if ("reverse", None) in scope else "forward"
+    return direction_of(scope)

@@ -382,6 +382,11 @@ def lane_of(place: Scope) -> Scope:
     return (*before, *[part for part in place[len(before) + 1 :] if part[0] in ("layer", "reverse")])
 
 
+def direction_of(scope: Scope, taken: Sequence[int] = ()) -> str:
+    """Return "forward" or "reverse": what the scope says, else the order in which the steps were taken."""
+    return "reverse" if ("reverse", None) in scope or (taken and taken[0] > taken[-1]) else "forward"
+
+
 def innermost(place: Scope) -> str | None:
     """Return the innermost scope inside the step that has a name of its own, such as "forget_gate"."""
     inside = place[len(before_step(place)) + 1 :]

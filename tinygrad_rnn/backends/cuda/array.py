@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.backends.cuda import driver, memory
+from tinygrad_rnn.backends.plans import broadcast_strides
 
 Shape = tuple[int, ...]
 
@@ -119,15 +120,6 @@ def permute(x: Array, axes: tuple[int, ...]) -> Array:
 def broadcast_to(x: Array, shape: Shape) -> Array:
     """Return a view of x repeated along new and size-1 axes."""
     return view(x, shape, broadcast_strides(x.shape, x.strides, shape))
-
-
-@functools.lru_cache(maxsize=4096)
-def broadcast_strides(old: Shape, strides: Shape, shape: Shape) -> Shape:
-    """Return the strides that repeat an array; ValueError if the shapes do not fit."""
-    extra = len(shape) - len(old)
-    if extra < 0 or any(size not in (1, wanted) for size, wanted in zip(old, shape[extra:], strict=True)):
-        raise ValueError(f"cannot broadcast shape {old} to {shape}")
-    return (0,) * extra + tuple(0 if size == 1 else stride for size, stride in zip(old, strides, strict=True))
 
 
 def getitem(x: Array, index: tuple[Any, ...]) -> Array:

@@ -16,9 +16,10 @@ import numpy as np
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import scalar
 from tinygrad_rnn.backends.cuda import functions
-from tinygrad_rnn.backends.cuda.array import Array, Shape, broadcast_strides, empty, getitem, view
+from tinygrad_rnn.backends.cuda.array import Array, Shape, empty, getitem, view
 from tinygrad_rnn.backends.cuda.compiling import Kernels, Kind
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
+from tinygrad_rnn.backends.plans import broadcast_strides
 
 Function = Callable[..., Any]
 

@@ -24,11 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.backends.cuda.array import Array, Shape, broadcast_strides, broadcast_to, empty
+from tinygrad_rnn.backends.cuda.array import Array, Shape, broadcast_to, empty
 from tinygrad_rnn.backends.cuda.compiling import Kernels, Kind, device_function
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
 from tinygrad_rnn.backends.cuda.elementwise import copy, fill
 from tinygrad_rnn.backends.cuda.reductions import reduce
+from tinygrad_rnn.backends.plans import broadcast_strides
 
 Function = Callable[..., Any]
 
