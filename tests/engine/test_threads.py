@@ -1,5 +1,7 @@
 """Two threads compute at the same time, each in its own modes, and get the numbers one would get."""
 
+import os
+import signal
 import sys
 import threading
 
@@ -8,6 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.engine.test_memory import rnn, rnn_loss
+from tinygrad_rnn.backends import cpu_loops, locks
 from tinygrad_rnn.errors import AnomalyError
 
 
@@ -146,3 +149,133 @@ def test_constants_made_in_two_threads_at_once():
             assert (x * (i + 0.25)).item() == i + 0.25
 
     together(work, work)
+
+
+def test_backward_in_four_threads_loses_no_gradient_of_a_shared_leaf():
+    w = tg.ones(4, 4, dtype="float64", requires_grad=True)
+    y = (w * 1.0).retain_grad()
+    x = tg.ones(2, 4, dtype="float64")
+
+    def work():
+        for _ in range(50):
+            (x @ w).sum().backward()
+            y.sum().backward(retain_graph=True)
+
+    together(*[work] * 4)
+    assert y.grad.tolist() == [[200.0] * 4] * 4
+    assert w.grad.tolist() == [[600.0] * 4] * 4
+
+
+def test_what_hangs_on_a_node_is_made_once_whoever_asks_first():
+    for _ in range(200):
+        x = tg.ones(1, requires_grad=True)
+        node = x._node
+        infos, records = [], []
+        together(
+            *[lambda: infos.append(node.info(0))] * 2,  # noqa: B023  (they end within this round)
+            *[lambda: records.append(node.shared_storage())] * 2,  # noqa: B023
+            lambda: node.set_name(0, "first"),  # noqa: B023
+            lambda: node.set_name(1, "second"),  # noqa: B023
+        )
+        assert infos[0] is infos[1]
+        assert records[0] is records[1]
+        assert node.names == {0: "first", 1: "second"}
+
+
+def test_hooks_registered_and_removed_in_threads_are_all_there_and_all_gone():
+    x = tg.ones(1, requires_grad=True)
+    calls, handles = [], []
+
+    def register():
+        for _ in range(100):
+            handles.append(x.register_hook(calls.append))
+
+    together(register, register, lambda: [x.sum().backward() for _ in range(20)])
+    calls.clear()
+    x.sum().backward()
+    assert len(calls) == 200
+    together(*[lambda: [handle.remove() for handle in handles]] * 2)
+    x.sum().backward()
+    assert len(calls) == 200
+
+
+def test_seeding_in_one_thread_and_drawing_in_another_never_mixes_two_streams():
+    generator = tg.Generator(1)
+    streams = {}
+    for seed in (1, 2):
+        generator.manual_seed(seed)
+        streams[seed] = {tuple(generator.draw("uniform", (2,), "float64").tolist()) for _ in range(400)}
+    seen = []
+    generator.manual_seed(1)
+
+    def seed():
+        for i in range(100):
+            generator.manual_seed(1 + i % 2)
+
+    def draw():
+        for _ in range(300):
+            seen.append(tuple(generator.draw("uniform", (2,), "float64").tolist()))
+
+    together(seed, draw)
+    assert set(seen) <= streams[1] | streams[2]
+
+
+@pytest.mark.host
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_forked_while_another_thread_holds_every_lock_computes():
+    held, may_release = threading.Event(), threading.Event()
+    waits_for_a_fork = cpu_loops._compile_lock  # held during the fork itself
+
+    def hold(rest):
+        if rest:
+            with rest[0]:
+                hold(rest[1:])
+        else:
+            held.set()
+            assert may_release.wait(timeout=60)
+
+    every = [lock for lock in locks._made if lock is not waits_for_a_fork]
+    assert len(every) >= 3
+    holder = threading.Thread(target=hold, args=(every,))
+    holder.start()
+    assert held.wait(timeout=60)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # a child that hangs is ended
+        x = tg.randn(3, requires_grad=True)
+        x.detach()
+        tg.manual_seed(1)
+        (x * tg.rand(3)).sum().backward()
+        cpu_loops.Loops("unary")["neg", np.dtype("float32")]
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    may_release.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.host
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_waits_for_the_compiler():
+    compiling, order = threading.Event(), []
+
+    def compiler():
+        with cpu_loops._compile_lock:
+            compiling.set()
+            order.append("compiled")
+
+    holder = threading.Thread(target=compiler)
+    with cpu_loops._compile_lock:
+        holder.start()
+    assert compiling.wait(timeout=60)
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    order.append("forked")
+    os.waitpid(child, 0)
+    holder.join()
+    assert order == ["compiled", "forked"]
+    assert cpu_loops._compile_lock.acquire(timeout=60)
+    cpu_loops._compile_lock.release()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad
 from tinygrad_rnn.engine.creation import Generator, randn
-from tinygrad_rnn.engine.graph import Node, Op, enable_grad, modes, no_grad, scope_suffix
+from tinygrad_rnn.engine.graph import Mode, Node, Op, enable_grad, modes, no_grad, scope_suffix
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
 
@@ -192,12 +191,30 @@ def _users_line() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+class _Watching(Mode):
+    """Has an `_AnomalyWatch` look at what this thread computes."""
+
+    __slots__ = ("_before",)
+
+    def _fresh(self) -> _Watching:
+        return _Watching()
+
+    def _name(self) -> str:
+        return "tg.detect_anomaly()"
+
+    def __enter__(self) -> None:
+        self._before = modes.recorders
+        modes.recorders = (*self._before, _AnomalyWatch())
+
+    def __exit__(self, *error: object) -> None:
+        modes.recorders = self._before
+
+
+def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:
     """Raise AnomalyError at the op that makes the first NaN or infinity, in the forward or the backward pass.
 
     The error names the op, its scope and the line that called it. It looks at every result, so it is slow: use it to
-    find a problem, not to train.
+    find a problem, not to train. Also a decorator, with or without parentheses.
 
     >>> import tinygrad_rnn as tg
     >>> with tg.detect_anomaly():
@@ -205,9 +222,4 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     tinygrad_rnn.errors.AnomalyError: log gave an infinity from finite inputs, at ...
     """
-    before = modes.recorders
-    modes.recorders = (*before, _AnomalyWatch())
-    try:
-        yield
-    finally:
-        modes.recorders = before
+    return _Watching() if function is None else _Watching()(function)

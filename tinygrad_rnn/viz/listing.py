@@ -55,7 +55,8 @@ def listing(x: Tensor) -> str:
             if node.requires_grad:
                 sources = ", ".join(readers.get((node, index), []))
                 unread = "the start" if node is x._node else "not used"
-                grad = "not computed" if output.grad is None else _summary(output.grad.numpy())
+                info = (node.infos or {}).get(index)  # reading output.grad would warn that a result has none
+                grad = _summary(info.grad.numpy()) if info and info.grad is not None else "not computed"
                 backward.append(
                     (f"{name}_bar", f"from {sources}" if sources else unread, str(output.shape), grad)
                 )
