@@ -241,7 +241,9 @@ def to_numpy(array: Array) -> Array:
 def shares_memory(a: Array, b: Array) -> bool:
     """Return whether writing into one may change the other."""
     base = a.base  # the usual view says it itself, ten times faster
-    return (base is not None and (base is b or base is b.base)) or np.may_share_memory(a, b)
+    if base is b or (base is not None and base is b.base):
+        return True
+    return np.may_share_memory(a, b)
 
 
 def all_finite(x: Array) -> bool:

@@ -220,8 +220,7 @@ class Node:
         """Name an output; see `Tensor.named`."""
         if self.names is None:
             with attaching:
-                if self.names is None:
-                    self.names = {}
+                self.names = self.names or {}
         self.names[index] = name
 
     def info(self, index: int) -> OutputInfo:
@@ -429,7 +428,8 @@ class scope(Mode):
     __slots__ = ("_part",)
 
     def __init__(self, name: str, index: int | None = None) -> None:
-        check_name(name, "scope")
+        if type(name) is not str or not name.isascii() or not name:
+            check_name(name, "scope")
         if index is not None and type(index) is not int:
             try:
                 index = int(operator.index(index)) if not isinstance(index, bool) else None
@@ -456,14 +456,13 @@ def check_name(name: Any, what: str) -> None:
         raise DTypeError(f"{what}: a name must be a str, not {type(name).__name__} ({name!r})")
     if not name:
         raise InputError(f"{what}: a name must not be empty")
-    if not name.isascii():
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise InputError(
-                f"{what}: the name {name!r} holds half a character (a surrogate), which no file can; decode its bytes "
-                "with errors='replace'"
-            ) from None
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{what}: the name {name!r} holds half a character (a surrogate), which no file can; decode its bytes with "
+            "errors='replace'"
+        ) from None
 
 
 def scope_text(parts: Scope) -> str:

@@ -17,6 +17,7 @@ from tinygrad_rnn.engine.graph import (
     HookHandle,
     Node,
     Op,
+    Storage,
     attaching,
     check_name,
     modes,
@@ -146,7 +147,8 @@ class Tensor(Names):
 
     def named(self, name: str) -> Self:
         """Name this output for drawings, listings and gradient flow ("h" and "c" are states); returns itself."""
-        check_name(name, "named")
+        if type(name) is not str or not name.isascii() or not name:
+            check_name(name, "named")
         self._node.set_name(self._index, name)
         return self
 
@@ -850,12 +852,12 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
             raise  # its own mistake, told best by its own words
         raise _explained(op, inputs, attrs, error) from error
     storage = None
-    if may_share:
-        if op.own:
-            result = _checked(op, result, backend)
-            needs_grad = needs_grad and _has_float(result)
-        storage, result = _shared(result, arrays, inputs, backend)
+    if may_share and op.own:
+        storage, result = _looked_at(op, result, arrays, inputs, backend)
+        needs_grad = needs_grad and _has_float(result)
     outputs = result if type(result) is tuple else (result,)
+    if may_share and not op.own and outputs and backend.shares_memory(outputs[0], arrays[0]):
+        storage = inputs[0]._node.shared_storage()  # these have one input, and all their outputs lie in it or none
     if op is _To:
         backend = backends.get(attrs["device"])
     if needs_grad and op.differentiable and modes.grad_enabled:
@@ -884,22 +886,21 @@ _new = Tensor.__new__
 _To = ops.To
 
 
-def _shared(result: Any, arrays: Sequence[Any], inputs: tuple[Tensor, ...], backend: ModuleType) -> tuple[Any, Any]:
-    """Return the storage record of the input in whose memory the result lies, or None, and the result.
+def _looked_at(
+    op: type[Op], result: Any, arrays: Sequence[Any], inputs: tuple[Tensor, ...], backend: ModuleType
+) -> tuple[Storage | None, Any]:
+    """Return the storage record of the input in whose memory the result of somebody's own op lies, and the result.
 
     A node has one record: an output that lies in the memory of another input than those before it becomes a copy.
     """
-    if type(result) is not tuple:
-        for array, x in zip(arrays, inputs, strict=True):
-            if backend.shares_memory(result, array):
-                return x._node.shared_storage(), result
-        return None, result
+    result = _checked(op, result, backend)
     found, outputs = None, []
-    for output in result:
-        storage, _ = _shared(output, arrays, inputs, backend)
+    for output in result if type(result) is tuple else (result,):
+        owners = [x._node for x, array in zip(inputs, arrays, strict=True) if backend.shares_memory(output, array)]
+        storage = owners[0].shared_storage() if owners else None
         found = found or storage
-        outputs.append(output if storage is None or storage is found else backend.copy(output))
-    return found, tuple(outputs)
+        outputs.append(output if storage is found or storage is None else backend.copy(output))
+    return found, tuple(outputs) if type(result) is tuple else outputs[0]
 
 
 def _checked(op: type[Op], result: Any, backend: ModuleType) -> Any:
