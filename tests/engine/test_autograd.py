@@ -296,7 +296,7 @@ def test_what_a_hook_keeps_or_returns_shares_no_memory_with_gradients(x):
     y.register_hook(kept.append)
     x.register_hook(kept.append)
     other.register_hook(lambda g: constant)
-    (y + other).backward(tg.tensor([1.0, 2.0, 3.0], dtype="float64"))
+    ((y + other) * tg.tensor([1.0, 2.0, 3.0], dtype="float64")).sum().backward()
     x.grad.assign_(tg.zeros(3, dtype="float64"))
     other.grad.assign_(tg.zeros(3, dtype="float64"))
     assert [g.tolist() for g in kept] == [[1.0, 2.0, 3.0]] * 2

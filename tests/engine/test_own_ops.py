@@ -175,6 +175,7 @@ def test_a_vjp_without_return_is_named_and_a_tuple_of_none_is_not(x):
     assert x.grad.tolist() == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.host
 def test_a_message_on_another_device_is_named(fake_cuda, x):
     y = tg.apply(an_op(lambda backend, x: backend.copy(x), lambda node, g: g.to("cuda")), x)
     with pytest.raises(DeviceError, match="the vjp of mine returned a message on cuda for input 0, which is on cpu"):

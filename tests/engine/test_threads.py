@@ -10,7 +10,9 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.engine.test_memory import rnn, rnn_loss
+from tests.engine.test_ops_common import Recording
 from tinygrad_rnn.backends import cpu_loops, locks
+from tinygrad_rnn.engine import creation, graph
 from tinygrad_rnn.errors import AnomalyError
 
 
@@ -166,20 +168,33 @@ def test_backward_in_four_threads_loses_no_gradient_of_a_shared_leaf():
     assert w.grad.tolist() == [[600.0] * 4] * 4
 
 
-def test_what_hangs_on_a_node_is_made_once_whoever_asks_first():
-    for _ in range(200):
-        x = tg.ones(1, requires_grad=True)
-        node = x._node
-        infos, records = [], []
-        together(
-            *[lambda: infos.append(node.info(0))] * 2,  # noqa: B023  (they end within this round)
-            *[lambda: records.append(node.shared_storage())] * 2,  # noqa: B023
-            lambda: node.set_name(0, "first"),  # noqa: B023
-            lambda: node.set_name(1, "second"),  # noqa: B023
-        )
-        assert infos[0] is infos[1]
-        assert records[0] is records[1]
-        assert node.names == {0: "first", 1: "second"}
+class FirstAnother:
+    """A lock before which somebody else always comes in between, once."""
+
+    def __init__(self, monkeypatch, comes):
+        self.undo, self.comes = monkeypatch.undo, comes
+        monkeypatch.setattr(graph, "attaching", self)
+
+    def __enter__(self):
+        self.undo()
+        self.comes()
+
+    def __exit__(self, *error):
+        pass
+
+
+def test_what_hangs_on_a_node_is_made_once_whoever_comes_first(monkeypatch):
+    node = tg.ones(1, requires_grad=True)._node
+    made = []
+    FirstAnother(monkeypatch, lambda: made.append(node.info(0)))
+    assert node.info(0) is made[0]
+    FirstAnother(monkeypatch, lambda: made.append(node.info(2)))
+    assert node.info(1) is not node.info(2) is made[1]
+    FirstAnother(monkeypatch, lambda: made.append(node.shared_storage()))
+    assert node.shared_storage() is made[2]
+    FirstAnother(monkeypatch, lambda: node.set_name(1, "second"))
+    node.set_name(0, "first")
+    assert node.names == {0: "first", 1: "second"}
 
 
 def test_hooks_registered_and_removed_in_threads_are_all_there_and_all_gone():
@@ -199,25 +214,18 @@ def test_hooks_registered_and_removed_in_threads_are_all_there_and_all_gone():
     assert len(calls) == 200
 
 
-def test_seeding_in_one_thread_and_drawing_in_another_never_mixes_two_streams():
+def test_nobody_draws_between_the_writes_of_a_new_seed():
     generator = tg.Generator(1)
-    streams = {}
-    for seed in (1, 2):
-        generator.manual_seed(seed)
-        streams[seed] = {tuple(generator.draw("uniform", (2,), "float64").tolist()) for _ in range(400)}
-    seen = []
-    generator.manual_seed(1)
+    generator.draw("uniform", (1,), "float32")
+    free = []
 
-    def seed():
-        for i in range(100):
-            generator.manual_seed(1 + i % 2)
+    class Watch(Recording):
+        def assign(self, target, value):
+            together(lambda: free.append(creation._drawing.acquire(blocking=False)))
 
-    def draw():
-        for _ in range(300):
-            seen.append(tuple(generator.draw("uniform", (2,), "float64").tolist()))
-
-    together(seed, draw)
-    assert set(seen) <= streams[1] | streams[2]
+    with Watch():
+        generator.manual_seed(2)
+    assert free == [False, False]
 
 
 @pytest.mark.host
@@ -259,23 +267,32 @@ def test_a_child_forked_while_another_thread_holds_every_lock_computes():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_waits_for_the_compiler():
-    compiling, order = threading.Event(), []
+    holding, fork_begins, order = threading.Event(), threading.Event(), []
 
     def compiler():
         with cpu_loops._compile_lock:
-            compiling.set()
+            holding.set()
+            assert fork_begins.wait(timeout=60)
+            for _ in range(20):
+                threading.Event().wait(1e-4)  # lets the other thread run
             order.append("compiled")
 
     holder = threading.Thread(target=compiler)
-    with cpu_loops._compile_lock:
-        holder.start()
-    assert compiling.wait(timeout=60)
+    holder.start()
+    assert holding.wait(timeout=60)
+    before_fork.append(fork_begins.set)
     child = os.fork()
     if not child:
         os._exit(0)
     order.append("forked")
+    before_fork.clear()
     os.waitpid(child, 0)
     holder.join()
     assert order == ["compiled", "forked"]
     assert cpu_loops._compile_lock.acquire(timeout=60)
     cpu_loops._compile_lock.release()
+
+
+before_fork = []
+if hasattr(os, "register_at_fork"):  # registered last, so that it runs first; it stays for good
+    os.register_at_fork(before=lambda: [call() for call in before_fork])
