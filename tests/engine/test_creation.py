@@ -255,3 +255,17 @@ def test_arange_and_eye_refuse_what_has_no_end_or_no_size():
     with pytest.raises(DTypeError, match="whole numbers"):
         tg.eye(2.5)
     assert tg.arange(tg.tensor(3)).tolist() == [0, 1, 2]
+
+
+def test_what_is_no_tensor_is_named_where_one_is_needed():
+    for call in (lambda: tg.zeros_like(np.ones(2)), lambda: tg.ones_like(3.0), lambda: tg.maximum(1, 2),
+                 lambda: tg.minimum(np.ones(2), 1.0), lambda: tg.stack([np.ones(2)])):  # fmt: skip
+        with pytest.raises(DTypeError, match=r"expected a tensor, not .*; use tg.tensor"):
+            call()
+
+
+def test_a_generator_makes_its_state_once():
+    generator = tg.Generator(3)
+    assert generator.seed is generator.seed
+    assert generator.counter is generator.counter
+    assert (generator.seed.item(), generator.counter.item()) == (3, 0)

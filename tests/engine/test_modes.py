@@ -67,6 +67,16 @@ def test_parentheses_may_be_left_out():
         careful()
 
 
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_one_object_can_be_entered_again_inside_itself(mode):
+    again = mode()
+    with again, again:
+        inner = state()
+    assert state() == (True, (), 0)
+    with again:
+        assert state()[0] == inner[0]
+
+
 def generator():
     yield state()
 

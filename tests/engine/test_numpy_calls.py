@@ -80,6 +80,7 @@ def test_other_functions_get_values_unless_grad_is_required(x):
     assert np.concatenate([plain, plain]).tolist() == [1.0, 2.0, 1.0, 2.0]
     assert np.allclose(plain, np.array([1.0, 2.0]))
     assert np.var(plain) == 0.25  # NumPy's own meaning
+    assert (np.shape(x), np.ndim(x), np.size(x)) == ((3,), 1, 3)
     for call in (np.std, np.median, lambda t: np.concatenate([t, t]), lambda t: np.sum(t, dtype="float32")):
         with pytest.raises(GraphError, match=r"call .numpy\(\) or .detach\(\)"):
             call(x)

@@ -370,6 +370,15 @@ def _of_its_own(gradient: Tensor, taken: set[Any]) -> Tensor:
     return gradient.copy() if shared else gradient
 
 
+def tensors_in(given: Any, what: str, verb: str = "take") -> tuple[Tensor, ...]:
+    """Return one tensor or a sequence of them as a tuple; DTypeError for anything else, such as what f returned."""
+    many = (given,) if isinstance(given, Node.tensor_type) or not isinstance(given, Iterable) else tuple(given)
+    for x in many:
+        if not isinstance(x, Node.tensor_type):
+            raise DTypeError(f"{what} must {verb} a tensor or a sequence of tensors; here is {_kind(x)} {x!r:.60}")
+    return many
+
+
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -396,8 +405,7 @@ def grad(
     (12.0, 12.0)
     """
     tensor_type = Node.tensor_type
-    many_outputs = (outputs,) if isinstance(outputs, tensor_type) else tuple(outputs)
-    many_inputs = (inputs,) if isinstance(inputs, tensor_type) else tuple(inputs)
+    many_outputs, many_inputs = tensors_in(outputs, "grad"), tensors_in(inputs, "grad")
     if not isinstance(grad_outputs, tuple | list):
         grad_outputs = (grad_outputs,) * len(many_outputs)
     if len(grad_outputs) != len(many_outputs):

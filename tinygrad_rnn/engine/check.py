@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.engine.autograd import grad
+from tinygrad_rnn.engine.autograd import grad, tensors_in
 from tinygrad_rnn.engine.creation import Generator, randn
-from tinygrad_rnn.engine.graph import Mode, Node, Op, enable_grad, modes, no_grad, scope_suffix
+from tinygrad_rnn.engine.graph import Mode, Node, Op, Recorder, enable_grad, modes, no_grad, scope_suffix
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
 
@@ -44,7 +44,7 @@ def gradcheck(
     >>> tg.gradcheck(lambda x: x.tanh(), tg.tensor([0.1, 2.0], dtype="float64", requires_grad=True))
     True
     """
-    points = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    points = tensors_in(inputs, "gradcheck")
     checked = [(i, x) for i, x in enumerate(points) if x.requires_grad]
     if not checked:
         raise GraphError("gradcheck: no input requires grad; create them with requires_grad=True")
@@ -62,8 +62,7 @@ def gradcheck(
 
 
 def _outputs(f: Callable[..., Any], points: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    out = f(*points)
-    return (out,) if isinstance(out, Tensor) else tuple(out)
+    return tensors_in(f(*points), "f", "return")
 
 
 def _analytic(f: Callable[..., Any], points: Sequence[Tensor], checked: Sequence[Tensor]) -> list[list[np.ndarray]]:
@@ -135,7 +134,7 @@ def gradgradcheck(
     >>> tg.gradgradcheck(lambda x: x * x * x, tg.tensor([0.5, 2.0], dtype="float64", requires_grad=True))
     True
     """
-    points = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    points = tensors_in(inputs, "gradgradcheck")
     generator = Generator(seed=0)
     with enable_grad():
         outputs = _outputs(f, points)
@@ -196,6 +195,9 @@ class _Watching(Mode):
 
     __slots__ = ("_before",)
 
+    def __init__(self) -> None:
+        self._before: list[tuple[Recorder, ...]] = []
+
     def _fresh(self) -> _Watching:
         return _Watching()
 
@@ -203,11 +205,11 @@ class _Watching(Mode):
         return "tg.detect_anomaly()"
 
     def __enter__(self) -> None:
-        self._before = modes.recorders
-        modes.recorders = (*self._before, _AnomalyWatch())
+        self._before.append(modes.recorders)
+        modes.recorders = (*modes.recorders, _AnomalyWatch())
 
     def __exit__(self, *error: object) -> None:
-        modes.recorders = self._before
+        modes.recorders = self._before.pop()
 
 
 def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -123,12 +122,18 @@ def ones(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad
 
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros with the shape, dtype and device of x."""
-    return x._like(0)
+    return _given(x, "zeros_like")._like(0)
 
 
 def ones_like(x: Tensor) -> Tensor:
     """Return ones with the shape, dtype and device of x."""
-    return x._like(1)
+    return _given(x, "ones_like")._like(1)
+
+
+def _given(x: Any, what: str) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise DTypeError(f"{what}: expected a tensor, not {type(x).__name__}; use tg.tensor(...)")
+    return x
 
 
 def arange(
@@ -192,16 +197,24 @@ class Generator:
     def __init__(self, seed: int = 0, device: str = "cpu") -> None:
         self.device = device
         self._first_seed = _key(seed)
+        self._state: tuple[Tensor, Tensor] | None = None
 
-    @cached_property  # made on first use, so that importing the package loads no backend
+    @property
     def seed(self) -> Tensor:
         """The 0-d int64 tensor that selects the stream."""
-        return tensor(self._first_seed, "int64", self.device)
+        return self._seed_and_counter()[0]
 
-    @cached_property
+    @property
     def counter(self) -> Tensor:
         """The 0-d int64 tensor that says how far the stream has been used, in blocks of two numbers."""
-        return tensor(0, "int64", self.device)
+        return self._seed_and_counter()[1]
+
+    def _seed_and_counter(self) -> tuple[Tensor, Tensor]:
+        if self._state is None:  # made on first use, so that importing the package loads no backend
+            with _drawing:
+                if self._state is None:
+                    self._state = tensor(self._first_seed, "int64", self.device), tensor(0, "int64", self.device)
+        return self._state
 
     def manual_seed(self, seed: int) -> None:
         """Start the stream of a seed (any int; its lowest 63 bits count)."""
@@ -315,9 +328,7 @@ def _of_one_dtype(tensors: Sequence[Tensor], what: str) -> list[Tensor]:
         raise ShapeError(f"{what}: give at least one tensor")
     dtype = dtypes.bool_
     for x in tensors:
-        if not isinstance(x, Tensor):
-            raise DTypeError(f"{what}: expected tensors, not {type(x).__name__}; use tg.tensor(...)")
-        dtype = dtypes.promote(dtype, x.dtype)
+        dtype = dtypes.promote(dtype, _given(x, what).dtype)
     return [x.cast(dtype) for x in tensors]
 
 
@@ -332,9 +343,9 @@ def where(condition: Tensor, a: Any, b: Any) -> Tensor:
 
 def maximum(a: Any, b: Any) -> Tensor:
     """Return the larger of both, elementwise; one of both must be a tensor."""
-    return a.maximum(b) if isinstance(a, Tensor) else b._operand(a).maximum(b)
+    return a.maximum(b) if isinstance(a, Tensor) else _given(b, "maximum")._operand(a).maximum(b)
 
 
 def minimum(a: Any, b: Any) -> Tensor:
     """Return the smaller of both, elementwise; one of both must be a tensor."""
-    return a.minimum(b) if isinstance(a, Tensor) else b._operand(a).minimum(b)
+    return a.minimum(b) if isinstance(a, Tensor) else _given(b, "minimum")._operand(a).minimum(b)

@@ -27,6 +27,7 @@ _METHODS: set[Any] = {
     np.maximum, np.minimum, np.logical_not,
     np.sum, np.mean, np.max, np.min, np.prod, np.cumsum, np.argmax, np.argmin,
 }  # fmt: skip
+_ATTRIBUTES: set[Any] = {np.shape, np.ndim, np.size}
 
 
 def ufunc_call(self: Any, ufunc: Any, how: str, *inputs: Any, **options: Any) -> Any:
@@ -46,6 +47,8 @@ def ufunc_call(self: Any, ufunc: Any, how: str, *inputs: Any, **options: Any) ->
 def function_call(self: Any, function: Any, types: Any, args: Any, options: Any) -> Any:
     """Run NumPy's reductions as the tensor's own, and any other function on values (`__array_function__`)."""
     call = function in _METHODS and getattr(type(self), function.__name__, None)
+    if function in _ATTRIBUTES and len(args) == 1 and not options:
+        return getattr(args[0], function.__name__)
     if call and args and isinstance(args[0], Node.tensor_type) and options.keys() <= {"axis", "keepdims"}:
         return call(*args, **options)
     return function(*_values(args), **_values(options))
