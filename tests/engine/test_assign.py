@@ -100,7 +100,7 @@ NEEDED = {
     "transpose": lambda x: x.T.cos(),
     "broadcast": lambda x: x.broadcast_to(3, 2).log(),
     "split": lambda x: x.split(1)[1].log(),
-    "unbind": lambda x: x.unbind()[0].log(),
+    "unbind": lambda x: x.reshape(1, 2).unbind()[0].log(),
     "view of a view": lambda x: x.reshape(1, 2)[0].unsqueeze(1).abs(),
 }
 NOT_NEEDED = {

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import backends
+from tinygrad_rnn.backends import cpu, reference
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 
 @pytest.mark.host
@@ -184,3 +187,85 @@ def test_two_threads_never_draw_the_same_numbers():
     finally:
         sys.setswitchinterval(before)
     assert len(set(drawn)) == 2000
+
+
+# ---- what makes no sense -------------------------------------------------------------------------------------------
+
+CREATORS = {
+    "zeros": lambda dtype: tg.zeros(2, dtype=dtype),
+    "ones": lambda dtype: tg.ones(2, dtype=dtype),
+    "full": lambda dtype: tg.full((2,), 1, dtype=dtype),
+    "eye": lambda dtype: tg.eye(2, dtype=dtype),
+    "arange": lambda dtype: tg.arange(2, dtype=dtype),
+    "tensor": lambda dtype: tg.tensor([1, 0], dtype=dtype),
+    "rand": lambda dtype: tg.rand(2, dtype=dtype),
+    "randn": lambda dtype: tg.randn(2, dtype=dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16", "complex64", "object", "nonsense", 3, np.void])
+@pytest.mark.parametrize("create", CREATORS.values(), ids=CREATORS)
+def test_a_dtype_the_engine_does_not_have_is_named(create, dtype):
+    with pytest.raises(DTypeError, match=r"dtype .* is not supported; use one of float32"):
+        create(dtype)
+
+
+@pytest.mark.parametrize("backend", [reference, cpu])
+@pytest.mark.parametrize("dtype", ["int64", "bool", int, bool, np.int64])
+def test_random_numbers_are_floats_on_every_backend(dtype, backend, monkeypatch):
+    monkeypatch.setitem(backends._loaded, "cpu", backend)
+    for create in (tg.rand, tg.randn):
+        with pytest.raises(DTypeError, match=r"random numbers are floats, not (int64|bool); draw .*floor\(\).cast"):
+            create(3, dtype=dtype, generator=tg.Generator(0))
+
+
+def test_a_kind_of_random_numbers_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="no random numbers of kind 'poisson'"):
+        tg.Generator(0).draw("poisson", (2,), "float32")
+
+
+@pytest.mark.parametrize("seed", [1.5, "7", None, np.float64(2.0)])
+def test_a_seed_is_a_whole_number(seed):
+    for use in (tg.manual_seed, tg.Generator):
+        with pytest.raises(DTypeError, match="a seed must be a whole number"):
+            use(seed)
+
+
+@pytest.mark.parametrize("value", ["a", None, 1j, [1, 2], np.ones(2)])
+def test_full_takes_a_number(value):
+    with pytest.raises(DTypeError, match="full: the value must be a number"):
+        tg.full((2,), value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30, 2**64])
+def test_full_of_int64_refuses_what_does_not_fit(value):
+    with pytest.raises(DTypeError, match=r"full: .* does not fit into int64"):
+        tg.full((2,), value, dtype="int64")
+    assert tg.full((2,), tg.tensor(3), dtype="int64").tolist() == [3, 3]
+
+
+def test_arange_and_eye_refuse_what_has_no_end_or_no_size():
+    for wrong in [(0, 5, 0), (0.0, float("inf")), (float("nan"),), (0.0, 1.0, float("nan"))]:
+        with pytest.raises(InputError, match="never ends"):
+            tg.arange(*wrong)
+    with pytest.raises(DTypeError, match="must be numbers, not str"):
+        tg.arange("a")
+    with pytest.raises(ShapeError, match="negative"):
+        tg.eye(-1)
+    with pytest.raises(DTypeError, match="whole numbers"):
+        tg.eye(2.5)
+    assert tg.arange(tg.tensor(3)).tolist() == [0, 1, 2]
+
+
+def test_what_is_no_tensor_is_named_where_one_is_needed():
+    for call in (lambda: tg.zeros_like(np.ones(2)), lambda: tg.ones_like(3.0), lambda: tg.maximum(1, 2),
+                 lambda: tg.minimum(np.ones(2), 1.0), lambda: tg.stack([np.ones(2)])):  # fmt: skip
+        with pytest.raises(DTypeError, match=r"expected a tensor, not .*; use tg.tensor"):
+            call()
+
+
+def test_a_generator_makes_its_state_once():
+    generator = tg.Generator(3)
+    assert generator.seed is generator.seed
+    assert generator.counter is generator.counter
+    assert (generator.seed.item(), generator.counter.item()) == (3, 0)

@@ -189,3 +189,17 @@ def test_the_gradient_recorded_and_unrecorded_is_the_same(name):
     for g, h in zip(plain, recorded, strict=True):
         np.testing.assert_allclose(g.numpy(), h.numpy(), rtol=1e-14)
         assert not g.requires_grad
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", BY_NAME)
+def test_only_ops_that_are_looked_at_return_memory_of_their_inputs(name, dtype):
+    case = BY_NAME[name]
+    inputs = case.tensors(dtype)
+    for y in outputs(case.call(*inputs)):
+        node, shares = y._node, y._node.backend.shares_memory
+        read = node.parents or [x._edge for x in inputs]
+        owners = [parent for parent, index in read if shares(y._data, parent.outputs[index])]
+        assert case.op.may_share or not owners
+        assert [owner.storage for owner in owners] == [node.storage] * len(owners)
+        assert (node.storage is None) == (not owners)

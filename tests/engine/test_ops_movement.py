@@ -231,7 +231,7 @@ def test_joining_what_does_not_fit_names_the_shapes():
         tg.stack([tg.zeros(2, 3), tg.zeros(3, 2)])
     with pytest.raises(tg.errors.ShapeError, match="concat: give at least one tensor"):
         tg.concat([])
-    with pytest.raises(TypeError, match="stack: expected tensors, not ndarray"):
+    with pytest.raises(TypeError, match="stack: expected a tensor, not ndarray"):
         tg.stack([np.ones(2)])
     with pytest.raises(tg.errors.ShapeError, match="concat: axis 0 is out of range for a tensor with 0 axes"):
         tg.concat([tg.tensor(1.0)])

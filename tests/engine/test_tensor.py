@@ -2,12 +2,16 @@
 
 import copy
 import math
+import operator
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import viz
+from tinygrad_rnn.errors import DTypeError, ShapeError
 
 
 @pytest.fixture
@@ -46,13 +50,6 @@ def test_an_array_on_the_left_does_not_take_the_tensor_out_of_the_graph(combine,
     for number in (np.float64(2.0), np.int64(3)):
         assert type(number * x) is tg.Tensor
         assert (number * x).requires_grad
-
-
-def test_numpys_functions_refuse_tensors_instead_of_leaving_the_graph(x):
-    with pytest.raises(TypeError):
-        np.exp(x)
-    with pytest.raises(TypeError):
-        np.add(np.ones(3), x)
 
 
 def test_conversion_to_an_array_is_refused_while_grad_is_required(x):
@@ -217,22 +214,30 @@ def test_repr_shows_values_and_what_is_not_usual(make, text):
 # ---- in-place -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda x: x.__iadd__(1.0),
-        lambda x: x.__isub__(1.0),
-        lambda x: x.__imul__(2.0),
-        lambda x: x.__itruediv__(2.0),
-        lambda x: x.__ipow__(2.0),
-        lambda x: x.__imatmul__(x),
-    ],
-)
-def test_in_place_operators_are_refused_where_grad_is_required(change, x):
-    for tensor in (x, x * 2.0):
-        with pytest.raises(tg.errors.GraphError, match=r"write x = x \+ y for a new tensor, or x.assign_\(value\)"):
-            change(tensor)
+IN_PLACE = {"+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv,
+            "**=": operator.ipow, "@=": operator.imatmul}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", IN_PLACE.values(), ids=IN_PLACE)
+def test_in_place_operators_are_refused_on_leaves_that_require_grad(change, x):
+    with pytest.raises(tg.errors.GraphError, match=r"write w.assign_\(w - lr \* w.grad\) instead of w -= lr \* w.grad"):
+        change(x, x)
+    with tg.no_grad(), pytest.raises(tg.errors.GraphError, match=r"write w.assign_\(w - lr"):
+        change(x, x)
     assert x.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_total_of_losses_is_a_sum(x):
+    total = 0.0
+    first = None
+    for factor in (1.0, 2.0, 3.0):
+        total += (x * factor).sum()
+        first = first if first is not None else total
+    total *= 2.0
+    total.backward()
+    assert total.item() == 72.0
+    assert first.item() == 6.0
+    assert x.grad.tolist() == [12.0, 12.0, 12.0]
 
 
 def test_in_place_operators_make_a_new_tensor_where_no_grad_is_required():
@@ -346,3 +351,109 @@ def test_tensors_of_two_backends_do_not_mix():
     with pytest.raises(tg.errors.DeviceError, match=r"assign_: the value is on elsewhere, this tensor on cpu"):
         a.assign_(b)
     assert b.to("cpu").device == "cpu"
+
+
+# ---- what is typed without thinking ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [2.345, [[2.345]], 7, True])
+def test_a_single_element_is_formatted_and_rounded_as_its_number(data):
+    t = tg.tensor(data, dtype="float64" if data != 7 and data is not True else None)
+    value = t.item()
+    assert f"{t:.2f}" == f"{value:.2f}"
+    assert f"{t:>9}" == f"{value:>9}"
+    assert f"{t}" == str(t)
+    assert round(t, 2) == round(value, 2)
+    assert (round(t), type(round(t))) == (round(value), int)
+    assert (math.floor(t), math.ceil(t), complex(t)) == (math.floor(value), math.ceil(value), complex(value))
+
+
+def test_several_elements_have_no_format_and_are_not_rounded():
+    for t in (tg.ones(3), tg.ones(0)):
+        with pytest.raises(ShapeError, match=r"shape \([03],\) is no single number that '.2f' could format; reduce"):
+            f"{t:.2f}"
+        with pytest.raises(ShapeError):
+            round(t, 2)
+        assert f"{t}" == str(t)
+    with pytest.raises(ValueError, match="format"):
+        f"{tg.ones(1):.2q}"
+
+
+@pytest.mark.parametrize("use", [lambda x: x // 2, lambda x: 2.0 // x, lambda x: x % 2, lambda x: 2 % x,
+                                 lambda x: divmod(x, 2), lambda x: divmod(2, x)])  # fmt: skip
+def test_whole_division_says_what_to_write(use, x):
+    with pytest.raises(DTypeError, match=r"write \(x / y\).floor\(\) for x // y"):
+        use(x)
+
+
+def test_python_functions_of_sequences(x):
+    assert sum([x, x]).tolist() == [2.0, 4.0, 6.0]
+    assert max(x).item() == 3.0
+    assert min(x).item() == 1.0
+    assert [part.item() for part in reversed(x)] == [3.0, 2.0, 1.0]
+    assert (+x).tolist() == x.tolist()
+    with pytest.raises(ShapeError, match="ambiguous"):
+        max([x, x * 2.0])
+
+
+def test_in_asks_for_an_element():
+    table = tg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    assert 3.0 in table
+    assert 5.0 not in table
+    assert tg.tensor(4.0) in table
+    assert 1.0 in tg.tensor(1.0)
+    assert "a" not in table
+    assert 1.0 not in tg.zeros(0)
+
+
+def test_bools_combine_and_others_do_not(x):
+    a, b = tg.tensor([True, True, False, False]), tg.tensor([True, False, True, False])
+    assert (a & b).tolist() == [True, False, False, False]
+    assert (a | b).tolist() == [True, True, True, False]
+    assert (a ^ b).tolist() == [False, True, True, False]
+    assert (np.array([True, False, True, False]) & a).tolist() == [True, False, False, False]
+    assert (True & a).tolist() == a.tolist()
+    assert (a ^ b).dtype == tg.bool_
+    for wrong in (lambda: x & x, lambda: a | 1, lambda: a ^ 1.0):
+        with pytest.raises(DTypeError, match=r"is for bool tensors, not .*: \(x > 0\)"):
+            wrong()
+
+
+def test_reading_the_gradient_of_a_result_warns_at_each_place_once(x):
+    w = x
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            w = w - 0.1 * w.detach()
+            assert w.grad is None
+    (warning,) = seen
+    assert warning.category is UserWarning
+    assert warning.filename == __file__
+    assert "write w.assign_(w - lr * w.grad)" in str(warning.message)
+    assert "retain_grad()" in str(warning.message)
+
+
+@pytest.mark.filterwarnings("error")
+def test_other_gradients_are_read_in_silence(x):
+    y = (x * 2.0).retain_grad()
+    assert y.grad is None
+    (y * y).sum().backward(retain_graph=True)
+    assert y.grad is not None
+    assert x.grad is not None
+    assert x.detach().grad is None
+    with tg.no_grad():
+        assert (x * 2.0).grad is None
+    z = x * 3.0
+    z.grad = tg.ones(3)
+    assert z.grad is not None
+    assert repr(y * 2.0)
+    copy.deepcopy(x)
+    viz.listing((y * y).sum())
+
+
+@pytest.mark.parametrize("sizes", [(2.5,), ("ab",), (None,), (np.float64(3.0),), ([1, 2.0],)])
+def test_sizes_are_whole_numbers(sizes, x):
+    for use in (tg.zeros, tg.rand, x.reshape):
+        with pytest.raises(DTypeError, match="sizes and axes must be whole numbers, not"):
+            use(*sizes)
+    assert tg.zeros(np.int64(2), np.uint8(3)).shape == (2, 3)

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.engine.test_ops_common import Recording
-from tinygrad_rnn.errors import GraphError, ShapeError
+from tinygrad_rnn.errors import DTypeError, GraphError, ShapeError
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(3, 3))
@@ -253,3 +253,30 @@ def test_transforms_agree_with_torch(name):
     else:
         theirs, ours = functional.vjp(torch_f, x, v)[1], tg.vjp(our_f, tg.tensor(X))[1](tg.tensor(V))[0]
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [3.0, None, np.ones(2), [1.0]])
+def test_what_is_no_tensor_is_named_where_functions_take_or_return_it(wrong):
+    x = tg.ones(2, dtype="float64", requires_grad=True)
+    takes = [
+        lambda: tg.grad(wrong, x), lambda: tg.grad(x.sum(), wrong), lambda: tg.vjp(lambda a: a, wrong),
+        lambda: tg.jvp(lambda a: a, wrong, x), lambda: tg.jvp(lambda a: a, x, wrong),
+        lambda: tg.jacobian(lambda a: a, wrong), lambda: tg.gradcheck(lambda a: a, wrong),
+    ]  # fmt: skip
+    returns = [
+        lambda f: tg.vjp(f, x), lambda f: tg.jvp(f, x, x), lambda f: tg.jacobian(f, x), lambda f: tg.hessian(f, x),
+        lambda f: tg.gradcheck(f, x), lambda f: tg.gradgradcheck(f, x),
+    ]  # fmt: skip
+    for call in takes:
+        with pytest.raises(DTypeError, match="must take a tensor or a sequence of tensors; here is"):
+            call()
+    for call in returns:
+        with pytest.raises(DTypeError, match="f must return a tensor or a sequence of tensors; here is"):
+            call(lambda *args: wrong)
+
+
+def test_a_pullback_takes_arrays_too():
+    with tg.no_grad():
+        _, pullback = tg.vjp(lambda a: a * 2.0, tg.ones(2))
+        (g,) = pullback(np.array([1.0, 3.0]))
+    assert g.tolist() == [2.0, 6.0]

@@ -101,7 +101,7 @@ def test_it_needs_no_grad_mode_and_says_when_there_is_nothing():
 
     class Wall(tg.Op):
         forward = staticmethod(lambda backend, x: backend.binary("mul", x, x))
-        vjp = staticmethod(lambda node, g: None)
+        vjp = staticmethod(lambda node, g: (None,))
 
     x = tg.ones(2, requires_grad=True)
     with pytest.raises(GraphError, match="no gradient reaches any leaf"):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 from types import ModuleType
 
+from tinygrad_rnn.backends import locks
 from tinygrad_rnn.errors import DeviceError
 
 #: Which module serves device "cpu": "cpu" (Numba kernels, the default) or "reference" (plain NumPy).
 CPU_BACKEND_VARIABLE = "TINYGRAD_RNN_BACKEND"
 
 _loaded: dict[str, ModuleType] = {}
-_loading = threading.RLock()
+_loading = locks.lock()
 
 
 def get(device: str) -> ModuleType:

@@ -32,6 +32,7 @@ from tinygrad_rnn.backends.reference import (
     getitem,
     permute,
     reshape,
+    shares_memory,
     to_numpy,
     write,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "reduce",
     "reshape",
     "scatter_add",
+    "shares_memory",
     "to_numpy",
     "unary",
     "where",

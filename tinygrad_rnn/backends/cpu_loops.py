@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.backends import kernels, scalar
+from tinygrad_rnn.backends import kernels, locks, scalar
 from tinygrad_rnn.errors import DeviceError
 
 Loop = Callable[..., Any]
@@ -256,7 +256,9 @@ OPTIONS: dict[str, Any] = {"nopython": True, "nogil": True, "error_model": "nump
 #: One sum in float64 may be taken in any order: 4 times faster, and the rounding error only becomes smaller.
 _ANY_ORDER = {"norm": {"fastmath": {"contract", "reassoc"}}}
 
-_compile_lock = threading.Lock()
+_compile_lock = locks.lock()
+if hasattr(os, "register_at_fork"):  # a fork waits for the compiler: of Numba's own lock a child would never get hold
+    os.register_at_fork(before=_compile_lock.acquire, after_in_parent=_compile_lock.release)
 #: What Numba made of each loop: keeps the machine code alive; tests read the cache statistics.
 dispatchers: dict[tuple[str, str, np.dtype], Any] = {}
 

@@ -238,6 +238,14 @@ def to_numpy(array: Array) -> Array:
     return array
 
 
+def shares_memory(a: Array, b: Array) -> bool:
+    """Return whether writing into one may change the other."""
+    base = a.base  # the usual view says it itself, ten times faster
+    if base is b or (base is not None and base is b.base):
+        return True
+    return np.may_share_memory(a, b)
+
+
 def all_finite(x: Array) -> bool:
     """Return whether no element is NaN or infinite."""
     return bool(np.isfinite(x).all())

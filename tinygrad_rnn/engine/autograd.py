@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
-from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, freed_error, grad_mode, modes
+from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, attaching, freed_error, grad_mode, modes
 from tinygrad_rnn.engine.protocol import Grads, Observer
-from tinygrad_rnn.errors import AnomalyError, DeviceError, GraphError, ShapeError
+from tinygrad_rnn.errors import AnomalyError, DeviceError, DTypeError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
@@ -23,13 +23,14 @@ _age = attrgetter("serial")
 
 def topological(roots: Iterable[Node]) -> list[Node]:
     """Return the nodes that require grad and lead to the roots, every node after its parents (oldest first)."""
-    seen = {root for root in roots if root.requires_grad}
-    waiting = list(seen)
+    given = {root for root in roots if root.requires_grad}
+    seen, waiting = set(given), list(given)
     while waiting:
         node = waiting.pop()
-        if node.parents is None:
-            raise freed_error(node)
-        for parent, _ in node.parents:
+        parents = node.parents  # read once: another thread may free it
+        if parents is None:
+            raise freed_error(node, behind_new=node not in given)
+        for parent, _ in parents:
             if parent.requires_grad and parent not in seen:
                 seen.add(parent)
                 waiting.append(parent)
@@ -86,6 +87,11 @@ def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message],
     """
     sent = node.op.vjp(node, *grads)  # type: ignore[union-attr]  # callers pass no leaf
     if type(sent) is not tuple:
+        if sent is None:
+            raise GraphError(
+                f"the vjp of {node.describe()} returned None (is its `return` missing?); return one message for each "
+                "input, such as (None,) for no gradient, or set differentiable = False"
+            )
         sent = tuple(sent) if isinstance(sent, list) else (sent,)
     parents = node._edges()
     if len(sent) != len(parents):
@@ -96,15 +102,12 @@ def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message],
     for position, edge in enumerate(parents):
         message = sent[position]
         parent, index = edge
+        if node.op.own and parent.requires_grad:  # type: ignore[union-attr]
+            message = _of_own_op(message, node, grads, position, parent.outputs[index])
         if message is not None and parent.requires_grad:
             if isinstance(message, Product):
                 message = message.dense() if dense else message
             elif not isinstance(message, Slice):
-                if not isinstance(message, Node.tensor_type):
-                    raise GraphError(
-                        f"the vjp of {node.describe()} returned a {type(message).__name__} for input {position}; "
-                        "return a tensor, computed with tensor methods, so that it can be differentiated again"
-                    )
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
                     message = fit(message, target, node)
@@ -122,6 +125,31 @@ def norm(message: Message) -> float:
         message = message.dense()
     x = message.grad if isinstance(message, Slice) else message
     return x._node.backend.norm(x._data)
+
+
+def _of_own_op(message: Any, node: Node, grads: Sequence[Tensor | None], position: int, target: Any) -> Any:
+    """Return a message from somebody's own op so that the engine can rely on it.
+
+    Its memory may be anybody's, a constant's or an input's: unless it is a gradient handed on, it becomes a copy.
+    """
+    if isinstance(message, Slice):
+        part = node.backend.getitem(target, message.index)
+        return Slice(message.index, fit(_of_own_op(message.grad, node, grads, position, part), part, node))
+    message = message.dense() if isinstance(message, Product) else message
+    if message is None:
+        return None
+    if not isinstance(message, Node.tensor_type):
+        raise GraphError(
+            f"the vjp of {node.describe()} returned a {type(message).__name__} for input {position}; return a tensor, "
+            "computed with tensor methods, so that it can be differentiated again"
+        )
+    if message._node.backend is not node.backend:
+        raise DeviceError(
+            f"the vjp of {node.describe()} returned a message on {message.device} for input {position}, which is on "
+            f"{node.backend.device}; move it with .to()"
+        )
+    handed_on = any(grad is not None and _memory(message) is _memory(grad) for grad in grads)
+    return message if handed_on else message.copy()
 
 
 class Sums:
@@ -288,29 +316,43 @@ class Wanted(Observer):
 def _call_hooks(node: Node, grads: Grads, retain: bool) -> Grads:
     """Let hooks see and replace complete gradients, and keep those asked for with `retain_grad`."""
     result = list(grads)
-    for index, info in (node.infos or {}).items():
+    for index, info in list((node.infos or {}).items()):
         grad = result[index] if grads else None
         if grad is None:
             continue
-        for hook in tuple(info.hooks):
-            replaced = hook(grad)
+        for hook in list(info.hooks.values()):
+            try:
+                replaced = hook(grad.copy())  # it may keep what it gets, and return what others hold, too
+            except Exception as error:
+                error.add_note(f"raised by a hook on {node.describe()}, during the backward pass")
+                raise
             if replaced is not None:
-                grad = _fitting(replaced, grad, node)
+                grad = _fitting(replaced, grad, node).copy()
         if retain and info.retain and node.op is not None:
-            info.grad = grad.copy()
+            with attaching:
+                info.grad = grad.copy() if info.grad is None else info.grad + grad
         result[index] = grad
     return tuple(result)
 
 
 def _fitting(replaced: Any, grad: Tensor, node: Node) -> Tensor:
-    """Return what a hook gave in place of a gradient; ShapeError if it is no tensor like it."""
-    if isinstance(replaced, Node.tensor_type) and replaced.shape == grad.shape and replaced.dtype == grad.dtype:
-        return replaced
-    given = f"shape {replaced.shape} and dtype {replaced.dtype}" if hasattr(replaced, "shape") else repr(replaced)
-    raise ShapeError(
-        f"a hook on {node.describe()} returned {given} for a gradient of shape {grad.shape} and dtype {grad.dtype}; "
-        "return a tensor that fits, or None to leave the gradient as it is"
-    )
+    """Return what a hook gave in place of a gradient; an error if it is no tensor like it."""
+    where, advice = f"a hook on {node.describe()}", "or None to leave the gradient as it is"
+    if not isinstance(replaced, Node.tensor_type):
+        raise DTypeError(f"{where} returned a {_kind(replaced)}; return a tensor, {advice}")
+    if replaced._node.backend is not grad._node.backend:
+        raise DeviceError(f"{where} returned a tensor on {replaced.device} for a gradient on {grad.device}; use .to()")
+    if replaced.shape != grad.shape or replaced.dtype != grad.dtype:
+        raise ShapeError(
+            f"{where} returned shape {replaced.shape} and dtype {replaced.dtype} for a gradient of shape {grad.shape} "
+            f"and dtype {grad.dtype}; return a tensor that fits, {advice}"
+        )
+    return replaced
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is, for errors; of NumPy's array it says so, since a tensor prints much like it."""
+    return f"NumPy {type(value).__name__}" if type(value).__module__ == "numpy" else type(value).__name__
 
 
 # ---- what users call ----------------------------------------------------------------------------------------------
@@ -353,7 +395,8 @@ def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create
             info, grad = node.info(index), found_grad
             if grad._node.backend is not node.backend:  # the leaf was moved since it was used
                 grad = grad.to(node.backend.device)
-            info.grad = _of_its_own(grad, taken) if info.grad is None else info.grad + grad
+            with attaching:  # another thread may be adding to the same leaf
+                info.grad = _of_its_own(grad, taken) if info.grad is None else info.grad + grad
 
 
 def _memory(x: Tensor) -> Any:
@@ -369,6 +412,15 @@ def _of_its_own(gradient: Tensor, taken: set[Any]) -> Tensor:
     shared = _memory(gradient) in taken or 0 in gradient._data.strides
     taken.add(_memory(gradient))
     return gradient.copy() if shared else gradient
+
+
+def tensors_in(given: Any, what: str, verb: str = "take") -> tuple[Tensor, ...]:
+    """Return one tensor or a sequence of them as a tuple; DTypeError for anything else, such as what f returned."""
+    many = (given,) if isinstance(given, Node.tensor_type) or not isinstance(given, Iterable) else tuple(given)
+    for x in many:
+        if not isinstance(x, Node.tensor_type):
+            raise DTypeError(f"{what} must {verb} a tensor or a sequence of tensors; here is {_kind(x)} {x!r:.60}")
+    return many
 
 
 def grad(
@@ -397,8 +449,7 @@ def grad(
     (12.0, 12.0)
     """
     tensor_type = Node.tensor_type
-    many_outputs = (outputs,) if isinstance(outputs, tensor_type) else tuple(outputs)
-    many_inputs = (inputs,) if isinstance(inputs, tensor_type) else tuple(inputs)
+    many_outputs, many_inputs = tensors_in(outputs, "grad"), tensors_in(inputs, "grad")
     if not isinstance(grad_outputs, tuple | list):
         grad_outputs = (grad_outputs,) * len(many_outputs)
     if len(grad_outputs) != len(many_outputs):
@@ -416,7 +467,6 @@ def grad(
             f"grad: no output depends on input {position} (shape {many_inputs[position].shape}); pass "
             "allow_unused=True to get None for it"
         )
-    if not create_graph:
-        taken = {_memory(seed) for seed in seeds}
-        results = [None if result is None else _of_its_own(result, taken) for result in results]
+    taken = {_memory(seed) for seed in seeds}  # results of ops that require grad cannot be written
+    results = [g if g is None or g.requires_grad else _of_its_own(g, taken) for g in results]
     return results[0] if isinstance(inputs, tensor_type) else tuple(results)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.engine.autograd import grad
+from tinygrad_rnn.engine.autograd import grad, tensors_in
 from tinygrad_rnn.engine.creation import Generator, basis_like, randn
-from tinygrad_rnn.engine.graph import Node, Op, enable_grad, modes, no_grad, scope_suffix
+from tinygrad_rnn.engine.graph import Mode, Node, Op, Recorder, enable_grad, modes, no_grad, scope_suffix
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
 
@@ -45,7 +44,7 @@ def gradcheck(
     >>> tg.gradcheck(lambda x: x.tanh(), tg.tensor([0.1, 2.0], dtype="float64", requires_grad=True))
     True
     """
-    points = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    points = tensors_in(inputs, "gradcheck")
     checked = [(i, x) for i, x in enumerate(points) if x.requires_grad]
     if not checked:
         raise GraphError("gradcheck: no input requires grad; create them with requires_grad=True")
@@ -63,8 +62,7 @@ def gradcheck(
 
 
 def _outputs(f: Callable[..., Any], points: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    out = f(*points)
-    return (out,) if isinstance(out, Tensor) else tuple(out)
+    return tensors_in(f(*points), "f", "return")
 
 
 def _analytic(f: Callable[..., Any], points: Sequence[Tensor], checked: Sequence[Tensor]) -> list[list[np.ndarray]]:
@@ -133,7 +131,7 @@ def gradgradcheck(
     >>> tg.gradgradcheck(lambda x: x * x * x, tg.tensor([0.5, 2.0], dtype="float64", requires_grad=True))
     True
     """
-    points = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    points = tensors_in(inputs, "gradgradcheck")
     generator = Generator(seed=0)
     with enable_grad():
         outputs = _outputs(f, points)
@@ -189,12 +187,33 @@ def _users_line() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+class _Watching(Mode):
+    """Has an `_AnomalyWatch` look at what this thread computes."""
+
+    __slots__ = ("_before",)
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Recorder, ...]] = []
+
+    def _fresh(self) -> _Watching:
+        return _Watching()
+
+    def _name(self) -> str:
+        return "tg.detect_anomaly()"
+
+    def __enter__(self) -> None:
+        self._before.append(modes.recorders)
+        modes.recorders = (*modes.recorders, _AnomalyWatch())
+
+    def __exit__(self, *error: object) -> None:
+        modes.recorders = self._before.pop()
+
+
+def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:
     """Raise AnomalyError at the op that makes the first NaN or infinity, in the forward or the backward pass.
 
     The error names the op, its scope and the line that called it. It looks at every result, so it is slow: use it to
-    find a problem, not to train.
+    find a problem, not to train. Also a decorator, with or without parentheses.
 
     >>> import tinygrad_rnn as tg
     >>> with tg.detect_anomaly():
@@ -202,9 +221,4 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     tinygrad_rnn.errors.AnomalyError: log gave an infinity from finite inputs, at ...
     """
-    before = modes.recorders
-    modes.recorders = (*before, _AnomalyWatch())
-    try:
-        yield
-    finally:
-        modes.recorders = before
+    return _Watching() if function is None else _Watching()(function)

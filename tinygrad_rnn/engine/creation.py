@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
 from tinygrad_rnn import backends, dtypes
+from tinygrad_rnn.backends import locks
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.methods import accepts_dim
 from tinygrad_rnn.engine.tensor import Tensor, _one_tuple, apply
-from tinygrad_rnn.errors import DTypeError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
 
@@ -99,10 +98,17 @@ def full(
     shape: Sequence[int] | int, value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor with every element set to a number; its dtype follows the number unless given."""
+    if isinstance(value, Tensor):
+        value = value.item()
+    if not isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
+        raise DTypeError(f"full: the value must be a number, not {type(value).__name__}; for data use tg.tensor(data)")
     if dtype is None:
         dtype = dtypes.float32 if isinstance(value, float) else dtypes.of_array(np.asarray(value))
+    wanted = dtypes.resolve(dtype)
+    if wanted == dtypes.int64 and not -(2**63) <= value < 2**63:  # NaN, too
+        raise DTypeError(f"full: {value} does not fit into int64; use a float dtype")
     backend = backends.get(device)
-    return Tensor._leaf(backend.fill(_sizes((shape,)), value, dtypes.resolve(dtype)), backend, requires_grad)
+    return Tensor._leaf(backend.fill(_sizes((shape,)), value, wanted), backend, requires_grad)
 
 
 def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
@@ -133,12 +139,18 @@ def basis_like(x: Tensor) -> Iterator[Tensor]:
 
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros with the shape, dtype and device of x."""
-    return x._like(0)
+    return _given(x, "zeros_like")._like(0)
 
 
 def ones_like(x: Tensor) -> Tensor:
     """Return ones with the shape, dtype and device of x."""
-    return x._like(1)
+    return _given(x, "ones_like")._like(1)
+
+
+def _given(x: Any, what: str) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise DTypeError(f"{what}: expected a tensor, not {type(x).__name__}; use tg.tensor(...)")
+    return x
 
 
 def arange(
@@ -152,7 +164,13 @@ def arange(
     """Return start, start + step, ... below stop; arange(n) counts from 0. Whole numbers give int64."""
     if stop is None:
         start, stop = 0, start
+    start, stop, step = [value.item() if isinstance(value, Tensor) else value for value in (start, stop, step)]
+    for value in (start, stop, step):
+        if not isinstance(value, int | float | np.integer | np.floating):
+            raise DTypeError(f"arange: start, stop and step must be numbers, not {type(value).__name__}")
     whole = all(isinstance(value, int | np.integer) for value in (start, stop, step))
+    if not step or not (whole or np.isfinite([start, stop, step]).all()):
+        raise InputError(f"arange: from {start} to {stop} in steps of {step} never ends; use finite numbers, no step 0")
     return tensor(np.arange(start, stop, step), dtype or ("int64" if whole else "float32"), device, requires_grad)
 
 
@@ -179,7 +197,8 @@ def eye(
     rows: int, columns: int | None = None, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
     """Return a matrix with ones on the diagonal."""
-    return tensor(np.eye(rows, columns), dtype, device, requires_grad)
+    height, width = _sizes((rows, rows if columns is None else columns))
+    return tensor(np.eye(height, width), dtype, device, requires_grad)
 
 
 # ---- random numbers -------------------------------------------------------------------------------------------------
@@ -195,37 +214,65 @@ class Generator:
     def __init__(self, seed: int = 0, device: str = "cpu") -> None:
         self.device = device
         self._first_seed = _key(seed)
-        self._lock = threading.Lock()
+        self._state: tuple[Tensor, Tensor] | None = None
 
-    @cached_property  # made on first use, so that importing the package loads no backend
+    @property
     def seed(self) -> Tensor:
         """The 0-d int64 tensor that selects the stream."""
-        return tensor(self._first_seed, "int64", self.device)
+        return self._seed_and_counter()[0]
 
-    @cached_property
+    @property
     def counter(self) -> Tensor:
         """The 0-d int64 tensor that says how far the stream has been used, in blocks of two numbers."""
-        return tensor(0, "int64", self.device)
+        return self._seed_and_counter()[1]
+
+    def _seed_and_counter(self) -> tuple[Tensor, Tensor]:
+        if self._state is None:  # made on first use, so that importing the package loads no backend
+            with _drawing:
+                if self._state is None:
+                    self._state = tensor(self._first_seed, "int64", self.device), tensor(0, "int64", self.device)
+        return self._state
 
     def manual_seed(self, seed: int) -> None:
         """Start the stream of a seed (any int; its lowest 63 bits count)."""
-        self.seed.assign_(tensor(_key(seed), "int64", self.device))
-        self.counter.assign_(tensor(0, "int64", self.device))
+        key = tensor(_key(seed), "int64", self.device)
+        with _drawing:
+            self.seed.assign_(key)
+            self.counter.assign_(tensor(0, "int64", self.device))
 
     def draw(self, kind: str, shape: tuple[int, ...], dtype: Any, device: str | None = None) -> Tensor:
         """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter.
 
         They are drawn on a device, this generator's own unless given.
+
+        Raises:
+            DTypeError: the dtype is no float.
+            InputError: there is no such kind.
         """
-        with self._lock:  # two threads must not draw the same numbers
+        wanted = dtypes.resolve(dtype)
+        if not dtypes.is_float(wanted):
+            raise DTypeError(
+                f"random numbers are floats, not {wanted}; draw float32 or float64 and convert, for example "
+                "(tg.rand(3) * 6.0).floor().cast('int64') for whole numbers from 0 to 5, or tg.rand(3) < 0.5 for bools"
+            )
+        if kind not in ("uniform", "normal"):
+            raise InputError(f"there are no random numbers of kind {kind!r}; use 'uniform' or 'normal'")
+        with _drawing:
             seed, counter = self.seed.to(device=device), self.counter.to(device=device)
-            values = apply(ops.Random, seed, counter, kind=kind, shape=shape, dtype=dtypes.resolve(dtype))
+            values = apply(ops.Random, seed, counter, kind=kind, shape=shape, dtype=wanted)
             self.counter.assign_(self.counter + (values.size + 1) // 2)
         return values
 
 
+#: Held from reading a counter to advancing it: two threads must not draw the same numbers.
+_drawing = locks.lock()
+
+
 def _key(seed: int) -> int:
-    return int(seed) & (2**63 - 1)
+    try:
+        return operator.index(seed) & (2**63 - 1)
+    except TypeError:
+        raise DTypeError(f"a seed must be a whole number, not {seed!r}") from None
 
 
 default_generator = Generator()
@@ -298,9 +345,7 @@ def _of_one_dtype(tensors: Sequence[Tensor], what: str) -> list[Tensor]:
         raise ShapeError(f"{what}: give at least one tensor")
     dtype = dtypes.bool_
     for x in tensors:
-        if not isinstance(x, Tensor):
-            raise DTypeError(f"{what}: expected tensors, not {type(x).__name__}; use tg.tensor(...)")
-        dtype = dtypes.promote(dtype, x.dtype)
+        dtype = dtypes.promote(dtype, _given(x, what).dtype)
     return [x.cast(dtype) for x in tensors]
 
 
@@ -315,9 +360,9 @@ def where(condition: Tensor, a: Any, b: Any) -> Tensor:
 
 def maximum(a: Any, b: Any) -> Tensor:
     """Return the larger of both, elementwise; one of both must be a tensor."""
-    return a.maximum(b) if isinstance(a, Tensor) else b._operand(a).maximum(b)
+    return a.maximum(b) if isinstance(a, Tensor) else _given(b, "maximum")._operand(a).maximum(b)
 
 
 def minimum(a: Any, b: Any) -> Tensor:
     """Return the smaller of both, elementwise; one of both must be a tensor."""
-    return a.minimum(b) if isinstance(a, Tensor) else b._operand(a).minimum(b)
+    return a.minimum(b) if isinstance(a, Tensor) else _given(b, "minimum")._operand(a).minimum(b)

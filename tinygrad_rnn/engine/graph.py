@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ContextDecorator
-from types import ModuleType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from tinygrad_rnn.errors import GraphError, MutationError
+from tinygrad_rnn.backends import locks
+from tinygrad_rnn.errors import DTypeError, GraphError, InputError, MutationError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,14 +47,18 @@ class Op:
     name: ClassVar[str] = ""
     #: False for ops without a gradient (comparisons, argmax): their results never require grad.
     differentiable: ClassVar[bool] = True
-    #: True where the output shares its input's memory.
-    is_view: ClassVar[bool] = False
+    #: Whether it was written outside this package: then what it is given and what it returns is looked at.
+    own: ClassVar[bool] = False
+    #: Whether an output may lie in the memory of an input. Then `apply` looks whether it does.
+    may_share: ClassVar[bool] = False
     #: What to do about shapes that do not fit, appended to the error.
     hint: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.name = cls.__dict__.get("name") or cls.__name__.lower()
+        if not cls.__module__.startswith("tinygrad_rnn."):
+            cls.own = cls.may_share = True
 
     @staticmethod
     def forward(backend: ModuleType, *arrays: Any, **attrs: Any) -> Any:
@@ -63,8 +69,8 @@ class Op:
     def vjp(node: Node, *grads: Any) -> Any:
         """Return one message per input from the gradient of every output (None where an output was not used).
 
-        A message is a tensor, a `Slice`, a `Product`, or None for "no gradient". With one input it may come without
-        the tuple.
+        A message is a tensor, a `Slice`, a `Product`, or None for "no gradient". With one input a tensor may come
+        without the tuple.
         """
         raise NotImplementedError(
             f"{node.describe()} has no vjp, so no gradient flows through it: define one, or set differentiable = False"
@@ -87,8 +93,30 @@ class OutputInfo:
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
-        self.hooks: list[Callable[[Tensor], Tensor | None]] = []
+        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] = {}  # by number, in the order of registration
         self.retain = False
+
+    def add_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
+        """Register a hook; the handle ends this registration."""
+        number = next_serial()
+        self.hooks[number] = hook
+        return HookHandle(self.hooks, number)
+
+
+class HookHandle:
+    """One registration of a hook: `remove()`, or calling the handle, ends it. Ending it again does nothing."""
+
+    __slots__ = ("_hooks", "_number")
+
+    def __init__(self, hooks: dict[int, Any], number: int) -> None:
+        self._hooks = hooks
+        self._number = number
+
+    def remove(self) -> None:
+        """Let the hook not be called any more."""
+        self._hooks.pop(self._number, None)
+
+    __call__ = remove
 
 
 #: Numbers nodes in the order they are made, over all threads: a node is always younger than its parents.
@@ -96,7 +124,8 @@ _serial = itertools.count(1)
 next_serial: Callable[[], int] = _serial.__next__
 
 
-_making_storage = threading.Lock()
+#: Held while something is hung on a node that another thread may be hanging there too, or added to a gradient.
+attaching = locks.lock()
 _NO_ATTRS: dict[str, Any] = {}  # shared by all leaves; nobody writes it
 
 
@@ -181,29 +210,32 @@ class Node:
         return self.backend.to_numpy(self.outputs[index])
 
     def _edges(self) -> tuple[Edge, ...]:
-        if self.parents is None:
+        parents = self.parents  # read once: another thread may free it
+        if parents is None:
             raise freed_error(self)
-        return self.parents
+        return parents
 
     # ---- what is attached to its outputs -----------------------------------------------------------------------
 
     def set_name(self, index: int, name: str, role: str | None = None) -> None:
         """Name an output and say its role; see `Tensor.named`."""
         if self.names is None:
-            self.names = {index: name}
-        else:
-            self.names[index] = name
+            with attaching:
+                self.names = self.names or {}
+        self.names[index] = name
         role = role or modes.roles.get(name)
         if role is not None:
-            self.roles = {**(self.roles or {}), index: role}
+            with attaching:
+                self.roles = {**(self.roles or {}), index: role}
 
     def info(self, index: int) -> OutputInfo:
         """Return what is attached to an output, made on the first call."""
-        if self.infos is None:
-            self.infos = {}
-        if index not in self.infos:
-            self.infos[index] = OutputInfo()
-        return self.infos[index]
+        infos = self.infos
+        if infos is None or index not in infos:
+            with attaching:
+                infos = self.infos = self.infos or {}
+                infos.setdefault(index, OutputInfo())
+        return infos[index]
 
     def name_of(self, index: int) -> str | None:
         """Return the name given to an output with `named`, or None."""
@@ -212,7 +244,7 @@ class Node:
     def shared_storage(self) -> Storage:
         """Return the storage record, made on the first call: from then on writes are noticed."""
         if self.storage is None:
-            with _making_storage:  # two threads that detach one tensor must get the same record
+            with attaching:  # two threads that detach one tensor must get the same record
                 if self.storage is None:
                     self.storage = Storage()
         return self.storage
@@ -270,11 +302,18 @@ class Product:
         return self.left.T @ self.grad
 
 
-def freed_error(node: Node) -> GraphError:
+def freed_error(node: Node, behind_new: bool = False) -> GraphError:
+    """Return the error for a node whose way back is gone; `behind_new` where what was computed later is still whole."""
+    advice = "call the earlier one as backward(retain_graph=True), or compute the forward pass again"
+    if behind_new:
+        advice = (
+            "what was computed from it since is whole. If it is the state that earlier time steps left (truncated "
+            "backpropagation through time), cut them off before the next ones: h = h.detach(). If two losses share "
+            "it, call the earlier one as backward(retain_graph=True), or add up the losses"
+        )
     return GraphError(
         f"the graph behind {node.describe()} was freed by an earlier backward() (perhaps one that failed), which drops "
-        "what it has used to save memory; call the earlier one as backward(retain_graph=True), or compute the forward "
-        "pass again"
+        f"what it has used to save memory; {advice}"
     )
 
 
@@ -302,23 +341,66 @@ class Modes(threading.local):
 modes = Modes()
 
 
-class grad_mode(ContextDecorator):
+class Mode:
+    """Something that holds inside a `with` block, or in each call of a function it decorates."""
+
+    __slots__ = ()
+
+    def _fresh(self) -> Any:
+        """Return what to enter for one call: a decorated function may run in several threads at once."""
+        return self
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not callable(function) or isinstance(function, type | staticmethod):
+            what = f"the class {function.__name__}" if isinstance(function, type) else f"a {type(function).__name__}"
+            raise GraphError(
+                f"{self._name()} cannot decorate {what}; decorate a function, or a method, below its @staticmethod"
+            )
+        if any(later(function) or later(type(function).__call__) for later in _RUN_LATER):
+            raise self._runs_later(function)
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self._fresh():
+                result = function(*args, **kwargs)
+            started = getattr(result, "gen", result)  # of contextlib.contextmanager
+            if isinstance(started, _STARTED_LATER):
+                if not isinstance(started, AsyncGeneratorType):
+                    started.close()
+                raise self._runs_later(function)
+            return result
+
+        return inside
+
+    def _runs_later(self, function: Any) -> GraphError:
+        return GraphError(
+            f"{self._name()} cannot decorate {getattr(function, '__qualname__', repr(function))}: its body, that of a "
+            "generator, a coroutine or a context manager, runs later than the call that it decorates. Write "
+            f"`with {self._name()}:` inside it, around what computes and with no yield or await in between"
+        )
+
+    def _name(self) -> str:
+        raise NotImplementedError
+
+
+_RUN_LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+_STARTED_LATER = (GeneratorType, CoroutineType, AsyncGeneratorType)
+
+
+class grad_mode(Mode):
     """Record a graph, or not, inside the block or the function; may be entered again inside itself."""
+
+    __slots__ = ("_before", "enabled")
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
         self._before: list[bool] = []
 
-    def __call__(self, function: Any) -> Any:
-        if inspect.isgeneratorfunction(function):
-            raise GraphError(
-                f"no_grad and enable_grad cannot decorate the generator {function.__name__}, whose body runs later; "
-                "write `with tg.no_grad():` inside it"
-            )
-        return super().__call__(function)
+    def _fresh(self) -> grad_mode:
+        return grad_mode(self.enabled)
 
-    def _recreate_cm(self) -> grad_mode:
-        return grad_mode(self.enabled)  # a decorated function may run in several threads at once
+    def _name(self) -> str:
+        return "tg.enable_grad()" if self.enabled else "tg.no_grad()"
 
     def __enter__(self) -> None:
         self._before.append(modes.grad_enabled)
@@ -345,22 +427,51 @@ def enable_grad(function: Callable[..., Any] | None = None) -> Any:
     return grad_mode(True) if function is None else grad_mode(True)(function)
 
 
-class scope:
+class scope(Mode):
     """Note on every node made inside where it belongs: `with tg.scope("lstm"), tg.scope("t", 3): ...`.
 
-    Time is the innermost scope called "t".
+    Time is the innermost scope called "t". Also a decorator: `@tg.scope("encoder")`.
+
+    Args:
+        name: a text that is not empty.
+        index: a whole number, or None.
+
+    Raises:
+        DTypeError, InputError: the name is none, or the index is no whole number.
+
+    >>> import tinygrad_rnn as tg
+    >>> with tg.scope("lstm"), tg.scope("t", 3):
+    ...     (tg.ones(2, requires_grad=True) * 2.0).scope
+    (('lstm', None), ('t', 3))
     """
 
     __slots__ = ("_part",)
 
     def __init__(self, name: str, index: int | None = None) -> None:
+        if type(name) is not str or not name.isascii() or not name:
+            check_name(name, "scope")
+        if index is not None and type(index) is not int:
+            try:
+                index = int(operator.index(index)) if not isinstance(index, bool) else None
+            except TypeError:
+                index = None
+            if index is None:
+                raise DTypeError(f"scope: the index of {name!r} must be a whole number, such as the time step")
         self._part = (name, index)
+
+    def _name(self) -> str:
+        name, index = self._part
+        return f"tg.scope({name!r})" if index is None else f"tg.scope({name!r}, {index})"
 
     def __enter__(self) -> None:
         modes.scope = (*modes.scope, self._part)
 
     def __exit__(self, *error: object) -> None:
         modes.scope = modes.scope[:-1]
+
+
+#: What a named output can be in a recurrent network.
+ROLES = ("state", "gate")
 
 
 class naming:
@@ -377,6 +488,21 @@ class naming:
 
     def __exit__(self, *error: object) -> None:
         modes.roles = self._before
+
+
+def check_name(name: Any, what: str) -> None:
+    """Raise an error unless this is a text that drawings and files can show."""
+    if not isinstance(name, str):
+        raise DTypeError(f"{what}: a name must be a str, not {type(name).__name__} ({name!r})")
+    if not name:
+        raise InputError(f"{what}: a name must not be empty")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{what}: the name {name!r} holds half a character (a surrogate), which no file can; decode its bytes with "
+            "errors='replace'"
+        ) from None
 
 
 def scope_text(parts: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, Self, SupportsIndex
@@ -10,12 +11,16 @@ from typing import Any, ClassVar, Self, SupportsIndex
 import numpy as np
 
 from tinygrad_rnn import backends, dtypes
-from tinygrad_rnn.engine import autograd, indexing, methods, ops
+from tinygrad_rnn.engine import autograd, indexing, methods, numpy_calls, ops
 from tinygrad_rnn.engine.graph import (
+    ROLES,
     Edge,
+    HookHandle,
     Node,
     Op,
     Storage,
+    attaching,
+    check_name,
     modes,
     next_serial,
     scope_suffix,
@@ -27,6 +32,7 @@ from tinygrad_rnn.errors import (
     DTypeError,
     GraphError,
     IndexRangeError,
+    InputError,
     ShapeError,
 )
 
@@ -47,7 +53,8 @@ class Tensor(Names):
     """
 
     __slots__ = ("__weakref__", "_data", "_index", "_node")
-    __array_ufunc__ = None  # np.ones(2) * t asks t.__rmul__ instead of leaving the graph
+    __array_ufunc__ = numpy_calls.ufunc_call  # np.exp(x), and np.ones(2) * x: tensors in the graph
+    __array_function__ = numpy_calls.function_call
     __hash__ = object.__hash__  # identity, although == compares elements
 
     #: What differentiates it; see `engine.protocol`.
@@ -155,9 +162,19 @@ class Tensor(Names):
             name: what it is called.
             role: "state" for what one time step hands to the next, "gate" for what lets it through, or None. In a
                 graph in which nothing has a role, the outputs called "h" and "c" are the states.
+
+        Raises:
+            DTypeError, InputError: the name is no text that can be shown, or there is no such role.
         """
+        if type(name) is not str or not name.isascii() or not name:
+            check_name(name, "named")
+        if role is not None and role not in ROLES:
+            raise InputError(f"named: a role is one of {', '.join(ROLES)}, or None, not {role!r}")
         self._node.set_name(self._index, name, role)
         return self
+
+    def __contains__(self, value: Any) -> bool:
+        return _combines(value) and bool((self.detach() == value).numpy().any())
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -166,6 +183,16 @@ class Tensor(Names):
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.unbind() if len(self) else ())
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise ShapeError(
+                f"a tensor of shape {self.shape} is no single number that {spec!r} could format; reduce it first "
+                "(.sum(), .mean()), or format its elements: for value in x.tolist()"
+            )
+        return format(self.item(), spec)
 
     def __repr__(self) -> str:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
@@ -215,6 +242,9 @@ class Tensor(Names):
     def __int__(self) -> int:
         return int(self.item())
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.item(), digits)
+
     def __index__(self) -> int:
         if dtypes.is_float(self.dtype):
             raise TypeError(f"a {self.dtype} tensor cannot be an index; use an int64 tensor")
@@ -246,7 +276,16 @@ class Tensor(Names):
     @property
     def grad(self) -> Tensor | None:
         """The gradient left here by `backward`: on leaves, and where `retain_grad` was called; None before."""
-        info = self._node.infos.get(self._index) if self._node.infos else None
+        node = self._node
+        info = node.infos.get(self._index) if node.infos else None
+        if node.op is not None and node.requires_grad and not (info and (info.retain or info.grad is not None)):
+            warnings.warn(
+                f".grad of the result of {node.describe()} is None: backward() leaves gradients on leaves. To update a "
+                "leaf, `w = w - lr * w.grad` made a new tensor that is none: write w.assign_(w - lr * w.grad). To see "
+                "the gradient of a result, call retain_grad() on it before backward()",
+                UserWarning,
+                stacklevel=2,
+            )
         return info.grad if info else None
 
     @grad.setter
@@ -260,7 +299,9 @@ class Tensor(Names):
             )
         if value is not None and value._node.backend is not self._node.backend:
             raise DeviceError(f"a gradient on {value.device} does not fit a tensor on {self.device}; use .to()")
-        self._node.info(self._index).grad = value
+        info = self._node.info(self._index)
+        with attaching:
+            info.grad = value
 
     def backward(
         self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
@@ -279,25 +320,31 @@ class Tensor(Names):
         autograd.backward(self, gradient, retain_graph, create_graph)
 
     def retain_grad(self) -> Self:
-        """Keep the gradient of this non-leaf in `.grad` at the next backward; returns itself."""
+        """Let every later backward add the gradient of this non-leaf to its `.grad`; returns itself."""
         self._must_require_grad("retain_grad")
         self._node.info(self._index).retain = True
         return self
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
         """Call `hook(gradient)` when this tensor's gradient is complete; a returned tensor replaces it.
 
-        Returns a function that removes the hook.
+        The hook may keep what it is given: a copy of its own.
+
+        Returns:
+            A handle: `handle.remove()`, or `handle()`, ends this registration and leaves others of the same hook.
+
+        >>> import tinygrad_rnn as tg
+        >>> x = tg.tensor(3.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: gradient * 10.0)
+        >>> (x * x).backward()
+        >>> handle.remove()
+        >>> x.grad.item()
+        60.0
         """
         self._must_require_grad("register_hook")
-        hooks = self._node.info(self._index).hooks
-        hooks.append(hook)
-
-        def remove() -> None:
-            if hook in hooks:
-                hooks.remove(hook)
-
-        return remove
+        if not callable(hook):
+            raise DTypeError(f"register_hook: a hook is a function of the gradient, not {type(hook).__name__}")
+        return self._node.info(self._index).add_hook(hook)
 
     def _must_require_grad(self, what: str) -> None:
         if not self.requires_grad:
@@ -345,10 +392,10 @@ class Tensor(Names):
         )
 
     def _no_in_place(self, other: Any) -> Any:
-        if self.requires_grad:
+        if self.is_leaf and self.requires_grad:
             raise GraphError(
-                "in-place operators are not for tensors that require grad; write x = x + y for a new tensor, or "
-                "x.assign_(value) to overwrite a leaf"
+                "an in-place operator would make this leaf that requires grad a result, which gets no gradient. To "
+                "update it, write w.assign_(w - lr * w.grad) instead of w -= lr * w.grad; for a new tensor, y = w - z"
             )
         return NotImplemented  # Python then computes x = x + y
 
@@ -383,7 +430,7 @@ class Tensor(Names):
         return clone
 
     def __reduce__(self) -> Any:
-        self._must_be_leaf("pickle")
+        self._must_be_leaf("copy or pickle")
         return _unpickle, (type(self), np.array(self.numpy()), self.device, self.requires_grad, self.name)
 
     def _must_be_leaf(self, what: str) -> None:
@@ -454,6 +501,9 @@ class Tensor(Names):
     def __neg__(self) -> Tensor:
         return apply(ops.Neg, self)
 
+    def __pos__(self) -> Tensor:
+        return self
+
     def __abs__(self) -> Tensor:
         return apply(ops.Abs, self)
 
@@ -491,6 +541,24 @@ class Tensor(Names):
         if self.dtype != dtypes.bool_:
             raise DTypeError(f"~ is for bool tensors, not {self.dtype}")
         return self.logical_not()
+
+    def __and__(self, other: Any) -> Tensor:
+        return _bools(self, self._operand(other), "&", Tensor.minimum)
+
+    def __or__(self, other: Any) -> Tensor:
+        return _bools(self, self._operand(other), "|", Tensor.maximum)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _bools(self, self._operand(other), "^", Tensor.__ne__)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def _no_whole_division(self, other: Any) -> Any:
+        raise DTypeError(
+            "tensors have no //, % and divmod; write (x / y).floor() for x // y, and x - (x / y).floor() * y for x % y"
+        )
+
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _no_whole_division
 
     def maximum(self, other: Any) -> Tensor:
         """Return the larger of both, elementwise; at a tie both get half the gradient."""
@@ -786,36 +854,47 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
 
     Raises:
         ShapeError, IndexRangeError, DTypeError: the op's kernel rejected the shapes, an index or the dtypes.
+        DTypeError: what is given is no op or no tensor, or an op of your own returned something else than arrays.
         DeviceError: the inputs are on different devices.
     """
     needs_grad = False
-    if len(inputs) == 2:  # the two usual cases, unrolled: this function runs hundreds of times per training step
-        first, second = inputs
-        node, other = first._node, second._node
-        backend = node.backend
-        if other.backend is not backend:
-            raise _mixed_devices(op, inputs)
-        arrays: Any = (first._data, second._data)
-        needs_grad = node.requires_grad or other.requires_grad
-    elif len(inputs) == 1:
-        first = inputs[0]
-        backend = first._node.backend
-        arrays = (first._data,)
-        needs_grad = first._node.requires_grad
-    else:
-        backend = inputs[0]._node.backend
-        arrays = [x._data for x in inputs]
-        for x in inputs:
-            needs_grad = needs_grad or x._node.requires_grad
-            if x._node.backend is not backend:
+    try:
+        may_share = op.may_share
+        if len(inputs) == 2:  # the two usual cases, unrolled: this function runs hundreds of times per training step
+            first, second = inputs
+            node, other = first._node, second._node
+            backend = node.backend
+            if other.backend is not backend:
                 raise _mixed_devices(op, inputs)
+            arrays: Any = (first._data, second._data)
+            needs_grad = node.requires_grad or other.requires_grad
+        elif len(inputs) == 1:
+            first = inputs[0]
+            backend = first._node.backend
+            arrays = (first._data,)
+            needs_grad = first._node.requires_grad
+        else:
+            backend = inputs[0]._node.backend
+            arrays = [x._data for x in inputs]
+            for x in inputs:
+                needs_grad = needs_grad or x._node.requires_grad
+                if x._node.backend is not backend:
+                    raise _mixed_devices(op, inputs)
+    except (AttributeError, IndexError):
+        raise _misapplied(op, inputs) from None
     try:
         result = op.forward(backend, *arrays, **attrs)
     except (ValueError, IndexError, TypeError) as error:
-        if isinstance(error, TypeError) and not op.__module__.startswith("tinygrad_rnn."):
-            raise  # a user's own op: its own mistake, told best by its own words
+        if isinstance(error, TypeError) and op.own:
+            raise  # its own mistake, told best by its own words
         raise _explained(op, inputs, attrs, error) from error
+    storage = None
+    if may_share and op.own:
+        storage, result = _looked_at(op, result, arrays, inputs, backend)
+        needs_grad = needs_grad and _has_float(result)
     outputs = result if type(result) is tuple else (result,)
+    if may_share and not op.own and outputs and backend.shares_memory(outputs[0], arrays[0]):
+        storage = inputs[0]._node.shared_storage()  # these have one input, and all their outputs lie in it or none
     if op is _To:
         backend = backends.get(attrs["device"])
     if needs_grad and op.differentiable and modes.grad_enabled:
@@ -826,8 +905,8 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
         node = Node(outputs, backend, op, attrs, parents, True, modes.scope, next_serial())
     else:
         node = Node(outputs, backend)
-    if op.is_view:
-        node.storage = inputs[0]._node.shared_storage()
+    if storage is not None:
+        node.storage = storage
     if modes.recorders:
         for recorder in modes.recorders:
             recorder.op(node, inputs, op, attrs)
@@ -842,6 +921,65 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
 
 _new = Tensor.__new__
 _To = ops.To
+
+
+def _looked_at(
+    op: type[Op], result: Any, arrays: Sequence[Any], inputs: tuple[Tensor, ...], backend: ModuleType
+) -> tuple[Storage | None, Any]:
+    """Return the storage record of the input in whose memory the result of somebody's own op lies, and the result.
+
+    A node has one record: an output that lies in the memory of another input than those before it becomes a copy.
+    """
+    result = _checked(op, result, backend)
+    found, outputs = None, []
+    for output in result if type(result) is tuple else (result,):
+        owners = [x._node for x, array in zip(inputs, arrays, strict=True) if backend.shares_memory(output, array)]
+        storage = owners[0].shared_storage() if owners else None
+        found = found or storage
+        outputs.append(output if storage is found or storage is None else backend.copy(output))
+    return found, tuple(outputs) if type(result) is tuple else outputs[0]
+
+
+def _checked(op: type[Op], result: Any, backend: ModuleType) -> Any:
+    """Return what the forward of somebody's own op returned; DTypeError unless it is an array, or a tuple of them."""
+    if type(result) is tuple and result:
+        return tuple([_checked(op, output, backend) for output in result])
+    if isinstance(result, np.generic) and backend.Array is np.ndarray:
+        result = np.asarray(result)  # what NumPy makes of an array without axes
+    where = f"{op.name}: forward{scope_suffix(modes.scope)} returned "
+    if type(result) is not backend.Array:
+        what = "None (is its `return` missing?)" if result is None else f"a {type(result).__name__}"
+        advice = "make it with the backend's kernels"
+        if backend.Array is np.ndarray:
+            advice = "make it with NumPy or the backend's kernels"
+        elif isinstance(result, np.ndarray):
+            advice = "make it with the backend's kernels, or move it there with backend.from_numpy"
+        raise DTypeError(f"{where}{what}; return an array of device {backend.device!r} ({advice}), or a tuple of them")
+    if result.dtype not in (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.bool_):
+        raise DTypeError(
+            f"{where}an array of dtype {result.dtype}; return float32, float64, int64 or bool, for example "
+            "array.astype(x.dtype)"
+        )
+    return result
+
+
+def _has_float(result: Any) -> bool:
+    """Return whether an op's result can have a gradient."""
+    return any(dtypes.is_float(output.dtype) for output in (result if type(result) is tuple else (result,)))
+
+
+def _misapplied(op: Any, inputs: tuple[Any, ...]) -> DTypeError:
+    """Return the error for what is no op, or is not applied to tensors."""
+    if not (isinstance(op, Op) or (isinstance(op, type) and issubclass(op, Op))):
+        given = op.__name__ if isinstance(op, type) else f"a {type(op).__name__}"
+        return DTypeError(f"apply: the first argument is a subclass of tg.Op, not {given}")
+    if not inputs:
+        return DTypeError(f"{op.name}: apply it to at least one tensor: tg.apply({type(op).__name__}, x)")
+    position = next(i for i, x in enumerate(inputs) if not isinstance(x, Tensor))
+    return DTypeError(
+        f"{op.name}: input {position} must be a tensor, not {type(inputs[position]).__name__}; pass tg.tensor(...), or "
+        "give what is no tensor by keyword"
+    )
 
 
 def _mixed_devices(op: type[Op], inputs: tuple[Tensor, ...]) -> DeviceError:
@@ -866,6 +1004,13 @@ _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)
 def _combines(value: Any) -> bool:
     """Return whether == compares elements with this value; with anything else it compares identities."""
     return isinstance(value, (Tensor, np.ndarray, *_NUMBERS))
+
+
+def _bools(a: Tensor, b: Tensor, sign: str, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Combine two bool tensors; on bools minimum, maximum and != are and, or and exclusive or."""
+    if a.dtype != dtypes.bool_ or b.dtype != dtypes.bool_:
+        raise DTypeError(f"{sign} is for bool tensors, not {a.dtype} and {b.dtype}: (x > 0) {sign} (y > 0)")
+    return combine(a, b)
 
 
 def _divide(a: Tensor, b: Tensor) -> Tensor:
@@ -914,7 +1059,10 @@ def _one_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
     """Accept f(2, 3), f((2, 3)) and f([2, 3])."""
     if len(given) == 1 and isinstance(given[0], tuple | list):
         given = tuple(given[0])
-    return tuple(operator.index(size) for size in given)
+    try:
+        return tuple([operator.index(size) for size in given])
+    except TypeError:
+        raise DTypeError(f"sizes and axes must be whole numbers, not {', '.join(map(repr, given))}") from None
 
 
 def _infer(shape: tuple[int, ...], x: Tensor) -> tuple[int, ...]:

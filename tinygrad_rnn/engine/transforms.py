@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.engine.autograd import grad, topological
+from tinygrad_rnn.engine.autograd import grad, tensors_in, topological
 from tinygrad_rnn.engine.creation import basis_like, stack
 from tinygrad_rnn.engine.graph import enable_grad, modes
 from tinygrad_rnn.engine.tensor import Tensor
@@ -21,10 +21,6 @@ def _fresh(x: Tensor) -> Tensor:
     if dtypes.is_float(x.dtype):
         leaf.requires_grad = True
     return leaf
-
-
-def _as_tuple(x: Any) -> tuple[Tensor, ...]:
-    return (x,) if isinstance(x, Tensor) else tuple(x)
 
 
 def _reads_from_outside(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
@@ -56,9 +52,9 @@ def vjp(f: Callable[..., Any], *xs: Tensor) -> tuple[Any, Callable[..., tuple[Te
 def _vjp(f: Callable[..., Any], xs: Sequence[Tensor]) -> tuple[Any, Callable[..., tuple[Tensor | None, ...]], bool]:
     """Return what `vjp` does, and whether an outer derivative may go through it."""
     with enable_grad():
-        inputs = tuple(_fresh(x) for x in xs)
+        inputs = tuple(_fresh(x) for x in tensors_in(xs, "a transform"))
         out = f(*inputs)
-    outputs = _as_tuple(out)
+    outputs = tensors_in(out, "f", "return")
     wanted = [x for x in inputs if x.requires_grad]
     nested = modes.grad_enabled and _reads_from_outside(outputs, inputs)
 
@@ -68,7 +64,7 @@ def _vjp(f: Callable[..., Any], xs: Sequence[Tensor]) -> tuple[Any, Callable[...
         pairs = [(y, g) for y, g in zip(outputs, cotangents, strict=True) if y.requires_grad]
         found: Sequence[Tensor | None] = [None] * len(wanted)
         if pairs and wanted:
-            create_graph = nested or any(g.requires_grad for g in cotangents)
+            create_graph = nested or any(isinstance(g, Tensor) and g.requires_grad for g in cotangents)
             found = grad([y for y, _ in pairs], wanted, [g for _, g in pairs], create_graph, allow_unused=True)
         by_input = {id(x): g for x, g in zip(wanted, found, strict=True)}
         return tuple(
@@ -96,13 +92,13 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
     >>> tangent.item()
     6.0
     """
-    points, directions = _as_tuple(xs), _as_tuple(tangents)
+    points, directions = tensors_in(xs, "jvp"), tensors_in(tangents, "jvp")
     if [x.shape for x in points] != [t.shape for t in directions]:
         raise ShapeError(
             f"jvp: tangents of shapes {[t.shape for t in directions]} do not fit inputs of {[x.shape for x in points]}"
         )
     out, pullback, nested = _vjp(f, points)
-    outputs = _as_tuple(out)
+    outputs = tensors_in(out, "f", "return")
     dummies = tuple(y._like(0.0) for y in outputs)
     for dummy in dummies:
         dummy.requires_grad = True
@@ -147,7 +143,7 @@ def hessian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """
 
     def gradient(y: Tensor) -> Tensor:
-        value = f(y)
+        (value,) = tensors_in(f(y), "f", "return")
         if not value.requires_grad:
             return y._like(0.0)
         first = grad(value, y, create_graph=True, allow_unused=True)

@@ -4,7 +4,7 @@ Kernels are queued on one stream and run in order. Only `to_numpy`, `all_finite`
 the CPU, wait for them; and memory that has to be asked of the driver.
 """
 
-from tinygrad_rnn.backends.cuda.array import broadcast_to, from_numpy, getitem, permute
+from tinygrad_rnn.backends.cuda.array import Array, broadcast_to, from_numpy, getitem, permute, shares_memory
 from tinygrad_rnn.backends.cuda.elementwise import add_into, binary, cast, copy, fill, unary, where, write
 from tinygrad_rnn.backends.cuda.indexing import gather, scatter_add
 from tinygrad_rnn.backends.cuda.movement import concat, put_slices, reshape, to_numpy
@@ -13,6 +13,7 @@ from tinygrad_rnn.backends.cuda.products import matmul
 from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, cumsum, norm, reduce
 
 __all__ = [
+    "Array",
     "add_into",
     "all_finite",
     "argmax",
@@ -36,6 +37,7 @@ __all__ = [
     "reduce",
     "reshape",
     "scatter_add",
+    "shares_memory",
     "to_numpy",
     "unary",
     "where",

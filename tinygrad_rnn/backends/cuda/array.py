@@ -70,6 +70,11 @@ def view(x: Array, shape: Shape, strides: Shape, offset: int | None = None) -> A
     return Array(x.block, x.dtype, shape, strides, x.offset if offset is None else offset)
 
 
+def shares_memory(a: Array, b: Array) -> bool:
+    """Return whether writing into one may change the other."""
+    return a.block is b.block
+
+
 _UINT8, _BOOL = np.dtype("uint8"), np.dtype("bool")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.backends import kernels, scalar
+from tinygrad_rnn.backends import kernels, locks, scalar
 from tinygrad_rnn.backends.cuda.driver import device, simulated
 
 Function = Callable[..., Any]
@@ -124,7 +123,7 @@ def every(kinds: tuple[Kind, ...]) -> Iterator[Kernel]:
 
 # ---- what kernels call -----------------------------------------------------------------------------------------
 
-_compile_lock = threading.RLock()
+_compile_lock = locks.lock()
 _device_functions: list[Function] = []
 _registered: list[bool] = []
 

@@ -8,9 +8,9 @@ thread, slowly, and can be stepped through with a debugger.
 from __future__ import annotations
 
 import functools
-import threading
 from typing import TYPE_CHECKING
 
+from tinygrad_rnn.backends import locks
 from tinygrad_rnn.backends.cuda.toolkit import INSTALL, SIMULATOR_HINT, cuda, missing, simulated
 from tinygrad_rnn.errors import DeviceError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["cuda", "device", "missing", "multiprocessors", "simulated"]
 
 
-_opening = threading.Lock()
+_opening = locks.lock()
 
 
 def device() -> Gpu | Simulator:

@@ -14,6 +14,7 @@ import numpy as np
 from cuda.bindings import driver as cu
 from cuda.core import Device, LaunchConfig, launch
 
+from tinygrad_rnn.backends import locks
 from tinygrad_rnn.backends.cuda.toolkit import cuda
 from tinygrad_rnn.errors import DeviceError, OutOfMemoryError
 
@@ -169,7 +170,7 @@ class Staging:
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._free: dict[int, list[Pinned]] = {}
         self._in_flight: deque[Pinned] = deque()
         self._waiting = 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 import warnings
 from typing import Any
 
 import numpy as np
 from numba.cuda.simulator import kernelapi
 
+from tinygrad_rnn.backends import locks
 from tinygrad_rnn.backends.cuda.toolkit import cuda
 
 
@@ -21,7 +21,7 @@ class Simulator:
     granularity = 8  # of an allocation in bytes: the less slack, the more stray indices are noticed
 
     def __init__(self) -> None:
-        self._one_at_a_time = threading.Lock()  # the simulator runs a single kernel
+        self._one_at_a_time = locks.lock()  # the simulator runs a single kernel
 
     def allocate(self, nbytes: int) -> Any:
         """Return new memory."""

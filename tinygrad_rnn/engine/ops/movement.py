@@ -10,7 +10,7 @@ from tinygrad_rnn.engine.graph import Op, Slice
 
 
 class Reshape(Op):
-    is_view = True
+    may_share = True
     hint = "both shapes must have the same number of elements"
 
     @staticmethod
@@ -23,7 +23,7 @@ class Reshape(Op):
 
 
 class Permute(Op):
-    is_view = True
+    may_share = True
     name = "transpose"
 
     @staticmethod
@@ -39,7 +39,7 @@ class Permute(Op):
 class BroadcastTo(Op):
     """The engine sums the message over the repeated axes."""
 
-    is_view = True
+    may_share = True
     name = "broadcast_to"
     hint = "an axis can be repeated when its size is 1, or added on the left"
 
@@ -55,7 +55,7 @@ class BroadcastTo(Op):
 class GetItem(Op):
     """Basic indexing. The message is the slice alone; reading x[t] T times costs O(T), not O(T^2)."""
 
-    is_view = True
+    may_share = True
 
     @staticmethod
     def forward(backend, x, *, index):
@@ -69,7 +69,7 @@ class GetItem(Op):
 class Split(Op):
     """Consecutive pieces along an axis, as the outputs of one node."""
 
-    is_view = True
+    may_share = True
 
     @staticmethod
     def forward(backend, x, *, sizes, axis):
@@ -88,7 +88,7 @@ class Split(Op):
 class Unbind(Op):
     """The slices along an axis, without that axis, as the outputs of one node: a sequence taken apart into steps."""
 
-    is_view = True
+    may_share = True
 
     @staticmethod
     def forward(backend, x, *, axis):
