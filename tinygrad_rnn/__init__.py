@@ -1,6 +1,7 @@
 """tinygrad_rnn: autodiff from scratch, recurrent networks from primitive ops, pictures of where gradients vanish."""
 
 from tinygrad_rnn.dtypes import bool_, float32, float64, int64
+from tinygrad_rnn.engine.applying import apply
 from tinygrad_rnn.engine.autograd import grad
 from tinygrad_rnn.engine.check import detect_anomaly, gradcheck, gradgradcheck
 from tinygrad_rnn.engine.creation import (
@@ -82,7 +83,7 @@ from tinygrad_rnn.engine.functions import (
 )
 from tinygrad_rnn.engine.graph import Op, enable_grad, no_grad, scope
 from tinygrad_rnn.engine.names import no_such_name as _no_such_name
-from tinygrad_rnn.engine.tensor import Tensor, apply
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.transforms import hessian, jacobian, jvp, vjp
 from tinygrad_rnn.serialization import load, save
 

@@ -380,11 +380,11 @@ def test_a_number_is_a_constant_made_once(x):
 
 
 def test_the_cache_of_constants_is_bounded(x):
-    from tinygrad_rnn.engine import tensor
+    from tinygrad_rnn.engine import constants
 
-    for i in range(2 * tensor._MOST_CONSTANTS):
+    for i in range(2 * constants._MOST_CONSTANTS):
         x + (i + 0.5)
-    assert len(tensor._constants) <= tensor._MOST_CONSTANTS
+    assert len(constants._constants) <= constants._MOST_CONSTANTS
     assert (x + 0.5).tolist() == [1.5, 2.5]
 
 

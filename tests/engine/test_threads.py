@@ -142,12 +142,12 @@ def test_a_new_thread_starts_with_gradients_enabled_and_no_scope():
 
 
 def test_constants_made_in_two_threads_at_once():
-    from tinygrad_rnn.engine import tensor
+    from tinygrad_rnn.engine import constants
 
     x = tg.ones(1, dtype="float64")
 
     def work():
-        for i in range(3 * tensor._MOST_CONSTANTS):
+        for i in range(3 * constants._MOST_CONSTANTS):
             assert (x * (i + 0.25)).item() == i + 0.25
 
     together(work, work)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
-from tinygrad_rnn.engine.graph import Edge, Node, Product, Slice, attaching, freed_error, grad_mode, modes
+from tinygrad_rnn.engine.graph import Deferred, Edge, Node, Product, Slice, attaching, freed_error, grad_mode, modes
 from tinygrad_rnn.engine.protocol import Grads, Observer
 from tinygrad_rnn.errors import AnomalyError, DeviceError, DTypeError, GraphError, ShapeError
 
@@ -105,9 +105,9 @@ def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message],
         if node.op.own and parent.requires_grad:  # type: ignore[union-attr]
             message = _of_own_op(message, node, grads, position, parent.outputs[index])
         if message is not None and parent.requires_grad:
-            if isinstance(message, Product):
-                message = message.dense() if dense else message
-            elif not isinstance(message, Slice):
+            if isinstance(message, Deferred):
+                message = message.dense() if dense and isinstance(message, Product) else message
+            else:
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
                     message = fit(message, target, node)
@@ -168,10 +168,10 @@ class Sums:
 
     def add(self, edge: Edge, message: Message) -> None:
         """Add a message that fits its parent."""
-        if isinstance(message, Slice):
-            self._slices.setdefault(edge, []).append(message)
-            return
-        if isinstance(message, Product):
+        if isinstance(message, Deferred):
+            if isinstance(message, Slice):
+                self._slices.setdefault(edge, []).append(message)
+                return
             waiting = self._products.setdefault(edge, [])
             waiting.append(message)
             if len(waiting) * message.grad.shape[0] < _MOST_ROWS:
@@ -197,7 +197,8 @@ class Sums:
 
     def pop(self, edge: Edge) -> Tensor | None:
         """Return the complete gradient of an output and forget it; None if no message arrived."""
-        self._join(edge)
+        if edge in self._products or edge in self._slices:
+            self._join(edge)
         return self._totals.pop(edge, None)
 
     def so_far(self, edge: Edge) -> Tensor | None:
@@ -207,9 +208,9 @@ class Sums:
 
     def _join(self, edge: Edge) -> None:
         """Add the slices and products that wait for each other."""
-        if self._products and edge in self._products:
+        if edge in self._products:
             self.add(edge, _multiplied(self._products.pop(edge)))
-        if self._slices and edge in self._slices:
+        if edge in self._slices:
             self.add(edge, _put_together(self._slices.pop(edge), edge))
 
 

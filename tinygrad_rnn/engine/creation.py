@@ -11,8 +11,9 @@ import numpy as np
 from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.backends import locks
 from tinygrad_rnn.engine import ops
-from tinygrad_rnn.engine.methods import accepts_dim
-from tinygrad_rnn.engine.tensor import Tensor, _one_tuple, apply
+from tinygrad_rnn.engine.applying import apply
+from tinygrad_rnn.engine.arguments import accepts_dim, one_tuple
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
@@ -112,7 +113,7 @@ def full(
 
 
 def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
-    sizes = _one_tuple(given)
+    sizes = one_tuple(given)
     if any(size < 0 for size in sizes):
         raise ShapeError(f"a tensor cannot have the negative size in shape {sizes}")
     return sizes
@@ -120,12 +121,12 @@ def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
 
 def zeros(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Return zeros: zeros(2, 3) or zeros((2, 3))."""
-    return full(_one_tuple(shape), 0, dtype or "float32", device, requires_grad)
+    return full(one_tuple(shape), 0, dtype or "float32", device, requires_grad)
 
 
 def ones(*shape: Any, dtype: Any = "float32", device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Return ones: ones(2, 3) or ones((2, 3))."""
-    return full(_one_tuple(shape), 1, dtype or "float32", device, requires_grad)
+    return full(one_tuple(shape), 1, dtype or "float32", device, requires_grad)
 
 
 def basis_like(x: Tensor) -> Iterator[Tensor]:

@@ -221,12 +221,11 @@ class Node:
         """Name an output and say its role; see `Tensor.named`."""
         if self.names is None:
             with attaching:
-                self.names = self.names or {}
+                self.names, self.roles = self.names or {}, self.roles or {}
         self.names[index] = name
         role = role or modes.roles.get(name)
         if role is not None:
-            with attaching:
-                self.roles = {**(self.roles or {}), index: role}
+            self.roles[index] = role  # type: ignore[index]  # made with the names
 
     def info(self, index: int) -> OutputInfo:
         """Return what is attached to an output, made on the first call."""
@@ -270,10 +269,18 @@ class Node:
         return what + scope_suffix(self.scope)
 
 
-class Slice:
+class Deferred:
+    """A message that the engine puts together later, with its like."""
+
+    __slots__ = ("grad",)
+
+    grad: Tensor
+
+
+class Slice(Deferred):
     """A message that reaches only the part of its parent at a basic index; the engine joins them with one op."""
 
-    __slots__ = ("grad", "index")
+    __slots__ = ("index",)
 
     def __init__(self, index: tuple[Any, ...], grad: Tensor) -> None:
         self.index = index
@@ -284,14 +291,14 @@ class Slice:
         return Slice(self.index[1:], self.grad)
 
 
-class Product:
+class Product(Deferred):
     """A message `left.T @ grad` that is not multiplied out yet.
 
     A recurrent weight gets one such message per time step. Joined, they are one product of the rows of all steps
     instead of a thin product and a sum over the whole weight for each.
     """
 
-    __slots__ = ("grad", "left")
+    __slots__ = ("left",)
 
     def __init__(self, left: Tensor, grad: Tensor) -> None:
         self.left = left

@@ -1,4 +1,4 @@
-"""Tensor methods composed of primitive ops, and the argument handling that methods share.
+"""Tensor methods composed of primitive ops.
 
 They only call methods of the tensors they are given, so this floor needs no Tensor.
 """
@@ -6,90 +6,17 @@ They only call methods of the tensors they are given, so this floor needs no Ten
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
-from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.arguments import Axes, accepts_dim, accepts_unbiased, all_axes, one_axis
 from tinygrad_rnn.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
-
-Axes = int | Sequence[int] | None
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def accepts_dim(function: _Function) -> _Function:
-    """Let a function take torch's keyword names, `dim` or `dims` and `keepdim`, for `axis` and `keepdims`."""
-
-    @wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if "dim" in kwargs or "keepdim" in kwargs or "dims" in kwargs:
-            _rename(kwargs, function.__name__)
-        return function(*args, **kwargs)
-
-    return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
-
-
-def accepts_unbiased(function: _Function) -> _Function:
-    """Let `var` and `std` take `unbiased`, by keyword or as the first argument, and NumPy's `ddof`: the correction."""
-
-    @wraps(function)
-    def wrapper(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], bool):
-            kwargs["unbiased"] = args[0]
-            args = (None, *args[1:])
-        for name in ("unbiased", "ddof"):
-            if name in kwargs:
-                if "correction" in kwargs or len(args) > 1:
-                    raise TypeError(f"{function.__name__}() got both 'correction' and {name!r}: give one of them")
-                kwargs["correction"] = int(kwargs.pop(name))
-        return function(x, *args, **kwargs)
-
-    return wrapper  # type: ignore[return-value]  # a wrapper with the signature of what it wraps
-
-
-def _rename(kwargs: dict[str, Any], what: str) -> None:
-    for torch_name, name in (("dim", "axis"), ("dims", "axis"), ("keepdim", "keepdims")):
-        if torch_name in kwargs:
-            if name in kwargs:
-                raise TypeError(f"{what}() got both {name!r} and {torch_name!r}: give one of them")
-            kwargs[name] = kwargs.pop(torch_name)
-
-
-def one_axis(axis: SupportsIndex, ndim: int, what: str) -> int:
-    """Return an axis as a non-negative int; ShapeError if the tensor has no such axis."""
-    axis = operator.index(axis)
-    if not -ndim <= axis < ndim:
-        raise ShapeError(f"{what}: axis {axis} is out of range for a tensor with {ndim} axes")
-    return axis % ndim
-
-
-def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
-    """Return axes as a sorted tuple of distinct non-negative ints; None means all of them.
-
-    A number has no axes, yet takes 0 and -1 for all of them, as in NumPy and torch.
-    """
-    if axis is None:
-        return tuple(range(ndim))
-    if isinstance(axis, int | np.integer):
-        return (one_axis(axis, ndim, what),) if ndim else _no_axes((axis,), what)
-    if not ndim:
-        return _no_axes(tuple(axis), what)
-    axes = tuple(sorted(one_axis(a, ndim, what) for a in axis))
-    if len(set(axes)) != len(axes):
-        raise ShapeError(f"{what}: axis {tuple(axis)} names one axis twice")
-    return axes
-
-
-def _no_axes(axis: tuple[SupportsIndex, ...], what: str) -> tuple[int, ...]:
-    for a in axis:
-        one_axis(a, 1, what)
-    return ()
-
 
 def count(x: Tensor, axis: Axes, what: str) -> int:
     """Return how many elements a reduction over these axes combines."""

@@ -1,8 +1,7 @@
-"""Tensor: a handle on one output of one node, and `apply`, the only way an op runs."""
+"""Tensor: a handle on one output of one node, and its methods."""
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -12,6 +11,17 @@ import numpy as np
 
 from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.engine import autograd, indexing, methods, numpy_calls, ops
+from tinygrad_rnn.engine.applying import apply
+from tinygrad_rnn.engine.arguments import (
+    Axes,
+    accepts_dim,
+    all_axes,
+    dtype_and_device,
+    inferred,
+    one_axis,
+    one_tuple,
+)
+from tinygrad_rnn.engine.constants import constant
 from tinygrad_rnn.engine.graph import (
     ROLES,
     Edge,
@@ -23,15 +33,12 @@ from tinygrad_rnn.engine.graph import (
     check_name,
     modes,
     next_serial,
-    scope_suffix,
 )
-from tinygrad_rnn.engine.methods import Axes, accepts_dim, all_axes, one_axis
 from tinygrad_rnn.engine.names import Names, Size
 from tinygrad_rnn.errors import (
     DeviceError,
     DTypeError,
     GraphError,
-    IndexRangeError,
     InputError,
     ShapeError,
 )
@@ -713,12 +720,12 @@ class Tensor(Names):
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements in another shape; one size may be -1 and is then inferred."""
-        wanted = _one_tuple(shape)
-        return apply(ops.Reshape, self, shape=_infer(wanted, self) if wanted and min(wanted) < 0 else wanted)
+        wanted = one_tuple(shape)
+        return apply(ops.Reshape, self, shape=inferred(wanted, self) if wanted and min(wanted) < 0 else wanted)
 
     def permute(self, *axes: Any) -> Tensor:
         """Return the axes in another order."""
-        order = tuple(one_axis(a, self.ndim, "permute") for a in _one_tuple(axes))
+        order = tuple(one_axis(a, self.ndim, "permute") for a in one_tuple(axes))
         if sorted(order) != list(range(self.ndim)):
             raise ShapeError(f"permute: {order} is not an order of the {self.ndim} axes of shape {self.shape}")
         return apply(ops.Permute, self, axes=order)
@@ -737,7 +744,7 @@ class Tensor(Names):
 
     def broadcast_to(self, *shape: Any) -> Tensor:
         """Return the tensor repeated along new and size-1 axes, without copying."""
-        return apply(ops.BroadcastTo, self, shape=_one_tuple(shape))
+        return apply(ops.BroadcastTo, self, shape=one_tuple(shape))
 
     def copy(self) -> Tensor:
         """Return a contiguous copy that stays in the graph."""
@@ -841,163 +848,6 @@ class Tensor(Names):
 Node.tensor_type = Tensor
 
 
-def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
-    """Run an op on tensors and, if a gradient may be wanted, remember how: the only way an op runs.
-
-    Args:
-        op: the op's class (see `Op` for how to write one).
-        inputs: tensors, all on one device.
-        attrs: what else the op's forward takes; its vjp finds it in `node.attrs`.
-
-    Returns:
-        A Tensor, or a tuple of them if the op has several outputs.
-
-    Raises:
-        ShapeError, IndexRangeError, DTypeError: the op's kernel rejected the shapes, an index or the dtypes.
-        DTypeError: what is given is no op or no tensor, or an op of your own returned something else than arrays.
-        DeviceError: the inputs are on different devices.
-    """
-    needs_grad = False
-    try:
-        may_share = op.may_share
-        if len(inputs) == 2:  # the two usual cases, unrolled: this function runs hundreds of times per training step
-            first, second = inputs
-            node, other = first._node, second._node
-            backend = node.backend
-            if other.backend is not backend:
-                raise _mixed_devices(op, inputs)
-            arrays: Any = (first._data, second._data)
-            needs_grad = node.requires_grad or other.requires_grad
-        elif len(inputs) == 1:
-            first = inputs[0]
-            backend = first._node.backend
-            arrays = (first._data,)
-            needs_grad = first._node.requires_grad
-        else:
-            backend = inputs[0]._node.backend
-            arrays = [x._data for x in inputs]
-            for x in inputs:
-                needs_grad = needs_grad or x._node.requires_grad
-                if x._node.backend is not backend:
-                    raise _mixed_devices(op, inputs)
-    except (AttributeError, IndexError):
-        raise _misapplied(op, inputs) from None
-    try:
-        result = op.forward(backend, *arrays, **attrs)
-    except (ValueError, IndexError, TypeError) as error:
-        if isinstance(error, TypeError) and op.own:
-            raise  # its own mistake, told best by its own words
-        raise _explained(op, inputs, attrs, error) from error
-    storage = None
-    if may_share and op.own:
-        storage, result = _looked_at(op, result, arrays, inputs, backend)
-        needs_grad = needs_grad and _has_float(result)
-    outputs = result if type(result) is tuple else (result,)
-    if may_share and not op.own and outputs and backend.shares_memory(outputs[0], arrays[0]):
-        storage = inputs[0]._node.shared_storage()  # these have one input, and all their outputs lie in it or none
-    if op is _To:
-        backend = backends.get(attrs["device"])
-    if needs_grad and op.differentiable and modes.grad_enabled:
-        if len(inputs) == 2:
-            parents: tuple[Edge, ...] = ((node, first._index), (other, second._index))
-        else:
-            parents = tuple([(x._node, x._index) for x in inputs])
-        node = Node(outputs, backend, op, attrs, parents, True, modes.scope, next_serial())
-    else:
-        node = Node(outputs, backend)
-    if storage is not None:
-        node.storage = storage
-    if modes.recorders:
-        for recorder in modes.recorders:
-            recorder.op(node, inputs, op, attrs)
-    if outputs is result:
-        return tuple([Tensor._from_edge(node, i) for i in range(len(outputs))])
-    handle = _new(Tensor)
-    handle._node = node
-    handle._index = 0
-    handle._data = result
-    return handle
-
-
-_new = Tensor.__new__
-_To = ops.To
-
-
-def _looked_at(
-    op: type[Op], result: Any, arrays: Sequence[Any], inputs: tuple[Tensor, ...], backend: ModuleType
-) -> tuple[Storage | None, Any]:
-    """Return the storage record of the input in whose memory the result of somebody's own op lies, and the result.
-
-    A node has one record: an output that lies in the memory of another input than those before it becomes a copy.
-    """
-    result = _checked(op, result, backend)
-    found, outputs = None, []
-    for output in result if type(result) is tuple else (result,):
-        owners = [x._node for x, array in zip(inputs, arrays, strict=True) if backend.shares_memory(output, array)]
-        storage = owners[0].shared_storage() if owners else None
-        found = found or storage
-        outputs.append(output if storage is found or storage is None else backend.copy(output))
-    return found, tuple(outputs) if type(result) is tuple else outputs[0]
-
-
-def _checked(op: type[Op], result: Any, backend: ModuleType) -> Any:
-    """Return what the forward of somebody's own op returned; DTypeError unless it is an array, or a tuple of them."""
-    if type(result) is tuple and result:
-        return tuple([_checked(op, output, backend) for output in result])
-    if isinstance(result, np.generic) and backend.Array is np.ndarray:
-        result = np.asarray(result)  # what NumPy makes of an array without axes
-    where = f"{op.name}: forward{scope_suffix(modes.scope)} returned "
-    if type(result) is not backend.Array:
-        what = "None (is its `return` missing?)" if result is None else f"a {type(result).__name__}"
-        advice = "make it with the backend's kernels"
-        if backend.Array is np.ndarray:
-            advice = "make it with NumPy or the backend's kernels"
-        elif isinstance(result, np.ndarray):
-            advice = "make it with the backend's kernels, or move it there with backend.from_numpy"
-        raise DTypeError(f"{where}{what}; return an array of device {backend.device!r} ({advice}), or a tuple of them")
-    if result.dtype not in (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.bool_):
-        raise DTypeError(
-            f"{where}an array of dtype {result.dtype}; return float32, float64, int64 or bool, for example "
-            "array.astype(x.dtype)"
-        )
-    return result
-
-
-def _has_float(result: Any) -> bool:
-    """Return whether an op's result can have a gradient."""
-    return any(dtypes.is_float(output.dtype) for output in (result if type(result) is tuple else (result,)))
-
-
-def _misapplied(op: Any, inputs: tuple[Any, ...]) -> DTypeError:
-    """Return the error for what is no op, or is not applied to tensors."""
-    if not (isinstance(op, Op) or (isinstance(op, type) and issubclass(op, Op))):
-        given = op.__name__ if isinstance(op, type) else f"a {type(op).__name__}"
-        return DTypeError(f"apply: the first argument is a subclass of tg.Op, not {given}")
-    if not inputs:
-        return DTypeError(f"{op.name}: apply it to at least one tensor: tg.apply({type(op).__name__}, x)")
-    position = next(i for i, x in enumerate(inputs) if not isinstance(x, Tensor))
-    return DTypeError(
-        f"{op.name}: input {position} must be a tensor, not {type(inputs[position]).__name__}; pass tg.tensor(...), or "
-        "give what is no tensor by keyword"
-    )
-
-
-def _mixed_devices(op: type[Op], inputs: tuple[Tensor, ...]) -> DeviceError:
-    return DeviceError(f"{op.name}: the inputs are on {' and '.join(x.device for x in inputs)}; move them with .to()")
-
-
-def _explained(op: type[Op], inputs: tuple[Tensor, ...], attrs: dict[str, Any], error: Exception) -> Exception:
-    """Turn what a kernel raised into an error that names the op, the scope, the shapes and what to do."""
-    given = ", ".join(f"{name}={value}" for name, value in attrs.items())
-    where = (f" with {given}" if given else "") + scope_suffix(modes.scope)
-    if isinstance(error, TypeError):
-        seen = " and ".join(str(x.dtype) for x in inputs[:4])
-        return DTypeError(f"{op.name}: cannot work on {seen}{where}: {error}")
-    seen = " and ".join(str(x.shape) for x in inputs[:4]) + (" ..." if len(inputs) > 4 else "")
-    text = f"{op.name}: cannot work on shape{'s' if len(inputs) > 1 else ''} {seen}{where}: {op.hint or error}"
-    return IndexRangeError(text) if isinstance(error, IndexError) else ShapeError(text)
-
-
 _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)
 
 
@@ -1018,61 +868,6 @@ def _divide(a: Tensor, b: Tensor) -> Tensor:
     if not dtypes.is_float(dtypes.promote(a.dtype, b.dtype)):
         a = a.cast(dtypes.float32)
     return apply(ops.Div, a, b)
-
-
-def dtype_and_device(where: Sequence[Any], dtype: Any, device: str | None) -> tuple[Any, str | None]:
-    """Return the dtype and the device that the arguments of a `to` name, by position or keyword."""
-    for given in where:
-        if isinstance(given, str) and given.partition(":")[0] in ("cpu", "cuda"):
-            device = given
-        else:
-            dtype = given
-    return dtype, device
-
-
-_constants: dict[tuple[Any, ...], Tensor] = {}
-_MOST_CONSTANTS = 1024
-
-
-def constant(value: Any, beside: np.dtype, backend: ModuleType) -> Tensor:
-    """Return a Python number as a cached 0-d tensor of the dtype in which it combines with another.
-
-    A float beside an integer becomes float32; otherwise the other dtype wins, so a number never widens a tensor.
-    """
-    # repr: 0.0 equals -0.0, 1 / them does not; type: 1 equals 1.0 and True, their dtypes do not
-    key = (value or repr(value), type(value), beside, backend)
-    found = _constants.get(key)
-    if found is None:
-        dtype = beside
-        if not dtypes.is_float(beside):
-            number = dtypes.float32 if isinstance(value, float | np.floating) else dtypes.int64
-            dtype = dtypes.promote(beside, dtypes.bool_ if isinstance(value, bool | np.bool_) else number)
-        found = Tensor._leaf(backend.fill((), value, dtype), backend)
-        found._node.constant = True
-        if len(_constants) >= _MOST_CONSTANTS:
-            _constants.clear()
-        _constants[key] = found
-    return found
-
-
-def _one_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
-    """Accept f(2, 3), f((2, 3)) and f([2, 3])."""
-    if len(given) == 1 and isinstance(given[0], tuple | list):
-        given = tuple(given[0])
-    try:
-        return tuple([operator.index(size) for size in given])
-    except TypeError:
-        raise DTypeError(f"sizes and axes must be whole numbers, not {', '.join(map(repr, given))}") from None
-
-
-def _infer(shape: tuple[int, ...], x: Tensor) -> tuple[int, ...]:
-    """Replace the single -1 of a shape by the size that keeps the number of elements."""
-    known = 1
-    for size in shape:
-        known *= 1 if size == -1 else size
-    if shape.count(-1) > 1 or min(shape) < -1 or known == 0 or x.size % known:
-        raise ShapeError(f"reshape: shape {x.shape} does not determine the negative size in {shape}")
-    return tuple(x.size // known if size == -1 else size for size in shape)
 
 
 def _unpickle(

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_rnn import backends, dtypes
+from tinygrad_rnn.engine.arguments import dtype_and_device
 from tinygrad_rnn.engine.creation import leaf, tensor
-from tinygrad_rnn.engine.tensor import Tensor, dtype_and_device
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
 
 

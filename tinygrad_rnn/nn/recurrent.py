@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import concat, ones, stack
-from tinygrad_rnn.engine.graph import scope
+from tinygrad_rnn.engine.graph import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
@@ -50,12 +50,9 @@ def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[li
     What does not depend on the state is computed before the loop: the projection of all inputs in one product, and what
     the cell prepares, contiguous: W_hh.T then multiplies faster than the transposed view.
     """
-    prepared = _contiguous(cell.prepare())
-
-    def step(projected: Tensor, state: State) -> State:
-        return cell.advance(projected, state, prepared)
-
-    return _along(cell.project(x).unbind(), state, step, reverse)
+    prepared, advance = _contiguous(cell.prepare()), cell.advance
+    with naming(cell.roles):
+        return _along(cell.project(x).unbind(), state, lambda x, state: advance(x, state, prepared), reverse)
 
 
 def _along(
@@ -140,6 +137,7 @@ class Recurrent(Module):
                 for name, parameter in made.named_parameters():
                     setattr(self, name + suffix, parameter.named(name + suffix))
                 self._cells[suffix] = made
+                self._parameters = tuple([name for name, _ in made.named_parameters()])
             features = self.directions * made.output_size
         self.output_size = features
         if spec:
@@ -165,8 +163,7 @@ class Recurrent(Module):
                 f"{self.num_layers} layer(s) and {self.directions} direction(s)"
             )
         suffix = self._suffixes(layer)[reverse]
-        made = self._cells[suffix]
-        return made.sharing({name: getattr(self, name + suffix) for name, _ in made.named_parameters()})
+        return self._cells[suffix].sharing({name: getattr(self, name + suffix) for name in self._parameters})
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.

@@ -9,7 +9,6 @@ and the commands ask the cell, so a new one is a subclass in a file of its own a
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -62,6 +61,8 @@ class Cell(Module):
     gate_names: ClassVar[tuple[str, ...]] = ()
     #: How many blocks of H rows the weights have: one for each gate, at least one, unless a subclass sets it.
     gates: ClassVar[int] = 1
+    #: The role of each name, "state" or "gate"; made of the two above.
+    roles: ClassVar[Mapping[str, str]] = {"h": "state"}
 
     weight_ih: Parameter
     weight_hh: Parameter
@@ -72,6 +73,7 @@ class Cell(Module):
         super().__init_subclass__(**kwargs)
         if "gates" not in vars(cls) and "gate_names" in vars(cls):
             cls.gates = max(1, len(cls.gate_names))
+        cls.roles = dict.fromkeys(cls.gate_names, "gate") | dict.fromkeys(cls.state_names, "state")
 
     def __init__(
         self,
@@ -158,30 +160,24 @@ class Cell(Module):
             state = self.initial_state(x.shape[:-1])
         else:
             check_state(type(self).__name__, self.state_names, state, self.state_shapes(x.shape[:-1]), weight)
-        return self.advance(self.project(x), state, self.prepare())
+        with naming(self.roles):
+            return self.advance(self.project(x), state, self.prepare())
 
     def advance(self, projected: Tensor, state: Any, prepared: Any) -> Any:
-        """Return what `step` does, with names and roles: of the states, and of the gates that it names.
+        """Return what `step` does, and see to it that the states have their names.
 
         Raises:
             InputError: the step returned something else than the states of the cell.
         """
-        with naming(self.roles):
-            state = self.step(projected, state, prepared)
-            parts = state if isinstance(state, tuple) else (state,)
-            if len(parts) != len(self.state_names):
-                raise InputError(
-                    f"{type(self).__name__}.step must return {' and '.join(self.state_names)}, not {len(parts)} values"
-                )
-            for name, part in zip(self.state_names, parts, strict=True):
-                if part.name != name:
-                    part.named(name)
+        state = self.step(projected, state, prepared)
+        parts = state if isinstance(state, tuple) else (state,)
+        names = self.state_names
+        if len(parts) != len(names):
+            raise InputError(f"{type(self).__name__}.step must return {' and '.join(names)}, not {len(parts)} values")
+        for name, part in zip(names, parts, strict=True):
+            if part.name != name:
+                part.named(name)
         return state
-
-    @property
-    def roles(self) -> Mapping[str, str]:
-        """The role of each name: "state" or "gate"."""
-        return dict.fromkeys(self.gate_names, "gate") | dict.fromkeys(self.state_names, "state")
 
     @property
     def first_parameter(self) -> Parameter:
@@ -190,8 +186,8 @@ class Cell(Module):
 
     def sharing(self, parameters: Mapping[str, Parameter]) -> Self:
         """Return a copy of this cell that works with other parameters, which it shares with whoever owns them."""
-        cell = copy.copy(self)
-        vars(cell).update(parameters)
+        cell = object.__new__(type(self))
+        vars(cell).update(vars(self), **parameters)
         return cell
 
     def initial_state(self, batch: tuple[int, ...] = ()) -> Any:
