@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activation, check_state
-from tinygrad_rnn.nn.layers import check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_flags, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
 
@@ -114,6 +114,7 @@ class Recurrent(Module):
     ) -> None:
         what = type(self).__name__
         check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_flags(what, bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         F.check_probability(dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
