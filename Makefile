@@ -19,7 +19,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph flow test test-slow test-reference test-sim test-ptx test-gpu test-wheel lint bench bench-gpu clean
+.PHONY: help setup graph flow test test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint bench bench-gpu clean
 
 help: ## list these targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ test-wheel: $(VENV)/.dev ## build the wheel, install it in a fresh place, run it
 	done; \
 	echo "the wheel works: $$(ls pictures | tr '\n' ' ')"
 
+test-peers: $(VENV)/.peers ## run the samples of PyTorch and HIPS autograd through both libraries and this one
+	$(BIN)/python -m pytest -m peers tests/peers $(PYTEST_ARGS)
+
 lint: $(VENV)/.dev ## ruff, mypy, and import-linter for the floors of the house
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
@@ -122,4 +125,8 @@ $(VENV)/.bench: $(VENV)/.dev
 	@$(BIN)/python -c 'import torch' 2>/dev/null || \
 		echo "installing PyTorch: on Linux this is several GB unless a CPU-only wheel is already in $(VENV)"
 	@$(PIP_INSTALL) -e '.[bench,dev]'
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.bench
+	@$(PIP_INSTALL) -e '.[peers,dev]'
 	@touch $@

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ import tinygrad_rnn as tg
 from tests.nn import cases, reference_values
 from tests.recording import recorded_ops
 from tinygrad_rnn import functional as F
+from tinygrad_rnn import nn
 from tinygrad_rnn.engine.check import gradcheck, gradgradcheck
 from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputError, ShapeError
 
@@ -108,11 +111,13 @@ def smooth(*shape: int) -> tg.Tensor:
 
 SMOOTH = {
     "softplus": F.softplus,
+    "gelu": F.gelu,
+    "gelu, tanh": lambda x: F.gelu(x, "tanh"),
     "elu": F.elu,
     "cross_entropy": lambda x: F.cross_entropy(x, tg.tensor([2, 0, 1])),
     "huber_loss": lambda x: F.huber_loss(x, tg.zeros(3, 4, dtype="float64"), delta=0.3),
     "binary_cross_entropy_with_logits": lambda x: F.binary_cross_entropy_with_logits(
-        x, tg.full((3, 4), 0.25, "float64"), "sum"
+        x, tg.full((3, 4), 0.25, "float64"), reduction="sum"
     ),
     "layer_norm": F.layer_norm,
 }
@@ -166,6 +171,148 @@ def test_cross_entropy_accepts_classes_that_are_ruled_out() -> None:
     assert x.grad.tolist() == [[-0.5, 0.0, 0.5]]
 
 
+def cross_entropies(logits, targets, weight, ignore_index: int, smoothing: float) -> tuple[list[float], list[float]]:
+    """Return the loss of every row, and the share in the mean of those that count, by the definition."""
+    losses, shares = [], []
+    for row, target in zip(logits, targets, strict=True):
+        if target == ignore_index:
+            losses.append(0.0)
+            continue
+        surprises = np.log(np.exp(row).sum()) - row
+        losses.append((1 - smoothing) * weight[target] * surprises[target] + smoothing * (weight * surprises).mean())
+        shares.append(weight[target])
+    return losses, shares
+
+
+@settings(max_examples=30)
+@given(
+    rest=st.sampled_from([(), (2,), (2, 3)]),
+    weighted=st.booleans(),
+    ignore_index=st.sampled_from([-100, -1, 0, 2]),
+    smoothing=st.sampled_from([0.0, 0.1, 1.0]),
+    seed=st.integers(0, 100),
+)
+def test_weights_ignored_ids_and_smoothing_follow_their_definition(
+    rest: tuple[int, ...], weighted: bool, ignore_index: int, smoothing: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits, targets = rng.normal(size=(4, 3, *rest)), rng.integers(0, 3, size=(4, *rest))
+    targets[rng.random(targets.shape) < 0.3] = ignore_index
+    targets[0] = 1  # at least one counts
+    weight = rng.uniform(0.5, 2, 3) if weighted else np.ones(3)
+    options = {
+        "weight": tg.tensor(weight) if weighted else None, "ignore_index": ignore_index, "label_smoothing": smoothing
+    }
+    rows = np.moveaxis(logits, 1, -1).reshape(-1, 3)
+    losses, shares = cross_entropies(rows, targets.reshape(-1), weight, ignore_index, smoothing)
+    x, ids = tg.tensor(logits, requires_grad=True), tg.tensor(targets)
+    each = F.cross_entropy(x, ids, reduction="none", **options)
+    np.testing.assert_allclose(each.numpy(), np.reshape(losses, targets.shape), rtol=1e-9, atol=1e-12)
+    mean = F.cross_entropy(x, ids, **options)
+    np.testing.assert_allclose(mean.item(), sum(losses) / sum(shares), rtol=1e-9)
+    assert tg.gradcheck(lambda x: F.cross_entropy(x, ids, **options), x)
+    if not smoothing:
+        del options["label_smoothing"]
+        picked = F.nll_loss(F.log_softmax(x, 1), ids, **options)
+        np.testing.assert_allclose(picked.item(), mean.item(), rtol=1e-9)
+
+
+def test_an_ignored_example_costs_nothing_whatever_its_scores() -> None:
+    scores = tg.tensor([[0.0, 0.0], [float("-inf"), 0.0]], requires_grad=True)
+    for function in (F.cross_entropy, F.nll_loss):
+        scores.grad = None
+        losses = function(scores, tg.tensor([1, -100]), reduction="none")
+        losses.sum().backward()
+        assert losses[1].item() == 0.0
+        assert scores.grad[1].tolist() == [0.0, 0.0]
+    assert np.isnan(F.cross_entropy(scores, tg.tensor([-100, -100])).item())  # the mean of nothing, as in torch
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 2)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_probabilities_as_targets_follow_their_definition(shape: tuple[int, ...], smoothing: float) -> None:
+    rng = np.random.default_rng(0)
+    axis = min(1, len(shape) - 1)
+    logits, weight = rng.normal(size=shape), rng.uniform(0.5, 2, 3)
+    targets = rng.dirichlet(np.ones(3), size=np.delete(shape, axis))
+    targets = np.moveaxis(targets, -1, axis)
+    surprises = np.log(np.exp(logits).sum(axis, keepdims=True)) - logits
+    along = weight.reshape([3 if i == axis else 1 for i in range(len(shape))])
+    expected = (((1 - smoothing) * targets + smoothing / 3) * along * surprises).sum(axis)
+    x, options = tg.tensor(logits, requires_grad=True), {"weight": tg.tensor(weight), "label_smoothing": smoothing}
+    each = F.cross_entropy(x, tg.tensor(targets), reduction="none", **options)
+    np.testing.assert_allclose(each.numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(F.cross_entropy(x, tg.tensor(targets), **options).item(), expected.mean(), rtol=1e-12)
+    probabilities = tg.tensor(targets, requires_grad=True)
+    assert tg.gradcheck(lambda x, y: F.cross_entropy(x, y, **options), [x, probabilities])
+
+
+def test_binary_cross_entropy_weighs_losses_and_positives() -> None:
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(4, 3)), rng.random((4, 3))
+    weight, pos_weight = rng.uniform(0.5, 2, (4, 1)), rng.uniform(0.5, 2, 3)
+    p = 1 / (1 + np.exp(-logits))
+    expected = -weight * (pos_weight * targets * np.log(p) + (1 - targets) * np.log(1 - p))
+    x = tg.tensor(logits, requires_grad=True)
+    options = {"weight": tg.tensor(weight), "pos_weight": tg.tensor(pos_weight)}
+    each = F.binary_cross_entropy_with_logits(x, tg.tensor(targets), reduction="none", **options)
+    np.testing.assert_allclose(each.numpy(), expected, rtol=1e-12)
+    assert tg.gradcheck(lambda x: F.binary_cross_entropy_with_logits(x, tg.tensor(targets), **options), x)
+    sure = tg.tensor([40.0, -40.0], dtype="float64")
+    right = F.binary_cross_entropy_with_logits(
+        sure, tg.tensor([1.0, 0.0], dtype="float64"), reduction="none", pos_weight=tg.tensor(2.0, dtype="float64")
+    )
+    np.testing.assert_allclose(right.numpy(), [2 * np.exp(-40.0), np.exp(-40.0)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 2.0])
+def test_smooth_l1_is_quadratic_below_beta(beta: float) -> None:
+    d = np.array([-3.0, -0.4, 0.0, 0.3, 1.0, 5.0])
+    expected = np.where(np.abs(d) < beta, d * d / (2 * beta or 1), np.abs(d) - beta / 2)
+    found = F.smooth_l1_loss(tg.tensor(d), tg.zeros(6, dtype="float64"), reduction="none", beta=beta)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_layer_norm_normalises_the_last_axes_together(axes: int) -> None:
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(2, 3, 4))
+    over = tuple(range(-axes, 0))
+    shape = array.shape[-axes:]
+    weight, bias = rng.normal(size=shape), rng.normal(size=shape)
+    normal = (array - array.mean(over, keepdims=True)) / np.sqrt(array.var(over, keepdims=True) + 0.5)
+    found = F.layer_norm(tg.tensor(array), shape, tg.tensor(weight), tg.tensor(bias), 0.5)
+    np.testing.assert_allclose(found.numpy(), normal * weight + bias, rtol=1e-12)
+    layer = nn.LayerNorm(shape, 0.5, dtype="float64")
+    np.testing.assert_allclose(layer(tg.tensor(array)).numpy(), normal, rtol=1e-12)
+    assert layer.weight.shape == layer.bias.shape == shape
+    assert nn.LayerNorm(4, bias=False).bias is None
+    assert not list(nn.LayerNorm(4, elementwise_affine=False).parameters())
+
+
+def test_gelu_keeps_the_digits_of_its_lower_tail() -> None:
+    x = np.array([-30.0, -6.0, -1.0, -1e-8, 0.0, 2.0])
+    share = np.array([math.erfc(-value / math.sqrt(2)) / 2 for value in x])
+    np.testing.assert_allclose(F.gelu(tg.tensor(x)).numpy(), x * share, rtol=1e-12)
+    np.testing.assert_allclose(F.gelu(tg.tensor(x, dtype="float32")).numpy()[1:], (x * share)[1:], rtol=1e-5)
+    by_tanh = x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    np.testing.assert_allclose(F.gelu(tg.tensor(x), approximate="tanh").numpy(), by_tanh, rtol=1e-7, atol=1e-15)
+
+
+def test_softplus_bends_as_sharply_as_beta_and_is_straight_above_the_threshold() -> None:
+    x = np.array([-2.0, 0.0, 0.4, 0.6, 3.0])
+    smooth = np.log1p(np.exp(3 * x)) / 3
+    np.testing.assert_allclose(F.softplus(tg.tensor(x), 3.0).numpy(), smooth, rtol=1e-12)
+    found = F.softplus(tg.tensor(x), beta=3.0, threshold=1.5)
+    np.testing.assert_allclose(found.numpy(), np.where(3 * x > 1.5, x, smooth), rtol=1e-12)
+
+
+def test_one_hot_counts_the_classes_unless_told() -> None:
+    assert F.one_hot(tg.tensor([2, 0])).tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    with pytest.raises(ShapeError, match="num_classes must be given"):
+        F.one_hot(tg.zeros(0, dtype="int64"))
+
+
 def test_cross_entropy_of_logits_and_targets_takes_seventeen_ops() -> None:
     logits, targets = tg.zeros(4, 3), tg.tensor([0, 1, 2, 0])
     ran = recorded_ops(lambda: F.cross_entropy(logits, targets))
@@ -189,6 +336,10 @@ def test_cross_entropy_of_logits_and_targets_takes_seventeen_ops() -> None:
         (lambda: F.mse_loss(tg.zeros(4, 1), tg.zeros(4)), ShapeError, "must have one shape"),
         (lambda: F.mse_loss(tg.zeros(4), tg.zeros(4), "avg"), InputError, "mean, sum, none"),
         (lambda: F.huber_loss(tg.zeros(4), tg.zeros(4), delta=0.0), InputError, "positive"),
+        (lambda: nn.HuberLoss(delta=1j), InputError, "delta must be a positive number, not 1j"),
+        (lambda: nn.SmoothL1Loss(beta="1"), InputError, "beta must be a number from 0 on, not '1'"),
+        (lambda: F.smooth_l1_loss(tg.zeros(1), tg.zeros(1), beta=float("nan")), InputError, "beta must be"),
+        (lambda: F.gelu(tg.zeros(4), "sigmoid"), InputError, "'none' or 'tanh', not 'sigmoid'"),
         (lambda: F.dropout(tg.zeros(4), 2.0), InputError, "between 0 and 1"),
         (lambda: F.cross_entropy(tg.zeros(2, 3), [0, 1]), DTypeError, r"targets must be a tensor, not list; pass tg\."),
         (lambda: F.cross_entropy([[0.0]], tg.tensor([0])), DTypeError, "logits must be a tensor, not list"),
@@ -200,6 +351,33 @@ def test_cross_entropy_of_logits_and_targets_takes_seventeen_ops() -> None:
         (lambda: F.one_hot([1], 3), DTypeError, r"one_hot: ids must be a tensor, not list; pass tg.tensor\(ids\)"),
         (lambda: F.embedding(tg.tensor([0, -1]), tg.zeros(2, 3)), IndexRangeError, "id -1 is not within 0 and 1"),
         (lambda: F.embedding([-2], tg.zeros(2, 3)), IndexRangeError, "id -2"),
+        (lambda: F.embedding([0], tg.zeros(2)), ShapeError, r"weight must be \(V, E\), .*, not shape \(2,\)"),
+        (lambda: F.cross_entropy(tg.zeros(2, 3), tg.tensor([0, 1]), "sum"), DTypeError, "write reduction='sum'"),
+        (lambda: F.nll_loss(tg.zeros(2, 3), tg.tensor([0, 1]), tg.ones(2)), ShapeError, "one number for each of 3 cl"),
+        (
+            lambda: F.nll_loss(tg.zeros(2, 3), tg.tensor([0, 1]), tg.ones(3, dtype="float64")),
+            DTypeError,
+            "weight is float64 and the scores are float32",
+        ),
+        (lambda: F.nll_loss(tg.zeros(2, 3), tg.tensor([-1, 5]), ignore_index=-1), IndexRangeError, "class id 5"),
+        (lambda: F.cross_entropy(tg.zeros(2), tg.tensor(1), label_smoothing=1.5), InputError, "between 0 and 1"),
+        (lambda: F.cross_entropy(tg.zeros(2, 3), tg.zeros(2, 3), ignore_index=1), InputError, "for class ids"),
+        (lambda: F.cross_entropy(tg.zeros(2, 3), tg.zeros(2, 3, dtype="int64")), DTypeError, "are probabilities"),
+        (lambda: F.cross_entropy(tg.zeros(2, 3), tg.zeros(2, 3), tg.ones(2)), ShapeError, "each of 3 classes"),
+        (lambda: F.layer_norm(tg.zeros(2, 3), (4, 3)), ShapeError, r"does not end in the normalized shape \(4, 3\)"),
+        (lambda: F.layer_norm(tg.zeros(2, 3), tg.ones(3)), DTypeError, "pass the weight as weight="),
+        (lambda: F.layer_norm(tg.zeros(2, 3), 3, tg.ones(2)), ShapeError, r"weight must have the normalized shape"),
+        (lambda: F.smooth_l1_loss(tg.zeros(1), tg.zeros(1), beta=-1.0), InputError, "beta must be a number from 0 on"),
+        (
+            lambda: F.binary_cross_entropy_with_logits(tg.zeros(2, 3), tg.zeros(2, 3), tg.ones(2)),
+            ShapeError,
+            r"weight of shape \(2,\) does not broadcast to the losses, \(2, 3\)",
+        ),
+        (
+            lambda: F.binary_cross_entropy_with_logits(tg.zeros(2), tg.zeros(2), pos_weight=2.0),
+            DTypeError,
+            r"pos_weight must be a tensor, not float; pass tg.tensor\(pos_weight\)",
+        ),
         (lambda: F.embedding([2], tg.zeros(2, 3)), IndexRangeError, "position 2"),
     ],
 )
@@ -258,6 +436,22 @@ def test_ids_on_the_cpu_are_checked_and_follow(fake_cuda) -> None:
         F.mse_loss(logits, tg.zeros(2, 3))
     with pytest.raises(DeviceError, match=r"cuda and cpu|cpu and cuda"):
         F.cross_entropy(logits.to("cpu"), tg.tensor([0, 2], device="cuda"))
+
+
+@pytest.mark.host
+def test_ignored_ids_on_a_device_and_weights_from_elsewhere(fake_cuda) -> None:
+    rng = np.random.default_rng(0)
+    logits, ids, weight = tg.tensor(rng.normal(size=(3, 2))), tg.tensor([1, -100, 0]), tg.tensor([0.5, 2.0])
+    weight = weight.cast("float64")
+    expected = F.cross_entropy(logits, ids, weight, label_smoothing=0.1).item()
+    there = logits.to("cuda")
+    for where in ("cpu", "cuda"):
+        moved, ids_there = weight.to(where), ids.to("cuda")
+        fake_cuda.reads = 0
+        found = F.cross_entropy(there, ids_there, moved, label_smoothing=0.1)
+        assert fake_cuda.reads == 0
+        assert found.item() == pytest.approx(expected, rel=1e-12)
+    assert F.cross_entropy(there, ids, weight, label_smoothing=0.1).item() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.host

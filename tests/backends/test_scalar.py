@@ -98,6 +98,12 @@ def test_pairs_of_special_values_come_out_as_in_numpy(kernel, dtype):
     np.testing.assert_allclose(cpu.binary(kernel, a, b), reference.binary(kernel, a, b), rtol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("kind", ["moderate", "near 0", "near 1", "special"])
+def test_erfc_of_float32_is_that_of_float64_rounded(kind):
+    x = special("float32") if kind == "special" else points(kind, "float32")
+    assert ulps(cpu.unary("erfc", x), reference.unary("erfc", x.astype("float64"))).max() <= 3
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_tanh_is_odd_and_never_beyond_one(dtype):
     x = points("moderate", dtype)

@@ -31,6 +31,7 @@ _positive = np.abs(_a) + 0.1
 CASES = [
     Case(ops.Neg, lambda x: -x, (_a,)),
     Case(ops.Exp, lambda x: x.exp(), (_a,)),
+    Case(ops.Erfc, lambda x: x.erfc(), (_a,)),
     Case(ops.Expm1, lambda x: x.expm1(), (_a,)),
     Case(ops.Log, lambda x: x.log(), (_positive,)),
     Case(ops.Log1p, lambda x: x.log1p(), (_positive,)),

@@ -269,3 +269,29 @@ def test_a_generator_makes_its_state_once():
     assert generator.seed is generator.seed
     assert generator.counter is generator.counter
     assert (generator.seed.item(), generator.counter.item()) == (3, 0)
+
+
+def test_zeros_and_ones_like_take_another_dtype_and_device(fake_cuda) -> None:
+    x = tg.zeros(2, 3, dtype="float64")
+    assert tg.zeros_like(x).dtype == "float64"
+    assert tg.ones_like(x, dtype="int64").tolist() == [[1, 1, 1], [1, 1, 1]]
+    there = tg.ones_like(x, device="cuda")
+    assert (there.device, there.dtype) == ("cuda", "float64")
+    assert tg.zeros_like(there).device == "cuda"
+    assert tg.zeros_like(x, requires_grad=True).requires_grad
+
+
+def test_arange_understands_torchs_name_of_the_stop() -> None:
+    assert tg.arange(1, end=4).tolist() == tg.arange(1, 4).tolist() == [1, 2, 3]
+    assert tg.arange(3, -2).shape == (0,)
+
+
+def test_linspace_needs_numbers_and_a_whole_number_of_steps() -> None:
+    for wrong in [(0, 3, 1.5), (tg.zeros(2), 1, 3), (0, "a", 3)]:
+        with pytest.raises(InputError, match="two numbers and a whole number of steps"):
+            tg.linspace(*wrong)
+
+
+def test_linspace_keeps_the_digits_of_the_dtype_asked_for() -> None:
+    found = tg.linspace(tg.tensor(-3.0), tg.tensor(4.0), 50, dtype="float64")
+    np.testing.assert_array_equal(found.numpy(), np.linspace(-3, 4, 50))

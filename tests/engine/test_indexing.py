@@ -10,6 +10,7 @@ import tinygrad_rnn as tg
 from tests.engine.strategies import float_arrays, leaf, shapes
 from tests.engine.test_ops_common import Recording
 from tinygrad_rnn.engine import ops
+from tinygrad_rnn.errors import IndexRangeError
 
 SHAPE = (3, 4, 2)
 
@@ -272,3 +273,15 @@ def test_a_slice_of_a_slice_of_a_slice():
     expected = np.zeros(SHAPE)
     expected[2, 1:, 0] = 1
     np.testing.assert_array_equal(x.grad.numpy(), expected)
+
+
+def test_take_without_an_axis_takes_from_the_flattened_tensor() -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    x = tg.tensor(array, requires_grad=True)
+    index = np.array([[5, -6], [2, 2]])
+    np.testing.assert_array_equal(x.take(index).numpy(), np.take(array, index))
+    x.take(index).sum().backward()
+    assert x.grad.tolist() == [[1.0, 0.0, 2.0], [0.0, 0.0, 1.0]]
+    assert tg.tensor(3.0).take([0, 0]).tolist() == [3.0, 3.0]
+    with pytest.raises(IndexRangeError, match="position 6"):
+        x.take([6])

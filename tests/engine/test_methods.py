@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tests.engine.strategies import float_arrays, leaf, shapes
+from tinygrad_rnn.errors import DTypeError, ShapeError
 
 STATISTICS = {
     "mean": np.mean,
@@ -206,3 +207,31 @@ def test_the_standard_deviation_of_a_constant_has_gradient_zero():
     x = tg.ones(3, dtype="float64", requires_grad=True)
     x.std().backward()
     assert x.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "cumsum", "softmax", "log_softmax"])
+def test_a_dtype_is_that_in_which_is_computed(name: str) -> None:
+    x = tg.tensor([0.1, 0.2, 0.3], requires_grad=True)
+    axis = () if name in ("sum", "prod", "mean") else (0,)
+    found = getattr(x, name)(*axis, dtype="float64")
+    np.testing.assert_array_equal(found.numpy(), getattr(x.cast("float64"), name)(*axis).numpy())
+    assert found.dtype == "float64"
+    found.sum().backward()
+    assert x.grad.dtype == "float32"
+    if name == "mean":
+        with pytest.raises(DTypeError, match="a mean is a float, not int64"):
+            x.mean(dtype="int64")
+
+
+def test_no_correction_is_torchs_default() -> None:
+    x = tg.tensor([1.0, 2.0, 4.0])
+    assert x.var(correction=None).item() == x.var().item()
+    assert x.std(correction=None).item() == x.std().item()
+
+
+def test_a_number_is_its_own_transpose() -> None:
+    x = tg.tensor(2.0, requires_grad=True)
+    x.transpose(0, -1).backward()
+    assert x.grad.item() == 1.0
+    with pytest.raises(ShapeError, match="transpose: axis 1 is out of range"):
+        x.transpose(0, 1)

@@ -9,7 +9,7 @@ import tinygrad_rnn as tg
 from tests.nn import reference_values
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import nn
-from tinygrad_rnn.errors import IndexRangeError, InputError
+from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 2, 3), (0, 3)])
@@ -104,12 +104,28 @@ def test_sizes_must_be_positive_whole_numbers(make) -> None:
         make()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Linear(2, 1, bias="False"),
+        lambda: nn.LayerNorm(2, 1e-5, 4),
+        lambda: nn.LSTM(2, 3, batch_first=1),
+        lambda: nn.GRU(2, 3, bidirectional="no"),
+        lambda: nn.RNN(2, 3, bias=None),
+    ],
+)
+def test_flags_must_be_true_or_false(make) -> None:
+    with pytest.raises(InputError, match="must be True or False, not"):
+        make()
+
+
 LOSSES = {
     nn.CrossEntropyLoss: F.cross_entropy,
     nn.NLLLoss: F.nll_loss,
     nn.MSELoss: F.mse_loss,
     nn.L1Loss: F.l1_loss,
     nn.HuberLoss: F.huber_loss,
+    nn.SmoothL1Loss: F.smooth_l1_loss,
     nn.BCEWithLogitsLoss: F.binary_cross_entropy_with_logits,
 }
 
@@ -119,10 +135,25 @@ LOSSES = {
 def test_losses_as_modules_equal_the_functions(module: type[nn.Module], reduction: str) -> None:
     x = tg.randn(3, 2)
     target = tg.tensor([0, 1, 1]) if module in (nn.CrossEntropyLoss, nn.NLLLoss) else tg.rand(3, 2)
-    expected = LOSSES[module](x, target, reduction)
-    np.testing.assert_array_equal(module(reduction)(x, target).numpy(), expected.numpy())
+    expected = LOSSES[module](x, target, reduction=reduction)
+    np.testing.assert_array_equal(module(reduction=reduction)(x, target).numpy(), expected.numpy())
     with pytest.raises(InputError, match="mean, sum, none"):
-        module("average")
+        module(reduction="average")
+
+
+def test_losses_as_modules_hand_their_options_on() -> None:
+    logits, ids = tg.randn(3, 2), tg.tensor([0, 1, 1])
+    options = {"weight": tg.tensor([1.0, 3.0]), "ignore_index": 0}
+    found = nn.CrossEntropyLoss(**options, label_smoothing=0.1)(logits, ids)
+    assert found.item() == F.cross_entropy(logits, ids, **options, label_smoothing=0.1).item()
+    assert nn.NLLLoss(**options)(logits, ids).item() == F.nll_loss(logits, ids, **options).item()
+    weights = {"weight": tg.rand(2), "pos_weight": tg.rand(2)}
+    found = nn.BCEWithLogitsLoss(**weights)(logits, tg.ones(3, 2))
+    assert found.item() == F.binary_cross_entropy_with_logits(logits, tg.ones(3, 2), **weights).item()
+    assert nn.SmoothL1Loss(beta=2.0)(tg.tensor([1.0]), tg.tensor([0.0])).item() == 0.25
+    for module in (nn.CrossEntropyLoss, nn.NLLLoss, nn.BCEWithLogitsLoss):
+        with pytest.raises(DTypeError, match=f"{module.__name__}: weight .* str; write reduction='sum'"):
+            module("sum")
 
 
 def test_the_delta_of_the_huber_loss_is_used() -> None:

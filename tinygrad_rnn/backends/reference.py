@@ -7,6 +7,7 @@ views, and `write` and `add_into`, which say by their name that they write.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,6 +41,10 @@ def _sigmoid_grad(g: Array, y: Array) -> Array:
     return g * (y * (1 - y))
 
 
+def _erfc(x: Array) -> Array:  # NumPy has none
+    return np.vectorize(math.erfc, otypes=[x.dtype])(x)
+
+
 UNARY: dict[str, Callable[..., Any]] = {
     "neg": np.negative,
     "exp": np.exp,
@@ -55,6 +60,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "relu": _relu,
     "sin": np.sin,
     "cos": np.cos,
+    "erfc": _erfc,
     "floor": np.floor,
 }
 BINARY: dict[str, Callable[..., Any]] = {

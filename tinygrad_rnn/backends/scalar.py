@@ -6,7 +6,7 @@ Numba: a backend hands the functions to its compiler. So that one text serves a 
 - Constants carry the dtype of the argument (`type(x)(1)`, or `np.float32(...)` in a function of one dtype): a bare
   1.0 would make float32 code run in float64.
 - Where speed matters there is no branch and no call to the C library: `a if c else b` becomes a select, and the loop
-  around it runs 8 or 16 elements at a time. (`sin`, `cos` and `pow` call the C library, one element at a time.)
+  around it runs 8 or 16 elements at a time. (`sin`, `cos`, `erfc` and `pow` call the C library, one element at a time.)
 - Comparisons are written so that NaN falls through: `limit if x > limit else x` keeps a NaN, min/max may not.
 - Powers of two are made and taken apart by looking at a float's bits as an integer (`.view`), which is exact.
 
@@ -301,6 +301,10 @@ def _cos(x):
     return math.cos(x)
 
 
+def _erfc(x):
+    return math.erfc(x)
+
+
 def add(a, b):
     """Return a + b; also the step of a sum."""
     return a + b
@@ -395,6 +399,7 @@ UNARY = {
     "relu": _every_dtype(_relu),
     "sin": _floats(_sin, _sin),
     "cos": _floats(_cos, _cos),
+    "erfc": _floats(_erfc, _erfc),
     "floor": _floats(_floor_f32, _floor_f64),
 }
 BINARY = {

@@ -138,14 +138,18 @@ def basis_like(x: Tensor) -> Iterator[Tensor]:
         flat[i] = 0
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    """Return zeros with the shape, dtype and device of x."""
-    return _given(x, "zeros_like")._like(0)
+def zeros_like(x: Tensor, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros with the shape of x, and with its dtype and device unless others are given."""
+    return _filled_like(_given(x, "zeros_like"), 0, dtype, device, requires_grad)
 
 
-def ones_like(x: Tensor) -> Tensor:
-    """Return ones with the shape, dtype and device of x."""
-    return _given(x, "ones_like")._like(1)
+def ones_like(x: Tensor, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """Return ones with the shape of x, and with its dtype and device unless others are given."""
+    return _filled_like(_given(x, "ones_like"), 1, dtype, device, requires_grad)
+
+
+def _filled_like(x: Tensor, value: int, dtype: Any, device: str | None, requires_grad: bool) -> Tensor:
+    return full(x.shape, value, dtype or x.dtype, device or x.device, requires_grad)
 
 
 def _given(x: Any, what: str) -> Tensor:
@@ -161,8 +165,17 @@ def arange(
     dtype: Any = None,
     device: str = "cpu",
     requires_grad: bool = False,
+    *,
+    end: Any = None,
 ) -> Tensor:
-    """Return start, start + step, ... below stop; arange(n) counts from 0. Whole numbers give int64."""
+    """Return start, start + step, ... below stop; arange(n) counts from 0. Whole numbers give int64.
+
+    There is none if stop lies on the other side of start. PyTorch's name for stop, `end`, is understood.
+
+    Raises:
+        InputError: the numbers would never end.
+    """
+    stop = end if stop is None else stop
     if stop is None:
         start, stop = 0, start
     start, stop, step = [value.item() if isinstance(value, Tensor) else value for value in (start, stop, step)]
@@ -185,13 +198,21 @@ def linspace(
 ) -> Tensor:
     """Return `steps` numbers from start to stop, both included, at equal distances.
 
+    Raises:
+        InputError: start or stop is no number, or steps no whole number.
+        ShapeError: steps is negative.
+
     >>> import tinygrad_rnn as tg
     >>> tg.linspace(0, 1, 5).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    if steps < 0:
-        raise ShapeError(f"linspace: the number of steps cannot be {steps}")
-    return tensor(np.linspace(start, stop, operator.index(steps)), dtype, device, requires_grad)
+    try:
+        ends, count = (float(start), float(stop)), operator.index(steps)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"linspace: needs two numbers and a whole number of steps: {error}") from None
+    if count < 0:
+        raise ShapeError(f"linspace: the number of steps cannot be {count}")
+    return tensor(np.linspace(*ends, count), dtype, device, requires_grad)
 
 
 def eye(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from tinygrad_rnn.engine.creation import maximum, minimum
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError
 
@@ -85,9 +86,11 @@ _max, _min = _function(Tensor.max), _function(Tensor.min)
 
 def max(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Return x.max(axis, keepdims); of two tensors the larger elements, as in torch: `maximum`."""
-    return x.maximum(args[0]) if len(args) == 1 and isinstance(args[0], Tensor) else _max(x, *args, **kwargs)
+    two = len(args) == 1 and isinstance(args[0], Tensor)
+    return maximum(x, args[0]) if two else _max(x, *args, **kwargs)
 
 
 def min(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Return x.min(axis, keepdims); of two tensors the smaller elements, as in torch: `minimum`."""
-    return x.minimum(args[0]) if len(args) == 1 and isinstance(args[0], Tensor) else _min(x, *args, **kwargs)
+    two = len(args) == 1 and isinstance(args[0], Tensor)
+    return minimum(x, args[0]) if two else _min(x, *args, **kwargs)

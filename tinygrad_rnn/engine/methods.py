@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.arguments import Axes, accepts_dim, accepts_unbiased, all_axes, one_axis
-from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
@@ -30,33 +31,41 @@ def count(x: Tensor, axis: Axes, what: str) -> int:
 
 
 @accepts_dim
-def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def mean(x: Tensor, axis: Axes = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the arithmetic mean along the axes (all of them unless given); NaN over no elements.
+
+    The elements are cast to a dtype first if one is given, as in `sum`.
 
     >>> import tinygrad_rnn as tg
     >>> tg.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(axis=0).numpy().tolist()
     [2.0, 4.0]
     """
-    return x.sum(axis, keepdims) / count(x, axis, "mean")
+    if dtype is not None and not dtypes.is_float(dtypes.resolve(dtype)):
+        raise DTypeError(f"mean: a mean is a float, not {dtypes.resolve(dtype)}; use float32 or float64")
+    return x.sum(axis, keepdims, dtype=dtype) / count(x, axis, "mean")
 
 
 @accepts_unbiased
 @accepts_dim
-def var(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
+def var(x: Tensor, axis: Axes = None, correction: int | None = 1, keepdims: bool = False) -> Tensor:
     """Return the variance along the axes, divided by max(0, n - correction) as in torch.
 
-    Also var(unbiased=False) for correction=0, and var(ddof=0).
+    Also var(unbiased=False) for correction=0, and var(ddof=0); None is 1.
     """
     centred = x - mean(x, axis, keepdims=True)
-    return (centred * centred).sum(axis, keepdims) / max(count(x, axis, "var") - correction, 0)
+    return (centred * centred).sum(axis, keepdims) / max(count(x, axis, "var") - _given(correction), 0)
 
 
 @accepts_unbiased
 @accepts_dim
-def std(x: Tensor, axis: Axes = None, correction: int = 1, keepdims: bool = False) -> Tensor:
+def std(x: Tensor, axis: Axes = None, correction: int | None = 1, keepdims: bool = False) -> Tensor:
     """Return the standard deviation: the square root of `var`. Where it is 0 its gradient is 0, as in torch."""
     centred = x - mean(x, axis, keepdims=True)
-    return _l2_norm(centred, axis, keepdims) / math.sqrt(max(count(x, axis, "std") - correction, 0))
+    return _l2_norm(centred, axis, keepdims) / math.sqrt(max(count(x, axis, "std") - _given(correction), 0))
+
+
+def _given(correction: int | None) -> int:
+    return 1 if correction is None else correction
 
 
 @accepts_dim
@@ -116,22 +125,22 @@ def log_of_sum(shifted: Tensor, axis: Axes, keepdims: bool = False) -> Tensor:
 
 
 @accepts_dim
-def softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """Return exp(x) / sum(exp(x)) along an axis.
+def softmax(x: Tensor, axis: int = -1, *, dtype: Any = None) -> Tensor:
+    """Return exp(x) / sum(exp(x)) along an axis, of x cast to a dtype if one is given.
 
     >>> import tinygrad_rnn as tg
     >>> tg.tensor([0.0, 0.0]).softmax().numpy().tolist()
     [0.5, 0.5]
     """
-    x = x._as_float()
+    x = x._as_float() if dtype is None else x.cast(dtype)
     e = (x - finite_max(x, axis)).exp()
     return e / e.sum(axis, keepdims=True)
 
 
 @accepts_dim
-def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+def log_softmax(x: Tensor, axis: int = -1, *, dtype: Any = None) -> Tensor:
     """Return log(softmax(x)) along an axis, accurate where the softmax underflows or is almost 1."""
-    x = x._as_float()
+    x = x._as_float() if dtype is None else x.cast(dtype)
     shifted = x - finite_max(x, axis)
     return shifted - log_of_sum(shifted, axis, keepdims=True)
 

@@ -592,6 +592,10 @@ class Tensor(Names):
         """Return exp(x) - 1, which near 0 keeps the digits that the difference would lose."""
         return apply(ops.Expm1, self._as_float())
 
+    def erfc(self) -> Tensor:
+        """Return 1 - erf(x) with all its digits where it is small; erf is the integral of the normal distribution."""
+        return apply(ops.Erfc, self._as_float())
+
     def log(self) -> Tensor:
         """Return the natural logarithm."""
         return apply(ops.Log, self._as_float())
@@ -652,9 +656,10 @@ class Tensor(Names):
     # ---- reductions --------------------------------------------------------------------------------------------
 
     @accepts_dim
-    def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """Return the sum along the axes (all of them unless given)."""
-        return apply(ops.Sum, self, axes=all_axes(axis, self.ndim, "sum"), keepdims=keepdims)
+    def sum(self, axis: Axes = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+        """Return the sum along the axes (all of them unless given), of the elements in a dtype if one is given."""
+        x = self if dtype is None else self.cast(dtype)
+        return apply(ops.Sum, x, axes=all_axes(axis, self.ndim, "sum"), keepdims=keepdims)
 
     @accepts_dim
     def max(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -677,8 +682,8 @@ class Tensor(Names):
         return (self != 0).sum(axis, keepdims) != 0
 
     @accepts_dim
-    def prod(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """Return the product along the axes; its gradient is right also where factors are 0.
+    def prod(self, axis: Axes = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+        """Return the product along the axes; its gradient is right also where factors are 0. The dtype is as in `sum`.
 
         >>> import tinygrad_rnn as tg
         >>> x = tg.tensor([2.0, 0.0, 3.0], requires_grad=True)
@@ -686,12 +691,14 @@ class Tensor(Names):
         >>> x.grad
         tensor([0., 6., 0.])
         """
-        return apply(ops.Prod, self, axes=all_axes(axis, self.ndim, "prod"), keepdims=keepdims)
+        x = self if dtype is None else self.cast(dtype)
+        return apply(ops.Prod, x, axes=all_axes(axis, self.ndim, "prod"), keepdims=keepdims)
 
     @accepts_dim
-    def cumsum(self, axis: int) -> Tensor:
-        """Return the sums of the first 1, 2, 3, ... elements along an axis."""
-        return self._along(ops.CumSum, axis, "cumsum")
+    def cumsum(self, axis: int, *, dtype: Any = None) -> Tensor:
+        """Return the sums of the first 1, 2, 3, ... elements along an axis, in a dtype if one is given."""
+        x = self if dtype is None else self.cast(dtype)
+        return x._along(ops.CumSum, axis, "cumsum")
 
     @accepts_dim
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
@@ -732,10 +739,10 @@ class Tensor(Names):
 
     def transpose(self, dim0: int, dim1: int) -> Tensor:
         """Return the tensor with two axes swapped (as in torch; see `permute` for all axes at once)."""
-        order = list(range(self.ndim))
-        a, b = one_axis(dim0, self.ndim, "transpose"), one_axis(dim1, self.ndim, "transpose")
+        order = list(range(self.ndim or 1))  # a number takes 0 and -1 for axes, as in torch
+        a, b = one_axis(dim0, len(order), "transpose"), one_axis(dim1, len(order), "transpose")
         order[a], order[b] = b, a
-        return apply(ops.Permute, self, axes=tuple(order))
+        return apply(ops.Permute, self, axes=tuple(order[: self.ndim]))
 
     @property
     def T(self) -> Tensor:
@@ -758,14 +765,18 @@ class Tensor(Names):
         return apply(ops.GetItem, self, index=key)
 
     @accepts_dim
-    def take(self, index: Any, axis: int = 0) -> Tensor:
+    def take(self, index: Any, axis: int | None = None) -> Tensor:
         """Return the slices along an axis at int64 positions of any shape (negative ones count from the end).
+
+        Without an axis they are positions in the flattened tensor, as in NumPy and torch.
 
         Raises:
             IndexRangeError: a position is out of range. Those in a tensor on another device than the CPU are not
                 looked at, which would wait for the device: what is taken there is NaN, or 0 of an integer or bool.
             DTypeError: the positions are no integers.
         """
+        if axis is None:
+            return self.reshape((self.size,)).take(index, 0)
         axis = one_axis(axis, self.ndim, "take")
         return self._take(indexing.positions(self, index, axis), axis)
 

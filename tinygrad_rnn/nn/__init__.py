@@ -10,6 +10,7 @@ from tinygrad_rnn.nn.losses import (
     L1Loss,
     MSELoss,
     NLLLoss,
+    SmoothL1Loss,
 )
 from tinygrad_rnn.nn.module import Module, ModuleList, Parameter, Sequential
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
@@ -17,6 +18,6 @@ from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 __all__ = [
     "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CellEntry", "CellSpec", "CrossEntropyLoss", "Dropout",
     "Embedding", "GRUCell", "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleList",
-    "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "Tanh", "init", "parse_cell",
-    "unroll",
+    "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init",
+    "parse_cell", "unroll",
 ]  # fmt: skip

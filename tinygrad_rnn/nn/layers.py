@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,13 @@ def check_sizes(what: str, **sizes: int) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
             raise InputError(f"{what}: {name} must be a positive whole number, not {size!r}")
+
+
+def check_flags(what: str, **flags: bool) -> None:
+    """Raise InputError unless every flag is True or False: the text "False" would count as True."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool | np.bool_):
+            raise InputError(f"{what}: {name} must be True or False, not {flag!r}")
 
 
 def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
@@ -68,6 +76,7 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32", device: str = "cpu"
     ) -> None:
         check_sizes("Linear", in_features=in_features, out_features=out_features)
+        check_flags("Linear", bias=bias)
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(zeros(out_features, in_features, dtype=dtype, device=device))
         self.bias = Parameter(zeros(out_features, dtype=dtype, device=device)) if bias else None
@@ -136,7 +145,14 @@ class Dropout(Module):
 
 
 class LayerNorm(Module):
-    """Normalise the last axis to mean 0 and variance 1, then scale and shift (Ba et al. 2016): (..., N) -> (..., N).
+    """Normalise the last axes to mean 0 and variance 1, then scale and shift (Ba et al. 2016).
+
+    Args:
+        normalized_shape: their sizes; a whole number stands for the last axis.
+        eps: keeps a constant row from dividing by 0.
+        elementwise_affine: whether there is a weight, and a bias, of the normalized shape.
+        bias: whether there is a bias beside the weight.
+        dtype, device: of weight (ones) and bias (zeros).
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -145,17 +161,25 @@ class LayerNorm(Module):
     """
 
     def __init__(
-        self, normalized_shape: int, eps: float = 1e-5, bias: bool = True, dtype: Any = "float32", device: str = "cpu"
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: Any = "float32",
+        device: str = "cpu",
     ) -> None:
-        check_sizes("LayerNorm", normalized_shape=normalized_shape)
-        self.normalized_shape, self.eps = normalized_shape, eps
-        self.weight = Parameter(ones(normalized_shape, dtype=dtype, device=device))
-        self.bias = Parameter(zeros(normalized_shape, dtype=dtype, device=device)) if bias else None
+        shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+        check_sizes("LayerNorm", **{f"normalized_shape[{i}]": size for i, size in enumerate(shape)})
+        check_flags("LayerNorm", elementwise_affine=elementwise_affine, bias=bias)
+        self.normalized_shape, self.eps = shape, eps
+        self.weight = Parameter(ones(shape, dtype=dtype, device=device)) if elementwise_affine else None
+        self.bias = Parameter(zeros(shape, dtype=dtype, device=device)) if elementwise_affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (x - mean) / sqrt(var + eps) * weight + bias."""
         check_tensor("LayerNorm", x, self.weight)
-        return F.layer_norm(x, self.weight, self.bias, self.eps)
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"

@@ -15,7 +15,7 @@ from tinygrad_rnn.engine.graph import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
-from tinygrad_rnn.nn.layers import check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_flags, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
 
 
@@ -126,6 +126,7 @@ class Recurrent(Module):
         options = (spec.cell_options if spec else {}) | options
         what = type(self).__name__
         check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_flags(what, bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         F.check_probability(dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional

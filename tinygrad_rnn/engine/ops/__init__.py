@@ -7,6 +7,7 @@ from tinygrad_rnn.engine.ops.elementwise import (
     Cos,
     Div,
     Equal,
+    Erfc,
     Exp,
     Expm1,
     Floor,
@@ -53,8 +54,8 @@ from tinygrad_rnn.engine.ops.reduce import ArgMax, ArgMin, CumSum, Max, Min, Pro
 
 __all__ = [
     "Abs", "Add", "ArgMax", "ArgMin", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "CumSum", "Div", "Equal",
-    "Exp", "Expm1", "Floor", "GetItem", "Greater", "GreaterEqual", "Less", "LessEqual", "Log", "Log1p", "MatMul",
-    "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow", "Prod", "PutSlices", "Random",
-    "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt",
+    "Erfc", "Exp", "Expm1", "Floor", "GetItem", "Greater", "GreaterEqual", "Less", "LessEqual", "Log", "Log1p",
+    "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow", "Prod", "PutSlices",
+    "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt",
     "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ The engine sums a message over the axes that broadcasting added, so no rule here
 
 from __future__ import annotations
 
+import math
+
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.graph import Op
 
@@ -44,6 +46,19 @@ class Expm1(Op):
     @staticmethod
     def vjp(node, g):
         return g * node.input(0).exp()
+
+
+class Erfc(Op):
+    """1 - erf(x), the share of a normal distribution beyond x on both sides, with all its digits where it is small."""
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.unary("erfc", x)
+
+    @staticmethod
+    def vjp(node, g):
+        x = node.input(0)
+        return g * (-(x * x)).exp() * (-2 / math.sqrt(math.pi))
 
 
 class Log(Op):

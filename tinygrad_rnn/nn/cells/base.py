@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.graph import naming
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.layers import check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_flags, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
 #: The state of a cell: h, or (h, c) for the LSTM.
@@ -85,6 +85,7 @@ class Cell(Module):
         **options: Any,
     ) -> None:
         check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        check_flags(type(self).__name__, bias=bias)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         for name, value in options.items():
             setattr(self, name, value)

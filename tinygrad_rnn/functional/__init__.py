@@ -1,0 +1,36 @@
+"""Functions composed of tensor methods: activations, losses, and what the layers of `nn` compute. They keep no state.
+
+Names, the order of arguments and results are PyTorch's (`torch.nn.functional`); each docstring says where not.
+"""
+
+from tinygrad_rnn.functional.activations import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsumexp,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+    tanh,
+)
+from tinygrad_rnn.functional.layers import check_probability, dropout, embedding, layer_norm, linear, one_hot
+from tinygrad_rnn.functional.losses import (
+    REDUCTIONS,
+    binary_cross_entropy_with_logits,
+    check_reduction,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+
+__all__ = [
+    "REDUCTIONS", "binary_cross_entropy_with_logits", "check_probability", "check_reduction", "cross_entropy",
+    "dropout", "elu", "embedding", "gelu", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "logsumexp", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid", "smooth_l1_loss", "softmax",
+    "softplus", "tanh",
+]  # fmt: skip
