@@ -622,6 +622,10 @@ class Tensor(Names):
         """Return the smallest element along the axes; ties share the gradient."""
         return apply(ops.Min, self, axes=all_axes(axis, self.ndim, "min"), keepdims=keepdims)
 
+    def _length(self) -> Tensor:
+        """Return the L2 norm of all elements, of floats, as a 0-d float64 tensor that no gradient flows from."""
+        return apply(ops.Length, self)
+
     @accepts_dim
     def all(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return a bool tensor that tells whether all elements along the axes are True or not 0."""
