@@ -11,11 +11,11 @@ from tinygrad_rnn.nn.losses import (
     MSELoss,
     NLLLoss,
 )
-from tinygrad_rnn.nn.module import Module, ModuleList, Parameter, Sequential
+from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Sequential
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
     "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CrossEntropyLoss", "Dropout", "Embedding", "GRUCell",
-    "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleList", "NLLLoss", "Parameter",
-    "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "Tanh", "init", "unroll",
+    "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict", "ModuleList",
+    "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "Tanh", "init", "unroll",
 ]  # fmt: skip
