@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.engine.graph import scope
@@ -50,7 +51,10 @@ class Cell(Module):
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, dtype: Any = "float32", device: str = "cpu"
     ) -> None:
-        check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        input_size, hidden_size = check_sizes(
+            type(self).__name__, input_size=input_size, hidden_size=hidden_size
+        )
+        bias = arguments.flag(f"{type(self).__name__}: bias", bias)
         rows = self.gates * hidden_size
         self.weight_ih = Parameter(zeros(rows, input_size, dtype=dtype, device=device))
         self.weight_hh = Parameter(zeros(rows, hidden_size, dtype=dtype, device=device))
@@ -184,7 +188,7 @@ class RNNCell(Cell):
 def activation(nonlinearity: str) -> Callable[[Tensor], Tensor]:
     """Return the activation of an RNN by name; InputError unless it is tanh or relu."""
     known: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
-    if nonlinearity not in known:
+    if not isinstance(nonlinearity, str) or nonlinearity not in known:
         raise InputError(f"nonlinearity {nonlinearity!r} is unknown; use one of {', '.join(known)}")
     return known[nonlinearity]
 

@@ -7,20 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import dtypes
+from tinygrad_rnn import arguments, dtypes
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import ones, zeros
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DeviceError, DTypeError, InputError
+from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
 
-def check_sizes(what: str, **sizes: int) -> None:
-    """Raise InputError unless every size is a positive whole number."""
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-            raise InputError(f"{what}: {name} must be a positive whole number, not {size!r}")
+def check_sizes(what: str, **sizes: Any) -> list[int]:
+    """Return the sizes as ints; InputError unless every one is a positive whole number."""
+    return [arguments.whole(f"{what}: {name}", size) for name, size in sizes.items()]
 
 
 def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
@@ -48,6 +46,11 @@ def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
         )
 
 
+def check_probability(name: str, p: Any) -> float:
+    """Return a probability as a float; InputError if it is none."""
+    return arguments.number(name, p, "a number between 0 and 1", lambda found: 0 <= found <= 1)
+
+
 class Linear(Module):
     """y = x @ weight.T + bias.
 
@@ -67,8 +70,9 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32", device: str = "cpu"
     ) -> None:
-        check_sizes("Linear", in_features=in_features, out_features=out_features)
-        self.in_features, self.out_features = in_features, out_features
+        sizes = check_sizes("Linear", in_features=in_features, out_features=out_features)
+        in_features, out_features = self.in_features, self.out_features = sizes
+        bias = arguments.flag("Linear: bias", bias)
         self.weight = Parameter(zeros(out_features, in_features, dtype=dtype, device=device))
         self.bias = Parameter(zeros(out_features, dtype=dtype, device=device)) if bias else None
         bound = 1 / math.sqrt(in_features)
@@ -82,7 +86,15 @@ class Linear(Module):
             InputError, DTypeError, ShapeError: x is no tensor, or not of the parameters' dtype, or does not fit.
         """
         check_tensor("Linear", x, self.weight)
-        return F.linear(x, self.weight, self.bias)
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ShapeError:
+            if x.ndim and x.shape[-1] == self.weight.shape[-1]:
+                raise
+            given = f"{x.shape[-1]}, in the shape {x.shape}" if x.ndim else "without axes"
+            raise ShapeError(
+                f"Linear: the last axis of the input must be in_features = {self.weight.shape[-1]}, but it is {given}"
+            ) from None
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
@@ -100,14 +112,26 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = "float32", device: str = "cpu") -> None:
-        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        sizes = check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        num_embeddings, embedding_dim = self.num_embeddings, self.embedding_dim = sizes
         self.weight = Parameter(zeros(num_embeddings, embedding_dim, dtype=dtype, device=device))
         init.normal_(self.weight)
 
     def forward(self, ids: Any) -> Tensor:
-        """Return the rows of the table at the ids."""
-        return F.embedding(ids, self.weight)
+        """Return the rows of the table at the ids.
+
+        Raises:
+            IndexRangeError: an id is not within 0 and num_embeddings - 1, where that can be seen without waiting.
+            InputError, DTypeError: the ids are no array, or not of integers.
+        """
+        try:
+            return F.embedding(ids, self.weight)
+        except (IndexRangeError, DTypeError) as error:
+            raise type(error)(
+                f"Embedding: the ids must be integers within 0 and num_embeddings - 1 = {len(self.weight) - 1}: {error}"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"Embedding: the ids form no array ({error})") from None
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"
@@ -123,8 +147,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        F.check_probability(p)
-        self.p = p
+        self.p = check_probability("Dropout: p", p)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with a fresh random mask applied, or x itself outside training."""
@@ -147,14 +170,19 @@ class LayerNorm(Module):
     def __init__(
         self, normalized_shape: int, eps: float = 1e-5, bias: bool = True, dtype: Any = "float32", device: str = "cpu"
     ) -> None:
-        check_sizes("LayerNorm", normalized_shape=normalized_shape)
-        self.normalized_shape, self.eps = normalized_shape, eps
+        (normalized_shape,) = check_sizes("LayerNorm", normalized_shape=normalized_shape)
+        self.normalized_shape, self.eps = normalized_shape, arguments.not_negative("LayerNorm: eps", eps)
         self.weight = Parameter(ones(normalized_shape, dtype=dtype, device=device))
         self.bias = Parameter(zeros(normalized_shape, dtype=dtype, device=device)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (x - mean) / sqrt(var + eps) * weight + bias."""
         check_tensor("LayerNorm", x, self.weight)
+        if x.shape[-1:] != (self.normalized_shape,):
+            raise ShapeError(
+                f"LayerNorm: the last axis of the input must be normalized_shape = {self.normalized_shape}, but the "
+                f"input has shape {x.shape}"
+            )
         return F.layer_norm(x, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import concat, ones, stack, zeros
 from tinygrad_rnn.engine.graph import scope
@@ -17,7 +18,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activation, check_state
-from tinygrad_rnn.nn.layers import check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_probability, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
 
@@ -113,8 +114,12 @@ class Recurrent(Module):
         device: str = "cpu",
     ) -> None:
         what = type(self).__name__
-        check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        F.check_probability(dropout)
+        sizes = check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        input_size, hidden_size, num_layers = sizes
+        dropout = check_probability(f"{what}: dropout", dropout)
+        bias = arguments.flag(f"{what}: bias", bias)
+        batch_first = arguments.flag(f"{what}: batch_first", batch_first)
+        bidirectional = arguments.flag(f"{what}: bidirectional", bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         rows = self.cell_type.gates * hidden_size
