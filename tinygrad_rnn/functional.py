@@ -19,6 +19,16 @@ from tinygrad_rnn.engine.creation import arange, rand, zeros_like
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, ShapeError
 
+__all__ = [
+    "REDUCTIONS", "binary_cross_entropy_with_logits", "check_probability", "check_reduction", "cross_entropy",
+    "dropout", "elu", "embedding", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
+    "logsumexp", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid", "softmax", "softplus", "tanh",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
+
 softmax = methods.softmax
 log_softmax = methods.log_softmax
 logsumexp = methods.logsumexp

@@ -20,6 +20,12 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError
 from tinygrad_rnn.state import converted, write
 
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
+
 
 class Optimizer:
     """Base of the optimizers: it holds parameters, a learning rate, and for every parameter some tensors of its shape.

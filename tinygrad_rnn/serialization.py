@@ -18,6 +18,12 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError
 
+__all__ = ["LARGEST_HEADER", "READ", "load", "load_metadata", "save", "write_whole"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
+
 PathLike = str | os.PathLike[str]
 
 

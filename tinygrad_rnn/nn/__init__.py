@@ -19,3 +19,7 @@ __all__ = [
     "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict", "ModuleList",
     "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "Tanh", "init", "unroll",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__

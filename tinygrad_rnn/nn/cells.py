@@ -22,6 +22,8 @@ from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
+__all__ = ["Cell", "GRUCell", "LSTMCell", "RNNCell", "State", "activation", "check_state"]
+
 #: The state of a cell: h, or (h, c) for the LSTM.
 State = Tensor | tuple[Tensor, ...]
 

@@ -14,6 +14,12 @@ from tinygrad_rnn.engine.graph import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
+__all__ = ["constant_", "identity_", "normal_", "ones_", "orthogonal_", "uniform_", "xavier_uniform_", "zeros_"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
+
 
 def constant_(t: Tensor, value: float) -> Tensor:
     """Set every element to one number.

@@ -15,6 +15,11 @@ from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputE
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
+__all__ = [
+    "Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sigmoid", "Tanh", "check_probability", "check_sizes",
+    "check_tensor",
+]  # fmt: skip
+
 
 def check_sizes(what: str, **sizes: Any) -> list[int]:
     """Return the sizes as ints; InputError unless every one is a positive whole number."""

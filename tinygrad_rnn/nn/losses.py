@@ -6,6 +6,8 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.module import Module
 
+__all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss"]
+
 
 class _Loss(Module):
     """A loss knows how to combine the losses of the examples: "mean", "sum" or "none"."""

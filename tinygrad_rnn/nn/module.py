@@ -16,6 +16,8 @@ from tinygrad_rnn.engine.tensor import Tensor, dtype_and_device
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
 from tinygrad_rnn.state import converted, write
 
+__all__ = ["LOOKED_AT", "PLAIN", "Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"]
+
 
 class Parameter(Tensor):
     """A leaf tensor that a module learns. It copies its data and requires grad.

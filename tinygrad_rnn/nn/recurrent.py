@@ -21,6 +21,8 @@ from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, activ
 from tinygrad_rnn.nn.layers import check_probability, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "order", "output_of", "scan", "unroll"]
+
 
 def unroll(
     cell: Cell, x: Tensor | Sequence[Tensor], state: State | None = None, reverse: bool = False
