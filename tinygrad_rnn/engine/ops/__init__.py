@@ -54,7 +54,7 @@ from tinygrad_rnn.engine.ops.reduce import ArgMax, ArgMin, CumSum, Length, Max, 
 __all__ = [
     "Abs", "Add", "ArgMax", "ArgMin", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "CumSum", "Div", "Equal",
     "Exp", "Expm1", "Floor", "GetItem", "Greater", "GreaterEqual", "Length", "Less", "LessEqual", "Log", "Log1p",
-    "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow", "Prod", "PutSlices", "Random",
-    "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt",
-    "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
+    "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow", "Prod", "PutSlices",
+    "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin", "Split",
+    "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
 ]  # fmt: skip
