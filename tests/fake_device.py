@@ -14,8 +14,8 @@ from tinygrad_rnn import dtypes
 from tinygrad_rnn.backends import reference
 
 KERNELS = (
-    "add_into", "argmax", "binary", "broadcast_to", "cast", "concat", "copy", "cumsum", "fill", "getitem", "matmul",
-    "permute", "put_slices", "random", "reduce", "reshape", "unary", "where", "write",
+    "add_into", "argmax", "binary", "broadcast_to", "cast", "concat", "copy", "cumsum", "fill", "getitem", "length",
+    "matmul", "permute", "put_slices", "random", "reduce", "reshape", "unary", "where", "write",
 )  # fmt: skip
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -56,6 +60,19 @@ def quadratic(seed: int = 0) -> tuple[tg.Tensor, Any]:
 
 
 @pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_a_config_survives_json_and_makes_the_same_optimizer(name: str) -> None:
+    kind, options = cases.OPTIMIZERS[name]
+    w = tg.ones(1, requires_grad=True)
+    config = getattr(optim, kind)([w], **options).config()
+    assert json.loads(json.dumps(config)) == config
+    again = getattr(optim, config["kind"])([w], 0.5, **{key: config[key] for key in config if key != "kind"})
+    assert again.config() == config
+    assert config["kind"] == kind
+    for key, value in options.items():
+        assert key == "lr" or config[key] == (list(value) if isinstance(value, tuple) else value)
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
 def test_an_optimizer_resumed_from_its_state_continues_as_if_it_had_not_stopped(name: str) -> None:
     kind, options = cases.OPTIMIZERS[name]
     runs = []
@@ -86,6 +103,88 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     for text in ("missing: steps", "unexpected: other", "average.0: has shape (2,) in the state, (5,) here"):
         assert text in str(caught.value)
     assert adam.lr.item() == 0.5
+
+
+def trained_adam() -> tuple[list[tg.Tensor], optim.Adam]:
+    params = [tg.ones(2, dtype="float64", requires_grad=True) for _ in range(2)]
+    adam = optim.Adam(params, lr=0.5)
+    for p in params:
+        p.grad = tg.tensor([1.0, -2.0], "float64")
+    adam.step()
+    return params, adam
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("lr", -7.0, "must not be negative, but holds -7.0"),
+        ("lr", float("nan"), "holds NaN or infinity"),
+        ("lr", float("inf"), "holds NaN or infinity"),
+        ("lr", "0.1", "is not numeric"),
+        ("lr", None, "is not numeric"),
+        ("lr", 1j, "is not numeric"),
+        ("lr", [0.1, 0.2], "has shape"),
+        ("steps", [-1.0, 1.0], "must not be negative"),
+        ("steps", [0.5, 1.0], "must be whole numbers"),
+        ("steps", [float("nan"), 1.0], "holds NaN"),
+        ("square_average.1", [1.0, -1e-9], "must not be negative"),
+        ("square_average.1", [1.0, float("inf")], "holds NaN or infinity"),
+        ("average.1", [float("nan"), 0.0], "holds NaN or infinity"),
+        ("average.1", [[1.0, 2.0]], r"has shape \(1, 2\)"),
+        ("average.1", 1.0, "has shape"),
+        ("average.1", [[1.0], [2.0, 3.0]], "is no array"),
+        ("average.1", {"a": 1}, "is not numeric"),
+        ("average.1", ["1", "2"], "is not numeric"),
+    ],
+)
+def test_a_state_no_optimizer_can_come_to_is_refused_and_changes_nothing(key: str, value: Any, text: str) -> None:
+    _, adam = trained_adam()
+    before = {name: kept.numpy().copy() for name, kept in adam.state_dict().items()}
+    state = {name: kept * 0.5 if name not in ("lr", "steps") else kept for name, kept in before.items()}
+    with pytest.raises(StateError, match=rf"(?s){key}: .*{text}|{key}: {text}"):
+        adam.load_state_dict(state | {key: value})
+    for name, kept in adam.state_dict().items():
+        np.testing.assert_array_equal(kept.numpy(), before[name])
+    adam.load_state_dict(state)
+
+
+@pytest.mark.parametrize("state", [None, [("lr", 0.1)], "adam.safetensors", 3])
+def test_a_state_that_is_no_mapping_is_said_so(state: Any) -> None:
+    with pytest.raises(StateError, match=r"the state of Adam must be a dict .* not"):
+        trained_adam()[1].load_state_dict(state)
+
+
+def test_the_state_of_another_kind_of_optimizer_is_named() -> None:
+    w = tg.ones(2, requires_grad=True)
+    made = {
+        "Adam or AdamW": optim.Adam([w]), "SGD without momentum": optim.SGD([w], 0.1),
+        "SGD with momentum": optim.SGD([w], 0.1, momentum=0.9), "RMSprop without momentum": optim.RMSprop([w]),
+        "RMSprop with momentum": optim.RMSprop([w], momentum=0.5),
+    }  # fmt: skip
+    for name, optimizer in made.items():
+        for other in made.values():
+            if other is optimizer:
+                other.load_state_dict(optimizer.state_dict())
+            else:
+                with pytest.raises(StateError, match=f"it is of {name}, not of {type(other).__name__}"):
+                    other.load_state_dict(optimizer.state_dict())
+
+
+def test_a_state_of_unequal_steps_is_taken_up_also_when_all_have_gradients_next() -> None:
+    runs = []
+    for interrupted in (False, True):
+        params, adam = trained_adam()
+        params[1].grad = None
+        adam.step()
+        if interrupted:
+            state = {key: value.numpy().copy() for key, value in adam.state_dict().items()}
+            adam = optim.Adam(params)
+            adam.load_state_dict(state)
+        for p in params:
+            p.grad = tg.tensor([1.0, 3.0], "float64")
+        adam.step()
+        runs.append([p.tolist() for p in params])
+    assert runs[0] == runs[1]
 
 
 #: For every step, which of three parameters have a gradient.
@@ -190,11 +289,14 @@ def test_the_learning_rate_can_be_set() -> None:
     w.sum().backward()
     sgd.step()
     assert w.item() == 0.75
-    for wrong in (-1.0, float("nan"), tg.tensor(-1.0)):
+    for wrong in (-1.0, float("nan"), tg.tensor(-1.0), True, "0.1", None, [0.1], tg.tensor([0.1]), tg.ones(2), 1j):
         with pytest.raises(InputError, match="lr must be a number >= 0"):
             sgd.lr = wrong
-    sgd.lr = 1
-    assert kept.item() == 1.0
+    assert kept.item() == 0.25
+    for right in (1, np.float32(1.0), np.int64(1), np.array(1.0), tg.tensor(1), Fraction(1)):
+        sgd.lr = 0.5
+        sgd.lr = right
+        assert kept.item() == 1.0
 
 
 def test_a_step_leaves_no_graph_and_keeps_parameters_leaves() -> None:
@@ -249,6 +351,32 @@ def test_moving_the_module_after_making_its_optimizer_is_explained() -> None:
         (lambda w: optim.SGD([w * 2.0], lr=0.1), "only leaves"),
         (lambda w: optim.SGD([w, w], lr=0.1), "comes twice"),
         (lambda w: optim.SGD([("w", w)], lr=0.1), "not tuple; pass module.parameters"),
+        (lambda w: optim.SGD(w, lr=0.1), r"must come in a list, as \[w\]"),
+        (lambda w: optim.SGD(nn.Linear(1, 1), lr=0.1), r"not Linear; pass module.parameters\(\)"),
+        (lambda w: optim.SGD(nn.Sequential(nn.Tanh()), lr=0.1), r"not Sequential; pass module.parameters\(\)"),
+        (lambda w: optim.SGD(nn.Linear, lr=0.1), "pass module.parameters"),
+        (lambda w: optim.SGD(3, lr=0.1), "not int"),
+        (lambda w: optim.SGD("w", lr=0.1), "not str"),
+        (lambda w: optim.SGD([{"params": [w]}], lr=0.1), "not dict; .* an optimizer for each group"),
+        (lambda w: optim.SGD([tg.tensor(1)], lr=0.1), "only floats"),
+        (lambda w: optim.SGD(nn.Tanh().parameters(), lr=0.1), "nn.ModuleList and nn.ModuleDict"),
+        (lambda w: optim.SGD([w], lr=True), "lr must be a number >= 0, not True"),
+        (lambda w: optim.SGD([w], lr="0.1"), "lr must be a number >= 0, not '0.1'"),
+        (lambda w: optim.SGD([w], lr=10**400), "lr"),
+        (lambda w: optim.SGD([w], lr=0.1, momentum=float("inf")), "momentum"),
+        (lambda w: optim.SGD([w], lr=0.1, momentum=np.array([0.9])), "momentum"),
+        (lambda w: optim.SGD([w], 0.1, 0.9, 0.01), "nesterov must be True or False, not 0.01"),
+        (lambda w: optim.SGD([w], 0.1, 0.9, "no"), "nesterov"),
+        (lambda w: optim.Adam([w], betas=0.9), "betas must be two numbers"),
+        (lambda w: optim.Adam([w], betas=(0.9,)), "betas must be two numbers"),
+        (lambda w: optim.Adam([w], betas=(0.9, 0.99, 0.999)), "betas must be two numbers"),
+        (lambda w: optim.Adam([w], betas="ab"), "betas must be two numbers"),
+        (lambda w: optim.Adam([w], betas=("0.9", 0.99)), r"betas\[0\]"),
+        (lambda w: optim.Adam([w], eps=None), "eps"),
+        (lambda w: optim.clip_grad_norm_([w], "1"), "max_norm"),
+        (lambda w: optim.clip_grad_norm_([w], True), "max_norm"),
+        (lambda w: optim.clip_grad_norm_(nn.Linear(1, 1), 1.0), "pass module.parameters"),
+        (lambda w: optim.clip_grad_value_(["w"], 1.0), "not str"),
         (lambda w: optim.clip_grad_norm_([w], -1.0), "max_norm"),
         (lambda w: optim.clip_grad_norm_([w], float("nan")), "max_norm"),
         (lambda w: optim.clip_grad_value_([w], float("nan")), "clip_value"),
@@ -283,6 +411,44 @@ def test_the_factor_of_clip_grad_norm_is_that_of_pytorch_to_the_last_digits() ->
     factor = 2.5 / (5.0 + 1e-6)
     np.testing.assert_allclose(params[0].grad.numpy(), [3.0 * factor], rtol=1e-14)
     np.testing.assert_allclose(params[1].grad.numpy(), [0.0, 4.0 * factor], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float32", 3e20), ("float32", 1e-30), ("float64", 1e200), ("float64", 1e-200)]
+)
+def test_squares_beyond_the_dtype_do_no_harm(dtype: str, size: float) -> None:
+    params = [tg.zeros(2, 3, dtype=dtype, requires_grad=True) for _ in range(2)]
+    for p in params:
+        p.grad = tg.full((2, 3), size, dtype)
+    norm = optim.clip_grad_norm_(params, 0.5)
+    np.testing.assert_allclose(norm.item(), size * 12**0.5, rtol=1e-6)
+    expected = size * min(1.0, 0.5 / (size * 12**0.5 + 1e-6))
+    for p in params:
+        assert p.grad.dtype == dtype
+        np.testing.assert_allclose(p.grad.numpy(), np.full((2, 3), expected), rtol=1e-5)
+
+
+def test_the_norm_of_many_gradients_may_be_beyond_their_dtype() -> None:
+    p, q = tg.zeros(100, requires_grad=True), tg.zeros(1, dtype="float64", requires_grad=True)
+    p.grad, q.grad = tg.full(100, 3e38), tg.tensor([4e39], "float64")
+    norm = optim.clip_grad_norm_([p, q], 10.0)
+    assert norm.dtype == "float64"
+    np.testing.assert_allclose(norm.item(), 5e39, rtol=1e-6)
+    np.testing.assert_allclose(p.grad.numpy(), np.full(100, 0.6), rtol=1e-3)  # the factor is nearly 0 in float32
+    np.testing.assert_allclose(q.grad.numpy(), [8.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_norm_that_is_not_finite_can_be_an_error_and_changes_nothing_then(bad: float) -> None:
+    params = with_gradients([3.0], [1.0, bad])
+    with pytest.raises(InputError, match=r"the norm of the gradients is (nan|inf)"):
+        optim.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
+    assert params[0].grad.tolist() == [3.0]
+    assert optim.clip_grad_norm_(with_gradients([3.0], [4.0]), 1.0, error_if_nonfinite=True).item() == 5.0
+
+
+def test_gradients_without_elements_have_no_length() -> None:
+    assert optim.clip_grad_norm_(with_gradients([], [3.0]), 1.0).item() == 3.0
 
 
 def test_an_infinite_max_norm_only_measures() -> None:
@@ -449,3 +615,34 @@ def test_a_parameter_that_never_had_a_gradient_makes_no_nan() -> None:
     used.grad = tg.ones(2)
     with tg.detect_anomaly():
         adam.step()
+
+
+def test_copies_of_a_model_and_its_optimizer_belong_together() -> None:
+    layer = nn.Linear(2, 1)
+    adam = optim.Adam(layer.parameters(), lr=0.1)
+    pairs = [(layer, adam)]
+    for pair in (copy.deepcopy(pairs[0]), pickle.loads(pickle.dumps(pairs[0]))):
+        assert pair[1].params[0] is pair[0].weight
+        pairs.append(pair)
+    for module, optimizer in pairs:
+        for _ in range(2):
+            optimizer.zero_grad()
+            module(tg.ones(3, 2)).sum().backward()
+            optimizer.step()
+    assert [module.weight.tolist() for module, _ in pairs] == [layer.weight.tolist()] * 3
+    assert {optimizer.steps.tolist()[0] for _, optimizer in pairs} == {2.0}
+
+
+def test_what_an_optimizer_lacks_is_said_with_what_there_is() -> None:
+    class Unfinished(optim.Optimizer):
+        def __init__(self) -> None:
+            pass
+
+    with pytest.raises(AttributeError, match=r"Unfinished.__init__ call super\(\).__init__\(params, lr\)"):
+        Unfinished().step()
+    adam = optim.Adam([tg.ones(1, requires_grad=True)], lr=0.5)
+    with pytest.raises(AttributeError, match=r"set optimizer.lr = "):
+        adam.param_groups[0]["lr"] = 0.1
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
+        adam.nothing()
+    assert repr(adam) == "Adam(lr=0.5, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)"

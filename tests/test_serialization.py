@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +183,7 @@ def test_a_truncated_file_is_said_so(tmp_path: Path) -> None:
 def test_dtypes_this_library_does_not_have_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     safetensors.numpy.save_file({"x": np.zeros(2, np.float16)}, path)
-    with pytest.raises(InputError, match="float16"):
+    with pytest.raises(InputError, match=r"'x' is of dtype F16, .*astype"):
         load(path)
     with pytest.raises(InputError, match=r"'x'.*complex128"):
         save(path, {"x": np.zeros(2, complex)})
@@ -201,6 +202,148 @@ def test_what_cannot_be_saved_is_named(tmp_path: Path, state: dict, metadata: di
     with pytest.raises(InputError, match=text):
         save(tmp_path / "x.safetensors", state, metadata)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\0b", "", "é☃", "a/b\\c", "x" * 10_000, "\n", '"', "1", "__metadata"])
+def test_odd_names_come_back(tmp_path: Path, name: str) -> None:
+    save(tmp_path / "x.safetensors", {name: np.ones(1), "other": np.zeros(1)}, {name: name})
+    assert load(tmp_path / "x.safetensors")[name].tolist() == [1.0]
+    assert load_metadata(tmp_path / "x.safetensors") == {name: name}
+
+
+@pytest.mark.parametrize(
+    ("state", "metadata", "text"),
+    [
+        ({"a": np.ones(1), "\ud800": np.ones(1)}, None, "cannot be the name of a tensor.*surrogates"),
+        ({"a": np.ones(1), None: np.ones(1)}, None, "cannot be the name"),
+        ({"a": np.ones(1), b"b": np.ones(1)}, None, "cannot be the name"),
+        ({"a": np.ones(1)}, {"k": "\udcff"}, "'k' holds characters"),
+        ({"a": np.ones(1)}, {"\udcff": "v"}, "holds characters"),
+        ({"a": np.ones(1)}, {1: "v"}, "metadata must be texts"),
+        ({"a": np.ones(1)}, [("k", "v")], "metadata must be a dict"),
+        ([("a", np.ones(1))], None, "must be a dict of tensors"),
+        ({"a": np.ones(1), "b": None}, None, "'b' is NoneType"),
+        ({"a": np.ones(1), "b": "text"}, None, "'b' is str"),
+        ({"a": np.ones(1), "b": np.array(["text"])}, None, "'b': an array of dtype"),
+        ({"a": np.ones(1), "b": np.array([None])}, None, "'b': an array of dtype"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused_and_the_old_file_stays(tmp_path: Path, state, metadata, text: str) -> None:
+    path = tmp_path / "x.safetensors"
+    save(path, {"old": np.ones(1)})
+    with pytest.raises(InputError, match=text):
+        save(path, state, metadata)
+    assert list(load(path)) == ["old"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_names_too_long_for_any_reader_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serialization, "LARGEST_HEADER", 1000)
+    save(tmp_path / "x.safetensors", {"x" * 500: np.ones(1)})
+    with pytest.raises(InputError, match="no reader of safetensors takes more than 1,000"):
+        save(tmp_path / "x.safetensors", {"x" * 1000: np.ones(1)})
+    assert list(load(tmp_path / "x.safetensors")) == ["x" * 500]
+
+
+@pytest.mark.parametrize("path", [None, 3, "a\0b", "\ud800", ["x"], tg.ones(1)])
+def test_what_cannot_be_the_name_of_a_file_is_said_so(path) -> None:
+    for use in (load, load_metadata, lambda path: save(path, {}), lambda path: serialization.write_whole(path, b"")):
+        with pytest.raises(InputError, match="cannot be the name of a file"):
+            use(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are UTF-16 there")
+def test_files_may_have_names_that_are_long_or_not_utf_8(tmp_path: Path) -> None:
+    for name in (os.fsdecode(b"caf\xe9.safetensors"), "x" * 255, os.fsencode(tmp_path / "bytes")):
+        path = name if isinstance(name, bytes) else tmp_path / name
+        save(path, {"x": np.ones(1)}, {"k": "v"})
+        assert load(path)["x"].tolist() == [1.0]
+        assert load_metadata(path) == {"k": "v"}
+    with pytest.raises(InputError, match=r"cannot read .*caf�.*No such file") as caught:
+        load(tmp_path / os.fsdecode(b"caf\xe9"))
+    str(caught.value).encode()
+    with pytest.raises(InputError, match=r"cannot write .*name too long"):
+        save(tmp_path / ("x" * 256), {"x": np.ones(1)})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no links, no pipes")
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder/file")
+    for value in (1.0, 2.0):
+        save(tmp_path / "link", {"x": np.array([value])})
+        assert (tmp_path / "link").is_symlink()
+        assert load(tmp_path / "folder" / "file")["x"].tolist() == [value]
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="no regular file"):
+        save(tmp_path / "pipe", {"x": np.ones(1)})
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def file_of(header: object, data: bytes = b"", size: int | None = None) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if size is None else size) + text + data
+
+
+def entry(shape: list, start: int, stop: int, dtype: str = "F32") -> dict:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+
+
+DAMAGED = {
+    "a header as long as the number says": file_of(b"{}", size=2**63),
+    "a header longer than any": file_of(b"{}", size=100_000_001),
+    "a header longer than the file": file_of(b"{}", size=1000),
+    "tensors that overlap": file_of({"a": entry([2], 0, 8), "b": entry([2], 4, 12)}, bytes(12)),
+    "a hole": file_of({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, bytes(12)),
+    "more data than tensors": file_of({"a": entry([1], 0, 4)}, bytes(8)),
+    "more tensors than data": file_of({"a": entry([2**40], 0, 2**42)}, bytes(8)),
+    "a shape of other size": file_of({"a": entry([3], 0, 8)}, bytes(8)),
+    "a shape beyond all numbers": file_of({"a": entry([2**40, 2**40], 0, 8)}, bytes(8)),
+    "a negative size": file_of({"a": entry([-2], 0, 8)}, bytes(8)),
+    "offsets in reverse": file_of({"a": entry([2], 8, 0)}, bytes(8)),
+    "an unknown dtype": file_of({"a": entry([2], 0, 8, "F128")}, bytes(8)),
+    "no JSON": file_of(b"{'a': 1}", bytes(8)),
+    "a list": file_of([], b""),
+    "not UTF-8": file_of(b'{"\xff": 1}'),
+    "an empty size and no room for it": file_of({"a": entry([2**62, 2**62, 0], 0, 0)}),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_said_so_before_anything_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(DAMAGED[name])
+    tracemalloc.start()
+    with pytest.raises(InputError, match="is not a safetensors file"):
+        load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_a_large_file_that_is_none_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    with open(path, "wb") as file:
+        file.truncate(50_000_000)
+    for read in (load, load_metadata):
+        tracemalloc.start()
+        with pytest.raises(InputError, match="is not a safetensors file"):
+            read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1_000_000
+
+
+def test_dtypes_are_checked_before_any_tensor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    header = {"a": entry([2_000_000], 0, 8_000_000), "z": entry([1], 8_000_000, 8_000_002, "BF16")}
+    path.write_bytes(file_of(header, bytes(8_000_002)))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="'z' is of dtype BF16"):
+        load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 @pytest.mark.host

@@ -1,5 +1,8 @@
 """tinygrad_rnn: autodiff from scratch, recurrent networks from primitive ops, pictures of where gradients vanish."""
 
+from importlib import import_module as _import_module
+from typing import Any
+
 from tinygrad_rnn.dtypes import bool_, float32, float64, int64
 from tinygrad_rnn.engine.applying import apply
 from tinygrad_rnn.engine.autograd import grad
@@ -101,6 +104,19 @@ __all__ = [
     "unsqueeze", "var", "vjp", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
+#: What `tg.nn` and its kin are: modules that are imported when they are first asked for, so that `import tinygrad_rnn`
+#: stays quick.
+_ROOMS = {"F": "functional"} | {
+    room: room for room in ("flow", "functional", "nn", "optim", "tasks", "train", "viz")
+}
 
-def __getattr__(name: str) -> object:
-    raise _no_such_name(__name__, name, __all__)
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise _no_such_name(__name__, name, [*__all__, *_ROOMS])
+    found = globals()[name] = _import_module(f"{__name__}.{_ROOMS[name]}")
+    return found
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return [*__all__, *_ROOMS, "errors", "__version__"]

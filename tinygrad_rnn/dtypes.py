@@ -8,6 +8,8 @@ import numpy as np
 
 from tinygrad_rnn.errors import DTypeError
 
+__all__ = ["bool_", "float32", "float64", "int64", "is_float", "of_array", "promote", "resolve"]
+
 float32 = np.dtype("float32")
 float64 = np.dtype("float64")
 int64 = np.dtype("int64")

@@ -1,5 +1,10 @@
 """The errors users see. Each derives from TinygradError and from the built-in a Python user would catch."""
 
+__all__ = [
+    "AnomalyError", "DTypeError", "DeviceError", "GradcheckError", "GraphError", "IndexRangeError", "InputError",
+    "MissingToolError", "MutationError", "OutOfMemoryError", "ShapeError", "StateError", "TinygradError",
+]  # fmt: skip
+
 
 class TinygradError(Exception):
     """Base of every error this library raises on purpose."""

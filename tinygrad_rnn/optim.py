@@ -7,31 +7,45 @@ so that it can be recorded and replayed, and never waits for a device. Gradients
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
+from tinygrad_rnn.dtypes import is_float
 from tinygrad_rnn.engine.creation import minimum, stack, tensor, zeros, zeros_like
 from tinygrad_rnn.engine.graph import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError
+from tinygrad_rnn.state import converted, write
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
 
 
 class Optimizer:
     """Base of the optimizers: it holds parameters, a learning rate, and for every parameter some tensors of its shape.
 
-    Subclasses name those tensors in `moments` and write `_update`. Parameters without a gradient are skipped.
+    Subclasses name those tensors in `moments` and their settings in `options`, and write `_update`. Parameters without
+    a gradient are skipped.
 
     The parameters are on one device. When a module moves them to another, the state follows at the next step.
     """
 
     #: The names of the tensors kept for every parameter, zeros at first.
     moments: tuple[str, ...] = ()
+    #: The attributes that hold the settings, lr apart, which is part of the state.
+    options: tuple[str, ...] = ()
+    #: Those of the moments that are never negative.
+    squares: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         self.params = _leaves(params, type(self).__name__)
-        self._lr = tensor(_not_negative("lr", lr), "float64", self.params[0].device)
+        self._lr = tensor(arguments.not_negative("lr", lr), "float64", self.params[0].device)
         #: How many steps each parameter took, those for which it had a gradient: a float64 tensor, one number for each.
         self.steps = zeros(len(self.params), dtype="float64", device=self.params[0].device)
         self.state = {name: [zeros_like(p) for p in self.params] for name in self.moments}
@@ -45,8 +59,8 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float | Tensor) -> None:
-        _not_negative("lr", float(value))
-        self._lr.assign_(value.detach().to(self._lr.device, "float64") if isinstance(value, Tensor) else value)
+        number = arguments.not_negative("lr", value)
+        self._lr.assign_(value.detach().to(self._lr.device, "float64") if isinstance(value, Tensor) else number)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -102,6 +116,20 @@ class Optimizer:
         """Change one parameter from its gradient, its moments, and the rates of this step."""
         raise NotImplementedError(f"{type(self).__name__} has no _update method: define one")
 
+    def config(self) -> dict[str, Any]:
+        """Return which optimizer this is, in plain values that JSON can hold: "kind", its class, and its options.
+
+        The state goes on as it was only in an optimizer of the same config, so a checkpoint keeps both.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import optim
+        >>> optim.SGD([tg.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9).config()
+        {'kind': 'SGD', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 0.0}
+        """
+        chosen = {name: getattr(self, name) for name in self.options}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
+        return {"kind": type(self).__name__, **plain}
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return learning rate, step counts and moments under flat names, ready for `tg.save`."""
         state = {"lr": self.lr.detach(), "steps": self.steps.detach()}
@@ -113,28 +141,48 @@ class Optimizer:
         """Continue from a `state_dict` of the same kind of optimizer over the same parameters.
 
         Raises:
-            StateError: keys or shapes do not fit. Nothing was overwritten then.
+            StateError: names, shapes or values do not fit, or it is of another kind. Nothing was overwritten then.
         """
         self._follow()
         own = self.state_dict()
-        values = {key: value if isinstance(value, Tensor) else np.asarray(value) for key, value in state.items()}
-        wrong = [f"missing: {key}" for key in own if key not in values]
-        wrong += [f"unexpected: {key}" for key in values if key not in own]
-        wrong += [
-            f"{key}: has shape {values[key].shape} in the state, {own[key].shape} here"
-            for key in own
-            if key in values and values[key].shape != own[key].shape
-        ]
-        if wrong:
+        values, problems = converted(state, own, type(self).__name__)
+        kept = frozenset(name.rpartition(".")[0] for name in state if isinstance(name, str) and "." in name)
+        if kept != frozenset(self.moments) and kept in _KINDS:
+            problems = [f"it is of {_KINDS[kept]}, not of {self!r}"]
+        problems += self._out_of_range(values)
+        if problems:
             raise StateError(
                 f"the state does not fit this {type(self).__name__}:\n  "
-                + "\n  ".join(wrong)
-                + "\nmake the optimizer of "
-                "the same class, with the same options, over the same parameters as the one that was saved"
+                + "\n  ".join(problems)
+                + "\nmake the optimizer of the same class, with the same options, over the same parameters as the one "
+                "that was saved"
             )
-        for key, target in own.items():
-            target.assign_(tensor(values[key], target.dtype, target.device))
+        write(values, own)
         self._even = len(set(self.steps.tolist())) == 1
+
+    def _out_of_range(self, values: Mapping[str, Tensor]) -> Iterator[str]:
+        """Yield what no optimizer of this kind can have come to."""
+        for name, value in values.items():
+            numbers, kind = value.numpy(), name.partition(".")[0]
+            if not np.isfinite(numbers).all():
+                yield f"{name}: holds NaN or infinity; take the state of an earlier step"
+            elif kind in ("lr", "steps", *self.squares) and (numbers < 0).any():
+                yield f"{name}: must not be negative, but holds {numbers.min()}"
+            elif kind == "steps" and (numbers % 1).any():
+                yield f"{name}: must be whole numbers, but are {numbers.tolist()}"
+
+    def __repr__(self) -> str:
+        chosen = {"lr": self.lr.item()} | {name: getattr(self, name) for name in self.options}
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in chosen.items())})"
+
+    def __getattr__(self, name: str) -> Any:
+        what = type(self).__name__
+        advice = ""
+        if name == "param_groups":
+            advice = "; set optimizer.lr = ..., and make an optimizer for each group of parameters"
+        elif name in ("params", "state", "steps", "_lr", "_dtypes", "_even"):
+            advice = f"; does {what}.__init__ call super().__init__(params, lr)?"
+        raise AttributeError(f"{what!r} object has no attribute {name!r}{advice}", name=name, obj=self)
 
 
 def _for_each(rate: Tensor, count: int) -> Sequence[Tensor]:
@@ -142,30 +190,47 @@ def _for_each(rate: Tensor, count: int) -> Sequence[Tensor]:
     return rate.unbind() if rate.ndim else (rate,) * count
 
 
-def _leaves(params: Iterable[Tensor], what: str) -> list[Tensor]:
+def _tensors(params: Any, what: str) -> list[Tensor]:
+    """Return parameters as a list; InputError unless they are an iterable of tensors."""
+    if hasattr(params, "parameters") or not isinstance(params, Iterable):
+        raise InputError(f"{what}: parameters must be tensors, not {type(params).__name__}; pass module.parameters()")
     found = list(params)
-    if not found:
-        raise InputError(f"{what}: there are no parameters to optimize; pass module.parameters()")
     for p in found:
         if not isinstance(p, Tensor):
-            raise InputError(f"{what}: parameters must be tensors, not {type(p).__name__}; pass module.parameters()")
+            raise InputError(
+                f"{what}: parameters must be tensors, not {type(p).__name__}; pass module.parameters(), and make an "
+                "optimizer for each group of parameters that learns in its own way"
+            )
+    return found
+
+
+def _leaves(params: Any, what: str) -> list[Tensor]:
+    if isinstance(params, Tensor):
+        raise InputError(f"{what}: parameters must come in a list, as [w] for a single one")
+    found = _tensors(params, what)
+    if not found:
+        raise InputError(
+            f"{what}: there are no parameters to optimize; pass module.parameters(). A module finds those of modules "
+            "in its attributes, but not in a plain list or dict: for that there are nn.ModuleList and nn.ModuleDict"
+        )
+    for p in found:
         if not p.is_leaf:
             raise InputError(f"{what}: only leaves can be optimized, not the result of an op (shape {p.shape})")
+        if not is_float(p.dtype):
+            raise InputError(f"{what}: only floats can be optimized, not a tensor of {p.dtype} (shape {p.shape})")
     if len({id(p) for p in found}) != len(found):
         raise InputError(f"{what}: a parameter comes twice and would be updated twice; pass each once")
     return found
 
 
-def _not_negative(name: str, value: float) -> float:
-    if not 0 <= value < math.inf:
-        raise InputError(f"{name} must be a number >= 0, not {value}")
-    return value
-
-
-def _fraction(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise InputError(f"{name} must be at least 0 and below 1, not {value}")
-    return value
+#: Which optimizer keeps which tensors for every parameter.
+_KINDS = {
+    frozenset(["velocity"]): "SGD with momentum",
+    frozenset(["square_average"]): "RMSprop without momentum",
+    frozenset(["square_average", "velocity"]): "RMSprop with momentum",
+    frozenset(["average", "square_average"]): "Adam or AdamW",
+    frozenset(): "SGD without momentum",
+}
 
 
 class SGD(Optimizer):
@@ -186,6 +251,8 @@ class SGD(Optimizer):
     0.5
     """
 
+    options = ("momentum", "nesterov", "weight_decay")
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -194,12 +261,12 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.momentum = _not_negative("momentum", momentum)
-        self.weight_decay = _not_negative("weight_decay", weight_decay)
-        if nesterov and not momentum:
+        self.momentum = arguments.not_negative("momentum", momentum)
+        self.weight_decay = arguments.not_negative("weight_decay", weight_decay)
+        self.nesterov = arguments.flag("nesterov", nesterov)
+        if self.nesterov and not self.momentum:
             raise InputError("nesterov needs a momentum above 0, for example momentum=0.9")
-        self.nesterov = nesterov
-        self.moments = ("velocity",) if momentum else ()
+        self.moments = ("velocity",) if self.momentum else ()
         super().__init__(params, lr)
 
     def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
@@ -231,6 +298,9 @@ class RMSprop(Optimizer):
     0.9
     """
 
+    options = ("alpha", "eps", "weight_decay", "momentum")
+    squares = ("square_average",)
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -240,11 +310,11 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
     ) -> None:
-        self.alpha = _fraction("alpha", alpha)
-        self.eps = _not_negative("eps", eps)
-        self.weight_decay = _not_negative("weight_decay", weight_decay)
-        self.momentum = _not_negative("momentum", momentum)
-        self.moments = ("square_average", "velocity") if momentum else ("square_average",)
+        self.alpha = arguments.fraction("alpha", alpha)
+        self.eps = arguments.not_negative("eps", eps)
+        self.weight_decay = arguments.not_negative("weight_decay", weight_decay)
+        self.momentum = arguments.not_negative("momentum", momentum)
+        self.moments = ("square_average", "velocity") if self.momentum else ("square_average",)
         super().__init__(params, lr)
 
     def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
@@ -282,6 +352,8 @@ class Adam(Optimizer):
     """
 
     moments = ("average", "square_average")
+    options = ("betas", "eps", "weight_decay")
+    squares = ("square_average",)
 
     def __init__(
         self,
@@ -291,9 +363,11 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        self.betas = (_fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1]))
-        self.eps = _not_negative("eps", eps)
-        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        if not isinstance(betas, Sequence) or isinstance(betas, str) or len(betas) != 2:
+            raise InputError(f"betas must be two numbers, for example (0.9, 0.999), not {betas!r}")
+        self.betas = (arguments.fraction("betas[0]", betas[0]), arguments.fraction("betas[1]", betas[1]))
+        self.eps = arguments.not_negative("eps", eps)
+        self.weight_decay = arguments.not_negative("weight_decay", weight_decay)
         super().__init__(params, lr)
 
     def _rates(self) -> tuple[Tensor, ...]:
@@ -349,17 +423,27 @@ class AdamW(Adam):
 
 
 @no_grad()
-def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
+def clip_grad_norm_(
+    params: Tensor | Iterable[Tensor], max_norm: float, *, error_if_nonfinite: bool = False
+) -> Tensor:
     """Scale all gradients together so that their joint L2 norm is at most max_norm (Pascanu et al. 2013).
 
     Replaces each `.grad`. As in PyTorch the factor is min(1, max_norm / (norm + 1e-6)). With max_norm=inf it only
-    measures.
+    measures. Squares that overflow or underflow do no harm: the norm is infinite or NaN only if a gradient is, or if it
+    is itself beyond all float64. Then finite gradients become 0 (NaN if the norm is) and infinite ones NaN, as in
+    PyTorch: look at the norm before you step, or ask for an error.
+
+    Args:
+        params: one parameter or several; those without a gradient are left out.
+        max_norm: the largest norm that is left as it is.
+        error_if_nonfinite: look at the norm, which waits for a device, and raise an error before any gradient is
+            changed if it is infinite or NaN.
 
     Returns:
-        The norm before clipping, a 0-d tensor; 0 if no parameter has a gradient.
+        The norm before clipping, a 0-d float64 tensor; 0 if no parameter has a gradient.
 
     Raises:
-        InputError: max_norm is negative or not a number.
+        InputError: max_norm is negative or not a number; or the norm is not finite and that shall be an error.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import optim
@@ -368,14 +452,17 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
     >>> optim.clip_grad_norm_([w], 1.0).item(), round(w.grad[0].item(), 4)
     (10.0, 0.6)
     """
-    if not max_norm >= 0:
-        raise InputError(f"max_norm must be a number >= 0, or inf to clip nothing, not {max_norm}")
-    parameters = _one_or_many(params)
+    max_norm = arguments.number("max_norm", max_norm, "a number >= 0, or inf to clip nothing", lambda n: n >= 0)
+    parameters = _one_or_many(params, "clip_grad_norm_")
     with_grad = [(p, p.grad) for p in parameters if p.grad is not None]
     if not with_grad:
-        return tensor(0.0, device=parameters[0].device if parameters else "cpu")
-    squares = [(g * g).sum() for _, g in with_grad]
-    norm = stack(squares).sum().sqrt()
+        return tensor(0.0, "float64", device=parameters[0].device if parameters else "cpu")
+    norm = stack([g._length() for _, g in with_grad])._length()
+    if error_if_nonfinite and not math.isfinite(norm.item()):
+        raise InputError(
+            f"clip_grad_norm_: the norm of the gradients is {norm.item()}, so they cannot be scaled; "
+            "tg.detect_anomaly() finds where that begins"
+        )
     if max_norm == math.inf:
         return norm
     scale = minimum(max_norm / (norm + 1e-6), 1.0)  # no branch: a recorded step clips when it is replayed, too
@@ -385,7 +472,7 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
 
 
 @no_grad()
-def clip_grad_value_(params: Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(params: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient to [-clip_value, clip_value]; replaces each `.grad`.
 
     Raises:
@@ -399,11 +486,11 @@ def clip_grad_value_(params: Iterable[Tensor], clip_value: float) -> None:
     >>> w.grad.tolist()
     [1.0, -0.5]
     """
-    _not_negative("clip_value", clip_value)
-    for p in _one_or_many(params):
+    clip_value = arguments.not_negative("clip_value", clip_value)
+    for p in _one_or_many(params, "clip_grad_value_"):
         if p.grad is not None:
             p.grad = p.grad.clip(-clip_value, clip_value)
 
 
-def _one_or_many(params: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [params] if isinstance(params, Tensor) else list(params)
+def _one_or_many(params: Any, what: str) -> list[Tensor]:
+    return [params] if isinstance(params, Tensor) else _tensors(params, what)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError
+
+__all__ = ["LARGEST_HEADER", "READ", "load", "load_metadata", "save", "write_whole"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
 
 PathLike = str | os.PathLike[str]
 
@@ -45,14 +52,54 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
             f"save: the second argument must be a dict of tensors, not {type(state).__name__}; for a module pass "
             "module.state_dict()"
         )
+    target = _path(path)
     arrays = {name: _array(name, value) for name, value in state.items()}
-    for key, text in (metadata or {}).items():
+    if not isinstance(metadata, Mapping | None):
+        raise InputError(f"save: metadata must be a dict of texts by name, not {type(metadata).__name__}")
+    texts = dict(metadata or {})
+    for key, text in texts.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise InputError(
                 f"save: metadata must be texts by name, but {key!r} is {type(text).__name__}; use str(...)"
             )
-    content = safetensors.numpy.save(arrays, dict(metadata) if metadata else None)
-    write_whole(path, content)
+        if not (_is_unicode(key) and _is_unicode(text)):
+            raise InputError(f"save: metadata {key!r} holds characters that no file can hold (lone surrogates)")
+    content = safetensors.numpy.save(arrays, texts or None)
+    if int.from_bytes(content[:8], "little") > LARGEST_HEADER:
+        raise InputError(
+            f"save: names and metadata take {int.from_bytes(content[:8], 'little'):,} bytes, and no reader of "
+            f"safetensors takes more than {LARGEST_HEADER:,}; use shorter ones"
+        )
+    write_whole(target, content)
+
+
+#: Bytes of a header, the limit that the format's readers share.
+LARGEST_HEADER = 100_000_000
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _path(path: PathLike | bytes) -> Path:
+    """Return where a file is or shall be; InputError unless there can be one."""
+    try:
+        name = os.fsdecode(path)
+        if "\0" in name:
+            raise ValueError("it holds a zero character")
+        os.fsencode(name)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path!r} cannot be the name of a file ({error}); give a text or a Path") from None
+    return Path(name)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text that can be printed: what is not UTF-8 in it is replaced."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def write_whole(path: PathLike, content: bytes) -> None:
@@ -61,25 +108,31 @@ def write_whole(path: PathLike, content: bytes) -> None:
     Raises:
         InputError: the file cannot be written there.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    target = _path(path)
+    place = Path(os.path.realpath(target))  # a link stays one
+    beside = place.parent / f".{uuid.uuid4().hex}.tmp"  # not longer than a name that is as long as names may be
     try:
+        if place.exists() and not place.is_file() and not place.is_dir():
+            raise InputError(f"cannot write {_shown(target)}: it is no regular file; choose another place")
         try:
             with open(beside, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())  # or a power cut after the move could leave an empty file in its place
-            os.replace(beside, target)
+            os.replace(beside, place)
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
+        raise InputError(f"cannot write {_shown(target)}: {error.strerror or error}; choose another place") from error
 
 
 def _array(name: Any, value: Any) -> np.ndarray:
     """Return a value of a state as the contiguous array that safetensors needs (it writes the raw memory)."""
-    if not isinstance(name, str) or name == "__metadata__":
-        raise InputError(f"save: {name!r} cannot be the name of a tensor; use a text other than '__metadata__'")
+    if not isinstance(name, str) or name == "__metadata__" or not _is_unicode(name):
+        raise InputError(
+            f"save: {name!r} cannot be the name of a tensor; use a text other than '__metadata__', without lone "
+            "surrogates"
+        )
     if isinstance(value, Tensor):
         value = value.numpy()
     if not isinstance(value, np.ndarray | np.generic):
@@ -98,14 +151,19 @@ def load(path: PathLike) -> dict[str, Tensor]:
         InputError: there is no such file, it cannot be read, or it is not a safetensors file of float32, float64, int64
             (or narrower integers) and bool tensors.
     """
-    content = _content(path)
-    try:
-        arrays = safetensors.numpy.load(content)
-        return {name: tensor(array) for name, array in arrays.items()}
-    except DTypeError as error:
-        raise InputError(f"cannot load {path}: {error}") from None
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
+    with _opened(path) as file:
+        names = list(file.keys())
+        for name in names:  # all of them, before the first is read
+            if (kind := file.get_slice(name).get_dtype()) not in READ:
+                raise InputError(
+                    f"cannot load {_shown(_path(path))}: {name!r} is of dtype {kind}, which is none of "
+                    f"{', '.join(READ)}; convert it before you save it, for example array.astype('float32')"
+                )
+        return {name: tensor(file.get_tensor(name)) for name in names}
+
+
+#: The dtypes that can be read, in the words of the format.
+READ = "F32", "F64", "I64", "I32", "I16", "I8", "U8", "U16", "U32", "U64", "BOOL"
 
 
 def load_metadata(path: PathLike) -> dict[str, str]:
@@ -114,20 +172,30 @@ def load_metadata(path: PathLike) -> dict[str, str]:
     Raises:
         InputError: there is no such file, it cannot be read, or it is not a safetensors file.
     """
-    _content(path)  # for the errors: safe_open has its own for a missing file and a folder
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except safetensors.SafetensorError as error:
-        raise _damaged(path, error) from error
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
 
 
-def _content(path: PathLike) -> bytes:
+@contextmanager
+def _opened(path: PathLike) -> Iterator[Any]:
+    """Open a safetensors file; it has been checked then, as far as it can be without reading a tensor.
+
+    Raises:
+        InputError: the file cannot be read, or is not such a file, or one that is damaged.
+    """
+    place = _path(path)
     try:
-        return Path(path).read_bytes()
+        with open(place, "rb"):  # for the errors: safe_open has its own for a missing file and a folder
+            pass
+        with safetensors.safe_open(os.fspath(place), framework="numpy") as file:
+            yield file
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _damaged(path: PathLike, error: Exception) -> InputError:
-    return InputError(f"{path} is not a safetensors file this library can load ({error}); write one with tg.save")
+        raise InputError(f"cannot read {_shown(place)}: {error.strerror or error}") from error
+    except DTypeError as error:
+        raise InputError(f"cannot load {_shown(place)}: {error}") from None
+    except InputError:
+        raise
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{_shown(place)} is not a safetensors file this library can load ({error}); write one with tg.save"
+        ) from error

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 
 RANDOM = [init.uniform_, init.normal_, init.xavier_uniform_, init.orthogonal_]
@@ -69,3 +69,24 @@ def test_identity_constant_zeros_and_ones() -> None:
 def test_matrix_initialisers_refuse_other_shapes(initialise) -> None:
     with pytest.raises(ShapeError, match="needs a matrix"):
         initialise(tg.zeros(3))
+
+
+@pytest.mark.parametrize("initialise", [*RANDOM, init.identity_, init.zeros_, init.ones_])
+def test_what_is_no_tensor_of_floats_is_refused(initialise) -> None:
+    with pytest.raises(InputError, match=r"_ overwrites a tensor, such as layer\.weight, not a ndarray"):
+        initialise(np.zeros((2, 2)))
+    with pytest.raises(DTypeError, match="floats"):
+        initialise(tg.zeros(2, 2, dtype="int64"))
+
+
+@pytest.mark.parametrize("value", ["1", None, True, float("nan"), float("inf"), [1.0], tg.ones(2)])
+def test_gains_and_bounds_must_be_numbers(value) -> None:
+    t = tg.zeros(2, 2)
+    for initialise in (init.xavier_uniform_, init.orthogonal_, init.identity_, init.constant_, init.uniform_):
+        with pytest.raises(InputError, match=r"_: (gain|value|low) must be a finite number"):
+            initialise(t, value)
+    with pytest.raises(InputError, match="normal_: std must be a number >= 0"):
+        init.normal_(t, 0.0, value)
+    assert t.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    for right in (np.float32(2.0), np.int64(2), tg.tensor(2.0)):
+        assert init.identity_(t, right).tolist() == [[2.0, 0.0], [0.0, 2.0]]

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.errors import DTypeError, InputError
+from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, ShapeError
 
 WITH_WEIGHTS = {
     "RNN": lambda **options: nn.RNN(3, 4, **options),
@@ -47,3 +47,35 @@ def test_a_state_of_another_dtype_is_refused(name):
     wrong = tuple(part.cast("float64") for part in state) if isinstance(state, tuple) else state.cast("float64")
     with pytest.raises(DTypeError, match=rf"{name}: the initial h is float64 .* h\.cast\('float32'\)"):
         module(x, wrong)
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+@pytest.mark.parametrize("shape", [(), (5,), (2, 5), (6, 2, 5), (2, 1), (6, 2, 1), (2, 2, 2, 5)])
+def test_an_input_of_another_size_names_the_layer_its_size_and_the_shape(name, shape):
+    size = {"Linear": "in_features = 3", "LayerNorm": "normalized_shape = 3"}.get(name, r"\((T|B), 3\)|\(T, B, 3\)")
+    seen = rf".*\({', '.join(map(str, shape))}" if shape else ""
+    with pytest.raises(ShapeError, match=rf"{name}: .*({size}){seen}"):
+        WITH_WEIGHTS[name]()(tg.ones(shape))
+
+
+@pytest.mark.parametrize(
+    ("ids", "error"),
+    [
+        (tg.tensor([0.5]), DTypeError), (tg.tensor([True]), DTypeError), ("ab", DTypeError), (None, DTypeError),
+        ([[1], [2, 3]], InputError), (tg.tensor([7]), IndexRangeError), ([-1], IndexRangeError),
+        ([1.5], DTypeError),
+    ],
+)  # fmt: skip
+def test_ids_that_are_none_name_the_embedding(ids, error):
+    with pytest.raises(error, match="Embedding: the ids"):
+        nn.Embedding(5, 2)(ids)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"])
+@pytest.mark.parametrize(
+    "state", [3.0, "h", np.zeros((2, 4)), [], (tg.zeros(2, 4),) * 3, tg.zeros(2, 5), (tg.zeros(4), None), {"h": 1}]
+)
+def test_a_state_that_is_none_names_the_layer(name, state):
+    x = tg.ones(2, 3) if "Cell" in name else tg.ones(5, 2, 3)
+    with pytest.raises((InputError, ShapeError), match=rf"{name}: the (state|initial h) must"):
+        WITH_WEIGHTS[name]()(x, state)

@@ -70,7 +70,7 @@ def test_dropout_passes_everything_in_eval_and_nothing_at_one() -> None:
     assert nn.Dropout(0.0)(x) is x
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan"), True, "0.5", None, np.array([0.5])])
 def test_dropout_refuses_what_is_no_probability(p: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         nn.Dropout(p)
@@ -92,10 +92,55 @@ def test_layer_norm_of_a_constant_row_is_finite() -> None:
     assert np.isfinite(x.grad.numpy()).all()
 
 
+def test_the_eps_of_layer_norm_is_used() -> None:
+    x = tg.tensor([1.0, 3.0], "float64")
+    np.testing.assert_allclose(nn.LayerNorm(2, eps=3.0, dtype="float64")(x).numpy(), [-0.5, 0.5], rtol=1e-15)
+    for wrong in (-1.0, float("nan"), "1", True):
+        with pytest.raises(InputError, match="LayerNorm: eps"):
+            nn.LayerNorm(2, eps=wrong)
+
+
 def test_activations_are_modules_too() -> None:
     x = tg.tensor([-1.0, 2.0])
     for module, method in ((nn.Tanh(), x.tanh), (nn.Sigmoid(), x.sigmoid), (nn.ReLU(), x.relu)):
         np.testing.assert_array_equal(module(x).numpy(), method().numpy())
+
+
+SIZED = {
+    "Linear": nn.Linear, "Embedding": nn.Embedding, "RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU,
+    "RNNCell": nn.RNNCell, "LSTMCell": nn.LSTMCell, "GRUCell": nn.GRUCell,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("size", [0, -1, True, 3.0, np.float64(3), "3", None, (3,), np.array([3]), np.bool_(True), 1j])
+def test_a_size_that_is_no_positive_whole_number_is_refused(name: str, size) -> None:
+    for sizes in ((size, 2), (2, size)):
+        with pytest.raises(InputError, match=rf"{name}: \w+ must be a positive whole number, not"):
+            SIZED[name](*sizes)
+
+
+@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("size", [np.int64(3), np.uint8(3), np.array(3), tg.tensor(3)])
+def test_sizes_of_numpy_and_of_tensors_become_ints(name: str, size) -> None:
+    module = SIZED[name](size, size)
+    assert repr(module).startswith(f"{name}(3, 3")
+    shapes = [parameter.shape for parameter in module.parameters()]
+    assert shapes == [parameter.shape for parameter in SIZED[name](3, 3).parameters()]
+    assert all(type(value) is not type(size) for value in vars(module).values())
+
+
+@pytest.mark.parametrize("option", ["dropout", "bias", "batch_first", "bidirectional", "num_layers", "nonlinearity"])
+@pytest.mark.parametrize("value", ["yes", None, float("nan"), [1], -0.5])
+def test_options_of_recurrent_layers_that_cannot_be_are_named(option: str, value) -> None:
+    with pytest.raises(InputError, match=option):
+        nn.RNN(2, 3, **{option: value})
+
+
+def test_options_of_numpy_become_plain() -> None:
+    net = nn.LSTM(2, 3, np.int64(2), np.bool_(True), dropout=np.float32(0.5), bidirectional=1)
+    assert (net.num_layers, net.bias, net.dropout, net.bidirectional) == (2, True, 0.5, True)
+    assert {type(value) for value in (net.num_layers, net.bias, net.dropout, net.bidirectional)} == {int, bool, float}
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Linear(0, 1), lambda: nn.Embedding(2, 1.5), lambda: nn.LayerNorm(True)])
@@ -109,7 +154,7 @@ def test_sizes_must_be_positive_whole_numbers(make) -> None:
     [
         lambda: nn.Linear(2, 1, bias="False"),
         lambda: nn.LayerNorm(2, 1e-5, 4),
-        lambda: nn.LSTM(2, 3, batch_first=1),
+        lambda: nn.LSTM(2, 3, batch_first=2),
         lambda: nn.GRU(2, 3, bidirectional="no"),
         lambda: nn.RNN(2, 3, bias=None),
     ],

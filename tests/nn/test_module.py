@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -87,6 +88,137 @@ def test_a_shared_parameter_comes_once_and_is_saved_under_every_path() -> None:
 def test_a_module_used_twice_gives_its_parameters_once() -> None:
     layer = nn.Linear(2, 2)
     assert len(list(nn.Sequential(layer, nn.Tanh(), layer).parameters())) == 2
+
+
+class Autoencoder(nn.Module):
+    def __init__(self) -> None:
+        self.encoder = nn.Linear(2, 2)
+        self.decoder = self.encoder
+
+
+def test_a_module_with_two_names_is_saved_under_both_as_in_pytorch() -> None:
+    layer = nn.Linear(2, 2)
+    names = ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert list(nn.Sequential(layer, nn.Tanh(), layer).state_dict()) == names
+    model = Autoencoder()
+    assert [name for name, _ in model.named_parameters()] == ["encoder.weight", "encoder.bias"]
+    assert list(model.state_dict()) == ["encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias"]
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Linear(2, 2)
+    assert list(torch.nn.Sequential(theirs, torch.nn.Tanh(), theirs).state_dict()) == names
+
+
+def test_a_module_that_refers_to_the_one_it_is_in_is_saved_once() -> None:
+    model = Autoencoder()
+    model.encoder.parent = model
+    assert list(model.state_dict()) == ["encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias"]
+    assert len(list(model.modules())) == 2
+
+
+def test_a_shared_parameter_is_loaded_under_any_of_its_names_and_under_several_if_they_agree() -> None:
+    model, ones = Autoencoder(), {"weight": np.ones((2, 2)), "bias": np.full(2, np.nan)}
+    for names in (["encoder"], ["decoder"], ["encoder", "decoder"]):
+        model.encoder.weight.assign_(np.zeros((2, 2), "float32"))
+        model.load_state_dict({f"{name}.{key}": value for name in names for key, value in ones.items()})
+        assert model.decoder.weight.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    state = {f"{name}.{key}": value + (name == "decoder") for name in names for key, value in ones.items()}
+    with pytest.raises(StateError, match=r"encoder.weight and decoder.weight: one tensor here, but two different"):
+        model.load_state_dict(state)
+    assert model.decoder.weight.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    with pytest.raises(StateError, match=r"missing: encoder.bias, decoder.bias\n"):
+        model.load_state_dict({"encoder.weight": ones["weight"]})
+
+
+class Thing:
+    """What another library may hand over."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("call detach() first")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1j * np.ones(2), "is not numeric .*complex128"),
+        ("zeros", "is not numeric"),
+        (None, "is not numeric"),
+        ([[1.0], [2.0, 3.0]], "is no array"),
+        ([1.0, None], "is not numeric"),
+        (["1", "2"], "is not numeric"),
+        ({"a": 1}, "is not numeric"),
+        (Thing(), "is no array .*call detach"),
+        (np.zeros(2, "datetime64[s]"), "is not numeric"),
+        (np.array([1.0, 1e300]), "1e[+]300 does not fit into float32"),
+        (tg.tensor([1.0, -1e300], "float64"), "-1e[+]300 does not fit into float32"),
+        (1.0, r"has shape \(\) in the state, \(2,\) here"),
+        (np.ones((1, 2)), r"has shape \(1, 2\)"),
+        (np.ones(1), r"has shape \(1,\)"),
+    ],
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_last_value_that_cannot_be_loaded_is_named_and_nothing_is_changed(value, text: str, strict: bool) -> None:
+    layer = nn.Linear(3, 2)
+    before = layer.weight.numpy().copy()
+    with pytest.raises(StateError, match=rf"bias: {text}"):
+        layer.load_state_dict({"weight": np.zeros((2, 3)), "bias": value}, strict)
+    np.testing.assert_array_equal(layer.weight.numpy(), before)
+
+
+def test_what_fits_in_another_form_is_loaded() -> None:
+    layer = nn.Linear(1, 2)
+    for value in ([3, 4], np.array([3, 4], np.float16), np.array([3, 4], ">f8"), tg.tensor([3, 4]), (np.int8(3), 4.0)):
+        layer.load_state_dict({"weight": [[0], [0]], "bias": value})
+        assert layer.bias.tolist() == [3.0, 4.0]
+        layer.load_state_dict({"weight": [[0], [0]], "bias": [np.inf, -np.inf]})  # as they were saved
+
+
+@pytest.mark.parametrize("state", [None, [("weight", 1)], "model.safetensors", nn.Linear(1, 1)])
+def test_a_state_that_is_no_mapping_is_refused(state) -> None:
+    with pytest.raises(StateError, match="state"):
+        nn.Linear(1, 1).load_state_dict(state)
+
+
+def test_names_that_are_no_texts_are_unexpected() -> None:
+    layer = nn.Linear(1, 1)
+    with pytest.raises(StateError, match=r"unexpected: 5, None"):
+        layer.load_state_dict({**layer.state_dict(), 5: 1, None: 2})
+
+
+def test_two_parameters_can_change_places_although_a_state_shares_their_memory() -> None:
+    layer = nn.Linear(2, 2)
+    layer.other = nn.Parameter(np.ones((2, 2), "float32"))
+    before = layer.weight.tolist()
+    state = layer.state_dict()
+    layer.load_state_dict({**state, "weight": state["other"], "other": state["weight"]})
+    assert (layer.weight.tolist(), layer.other.tolist()) == ([[1.0, 1.0], [1.0, 1.0]], before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GraphError])
+def test_a_failure_while_writing_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPatch, error) -> None:
+    layer = nn.Linear(2, 2)
+    before = [p.tolist() for p in layer.parameters()]
+    assign = nn.Parameter.assign_
+
+    def failing(self, value):
+        assign(self, value)
+        if self is layer.bias and value.tolist() == [9.0, 9.0]:
+            raise error
+        return self
+
+    monkeypatch.setattr(nn.Parameter, "assign_", failing)
+    with pytest.raises(StateError if error is GraphError else error):
+        layer.load_state_dict({"weight": np.full((2, 2), 9.0), "bias": np.full(2, 9.0)})
+    assert [p.tolist() for p in layer.parameters()] == before
+
+
+@pytest.mark.host
+def test_a_parameter_whose_memory_cannot_be_written_is_named() -> None:
+    layer = nn.Linear(2, 2)
+    before = layer.weight.tolist()
+    layer.bias._data.flags.writeable = False
+    with pytest.raises(StateError, match=r"bias: .* cannot be written"):
+        layer.load_state_dict({"weight": np.full((2, 2), 9.0), "bias": np.full(2, 9.0)})
+    assert layer.weight.tolist() == before
 
 
 def test_a_plain_tensor_cannot_replace_a_parameter_by_accident() -> None:
@@ -266,3 +398,127 @@ def test_repr_shows_the_modules_inside() -> None:
 def test_a_module_without_forward_says_so() -> None:
     with pytest.raises(NotImplementedError, match="define one"):
         nn.Module()(1)
+
+
+# ---- what is easily forgotten -------------------------------------------------------------------------------------
+
+
+class Stack(nn.Module):
+    def __init__(self, layers) -> None:
+        self.first = nn.Linear(1, 1)
+        self.layers = layers
+
+
+@pytest.mark.parametrize(
+    ("layers", "container"),
+    [
+        ([nn.Linear(1, 1)], "nn.ModuleList"),
+        ((nn.Tanh(), nn.Linear(1, 1)), "nn.ModuleList"),
+        ({"a": nn.Linear(1, 1)}, "nn.ModuleDict"),
+        ([[nn.Linear(1, 1)]], "nn.ModuleList"),
+        ({"a": (nn.Linear(1, 1), 3)}, "nn.ModuleDict"),
+    ],
+)
+@pytest.mark.parametrize("use", [lambda m: list(m.parameters()), lambda m: m.state_dict(), lambda m: m.to("float64")])
+def test_modules_in_a_plain_container_are_warned_of_once(layers, container: str, use) -> None:
+    outer = nn.Sequential(Stack(layers))
+    with pytest.warns(UserWarning, match=rf"Stack.layers is a plain .* self.layers = {container}"):
+        use(outer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        use(outer)
+
+
+def test_a_list_filled_after_it_was_assigned_is_warned_of_too() -> None:
+    model = Stack([])
+    list(model.parameters())
+    model.layers.append(nn.Linear(1, 1))
+    with pytest.warns(UserWarning, match="Stack.layers"):
+        list(model.parameters())
+
+
+@pytest.mark.parametrize("layers", [[], [1.0] * 20, {"a": 1}, "text", nn.ModuleList([nn.Linear(1, 1)]), [nn.Parameter]])
+def test_other_containers_are_not_warned_of(layers) -> None:
+    model = Stack(layers)
+    model.shown = [model.first, [model.first]]  # which is an attribute, too
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(model.parameters())
+        model.state_dict()
+
+
+def test_a_module_dict_holds_modules_by_name() -> None:
+    heads = nn.ModuleDict({"mean": nn.Linear(1, 2)})
+    heads["spread"] = nn.Tanh()
+    assert (len(heads), list(heads), "mean" in heads, "other" in heads) == (2, ["mean", "spread"], True, False)
+    assert heads["mean"] is heads.mean
+    assert heads.values() == [heads.mean, heads.spread]
+    assert heads.items() == list(zip(heads.keys(), heads.values(), strict=True))
+    assert [name for name, _ in heads.named_parameters()] == ["mean.weight", "mean.bias"]
+    assert len(nn.ModuleDict([("a", nn.Tanh())])) == 1
+    with pytest.raises(KeyError):
+        heads["other"]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"a": abs}, "is no module"), ({1: nn.Tanh()}, "cannot be the name"),
+        ({"a.b": nn.Tanh()}, "cannot be the name"), ({"": nn.Tanh()}, "cannot be the name"),
+        ({"keys": nn.Tanh()}, "cannot be the name"),
+        ({"training": nn.Tanh()}, "cannot be the name"), ([nn.Tanh()], "needs a dict"), (3, "needs a dict"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_in_a_module_dict_is_refused(given, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        nn.ModuleDict(given)
+
+
+class Own:
+    """Subclasses that forget super().__init__()."""
+
+    class Cell(nn.RNNCell):
+        def __init__(self) -> None:
+            self.mine = nn.Parameter([1.0])
+
+    class Plain(nn.Cell):
+        def __init__(self) -> None:
+            pass
+
+        def step(self, projected, state, prepared):
+            return projected
+
+    class Layer(nn.Linear):
+        def __init__(self) -> None:
+            pass
+
+    class Network(nn.LSTM):
+        def __init__(self) -> None:
+            pass
+
+    class Child(Model):
+        def __init__(self) -> None:
+            self.more = 1
+
+
+@pytest.mark.parametrize("kind", [Own.Cell, Own.Plain, Own.Layer, Own.Network, Own.Child])
+def test_a_subclass_that_does_not_call_super_init_is_told_so(kind: type[nn.Module]) -> None:
+    with pytest.raises(AttributeError, match=rf"call super\(\).__init__\(...\) in {kind.__name__}.__init__ first"):
+        kind()(tg.ones(1, 1))
+
+
+def test_an_attribute_that_is_not_there_is_all_that_is_said_of_a_module_that_is_complete() -> None:
+    class Deep(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(1, 1)
+
+        @property
+        def broken(self):
+            return self.weight.wrong
+
+    for module in (nn.Linear(1, 1), Deep(), nn.ModuleList(), nn.Tanh(), Model(), nn.LSTM(1, 1)):
+        with pytest.raises(AttributeError, match=r"has no attribute 'nothing'$"):
+            module.nothing()
+    with pytest.raises(AttributeError, match="'wrong'"):
+        print(Deep().broken)
+    assert not hasattr(Deep(), "nothing")

@@ -52,6 +52,7 @@ __all__ = [
     "from_numpy",
     "gather",
     "getitem",
+    "length",
     "matmul",
     "name",
     "norm",
@@ -311,6 +312,11 @@ def norm(x: Array) -> float:
     """Return the L2 norm, added up in float64; squares that overflow or underflow do no harm."""
     loop = _norm["mul", x.dtype]
     return reference.norm(x) if loop is None else loop(x.ravel("K"))
+
+
+def length(x: Array) -> Array:
+    """Return the `norm` of floats as a 0-d float64 array."""
+    return np.array(norm(x))
 
 
 # ---- random numbers ----------------------------------------------------------------------------------------

@@ -266,6 +266,11 @@ def norm(x: Array) -> float:
     return largest * float(np.sqrt(np.dot(scaled, scaled)))
 
 
+def length(x: Array) -> Array:
+    """Return the `norm` of floats as a 0-d float64 array."""
+    return np.array(norm(x))
+
+
 # ---- random numbers --------------------------------------------------------------------------------------------
 
 _PHILOX_M0, _PHILOX_M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.engine.arguments import Axes, accepts_dim, accepts_unbiased, all_axes, one_axis
+from tinygrad_rnn.engine.axes import Axes, accepts_dim, accepts_unbiased, all_axes, one_axis
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 if TYPE_CHECKING:

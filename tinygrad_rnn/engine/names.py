@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.engine import arguments, methods
+from tinygrad_rnn.engine import axes, methods
 from tinygrad_rnn.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Size(int):
 
     def __call__(self, axis: int | None = None, *, dim: int | None = None) -> Any:
         axis = dim if axis is None else axis
-        return self.shape if axis is None else self.shape[arguments.one_axis(axis, len(self.shape), "size")]
+        return self.shape if axis is None else self.shape[axes.one_axis(axis, len(self.shape), "size")]
 
     def __reduce__(self) -> Any:
         return int, (int(self),)

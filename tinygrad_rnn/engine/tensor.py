@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.engine import autograd, indexing, methods, numpy_calls, ops
 from tinygrad_rnn.engine.applying import apply
-from tinygrad_rnn.engine.arguments import (
+from tinygrad_rnn.engine.axes import (
     Axes,
     accepts_dim,
     all_axes,
@@ -670,6 +670,10 @@ class Tensor(Names):
     def min(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return the smallest element along the axes; ties share the gradient."""
         return apply(ops.Min, self, axes=all_axes(axis, self.ndim, "min"), keepdims=keepdims)
+
+    def _length(self) -> Tensor:
+        """Return the L2 norm of all elements, of floats, as a 0-d float64 tensor that no gradient flows from."""
+        return apply(ops.Length, self)
 
     @accepts_dim
     def all(self, axis: Axes = None, keepdims: bool = False) -> Tensor:

@@ -23,3 +23,7 @@ __all__ = [
     "JacobianReport", "NodeFlow", "PathFlow", "StateFlow", "Statistics", "WeightFlow", "backward_graph",
     "elman_bound", "flow_map", "gradient_flow", "grads_at_hand", "state_jacobians",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__

@@ -12,12 +12,16 @@ from tinygrad_rnn.nn.losses import (
     NLLLoss,
     SmoothL1Loss,
 )
-from tinygrad_rnn.nn.module import Module, ModuleList, Parameter, Sequential
+from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Sequential
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
     "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CellEntry", "CellSpec", "CrossEntropyLoss", "Dropout",
-    "Embedding", "GRUCell", "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleList",
-    "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init",
-    "parse_cell", "unroll",
+    "Embedding", "GRUCell", "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict",
+    "ModuleList", "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",
+    "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
+from tinygrad_rnn.dtypes import is_float
 from tinygrad_rnn.engine.creation import eye, full, rand, randn, tensor
 from tinygrad_rnn.engine.graph import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
+
+__all__ = ["constant_", "identity_", "normal_", "ones_", "orthogonal_", "uniform_", "xavier_uniform_", "zeros_"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__
 
 
 def constant_(t: Tensor, value: float) -> Tensor:
@@ -20,7 +29,8 @@ def constant_(t: Tensor, value: float) -> Tensor:
     >>> nn.init.constant_(tg.zeros(2), 3.0).tolist()
     [3.0, 3.0]
     """
-    return t.assign_(full(t.shape, value, t.dtype, t.device))
+    _must_be_floats(t, "constant_")
+    return t.assign_(full(t.shape, arguments.number("constant_: value", value), t.dtype, t.device))
 
 
 def zeros_(t: Tensor) -> Tensor:
@@ -42,12 +52,16 @@ def uniform_(t: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     >>> bool(nn.init.uniform_(tg.zeros(100), -0.1, 0.1).abs().max() <= 0.1)
     True
     """
+    _must_be_floats(t, "uniform_")
+    low, high = arguments.number("uniform_: low", low), arguments.number("uniform_: high", high)
     return t.assign_(rand(t.shape, dtype=t.dtype, device=t.device) * (high - low) + low)
 
 
 @no_grad()
 def normal_(t: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw every element from the normal distribution N(mean, std**2)."""
+    _must_be_floats(t, "normal_")
+    mean, std = arguments.number("normal_: mean", mean), arguments.not_negative("normal_: std", std)
     return t.assign_(randn(t.shape, dtype=t.dtype, device=t.device) * std + mean)
 
 
@@ -63,7 +77,7 @@ def xavier_uniform_(t: Tensor, gain: float = 1.0) -> Tensor:
     True
     """
     _must_be_matrix(t, "xavier_uniform_")
-    bound = gain * math.sqrt(6 / (t.shape[0] + t.shape[1]))
+    bound = arguments.number("xavier_uniform_: gain", gain) * math.sqrt(6 / max(1, t.shape[0] + t.shape[1]))
     return uniform_(t, -bound, bound)
 
 
@@ -82,6 +96,7 @@ def orthogonal_(t: Tensor, gain: float = 1.0) -> Tensor:
     True
     """
     _must_be_matrix(t, "orthogonal_")
+    gain = arguments.number("orthogonal_: gain", gain)
     rows, columns = t.shape
     q, r = np.linalg.qr(randn(max(rows, columns), min(rows, columns), dtype="float64").numpy())
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # without this QR prefers some rotations (Mezzadri 2007)
@@ -100,10 +115,19 @@ def identity_(t: Tensor, gain: float = 1.0) -> Tensor:
     [[0.5, 0.0], [0.0, 0.5]]
     """
     _must_be_matrix(t, "identity_")
+    gain = arguments.number("identity_: gain", gain)
     rows, columns = t.shape
     return t.assign_(eye(rows, columns, t.dtype, t.device) * gain)
 
 
-def _must_be_matrix(t: Tensor, what: str) -> None:
+def _must_be_floats(t: Any, what: str) -> None:
+    if not isinstance(t, Tensor):
+        raise InputError(f"{what} overwrites a tensor, such as layer.weight, not a {type(t).__name__}")
+    if not is_float(t.dtype):
+        raise DTypeError(f"{what} needs a tensor of floats, not of {t.dtype}")
+
+
+def _must_be_matrix(t: Any, what: str) -> None:
+    _must_be_floats(t, what)
     if t.ndim != 2:
         raise ShapeError(f"{what} needs a matrix (out, in), not a tensor of shape {t.shape}")

@@ -8,27 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import dtypes
+from tinygrad_rnn import arguments, dtypes
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import ones, zeros
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DeviceError, DTypeError, InputError
+from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
-
-def check_sizes(what: str, **sizes: int) -> None:
-    """Raise InputError unless every size is a positive whole number."""
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-            raise InputError(f"{what}: {name} must be a positive whole number, not {size!r}")
+__all__ = [
+    "Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sigmoid", "Tanh", "check_probability", "check_sizes",
+    "check_tensor",
+]  # fmt: skip
 
 
-def check_flags(what: str, **flags: bool) -> None:
-    """Raise InputError unless every flag is True or False: the text "False" would count as True."""
-    for name, flag in flags.items():
-        if not isinstance(flag, bool | np.bool_):
-            raise InputError(f"{what}: {name} must be True or False, not {flag!r}")
+def check_sizes(what: str, **sizes: Any) -> list[int]:
+    """Return the sizes as ints; InputError unless every one is a positive whole number."""
+    return [arguments.whole(f"{what}: {name}", size) for name, size in sizes.items()]
 
 
 def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
@@ -56,6 +52,11 @@ def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
         )
 
 
+def check_probability(name: str, p: Any) -> float:
+    """Return a probability as a float; InputError if it is none."""
+    return arguments.number(name, p, "a number between 0 and 1", lambda found: 0 <= found <= 1)
+
+
 class Linear(Module):
     """y = x @ weight.T + bias.
 
@@ -75,9 +76,9 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32", device: str = "cpu"
     ) -> None:
-        check_sizes("Linear", in_features=in_features, out_features=out_features)
-        check_flags("Linear", bias=bias)
-        self.in_features, self.out_features = in_features, out_features
+        sizes = check_sizes("Linear", in_features=in_features, out_features=out_features)
+        in_features, out_features = self.in_features, self.out_features = sizes
+        bias = arguments.flag("Linear: bias", bias)
         self.weight = Parameter(zeros(out_features, in_features, dtype=dtype, device=device))
         self.bias = Parameter(zeros(out_features, dtype=dtype, device=device)) if bias else None
         bound = 1 / math.sqrt(in_features)
@@ -91,7 +92,15 @@ class Linear(Module):
             InputError, DTypeError, ShapeError: x is no tensor, or not of the parameters' dtype, or does not fit.
         """
         check_tensor("Linear", x, self.weight)
-        return F.linear(x, self.weight, self.bias)
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ShapeError:
+            if x.ndim and x.shape[-1] == self.weight.shape[-1]:
+                raise
+            given = f"{x.shape[-1]}, in the shape {x.shape}" if x.ndim else "without axes"
+            raise ShapeError(
+                f"Linear: the last axis of the input must be in_features = {self.weight.shape[-1]}, but it is {given}"
+            ) from None
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
@@ -109,14 +118,26 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = "float32", device: str = "cpu") -> None:
-        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        sizes = check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        num_embeddings, embedding_dim = self.num_embeddings, self.embedding_dim = sizes
         self.weight = Parameter(zeros(num_embeddings, embedding_dim, dtype=dtype, device=device))
         init.normal_(self.weight)
 
     def forward(self, ids: Any) -> Tensor:
-        """Return the rows of the table at the ids."""
-        return F.embedding(ids, self.weight)
+        """Return the rows of the table at the ids.
+
+        Raises:
+            IndexRangeError: an id is not within 0 and num_embeddings - 1, where that can be seen without waiting.
+            InputError, DTypeError: the ids are no array, or not of integers.
+        """
+        try:
+            return F.embedding(ids, self.weight)
+        except (IndexRangeError, DTypeError) as error:
+            raise type(error)(
+                f"Embedding: the ids must be integers within 0 and num_embeddings - 1 = {len(self.weight) - 1}: {error}"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"Embedding: the ids form no array ({error})") from None
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"
@@ -132,8 +153,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        F.check_probability(p)
-        self.p = p
+        self.p = check_probability("Dropout: p", p)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with a fresh random mask applied, or x itself outside training."""
@@ -169,16 +189,24 @@ class LayerNorm(Module):
         dtype: Any = "float32",
         device: str = "cpu",
     ) -> None:
-        shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
-        check_sizes("LayerNorm", **{f"normalized_shape[{i}]": size for i, size in enumerate(shape)})
-        check_flags("LayerNorm", elementwise_affine=elementwise_affine, bias=bias)
-        self.normalized_shape, self.eps = shape, eps
-        self.weight = Parameter(ones(shape, dtype=dtype, device=device)) if elementwise_affine else None
-        self.bias = Parameter(zeros(shape, dtype=dtype, device=device)) if elementwise_affine and bias else None
+        given = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+        shape = tuple(arguments.whole(f"LayerNorm: normalized_shape[{i}]", size) for i, size in enumerate(given))
+        affine = arguments.flag("LayerNorm: elementwise_affine", elementwise_affine)
+        bias = arguments.flag("LayerNorm: bias", bias)
+        self.normalized_shape, self.eps = shape, arguments.not_negative("LayerNorm: eps", eps)
+        self.weight = Parameter(ones(shape, dtype=dtype, device=device)) if affine else None
+        self.bias = Parameter(zeros(shape, dtype=dtype, device=device)) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (x - mean) / sqrt(var + eps) * weight + bias."""
         check_tensor("LayerNorm", x, self.weight)
+        shape = self.normalized_shape
+        if x.ndim < len(shape) or x.shape[x.ndim - len(shape) :] != shape:
+            axes, sizes = ("axis", shape[0]) if len(shape) == 1 else ("axes", shape)
+            raise ShapeError(
+                f"LayerNorm: the last {axes} of the input must be normalized_shape = {sizes}, but the input has shape "
+                f"{x.shape}"
+            )
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:

@@ -7,6 +7,8 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.functional.losses import check_beta, check_delta, check_reduction, check_weight
 from tinygrad_rnn.nn.module import Module
 
+__all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss", "SmoothL1Loss"]
+
 
 class _Loss(Module):
     """A loss knows how to combine the losses of the examples: "mean", "sum" or "none"."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dis
+import functools
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-import numpy as np
-
 from tinygrad_rnn import backends, dtypes
-from tinygrad_rnn.engine.arguments import dtype_and_device
-from tinygrad_rnn.engine.creation import leaf, tensor
+from tinygrad_rnn.engine.axes import dtype_and_device
+from tinygrad_rnn.engine.creation import leaf
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
+from tinygrad_rnn.state import converted, write
+
+__all__ = ["LOOKED_AT", "PLAIN", "Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"]
 
 
 class Parameter(Tensor):
@@ -75,9 +80,43 @@ class Module:
         elif isinstance(value, Module):
             self._name_parameters()
 
+    def __getattr__(self, name: str) -> Any:  # where nothing of that name is found
+        what = type(self)
+        for kind in what.__mro__:
+            if isinstance(found := vars(kind).get(name), property):
+                return found.__get__(self)  # which failed: once more, for its own error
+        advice = ""
+        for base in what.__mro__[1:]:
+            expected = _sets(vars(base)["__init__"]) if "__init__" in vars(base) else frozenset()
+            if expected and not expected & vars(self).keys():
+                advice = (
+                    f": {base.__name__}.__init__, which sets up a {base.__name__}, was not called; call "
+                    f"super().__init__(...) in {what.__name__}.__init__ first"
+                )
+                break
+        raise AttributeError(f"{what.__name__!r} object has no attribute {name!r}{advice}", name=name, obj=self)
+
+    def _warn_of_hidden_modules(self) -> None:
+        """Warn once of modules in a plain list, which nothing here would train, save or move."""
+        known = list(self.modules())
+        for module in known:
+            for name, value in list(vars(module).items()):
+                if not isinstance(value, PLAIN) or name in vars(module).get("_warned_of", ()):
+                    continue
+                hidden = [each for each in _hidden_modules(value) if not any(each is one for one in known)]
+                if hidden:
+                    vars(module)["_warned_of"] = (*vars(module).get("_warned_of", ()), name)
+                    what, container = type(module).__name__, "Dict" if isinstance(value, dict) else "List"
+                    warnings.warn(
+                        f"{what}.{name} is a plain {type(value).__name__} that holds modules, such as "
+                        f"{type(hidden[0]).__name__}: their parameters are not found, so they are not trained, saved "
+                        f"or moved; write self.{name} = nn.Module{container}(...)",
+                        stacklevel=3,
+                    )
+
     def _name_parameters(self) -> None:
         """Name every parameter after its path from here."""
-        for path, parameter in self.named_parameters():
+        for path, parameter in self._each_parameter():
             parameter.named(path)
 
     # ---- what is inside ------------------------------------------------------------------------------------------
@@ -107,11 +146,16 @@ class Module:
             yield module
 
     def _all_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield every parameter with its dotted path; a shared one comes once per path."""
-        for path, module in self.named_modules():
+        """Yield every parameter with its dotted path; a shared one, and those of a shared module, once per path."""
+        waiting: list[tuple[str, Module, frozenset[int]]] = [("", self, frozenset())]
+        while waiting:
+            prefix, module, above = waiting.pop()
+            above |= {id(module)}
             for name, value in vars(module).items():
                 if isinstance(value, Parameter):
-                    yield (f"{path}.{name}" if path else name), value
+                    yield prefix + name, value
+            inside = [(f"{prefix}{name}.", child, above) for name, child in module.children() if id(child) not in above]
+            waiting.extend(reversed(inside))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield the parameters with their dotted paths; a shared parameter comes once, under its first path.
@@ -120,11 +164,16 @@ class Module:
         >>> [name for name, _ in nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).named_parameters()]
         ['0.weight', '0.bias', '2.weight', '2.bias']
         """
+        self._warn_of_hidden_modules()
+        yield from self._each_parameter()
+
+    def _each_parameter(self) -> Iterator[tuple[str, Parameter]]:
         seen: set[int] = set()
-        for path, parameter in self._all_parameters():
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield path, parameter
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
 
     def parameters(self) -> Iterator[Parameter]:
         """Yield the parameters, each once."""
@@ -141,8 +190,10 @@ class Module:
     def state_dict(self) -> dict[str, Tensor]:
         """Return the values of all parameters by path, sharing memory; `tg.save` writes them to a file.
 
-        The file does not know on which device they were.
+        As in PyTorch a parameter or a module with several names comes under each of them. The file does not know on
+        which device they were.
         """
+        self._warn_of_hidden_modules()
         return {path: parameter.detach() for path, parameter in self._all_parameters()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
@@ -150,10 +201,11 @@ class Module:
 
         Args:
             state: tensors or arrays by path, on any device, converted to the dtype of the parameter they replace.
+                A shared parameter may come under any of its names; under several only with the same values.
             strict: refuse missing and unexpected keys; without, load the keys that match.
 
         Raises:
-            StateError: keys or shapes do not fit. Nothing was overwritten then.
+            StateError: keys, shapes or values do not fit. Nothing was overwritten then.
 
         >>> from tinygrad_rnn import nn
         >>> nn.Linear(2, 1).load_state_dict({"weight": [[1.0, 2.0]]})
@@ -163,23 +215,15 @@ class Module:
         pass strict=False to load only the keys that match, or build the module with the sizes of the state
         """
         parameters = dict(self._all_parameters())
-        values = {path: _with_shape(state[path]) for path in parameters if path in state}
-        problems = []
-        if strict and (missing := [path for path in parameters if path not in state]):
-            problems.append(f"missing: {', '.join(missing)}")
-        if strict and (unexpected := [str(path) for path in state if path not in parameters]):
-            problems.append(f"unexpected: {', '.join(unexpected)}")
-        for path, value in values.items():
-            if value.shape != parameters[path].shape:
-                problems.append(f"{path}: has shape {value.shape} in the state, {parameters[path].shape} here")
+        if isinstance(state, Module):
+            raise StateError(f"load_state_dict takes a state, not a {type(state).__name__}; pass module.state_dict()")
+        values, problems = converted(state, parameters, type(self).__name__, strict)
         if problems:
             raise StateError(
                 f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(problems) + "\npass strict=False "
                 "to load only the keys that match, or build the module with the sizes of the state"
             )
-        for path, value in values.items():
-            parameter = parameters[path]
-            parameter.assign_(tensor(value, parameter.dtype, parameter.device))
+        write(values, parameters)
 
     # ---- modes ---------------------------------------------------------------------------------------------------
 
@@ -231,9 +275,29 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()}{lines})"
 
 
-def _with_shape(value: Any) -> Tensor | np.ndarray:
-    """Return a value of a state as a tensor or an array."""
-    return value if isinstance(value, Tensor) else np.asarray(value)
+def _hidden_modules(value: Any, depth: int = 2) -> Iterator[Module]:
+    """Yield what modules there are among the first elements of a plain list, tuple, dict or set."""
+    if not isinstance(value, PLAIN):
+        return
+    for part in itertools.islice(value.values() if isinstance(value, dict) else value, LOOKED_AT):
+        if isinstance(part, Module):
+            yield part
+        elif depth > 1:
+            yield from _hidden_modules(part, depth - 1)
+
+
+PLAIN = list, tuple, dict, set, frozenset
+
+#: How many elements of a plain container are looked at for modules: a list of all training data stays cheap.
+LOOKED_AT = 8
+
+
+@functools.cache
+def _sets(initialiser: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of the attributes that an __init__ sets."""
+    code = getattr(initialiser, "__code__", None)
+    steps = dis.get_instructions(code) if code else ()
+    return frozenset(step.argval for step in steps if step.opname == "STORE_ATTR")
 
 
 class ModuleList(Module):
@@ -270,6 +334,58 @@ class ModuleList(Module):
 
     def __getitem__(self, index: int) -> Module:
         return list(self)[index]
+
+
+class ModuleDict(Module):
+    """Modules by name, which are its attributes; it reads like a dict.
+
+    Raises:
+        InputError: a value is no module, or a name is no text, holds a dot, or is one that every module has.
+
+    >>> from tinygrad_rnn import nn
+    >>> heads = nn.ModuleDict({"mean": nn.Linear(3, 1), "spread": nn.Linear(3, 1)})
+    >>> [name for name, _ in heads.named_parameters()]
+    ['mean.weight', 'mean.bias', 'spread.weight', 'spread.bias']
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        try:
+            given = dict(modules or {})
+        except (TypeError, ValueError):
+            raise InputError(f"{type(self).__name__} needs a dict of modules by name, not {modules!r}") from None
+        for name, module in given.items():
+            self[name] = module
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise InputError(f"{type(self).__name__}: {name!r} cannot be the name of a module; choose another text")
+        if not isinstance(module, Module):
+            raise InputError(f"{type(self).__name__}: {module!r} is no module; use one, such as nn.Tanh() for F.tanh")
+        setattr(self, name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        return dict(self.children())[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in dict(self.children())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.children())
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.children())
+
+    def keys(self) -> list[str]:
+        """Return the names, in the order they were added."""
+        return list(self)
+
+    def values(self) -> list[Module]:
+        """Return the modules."""
+        return [module for _, module in self.children()]
+
+    def items(self) -> list[tuple[str, Module]]:
+        """Return names and modules."""
+        return list(self.children())
 
 
 class Sequential(ModuleList):

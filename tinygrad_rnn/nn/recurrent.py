@@ -5,18 +5,22 @@ Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, f
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import concat, ones, stack
 from tinygrad_rnn.engine.graph import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
-from tinygrad_rnn.nn.layers import check_flags, check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_probability, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
+
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "output_of", "scan", "unroll"]
 
 
 def unroll(
@@ -125,12 +129,15 @@ class Recurrent(Module):
         self.cell_type = spec.cell_class if spec else cell_class(cell)
         options = (spec.cell_options if spec else {}) | options
         what = type(self).__name__
-        check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        check_flags(what, bias=bias, batch_first=batch_first, bidirectional=bidirectional)
-        F.check_probability(dropout)
+        sizes = check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        input_size, hidden_size, num_layers = sizes
+        dropout = check_probability(f"{what}: dropout", dropout)
+        bias = arguments.flag(f"{what}: bias", bias)
+        batch_first = arguments.flag(f"{what}: batch_first", batch_first)
+        bidirectional = arguments.flag(f"{what}: bidirectional", bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
-        self._cells: dict[str, Cell] = {}
+        self._cells: UserDict[str, Cell] = UserDict()  # no children: their parameters are this module's own
         features = input_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):

@@ -6,3 +6,7 @@ from tinygrad_rnn.tasks.text import TextTask
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
 
 __all__ = ["AddingTask", "Corpus", "TextTask", "Vocabulary", "default_corpus", "read_corpus"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__

@@ -11,3 +11,7 @@ __all__ = [
     "Checkpoint", "Measurement", "SequenceModel", "Task", "Update", "backward_graph_of", "evaluate", "fit",
     "flow_map_of", "jacobians_of", "load_checkpoint", "measure", "sample", "save_checkpoint", "training_flow",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__

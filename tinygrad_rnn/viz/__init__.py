@@ -10,3 +10,7 @@ from tinygrad_rnn.viz.render import render
 notebook.register()
 
 __all__ = ["backward_graph", "dot_source", "draw", "gradient_flow", "listing", "page", "render", "write_page"]
+
+
+def __dir__() -> list[str]:  # what TAB shows: no imported names
+    return __all__

@@ -314,3 +314,15 @@ def test_a_norm_of_float32_is_added_up_in_float64(module):
     x = make((3 * module.THREADS * module.AT_ONCE,), "float32", "plain", 0)
     exact = math.sqrt(math.fsum(float(number) ** 2 for number in x))
     assert abs(backends.get("cuda").norm(on_device(x)) / exact - 1) < 1e-14
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("size", [0.0, 1.0, 3e20, 1e-30, 1e200, 1e-200, math.inf, math.nan])
+def test_the_length_of_an_array_stays_on_the_device(module, dtype, size):
+    with np.errstate(over="ignore"):
+        x = np.array([[3.0, 1.0], [-4.0, 1.0]]).astype(dtype) * np.float64(size).astype(dtype)
+    for view in (x, x.T, x[:, :1], x[:0]):
+        found = module.length(on_device(view))
+        assert (found.shape, found.dtype) == ((), np.float64)
+        expected = reference.length(view)
+        np.testing.assert_allclose(module.to_numpy(found), expected, rtol=1e-12)

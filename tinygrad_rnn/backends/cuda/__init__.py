@@ -10,7 +10,7 @@ from tinygrad_rnn.backends.cuda.indexing import gather, scatter_add
 from tinygrad_rnn.backends.cuda.movement import concat, put_slices, reshape, to_numpy
 from tinygrad_rnn.backends.cuda.philox import random
 from tinygrad_rnn.backends.cuda.products import matmul
-from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, cumsum, norm, reduce
+from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, cumsum, length, norm, reduce
 
 __all__ = [
     "Array",
@@ -28,6 +28,7 @@ __all__ = [
     "from_numpy",
     "gather",
     "getitem",
+    "length",
     "matmul",
     "name",
     "norm",

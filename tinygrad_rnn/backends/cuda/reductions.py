@@ -30,7 +30,7 @@ from tinygrad_rnn.backends import scalar
 from tinygrad_rnn.backends.cuda.array import Array, Shape, empty, permute
 from tinygrad_rnn.backends.cuda.compiling import CLASSES, Kernels, Kind, device_function, result_dtype
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
-from tinygrad_rnn.backends.cuda.elementwise import as_contiguous, binary, cast, unary
+from tinygrad_rnn.backends.cuda.elementwise import as_contiguous, binary, cast, fill, unary, where
 from tinygrad_rnn.backends.cuda.functions import same
 from tinygrad_rnn.backends.cuda.movement import reshape, to_numpy
 from tinygrad_rnn.backends.plans import reduce_plan
@@ -380,9 +380,28 @@ def norm(x: Array) -> float:
     return scale * math.sqrt(_sum_of_squares(binary("div", x, largest)))
 
 
+def length(x: Array) -> Array:
+    """Return the `norm` of floats as a 0-d float64 array, without waiting."""
+    if not x.size:
+        return fill((), 0, dtypes.float64)
+    x = _in_any_order(x)
+    if x.dtype != dtypes.float64:
+        return unary("sqrt", _squares_added(x))
+    largest, one = reduce("max", unary("abs", x), tuple(range(x.ndim)), False), fill((), 1, dtypes.float64)
+    known = binary("gt", binary("sub", largest, largest), fill((), -1, dtypes.float64))  # neither NaN nor infinite
+    unit = where(known, binary("maximum", largest, fill((), _TINY, dtypes.float64)), one)
+    return binary("mul", unit, unary("sqrt", _squares_added(binary("div", x, unit))))
+
+
+_TINY = 5e-324  # the smallest float64 above 0
+
+
 def _sum_of_squares(x: Array) -> float:
-    squares = _reduced(_squares["sum", x.dtype], _reductions["sum", dtypes.float64], x, (), x.size, 1)
-    return to_numpy(squares).item()
+    return to_numpy(_squares_added(x)).item()
+
+
+def _squares_added(x: Array) -> Array:
+    return _reduced(_squares["sum", x.dtype], _reductions["sum", dtypes.float64], x, (), x.size, 1)
 
 
 def _in_any_order(x: Array) -> Array:

@@ -50,12 +50,12 @@ from tinygrad_rnn.engine.ops.movement import (
     To,
     Unbind,
 )
-from tinygrad_rnn.engine.ops.reduce import ArgMax, ArgMin, CumSum, Max, Min, Prod, Sum
+from tinygrad_rnn.engine.ops.reduce import ArgMax, ArgMin, CumSum, Length, Max, Min, Prod, Sum
 
 __all__ = [
     "Abs", "Add", "ArgMax", "ArgMin", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "CumSum", "Div", "Equal",
-    "Erfc", "Exp", "Expm1", "Floor", "GetItem", "Greater", "GreaterEqual", "Less", "LessEqual", "Log", "Log1p",
-    "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow", "Prod", "PutSlices",
-    "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin", "Split", "Sqrt",
-    "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
+    "Erfc", "Exp", "Expm1", "Floor", "GetItem", "Greater", "GreaterEqual", "Length", "Less", "LessEqual", "Log",
+    "Log1p", "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow",
+    "Prod", "PutSlices", "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin",
+    "Split", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
 ]  # fmt: skip

@@ -95,6 +95,16 @@ class Min(_Extreme):
     kernel = "min"
 
 
+class Length(Op):
+    """The L2 norm of all elements, a 0-d float64: squares that overflow or underflow do no harm."""
+
+    differentiable = False
+
+    @staticmethod
+    def forward(backend, x):
+        return backend.length(x)
+
+
 class ArgMax(Op):
     """The int64 position of the first largest element."""
 

@@ -13,14 +13,17 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor, zeros
 from tinygrad_rnn.engine.graph import naming
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.layers import check_flags, check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
+
+__all__ = ["Cell", "State", "check_state"]
 
 #: The state of a cell: h, or (h, c) for the LSTM.
 State = Tensor | tuple[Tensor, ...]
@@ -84,8 +87,9 @@ class Cell(Module):
         device: str = "cpu",
         **options: Any,
     ) -> None:
-        check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
-        check_flags(type(self).__name__, bias=bias)
+        what = type(self).__name__
+        input_size, hidden_size = check_sizes(what, input_size=input_size, hidden_size=hidden_size)
+        bias = arguments.flag(f"{what}: bias", bias)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         for name, value in options.items():
             setattr(self, name, value)
@@ -183,7 +187,10 @@ class Cell(Module):
     @property
     def first_parameter(self) -> Parameter:
         """Any of the parameters: inputs and states must have its dtype and be where it is."""
-        return next(value for value in vars(self).values() if isinstance(value, Parameter))
+        for value in vars(self).values():
+            if isinstance(value, Parameter):
+                return value
+        return self.weight_ih  # there is none, and the error says what was forgotten
 
     def sharing(self, parameters: Mapping[str, Parameter]) -> Self:
         """Return a copy of this cell that works with other parameters, which it shares with whoever owns them."""

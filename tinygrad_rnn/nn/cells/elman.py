@@ -10,6 +10,8 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.cells.base import Cell
 
+__all__ = ["RNNCell", "activation"]
+
 
 class RNNCell(Cell):
     """One step of the simple recurrent network (Elman 1990).
@@ -50,6 +52,6 @@ class RNNCell(Cell):
 def activation(nonlinearity: str) -> Callable[[Tensor], Tensor]:
     """Return the activation of an RNN by name; InputError unless it is tanh or relu."""
     known: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
-    if nonlinearity not in known:
+    if not isinstance(nonlinearity, str) or nonlinearity not in known:
         raise InputError(f"nonlinearity {nonlinearity!r} is unknown; use one of {', '.join(known)}")
     return known[nonlinearity]

@@ -7,6 +7,8 @@ from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
 
+__all__ = ["GRUCell"]
+
 
 class GRUCell(Cell):
     """One step of the gated recurrent unit (Cho et al. 2014).

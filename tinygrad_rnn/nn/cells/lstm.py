@@ -6,6 +6,8 @@ from tinygrad_rnn.engine.graph import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
 
+__all__ = ["LSTMCell"]
+
 
 class LSTMCell(Cell):
     """One step of the LSTM with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).

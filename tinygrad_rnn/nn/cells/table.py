@@ -24,6 +24,10 @@ from tinygrad_rnn.nn.cells.lstm import LSTMCell
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
 
+__all__ = [
+    "CELLS", "CellEntry", "CellSpec", "cell_class", "nonlinearity", "number", "parse_cell", "rows_of", "set_bias",
+]  # fmt: skip
+
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
 IRNN_STD = 0.001
 
