@@ -56,6 +56,6 @@ __all__ = [
     "Abs", "Add", "ArgMax", "ArgMin", "BroadcastTo", "Cast", "Concat", "Copy", "Cos", "CumSum", "Div", "Equal",
     "Erfc", "Exp", "Expm1", "Floor", "GetItem", "Greater", "GreaterEqual", "Length", "Less", "LessEqual", "Log",
     "Log1p", "MatMul", "Max", "Maximum", "Min", "Minimum", "Mul", "Neg", "NotEqual", "Permute", "Pow",
-    "Prod", "PutSlices", "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign", "Sin",
-    "Split", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
+    "Prod", "PutSlices", "Random", "Reciprocal", "Relu", "Reshape", "ScatterAdd", "Sigmoid", "SigmoidGrad", "Sign",
+    "Sin", "Split", "Sqrt", "Stack", "Sub", "Sum", "Take", "Tanh", "TanhGrad", "To", "Unbind", "Where",
 ]  # fmt: skip
