@@ -3,6 +3,7 @@
 `--device cuda` lets the CUDA backend serve device "cpu" as well, so that tests written for the CPU check it unchanged.
 """
 
+import gc
 import os
 
 import pytest
@@ -52,6 +53,13 @@ def one_blas_thread():
     """Small products are slower on many threads, and CI machines have few cores."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_loaded_stays():
+    """Keep what was imported and collected so far out of the garbage collector's walks, which otherwise take minutes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

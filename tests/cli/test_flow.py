@@ -34,18 +34,6 @@ def flow(tmp_path, text_file):
     return run
 
 
-@pytest.fixture
-def quick_pictures(monkeypatch):
-    """Draw, but write empty pictures: laying out and painting is what takes time."""
-
-    def save(figure, stem):
-        for kind in ("svg", "png"):
-            stem.with_suffix(f".{kind}").write_text("<svg/>")
-        return stem.with_suffix(".svg"), stem.with_suffix(".png")
-
-    monkeypatch.setattr(sheet.plots, "save", save)
-
-
 class Page(html.parser.HTMLParser):
     """What is on a page: the tags, the texts by tag, the pictures."""
 
