@@ -36,6 +36,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.path.parent.name in ("cli", "viz"):  # counting lines there doubles the time Matplotlib takes
+            item.add_marker("no_cover")
     if config.getoption("--device") == "cuda":
         from tinygrad_rnn.backends.cuda.driver import simulated
 
@@ -57,7 +60,7 @@ def one_blas_thread():
 
 @pytest.fixture(scope="module", autouse=True)
 def what_is_loaded_stays():
-    """Keep what was imported and collected so far out of the garbage collector's walks, which otherwise take minutes."""
+    """Keep what was imported and collected out of the walks of the garbage collector, which would take minutes."""
     gc.collect()
     gc.freeze()
 

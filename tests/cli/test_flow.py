@@ -106,6 +106,7 @@ def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
     settings = dict(zip(page_of(folder).texts["dt"], page_of(folder).texts["dd"], strict=True))
     assert settings["seed"] == "7"
     assert settings["threshold"] == "0.5"
+    assert json.loads((folder / "gru.flow.json").read_text())["horizon"]["threshold"] == 0.5
     assert {"tinygrad_rnn", "Python", "numpy", "matplotlib"} <= set(settings)
 
 
@@ -149,8 +150,10 @@ def test_a_trained_model_can_be_shown(flow, tmp_path, text_file, capsys, refused
     train = ["train", "--cell", "gru", "--steps", "5", "--hidden", "4", "--batch", "3", "--updates", "2"]
     assert main([*train, "--text", text_file, "--out", str(model)]) == 0
     out = tmp_path / "sheet"
-    assert main(["flow", "--model", str(model), "--steps", "7", "--batch", "2", "--out", str(out)]) == 0
+    sizes = ["--steps", "7", "--batch", "2", "--threshold", "0.25"]
+    assert main(["flow", "--model", str(model), *sizes, "--out", str(out)]) == 0
     assert "gru, 2 updates" in capsys.readouterr().out
+    assert json.loads((out / "gru.flow.json").read_text())["horizon"]["threshold"] == 0.25
     run = safetensors.numpy.load_file(out / "gru.run.safetensors")
     assert run["inputs"].shape[:2] == (7, 2)
     weights = safetensors.numpy.load_file(model)
