@@ -232,6 +232,14 @@ def test_a_cell_is_measured_once(flow, capsys):
     assert len(json.loads(capsys.readouterr().out)["results"]) == 1
 
 
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_threshold_holds_before_and_in_the_course_of_training(flow, capsys):
+    flow("--cells", "rnn", "--threshold", "0.9", "--json")
+    (found,) = json.loads(capsys.readouterr().out)["results"]
+    assert found["states"][0]["relative"]["1"] < 0.9
+    assert [moment["horizon"] for moment in found["training"]] == [1, 1, 1]
+
+
 @pytest.fixture
 def never_measures(monkeypatch):
     monkeypatch.setattr(flow_command, "measure", lambda *_, **__: pytest.fail("it began to measure"))
