@@ -11,7 +11,9 @@ GRAPH_ARGS =
 FLOW_ARGS =
 PYTEST_ARGS =
 CUDA = cuda13
-PARALLEL = --numprocesses auto
+PARALLEL = --numprocesses auto --dist worksteal
+ONE_THREAD = OMP_NUM_THREADS=1
+FAST = not process and not slow and not bench and not cuda and not ptx
 SIMULATED = NUMBA_ENABLE_CUDASIM=1 HYPOTHESIS_PROFILE=brief
 BENCH_ARGS =
 
@@ -19,7 +21,8 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph flow test test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint bench bench-gpu clean
+.PHONY: help setup graph flow test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint \
+	bench bench-gpu clean
 
 help: ## list these targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -33,13 +36,17 @@ flow: $(VENV)/.render ## compare how the gradient of more cells flows, as plots 
 	$(BIN)/python -m tinygrad_rnn flow --out build/flow $(FLOW_ARGS)
 
 test: $(VENV)/.dev ## run the tests and doctests; below 95% line coverage of engine/ fails
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --durations=25 $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.dev ## run engine, networks and gradient flow only, without tests that start a process
+	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) -m "$(FAST)" tests/engine tests/nn tests/flow $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## run the tests marked slow
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 test-reference: $(VENV)/.dev ## run engine and networks on the plain NumPy backend, without Numba's kernels
-	TINYGRAD_RNN_BACKEND=reference $(BIN)/python -m pytest tests/engine tests/nn tests/flow $(PYTEST_ARGS)
+	$(ONE_THREAD) TINYGRAD_RNN_BACKEND=reference $(BIN)/python -m pytest $(PARALLEL) tests/engine tests/nn tests/flow \
+		$(PYTEST_ARGS)
 
 test-sim: $(VENV)/.dev ## run the CUDA backend, and the engine and networks on it, in Numba's simulator
 	$(SIMULATED) $(BIN)/python -m pytest $(PARALLEL) -m cuda tests/backends/cuda $(PYTEST_ARGS)

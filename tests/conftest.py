@@ -3,6 +3,7 @@
 `--device cuda` lets the CUDA backend serve device "cpu" as well, so that tests written for the CPU check it unchanged.
 """
 
+import gc
 import os
 
 import pytest
@@ -35,6 +36,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.path.parent.name in ("cli", "viz"):  # counting lines there doubles the time Matplotlib takes
+            item.add_marker("no_cover")
     if config.getoption("--device") == "cuda":
         from tinygrad_rnn.backends.cuda.driver import simulated
 
@@ -52,6 +56,13 @@ def one_blas_thread():
     """Small products are slower on many threads, and CI machines have few cores."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_loaded_stays():
+    """Keep what was imported and collected out of the walks of the garbage collector, which would take minutes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

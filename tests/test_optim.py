@@ -257,6 +257,18 @@ def test_an_optimizer_resumed_among_missing_gradients_continues() -> None:
     np.testing.assert_array_equal(*runs)
 
 
+def test_an_even_optimizer_continues_from_the_state_of_one_whose_parameters_took_different_numbers_of_steps() -> None:
+    a, b = (tg.ones(1, dtype="float64", requires_grad=True) for _ in range(2))
+    adam = optim.Adam([a, b], lr=0.1)
+    state = adam.state_dict() | {"steps": tg.tensor([5.0, 1.0], dtype="float64")}
+    adam.load_state_dict(state)
+    a.grad, b.grad = (tg.ones(1, dtype="float64") for _ in range(2))
+    adam.step()
+    for p, taken in ((a, 6), (b, 2)):  # fresh averages, but corrected as those of so many steps
+        average, square = 0.1 / (1 - 0.9**taken), 0.001 / (1 - 0.999**taken)
+        assert p.item() == pytest.approx(1 - 0.1 * average / (square**0.5 + 1e-8), rel=1e-12)
+
+
 def test_parameters_without_a_gradient_are_skipped() -> None:
     used, unused = tg.ones(2, requires_grad=True), tg.ones(2, requires_grad=True)
     for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW):

@@ -315,6 +315,8 @@ def test_norm(shape, dtype):
 def test_norm_survives_squares_that_overflow_or_underflow(backend):
     for scale in (1e-200, 1e-160, 1e-150, 1e150, 1e200, 1e307):  # 1e-160: squares lose digits, but do not vanish
         assert backend.norm(np.array([3.0, 4.0, 0.0]) * scale) == pytest.approx(5 * scale, rel=1e-12, abs=0)
+    # Their squares are denormal: neither 0 nor exact.
+    assert backend.norm(np.array([3e-160, 4e-160])) == pytest.approx(5e-160, rel=1e-12, abs=0)
     assert backend.norm(np.array([3e-320, 4e-320])) == pytest.approx(5e-320, rel=1e-3, abs=0)
     for scale in (1e-44, 1e-30, 1e38):
         x = (np.ones(9) * scale).astype("float32")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli import main, sheet
 
 #: Small enough to take no time, large enough to be a graph.
 SMALL = ("--steps", "6", "--hidden", "5", "--batch", "3", "--train", "2")
@@ -33,6 +33,18 @@ def graph(tmp_path, text_file):
         return tmp_path / out
 
     return run
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch):
+    """Draw, but write empty pictures: laying out and painting is what takes time."""
+
+    def save(figure, stem):
+        for kind in ("svg", "png"):
+            stem.with_suffix(f".{kind}").write_text("<svg/>")
+        return stem.with_suffix(".svg"), stem.with_suffix(".png")
+
+    monkeypatch.setattr(sheet.plots, "save", save)
 
 
 @pytest.fixture

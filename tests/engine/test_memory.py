@@ -132,6 +132,7 @@ def test_200_training_steps_leave_no_tensor_and_no_array_behind(no_collector):
     assert after - before < 500_000  # one step makes arrays of 200 kB
 
 
+@pytest.mark.process
 def test_200_training_steps_do_not_grow_the_process():
     """Its peak, in a process of its own: a step's graph has 1 MB, so that 1 step leaked in 20 would show."""
     pytest.importorskip("resource")

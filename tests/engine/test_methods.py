@@ -90,6 +90,7 @@ def test_norm_at_zero_and_beyond_numbers():
 
 def test_statistics_of_too_few_elements_are_nan():
     assert np.isnan(tg.tensor([3.0]).var().item())
+    assert tg.tensor([1.0, 3.0]).var(correction=3).item() == np.inf  # divided by 0, not by -1
     assert tg.tensor([3.0]).var(correction=0).item() == 0.0
     assert np.isnan(tg.zeros(0).mean().item())
     assert np.isnan(tg.zeros(2, 0).mean(axis=1).numpy()).all()

@@ -200,6 +200,27 @@ def test_what_crosses_into_several_outputs_of_one_node_counts_together():
     assert size == close(np.sqrt(2 * 4**2 + 3 * 2**2))
 
 
+def test_what_crosses_is_added_up_also_where_one_of_the_messages_never_comes():
+    class Silent(tg.Op):
+        name = "silent"
+
+        @staticmethod
+        def forward(backend, x):
+            return x.copy()
+
+        @staticmethod
+        def vjp(node, g):
+            return (None,)
+
+    x = tg.tensor(np.arange(4.0), requires_grad=True)
+    with tg.scope("t", 0):
+        h = x * 2.0
+    with tg.scope("t", 1):
+        y = h * 3.0 + h * 4.0 + tg.apply(Silent, h)
+    (size,) = gradient_flow(y.sum()).crossings.values()
+    assert size == close(7 * 4**0.5)
+
+
 # ---- layers whose inputs are multiplied at once ---------------------------------------------------------------------
 
 

@@ -84,6 +84,11 @@ def test_layer_norm_equals_the_reference_values() -> None:
     reference_values.check({"y": layer(x)}, {"x": x} | dict(layer.named_parameters()), arrays)
 
 
+def test_layer_norm_adds_its_eps_to_the_variance() -> None:
+    layer = nn.LayerNorm(2, eps=3.0, dtype="float64")
+    np.testing.assert_allclose(layer(tg.tensor([-1.0, 1.0], dtype="float64")).numpy(), [-0.5, 0.5], rtol=1e-12)
+
+
 def test_layer_norm_of_a_constant_row_is_finite() -> None:
     x = tg.ones(2, 3, requires_grad=True)
     y = nn.LayerNorm(3, bias=False)(x)

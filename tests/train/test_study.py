@@ -48,6 +48,20 @@ def test_the_diagonal_of_the_map_is_the_gradient_of_each_loss_at_its_own_state(m
         assert norm == pytest.approx(np.sqrt(((slope @ w) ** 2).sum() / 3), rel=1e-10)
 
 
+def test_the_threshold_given_decides_how_far_back_the_gradient_reaches():
+    task = text()
+    model = fresh(task, "rnn", layers=1)
+    state = measure(model, task, 3).report.state("h")
+    assert 0.9 > state.relative(1) > state.relative(3)  # so that each of both thresholds has a horizon of its own
+    for lag in (1, 3):
+        report = measure(model, task, 3, threshold=state.relative(lag) * 1.01).report
+        assert (report.threshold, report.horizon.steps) == (state.relative(lag) * 1.01, lag)
+    *_, (_, measurement) = training_flow(
+        model, task, optim.SGD(model.parameters(), lr=0.1), updates=1, batch=3, threshold=0.5
+    )
+    assert measurement.report.threshold == 0.5
+
+
 def test_all_outputs_step_by_step_are_those_of_the_whole():
     task = text()
     model = fresh(task)
