@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,19 @@ def quadratic(seed: int = 0) -> tuple[tg.Tensor, Any]:
         return (w * w * np.arange(1.0, 6.0)).sum()
 
     return w, loss
+
+
+@pytest.mark.parametrize("name", cases.OPTIMIZERS)
+def test_a_config_survives_json_and_makes_the_same_optimizer(name: str) -> None:
+    kind, options = cases.OPTIMIZERS[name]
+    w = tg.ones(1, requires_grad=True)
+    config = getattr(optim, kind)([w], **options).config()
+    assert json.loads(json.dumps(config)) == config
+    again = getattr(optim, config["kind"])([w], 0.5, **{key: config[key] for key in config if key != "kind"})
+    assert again.config() == config
+    assert config["kind"] == kind
+    for key, value in options.items():
+        assert key == "lr" or config[key] == (list(value) if isinstance(value, tuple) else value)
 
 
 @pytest.mark.parametrize("name", cases.OPTIMIZERS)

@@ -21,13 +21,16 @@ from tinygrad_rnn.errors import InputError, StateError
 class Optimizer:
     """Base of the optimizers: it holds parameters, a learning rate, and for every parameter some tensors of its shape.
 
-    Subclasses name those tensors in `moments` and write `_update`. Parameters without a gradient are skipped.
+    Subclasses name those tensors in `moments` and their settings in `options`, and write `_update`. Parameters without
+    a gradient are skipped.
 
     The parameters are on one device. When a module moves them to another, the state follows at the next step.
     """
 
     #: The names of the tensors kept for every parameter, zeros at first.
     moments: tuple[str, ...] = ()
+    #: The attributes that hold the settings, lr apart, which is part of the state.
+    options: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         self.params = _leaves(params, type(self).__name__)
@@ -101,6 +104,20 @@ class Optimizer:
     def _update(self, p: Tensor, g: Tensor, moments: list[Tensor], *rates: Tensor) -> None:
         """Change one parameter from its gradient, its moments, and the rates of this step."""
         raise NotImplementedError(f"{type(self).__name__} has no _update method: define one")
+
+    def config(self) -> dict[str, Any]:
+        """Return which optimizer this is, in plain values that JSON can hold: "kind", its class, and its options.
+
+        The state goes on as it was only in an optimizer of the same config, so a checkpoint keeps both.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import optim
+        >>> optim.SGD([tg.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9).config()
+        {'kind': 'SGD', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 0.0}
+        """
+        chosen = {name: getattr(self, name) for name in self.options}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
+        return {"kind": type(self).__name__, **plain}
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return learning rate, step counts and moments under flat names, ready for `tg.save`."""
@@ -186,6 +203,8 @@ class SGD(Optimizer):
     0.5
     """
 
+    options = ("momentum", "nesterov", "weight_decay")
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -230,6 +249,8 @@ class RMSprop(Optimizer):
     >>> round(w.item(), 4)
     0.9
     """
+
+    options = ("alpha", "eps", "weight_decay", "momentum")
 
     def __init__(
         self,
@@ -282,6 +303,7 @@ class Adam(Optimizer):
     """
 
     moments = ("average", "square_average")
+    options = ("betas", "eps", "weight_decay")
 
     def __init__(
         self,

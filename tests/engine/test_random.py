@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.backends import cpu, reference
+from tinygrad_rnn.errors import StateError
 
 
 def words(seed, counter):
@@ -154,3 +155,34 @@ def test_both_backends_draw_the_same_numbers(kind, dtype, shape):
         np.testing.assert_array_equal(ours, oracle)
     else:
         np.testing.assert_allclose(ours, oracle, rtol=1e-6 if dtype == "float32" else 1e-13, atol=1e-15)
+
+
+def test_a_generator_goes_back_to_a_state_it_gave():
+    generator = tg.Generator(5)
+    tg.rand(3, generator=generator)
+    state = generator.state_dict()
+    first = tg.rand(4, generator=generator).tolist()
+    assert {name: value.item() for name, value in state.items()} == {"seed": 5, "counter": 2}  # a copy
+    generator.load_state_dict(state)
+    assert tg.rand(4, generator=generator).tolist() == first
+    other = tg.Generator(1)
+    other.load_state_dict({"seed": np.int64(5), "counter": 2})
+    assert tg.rand(4, generator=other).tolist() == first
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None, [("seed", 1), ("counter", 0)], {}, {"seed": 1}, {"seed": 1, "counter": 0, "more": 0},
+        {"seed": 1, "counter": -1}, {"seed": 1, "counter": 1.0}, {"seed": 1, "counter": True},
+        {"seed": 1, "counter": np.nan}, {"seed": 1, "counter": "2"}, {"seed": 1, "counter": None},
+        {"seed": 1, "counter": 2**63}, {"seed": 1, "counter": [1, 2]}, {"seed": 1, "counter": np.array([1, 2])},
+        {"seed": 1, "counter": np.array(True)},
+    ],
+)  # fmt: skip
+def test_what_is_no_state_of_a_generator_is_refused_and_changes_nothing(state):
+    generator = tg.Generator(9)
+    tg.rand(3, generator=generator)
+    with pytest.raises(StateError, match="Generator"):
+        generator.load_state_dict(state)
+    assert (generator.seed.item(), generator.counter.item()) == (9, 2)

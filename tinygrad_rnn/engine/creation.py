@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tinygrad_rnn.backends import locks
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.methods import accepts_dim
 from tinygrad_rnn.engine.tensor import Tensor, _one_tuple, apply
-from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError, StateError
 
 
 def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
@@ -223,6 +223,34 @@ class Generator:
             self.seed.assign_(key)
             self.counter.assign_(tensor(0, "int64", self.device))
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return copies of seed and counter, ready for `tg.save`: what `load_state_dict` goes back to.
+
+        >>> import tinygrad_rnn as tg
+        >>> generator = tg.Generator(3)
+        >>> state = generator.state_dict()
+        >>> first = tg.rand(2, generator=generator)
+        >>> generator.load_state_dict(state)
+        >>> tg.rand(2, generator=generator).tolist() == first.tolist()
+        True
+        """
+        with _drawing:
+            return {"seed": self.seed.detach().copy(), "counter": self.counter.detach().copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where the generator stood whose `state_dict` this is.
+
+        Raises:
+            StateError: a key is missing or unknown, or no whole number from 0 to 2**63 - 1. Nothing was changed then.
+        """
+        if not isinstance(state, Mapping) or set(state) != {"seed", "counter"}:
+            given = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
+            raise StateError(f"the state of a Generator has the keys seed and counter, not {given or 'none'}")
+        found = {name: _whole(name, state[name]) for name in ("seed", "counter")}
+        with _drawing:
+            self.seed.assign_(tensor(found["seed"], "int64", self.device))
+            self.counter.assign_(tensor(found["counter"], "int64", self.device))
+
     def draw(self, kind: str, shape: tuple[int, ...], dtype: Any, device: str | None = None) -> Tensor:
         """Return numbers of a kind ("uniform" in [0, 1) or "normal") and advance the counter.
 
@@ -256,6 +284,18 @@ def _key(seed: int) -> int:
         return operator.index(seed) & (2**63 - 1)
     except TypeError:
         raise DTypeError(f"a seed must be a whole number, not {seed!r}") from None
+
+
+def _whole(name: str, value: Any) -> int:
+    """Return a number of a generator's state as an int."""
+    try:
+        number = operator.index(value)
+    except (TypeError, ShapeError):
+        number = -1
+    is_bool = isinstance(value, bool) or getattr(value, "dtype", None) == dtypes.bool_
+    if is_bool or not 0 <= number < 2**63:
+        raise StateError(f"{name} of a Generator must be one whole number from 0 to 2**63 - 1, not {value!r}")
+    return number
 
 
 default_generator = Generator()
