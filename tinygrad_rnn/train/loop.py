@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -72,8 +73,9 @@ def fit(
 ) -> Iterator[Update]:
     """Train, one update each time the iterator is advanced; yields what each was about.
 
-    The batch of an update is a function of the seed and the update's number, so a run that starts again at `first`
-    continues as if it had never stopped.
+    The batch of an update is a function of the seed and the update's number, and dropout draws from the default
+    generator. So a run that starts again at `first` continues as if it had never stopped, to the bit, if model,
+    optimizer and generator stand where they stood: `save_checkpoint` and `Checkpoint.resume` see to that.
 
     Args:
         updates: how many there will have been at the end.
@@ -103,8 +105,19 @@ def fit(
 
 
 def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> float:
-    """Return the mean training loss over one batch, which is not among those that `fit` draws."""
+    """Return the mean training loss over one batch, which is not among those that `fit` draws, without dropout."""
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    with no_grad():
+    with no_grad(), in_use(model):
         outputs, _ = model(tensor(inputs, device=model.device))
         return float(task.loss(outputs, targets).item())
+
+
+@contextmanager
+def in_use(model: SequenceModel) -> Iterator[None]:
+    """Switch dropout off inside, and afterwards back to what it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
