@@ -62,7 +62,7 @@ def write_whole(path: PathLike, content: bytes) -> None:
         InputError: the file cannot be written there.
     """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    beside = target.with_name(f".{uuid.uuid4().hex}.tmp")  # not longer than names may be, as with the target's
     try:
         try:
             with open(beside, "xb") as file:

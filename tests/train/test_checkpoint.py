@@ -160,6 +160,18 @@ def test_a_training_that_cannot_be_resumed_changes_nothing(tmp_path, training):
     assert default_generator.counter.item() == stood
 
 
+def test_numbers_of_numpy_are_kept_and_what_json_cannot_hold_is_refused_before_a_file_is_written(tmp_path):
+    model = SequenceModel("gru", 2, 3, 1, num_layers=2, dropout=np.float32(0.5))
+    optimizer = optim.Adam(model.parameters())
+    save_checkpoint(tmp_path / "m", model, optimizer, {"updates": np.int64(3), "clip": np.float64(0.5)})
+    found = load_checkpoint(tmp_path / "m")
+    assert found.settings == {"updates": 3, "clip": 0.5}
+    assert found.model.config() == model.config()
+    with pytest.raises(InputError, match="nothing that JSON can hold"):
+        save_checkpoint(tmp_path / "other", model, optimizer, {"task": object()})
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_file_nested_deeper_than_any_reader_goes_is_refused(tmp_path):
     rewritten(tmp_path / "m", lambda about: None)
     tensors = serialization.load(tmp_path / "m")

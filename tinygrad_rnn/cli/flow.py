@@ -26,9 +26,9 @@ from tinygrad_rnn.cli.entries import (
     fresh_model,
     write_numbers,
 )
-from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.files import shown, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
+from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say, setting
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
@@ -114,7 +114,7 @@ def _take_cells(options: argparse.Namespace) -> None:
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.cells = options.cells or FLOW_CELLS
+    options.cells = tuple(dict.fromkeys(options.cells or FLOW_CELLS))
     options.steps = options.steps or DEFAULT_STEPS
 
 
@@ -124,14 +124,11 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} goes with --cells; with --model the file says it")
     checkpoint = load_checkpoint(options.model, options.device)
-    wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None)), "updates": int}
-    for name, kind in wanted.items():
-        value = checkpoint.settings.get(name)
-        if not isinstance(value, kind) or (name == "steps" and value < 1):
-            raise InputError(
-                f"--model: {options.model} does not say what {name} it was trained with; `tinygrad-rnn train` makes "
-                "files that do"
-            )
+    for name in ("task", "steps", "text", "updates"):
+        try:
+            value = setting(checkpoint, name)
+        except InputError as error:
+            raise InputError(f"--model: {shown(options.model)}: {error}") from None
         if getattr(options, name, value) is None:
             setattr(options, name, value)
     options.hidden, options.layers = checkpoint.model.rnn.hidden_size, checkpoint.model.rnn.num_layers
@@ -143,11 +140,12 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
     """Return the task; a trained model goes on with the characters it knows."""
     if checkpoint is None:
         return make_task(options, corpus)
-    characters = checkpoint.settings.get("vocabulary")
-    known = corpus is None or isinstance(characters, str)
-    task = TextTask(corpus.text, options.steps, Vocabulary(str(characters))) if corpus else make_task(options, corpus)
+    if corpus is None:
+        task = make_task(options, corpus)
+    else:
+        task = TextTask(corpus.text, options.steps, Vocabulary(setting(checkpoint, "vocabulary")))
     sizes = checkpoint.model.rnn.input_size, checkpoint.model.output.out_features
-    if not known or sizes != (task.input_size, task.output_size):
+    if sizes != (task.input_size, task.output_size):
         raise InputError(f"--model: {options.model} was not trained on the task {options.task!r} that it names")
     return task
 

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     check_device(options)
     corpus = corpus_of(options)
     task = make_task(options, corpus)
-    cells = tuple(dict.fromkeys(options.cell or CELLS))
+    cells = tuple(dict.fromkeys(options.cells or CELLS))
     check_memory(options, task, cells)
     folder = Path(options.out)
     pictures = _pictures(options.format)

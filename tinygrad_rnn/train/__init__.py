@@ -2,7 +2,7 @@
 
 from tinygrad_rnn.train.cells import CELLS, CellSpec, parse_cell
 from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tinygrad_rnn.train.loop import Task, Update, evaluate, fit
+from tinygrad_rnn.train.loop import Task, Update, diverged, evaluate, fit
 from tinygrad_rnn.train.measure import Measurement, measure
 from tinygrad_rnn.train.model import SequenceModel
 from tinygrad_rnn.train.sampling import sample
@@ -10,6 +10,6 @@ from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_o
 
 __all__ = [
     "CELLS", "CellSpec", "Checkpoint", "Measurement", "SequenceModel", "Task", "Update", "backward_graph_of",
-    "evaluate", "fit", "flow_map_of", "jacobians_of", "load_checkpoint", "measure", "parse_cell", "sample",
+    "diverged", "evaluate", "fit", "flow_map_of", "jacobians_of", "load_checkpoint", "measure", "parse_cell", "sample",
     "save_checkpoint", "training_flow",
 ]  # fmt: skip

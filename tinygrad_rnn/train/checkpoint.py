@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn import optim, serialization
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
@@ -93,6 +95,9 @@ def save_checkpoint(
 
     Args:
         settings: anything JSON can hold, such as the task and the number of updates made.
+
+    Raises:
+        InputError: the file cannot be written, or the settings hold what JSON cannot.
     """
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
@@ -100,7 +105,7 @@ def save_checkpoint(
     training = {"optimizer": optimizer.config(), "random": random}
     about = {"model": model.config(), "settings": dict(settings), "training": training}
     # One text, as safetensors puts several in a different order each time.
-    serialization.save(path, state, {FORMAT: json.dumps(about)})
+    serialization.save(path, state, {FORMAT: json.dumps(about, default=_plain)})
 
 
 def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoint:
@@ -120,7 +125,7 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
     try:
         about = json.loads(text)
         settings, training = dict(about["settings"]), dict(about.get("training", {}))
-        config = {"dropout": 0.0, **about["model"]}
+        config: dict[str, Any] = {"dropout": 0.0, **about["model"]}
         _check(config, parameters := _part(state, "model."))
         model = SequenceModel.restored(config, parameters)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:
@@ -134,10 +139,11 @@ def _check(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         raise StateError(f"missing or unknown: {', '.join(wrong)}")
     for name, kind in CONFIG.items():
         value = config[name]
-        if type(value) is not kind or (kind is int and value < 1):
+        if type(value) is not kind or (isinstance(value, int) and value < 1):
             raise StateError(f"{name} is {value!r}")
-    if config["num_layers"] > len(state):
-        raise StateError(f"{config['num_layers']} layers, but {len(state)} tensors")
+    layers: int = config["num_layers"]
+    if layers > len(state):
+        raise StateError(f"{layers} layers, but {len(state)} tensors")
     expected = _shapes(config)
     for name in sorted(expected.keys() | state.keys()):
         found = state[name].shape if name in state else "missing"
@@ -161,6 +167,13 @@ def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
             f"rnn.bias_hh_l{layer}": (rows,),
         }
     return shapes
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise InputError(f"save_checkpoint: the settings hold {value!r}, which is nothing that JSON can hold")
 
 
 def _one_line(error: Exception) -> str:

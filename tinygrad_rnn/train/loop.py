@@ -16,6 +16,8 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train.model import SequenceModel
 
+#: A loss that ends so many times as high as it began has not been learned down: training diverged.
+WORSE = 1.5
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
 TRAINING, MEASURED = 0, 1
 
@@ -110,6 +112,13 @@ def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> flo
     with no_grad(), in_use(model):
         outputs, _ = model(tensor(inputs, device=model.device))
         return float(task.loss(outputs, targets).item())
+
+
+def diverged(before: float, after: float) -> str | None:
+    """Return a sentence if a loss says that training did harm: if it ends far above where it began, or not finite."""
+    if math.isfinite(after) and after <= WORSE * before:
+        return None
+    return f"training diverged: the loss went from {before:.4g} to {after:.4g}; take a smaller learning rate"
 
 
 @contextmanager

@@ -80,12 +80,12 @@ class SequenceModel(nn.Module):
         """Return what makes a model like this one, as JSON can hold it: `SequenceModel(**config)`."""
         return {
             "cell": self.cell_name,
-            "input_size": self.rnn.input_size,
-            "hidden_size": self.rnn.hidden_size,
-            "output_size": self.output.out_features,
-            "num_layers": self.rnn.num_layers,
+            "input_size": int(self.rnn.input_size),
+            "hidden_size": int(self.rnn.hidden_size),
+            "output_size": int(self.output.out_features),
+            "num_layers": int(self.rnn.num_layers),
             "dtype": str(self.dtype),
-            "dropout": self.rnn.dropout,
+            "dropout": float(self.rnn.dropout),
         }
 
     @classmethod
