@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -140,7 +141,7 @@ def _check(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     for name, kind in CONFIG.items():
         value = config[name]
         if type(value) is not kind or (isinstance(value, int) and value < 1):
-            raise StateError(f"{name} is {value!r}")
+            raise StateError(f"{name} is {reprlib.repr(value)}")
     layers: int = config["num_layers"]
     if layers > len(state):
         raise StateError(f"{layers} layers, but {len(state)} tensors")
