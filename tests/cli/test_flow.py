@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.cli.conftest import visible
 from tests.viz.test_plots import report
 from tinygrad_rnn.cli import flow as flow_command
 from tinygrad_rnn.cli import main, sheet
@@ -81,7 +82,7 @@ def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     captured = capsys.readouterr()
     stems = ("rnn", "lstm-forget_bias-0", "gru")
     own = [f"{stem}.{kind}" for stem in stems for kind in ("flow.json", "run.safetensors")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*own, *FILES])
+    assert sorted(path.name for path in visible(folder)) == sorted([*own, *FILES])
     page = page_of(folder)
     assert len(page.images) == len(PICTURES) == 8
     for image, picture in zip(page.images, PICTURES, strict=True):
@@ -110,11 +111,11 @@ def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
     (command,) = page_of(folder).texts["pre"]
     program, *arguments = shlex.split(command)
     assert program == "tinygrad-rnn"
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for path in folder.iterdir():
+    before = {path.name: path.read_bytes() for path in visible(folder)}
+    for path in visible(folder):
         path.unlink()
     assert main(arguments) == 0
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in visible(folder)} == before
     settings = dict(zip(page_of(folder).texts["dt"], page_of(folder).texts["dd"], strict=True))
     assert settings["seed"] == "7"
     assert settings["threshold"] == "0.5"
@@ -146,7 +147,7 @@ def test_json_is_all_that_is_on_stdout(flow, capsys):
     numbers = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())
     assert first["states"][0]["relative"]["5"] == numbers["hidden_grad"][0] / numbers["hidden_grad"][-1]
     assert [moment["updates"] for moment in first["training"]] == [0, 1, 3]
-    assert sorted(found["files"]) == sorted(str(path) for path in folder.iterdir())
+    assert sorted(found["files"]) == sorted(str(path) for path in visible(folder))
 
 
 @pytest.mark.usefixtures("quick_pictures")

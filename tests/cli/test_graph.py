@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from tests.cli.conftest import SMALL
+from tests.cli.conftest import SMALL, visible
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.train.cells import OPTIONS
 
@@ -23,7 +23,7 @@ def flow(folder, stem):
 def test_every_cell_leaves_its_files_before_and_after_training(graph):
     folder = graph()
     stems = [f"{cell}{when}" for cell in ("rnn", "lstm", "gru") for when in ("", ".init")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
+    assert sorted(path.name for path in visible(folder)) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
     for stem in stems:
         dot = (folder / f"{stem}.dot").read_text()
         assert dot.startswith("digraph")
@@ -167,7 +167,7 @@ def test_every_operation_can_be_drawn(graph):
 
 def test_only_the_formats_asked_for_are_written(graph):
     folder = graph("--cell", "rnn", "--format", "dot")
-    kinds = {path.name.removeprefix("rnn.").removeprefix("init.") for path in folder.iterdir()}
+    kinds = {path.name.removeprefix("rnn.").removeprefix("init.") for path in visible(folder)}
     assert kinds == {"dot", "flow.json", "run.safetensors"}
 
 
@@ -187,7 +187,7 @@ def test_a_cell_with_options_has_files_of_a_safe_name_and_says_what_it_is(graph,
     found = json.loads(capsys.readouterr().out)
     assert [result["cell"] for result in found["results"]] == ["lstm:forget_bias=3"] * 2 + ["irnn"] * 2
     stems = [f"{name}{when}" for name in ("lstm-forget_bias-3", "irnn") for when in ("", ".init")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
+    assert sorted(path.name for path in visible(folder)) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
     assert flow(folder, "lstm-forget_bias-3")["cell"] == "lstm:forget_bias=3"
     assert "LSTM (forget bias 3), initial" in (folder / "lstm-forget_bias-3.init.dot").read_text()
     run = safetensors.numpy.load_file(folder / "lstm-forget_bias-3.init.run.safetensors")
@@ -216,7 +216,7 @@ def test_the_default_has_pages_with_all_cells_and_the_plots(graph):
     sheet = (folder / "flow.html").read_text(encoding="utf-8")
     assert "lstm:forget_bias=3, 2 updates" in sheet
     assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in sheet
-    assert {path.suffix for path in folder.iterdir()} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
+    assert {path.suffix for path in visible(folder)} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
 
 
 def test_without_matplotlib_the_rest_is_written_and_the_lack_is_said(graph, monkeypatch, capsys):

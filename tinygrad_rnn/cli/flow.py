@@ -26,7 +26,7 @@ from tinygrad_rnn.cli.entries import (
     fresh_model,
     write_numbers,
 )
-from tinygrad_rnn.cli.files import shown, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, shown, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say, setting
 from tinygrad_rnn.cli.progress import training_progress
@@ -39,6 +39,7 @@ from tinygrad_rnn.train import (
     Checkpoint,
     SequenceModel,
     Update,
+    diverged,
     load_checkpoint,
     measure,
     parse_cell,
@@ -86,9 +87,13 @@ def run(options: argparse.Namespace) -> int:
     check_memory(options, task, names)
     folder = Path(options.out)
     stems = [parse_cell(name).file_name for name in names]
-    writable_folder(folder, "--out", [*FILES, *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)])
+    files = [*FILES, *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)]
+    writable_folder(folder, "--out", files)
     describe(corpus, task)
-    with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
+    with (
+        only_of_this_run(folder, "flow", files),
+        threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
+    ):
         subjects = (
             [Subject(names[0], checkpoint.model, checkpoint.settings["updates"])]
             if checkpoint
@@ -97,13 +102,13 @@ def run(options: argparse.Namespace) -> int:
         entries = [_entry(subject, task, options, folder) for subject in subjects]
         settings = _settings(options, corpus, task)
         written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
-    files = [*(str(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(str, written)]
+    made = [*(shown(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(shown, written)]
     if options.json:
-        print(json.dumps(_to_json(entries, settings, files), indent=2, allow_nan=False))
+        print(json.dumps(_to_json(entries, settings, made), indent=2, allow_nan=False))
     else:
         _print_table(entries)
         print("\n".join(through_time(entries)))
-        print(f"\nwritten: {len(files)} files in {folder}; all in one: {written[-1]}")
+        print(f"\nwritten: {len(made)} files in {shown(folder)}; all in one: {shown(written[-1])}")
     return 0
 
 
@@ -168,7 +173,7 @@ def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder:
 def _trained(
     subject: Subject, task: AnyTask, options: argparse.Namespace, before: FlowReport
 ) -> tuple[list[tuple[int, FlowReport]], list[Update], str | None]:
-    """Train, and return what was measured in between, the updates, and why they ended early if they did."""
+    """Train, and return what was measured in between, the updates, and what is to be said if it diverged."""
     if not options.train:
         return [], [], None
     history, updates = [(0, before)], list[Update]()
@@ -189,7 +194,9 @@ def _trained(
         except InputError as error:  # training diverged: a finding about this cell, and no reason to lose the others
             say(f"{subject.name}: {error}")
             return history, updates, str(error)
-    return history, updates, None
+    if ended := diverged(updates[0].loss, updates[-1].loss):
+        say(f"{subject.name}: {ended}")
+    return history, updates, ended
 
 
 # ---- what came out -------------------------------------------------------------------------------------------------
@@ -208,7 +215,7 @@ def command(options: argparse.Namespace) -> str:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "threshold", "out"):
         words += [f"--{name}", str(getattr(options, name))]
-    return shlex.join(words)
+    return shown(shlex.join(words))
 
 
 def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask) -> dict[str, object]:
@@ -219,7 +226,7 @@ def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask)
     if corpus is not None:
         settings["text"] = corpus.source
     if options.model:
-        settings["model"] = options.model
+        settings["model"] = shown(options.model)
     settings["updates"] = options.train
     if options.train:
         settings |= {"learning_rate": LEARNING_RATE, "clip": CLIP, "training_dtype": TRAINING_DTYPE}

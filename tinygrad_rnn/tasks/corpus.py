@@ -61,7 +61,7 @@ def read_corpus(path: str | Path) -> Corpus:
         raise InputError(f"{name} is a binary file (character {text.index(chr(0))} is NUL), not text")
     if not text.strip():
         raise InputError(f"the text file {name} is empty")
-    return Corpus(text.replace("\r\n", "\n"), str(path))
+    return Corpus(text.replace("\r\n", "\n"), name)
 
 
 # ---- text that is not UTF-8 ----------------------------------------------------------------------------------------
