@@ -223,6 +223,7 @@ def test_training_that_diverges_ends_that_cell_alone(flow, monkeypatch, capsys):
         (["--cells", ""], "unknown cell ''"),
         (["--cells", "lstm:forget_bias=x"], "'x' is not a number"),
         (["--cells", "gru:forget_bias=1"], "is no option of gru"),
+        (["--threshold", "nan"], "'nan' is not a number above 0 and at most 1"),
         (["--threshold", "0"], "'0' is not a number above 0 and at most 1"),
         (["--threshold", "2"], "is not a number above 0 and at most 1"),
         (["--task", "adding", "--text", "x"], "--text goes with --task text"),
@@ -238,8 +239,20 @@ def test_wrong_usage_is_one_line(refused, monkeypatch, tmp_path, arguments, mess
 
 @pytest.mark.usefixtures("quick_pictures")
 def test_a_cell_is_measured_once(flow, capsys):
-    flow("--cells", "gru,gru", "--json")
-    assert len(json.loads(capsys.readouterr().out)["results"]) == 1
+    flow("--cell", "gru", "--cells", "rnn,gru", "--train", "0", "--json")
+    assert [result["cell"] for result in json.loads(capsys.readouterr().out)["results"]] == ["gru", "rnn"]
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_threshold_decides_what_counts_as_vanished(flow, capsys):
+    found = []
+    for threshold in ("0.9999", "1e-9"):
+        folder = flow("--cells", "rnn", "--train", "1", "--threshold", threshold, "--json")
+        result = json.loads(capsys.readouterr().out)["results"][0]
+        assert json.loads((folder / "rnn.flow.json").read_text())["horizon"]["threshold"] == float(threshold)
+        found.append((result["verdict"], result["states"][0]["horizon"], result["training"][-1]["horizon"]))
+    assert found[0] == ("vanishes", 1, 1)
+    assert found[1] == ("survives", None, None)
 
 
 @pytest.fixture

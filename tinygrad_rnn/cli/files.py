@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
@@ -12,14 +11,10 @@ from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.serialization import write_whole
+from tinygrad_rnn.tasks.corpus import shown
 
 #: Which files of a folder are ours: for each command their names, sizes and times. What is not in it is never removed.
 MANIFEST = ".tinygrad_rnn.json"
-
-
-def shown(name: object) -> str:
-    """Return a name of a file for people to read and for pages: what is no UTF-8 in it becomes U+FFFD."""
-    return os.fsencode(str(name)).decode("utf-8", "replace")
 
 
 def previous_of(path: Path) -> Path:

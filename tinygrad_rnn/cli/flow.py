@@ -26,7 +26,7 @@ from tinygrad_rnn.cli.entries import (
     fresh_model,
     write_numbers,
 )
-from tinygrad_rnn.cli.files import only_of_this_run, shown, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say, setting
 from tinygrad_rnn.cli.progress import training_progress
@@ -35,6 +35,7 @@ from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     Checkpoint,
     SequenceModel,

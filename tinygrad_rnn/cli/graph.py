@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
-from tinygrad_rnn.cli.files import only_of_this_run, shown, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import CELLS, FORMATS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
@@ -24,6 +24,7 @@ from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.tasks import Corpus
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     Measurement,
     SequenceModel,

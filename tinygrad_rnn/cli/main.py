@@ -6,10 +6,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from tinygrad_rnn.cli.files import shown
 from tinygrad_rnn.cli.parser import make_parser
 from tinygrad_rnn.cli.streams import silence, usable_streams
 from tinygrad_rnn.errors import DeviceError, InputError, MissingToolError, StateError
+from tinygrad_rnn.tasks.corpus import shown
 
 OK, CHECK_FAILED, BAD_INPUT, TOOL_MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_rnn import backends
-from tinygrad_rnn.cli.files import shown
 from tinygrad_rnn.cli.parser import LARGEST, TASKS
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Checkpoint, parse_cell
 
 AnyTask = TextTask | AddingTask

@@ -7,10 +7,10 @@ import sys
 
 from threadpoolctl import threadpool_limits
 
-from tinygrad_rnn.cli.files import shown
 from tinygrad_rnn.cli.problem import check_device, setting
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Vocabulary
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tasks.vocabulary import REPLACEMENT
 from tinygrad_rnn.train import load_checkpoint, sample
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tinygrad_rnn.cli.claims import Entry
-from tinygrad_rnn.cli.files import shown
 from tinygrad_rnn.flow import StateFlow
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement
 
 SCHEMA = "tinygrad_rnn.graph/1"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import importlib
 import importlib.util
-import os
 import platform
 import re
 import shlex
@@ -35,7 +34,7 @@ def read_corpus(path: str | Path) -> Corpus:
         InputError: the file is missing, empty, not text, or cannot be read.
     """
     path = Path(path)
-    name = _shown(path)
+    name = shown(path)
     try:
         endless = stat.S_ISCHR(path.stat().st_mode)
         data = b"" if endless else path.read_bytes()
@@ -142,12 +141,15 @@ def _advice(path: Path, data: bytes, what: str, encoding: str) -> str:
 
 
 def _quoted(path: Path) -> str:
-    return shlex.quote(_shown(path))
+    return shlex.quote(shown(path))
 
 
-def _shown(path: Path) -> str:
-    """Return a name for people to read: what is no UTF-8 in it becomes U+FFFD."""
-    return os.fsencode(path).decode("utf-8", "replace")
+def shown(name: object) -> str:
+    """Return the name of a file, or a text with such names, for people and for pages: U+FFFD for what is no UTF-8.
+
+    Python keeps such bytes as characters that nothing can write; also those of UTF-8 where the locale is ASCII.
+    """
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def default_corpus() -> Corpus:
