@@ -21,8 +21,8 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph flow test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint \
-	bench bench-gpu clean
+.PHONY: help setup graph flow test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint
+.PHONY: bench bench-gpu clean
 
 help: ## list these targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile

@@ -6,9 +6,15 @@ import sys
 import pytest
 
 from tinygrad_rnn.cli import main, sheet
+from tinygrad_rnn.cli.files import MANIFEST
 
 #: Small enough to take no time, large enough to be a graph.
 SMALL = ("--steps", "6", "--hidden", "5", "--batch", "3", "--train", "2")
+
+
+def visible(folder):
+    """Return the files of a folder, but for the list of those that are ours."""
+    return [path for path in folder.iterdir() if path.name != MANIFEST]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 import pytest
 import safetensors.numpy
 
-from tests.cli.conftest import SMALL
+from tests.cli.conftest import SMALL, visible
 from tinygrad_rnn.cli import entries, main, problem
 from tinygrad_rnn.cli import graph as graph_command
 
@@ -20,7 +20,7 @@ from tinygrad_rnn.cli import graph as graph_command
     [
         ([], "COMMAND"),
         (["draw"], "invalid choice: 'draw'"),
-        (["graph", "--cell", "elman"], "--cell: unknown cell 'elman'; use one of rnn, irnn, lstm, gru"),
+        (["graph", "--cell", "elman"], "unknown cell 'elman'; use one of rnn, irnn, lstm, gru"),
         (["graph", "--cell", "lstm:gain=1"], "'gain=1' is no option of lstm, which has lstm:forget_bias="),
         (["train", "--cell", "gru:update_bias=big"], "'gru:update_bias=big': 'big' is not a number"),
         (["graph", "--format", "gif"], "'gif' is not a list of formats out of svg, dot, png, pdf"),
@@ -37,6 +37,18 @@ from tinygrad_rnn.cli import graph as graph_command
         (["graph", "--unknown"], "unrecognized arguments: --unknown"),
         (["train", "--lr", "nan"], "--lr: 'nan' is not a number above 0"),
         (["train", "--updates", "0"], "--updates"),
+        (["train", "--lr", "inf"], "--lr: 'inf' is not a number above 0"),
+        (["train", "--lr", "0"], "--lr: '0' is not a number above 0"),
+        (["train", "--seed", str(2**70)], "is not a whole number from 0 to 2**63 - 1"),
+        (["train", "--dropout", "1"], "--dropout: '1' is not a number from 0 to below 1"),
+        (["graph", "--steps", "0"], "--steps: '0' is not a whole number from 1"),
+        (["graph", "--steps", "1e3"], "--steps: '1e3' is not a whole number"),
+        (["graph", "--steps", "\u0663"], "--steps: '\u0663' is not a whole number"),
+        (["graph", "--steps", "1_0"], "--steps: '1_0' is not a whole number"),
+        (["graph", "--steps", "9" * 5000], "is not a whole number from 1"),
+        (["graph", "--steps", "\u0661:\u0663"], "such as 90:100"),
+        (["graph", "--steps", f"1:{'9' * 5000}"], "such as 90:100"),
+        (["graph", "--cell", "rnn,elman"], "unknown cell 'elman'"),
         (["sample", "--temperature", "-1"], "--temperature: '-1' is not a number of at least 0"),
         (["graph", "--task", "adding", "--text", "x"], "--text goes with --task text"),
         (["graph", "--task", "adding", "--steps", "1"], "marks two different steps"),
@@ -216,7 +228,7 @@ def test_an_interrupt_leaves_whole_files(started, tmp_path, text_file):
     assert process.returncode == 130
     assert error.strip() == "tinygrad-rnn: interrupted; the files written so far are whole"
     assert out == ""
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in visible(tmp_path / "out"))
     assert names == ["rnn.init.dot", "rnn.init.flow.json", "rnn.init.run.safetensors", "rnn.init.svg"]
     assert json.loads((tmp_path / "out" / "rnn.init.flow.json").read_text())["cell"] == "rnn"
     assert "inputs" in safetensors.numpy.load_file(tmp_path / "out" / "rnn.init.run.safetensors")
@@ -224,14 +236,14 @@ def test_an_interrupt_leaves_whole_files(started, tmp_path, text_file):
 
 def test_an_interrupt_while_a_file_is_written_leaves_the_one_before(tmp_path, graph, text_file, monkeypatch, capsys):
     folder = graph("--cell", "rnn")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in visible(folder)}
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "replace", interrupted)
     assert main(["graph", *SMALL, "--text", text_file, "--out", str(folder), "--cell", "rnn", "--seed", "9"]) == 130
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in visible(folder)} == before
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path, text_file):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.cli.conftest import visible
 from tests.viz.test_plots import report
 from tinygrad_rnn.cli import flow as flow_command
 from tinygrad_rnn.cli import main, sheet
@@ -69,7 +70,7 @@ def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     captured = capsys.readouterr()
     stems = ("rnn", "lstm-forget_bias-0", "gru")
     own = [f"{stem}.{kind}" for stem in stems for kind in ("flow.json", "run.safetensors")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*own, *FILES])
+    assert sorted(path.name for path in visible(folder)) == sorted([*own, *FILES])
     page = page_of(folder)
     assert len(page.images) == len(PICTURES) == 8
     for image, picture in zip(page.images, PICTURES, strict=True):
@@ -98,11 +99,11 @@ def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
     (command,) = page_of(folder).texts["pre"]
     program, *arguments = shlex.split(command)
     assert program == "tinygrad-rnn"
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for path in folder.iterdir():
+    before = {path.name: path.read_bytes() for path in visible(folder)}
+    for path in visible(folder):
         path.unlink()
     assert main(arguments) == 0
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in visible(folder)} == before
     settings = dict(zip(page_of(folder).texts["dt"], page_of(folder).texts["dd"], strict=True))
     assert settings["seed"] == "7"
     assert settings["threshold"] == "0.5"
@@ -135,7 +136,7 @@ def test_json_is_all_that_is_on_stdout(flow, capsys):
     numbers = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())
     assert first["states"][0]["relative"]["5"] == numbers["hidden_grad"][0] / numbers["hidden_grad"][-1]
     assert [moment["updates"] for moment in first["training"]] == [0, 1, 3]
-    assert sorted(found["files"]) == sorted(str(path) for path in folder.iterdir())
+    assert sorted(found["files"]) == sorted(str(path) for path in visible(folder))
 
 
 @pytest.mark.usefixtures("quick_pictures")
@@ -213,6 +214,7 @@ def test_training_that_diverges_ends_that_cell_alone(flow, monkeypatch, capsys):
         (["--cells", ""], "unknown cell ''"),
         (["--cells", "lstm:forget_bias=x"], "'x' is not a number"),
         (["--cells", "gru:forget_bias=1"], "is no option of gru"),
+        (["--threshold", "nan"], "'nan' is not a number above 0 and at most 1"),
         (["--threshold", "0"], "'0' is not a number above 0 and at most 1"),
         (["--threshold", "2"], "is not a number above 0 and at most 1"),
         (["--task", "adding", "--text", "x"], "--text goes with --task text"),
@@ -228,8 +230,20 @@ def test_wrong_usage_is_one_line(refused, monkeypatch, tmp_path, arguments, mess
 
 @pytest.mark.usefixtures("quick_pictures")
 def test_a_cell_is_measured_once(flow, capsys):
-    flow("--cells", "gru,gru", "--json")
-    assert len(json.loads(capsys.readouterr().out)["results"]) == 1
+    flow("--cell", "gru", "--cells", "rnn,gru", "--train", "0", "--json")
+    assert [result["cell"] for result in json.loads(capsys.readouterr().out)["results"]] == ["gru", "rnn"]
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_threshold_decides_what_counts_as_vanished(flow, capsys):
+    found = []
+    for threshold in ("0.9999", "1e-9"):
+        folder = flow("--cells", "rnn", "--train", "1", "--threshold", threshold, "--json")
+        result = json.loads(capsys.readouterr().out)["results"][0]
+        assert json.loads((folder / "rnn.flow.json").read_text())["horizon"]["threshold"] == float(threshold)
+        found.append((result["verdict"], result["states"][0]["horizon"], result["training"][-1]["horizon"]))
+    assert found[0] == ("vanishes", 1, 1)
+    assert found[1] == ("survives", None, None)
 
 
 @pytest.mark.usefixtures("quick_pictures")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from tests.cli.conftest import SMALL
+from tests.cli.conftest import SMALL, visible
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.files import MANIFEST
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import CELLS
 
 KINDS = ("dot", "svg", "flow.json", "run.safetensors")
@@ -23,7 +25,7 @@ def flow(folder, stem):
 def test_every_cell_leaves_its_files_before_and_after_training(graph):
     folder = graph()
     stems = [f"{cell}{when}" for cell in ("rnn", "lstm", "gru") for when in ("", ".init")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
+    assert sorted(path.name for path in visible(folder)) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
     for stem in stems:
         dot = (folder / f"{stem}.dot").read_text()
         assert dot.startswith("digraph")
@@ -169,7 +171,7 @@ def test_every_operation_can_be_drawn(graph):
 
 def test_only_the_formats_asked_for_are_written(graph):
     folder = graph("--cell", "rnn", "--format", "dot")
-    kinds = {path.name.removeprefix("rnn.").removeprefix("init.") for path in folder.iterdir()}
+    kinds = {path.name.removeprefix("rnn.").removeprefix("init.") for path in visible(folder)}
     assert kinds == {"dot", "flow.json", "run.safetensors"}
 
 
@@ -189,7 +191,7 @@ def test_a_cell_with_options_has_files_of_a_safe_name_and_says_what_it_is(graph,
     found = json.loads(capsys.readouterr().out)
     assert [result["cell"] for result in found["results"]] == ["lstm:forget_bias=3"] * 2 + ["irnn"] * 2
     stems = [f"{name}{when}" for name in ("lstm-forget_bias-3", "irnn") for when in ("", ".init")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
+    assert sorted(path.name for path in visible(folder)) == sorted(f"{s}.{k}" for s in stems for k in KINDS)
     assert flow(folder, "lstm-forget_bias-3")["cell"] == "lstm:forget_bias=3"
     assert "LSTM (forget bias 3), initial" in (folder / "lstm-forget_bias-3.init.dot").read_text()
     run = safetensors.numpy.load_file(folder / "lstm-forget_bias-3.init.run.safetensors")
@@ -218,13 +220,15 @@ def test_the_default_has_pages_with_all_cells_and_the_plots(graph):
     sheet = (folder / "flow.html").read_text(encoding="utf-8")
     assert "lstm:forget_bias=3, 2 updates" in sheet
     assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in sheet
-    assert {path.suffix for path in folder.iterdir()} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
+    assert {path.suffix for path in visible(folder)} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
 
 
 def test_without_matplotlib_the_rest_is_written_and_the_lack_is_said(graph, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     folder = graph("--cell", "rnn", formats="html")
-    assert "pip install 'tinygrad-rnn[plots]'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{folder / 'flow.html'} and its plots will not be written" in said
+    assert "matplotlib" in said
     assert (folder / "stepper.html").exists()
     assert not (folder / "flow.html").exists()
 
@@ -268,3 +272,77 @@ def test_the_backward_pass_is_drawn_beside_the_rest(graph):
     assert "The backward pass: RNN, trained" in dot
     assert "∂L/∂weight_hh_l0" in dot
     assert (folder / "rnn.init.backward.svg").exists()
+
+
+# ---- only what belongs to this run -----------------------------------------------------------------------------------
+
+
+def test_what_an_earlier_run_wrote_and_this_one_did_not_is_gone_and_what_others_wrote_stays(graph):
+    folder = graph("--cell", "rnn,lstm", "--backward", formats="dot,svg")
+    (folder / "lstm.svg").write_text("changed by somebody")
+    for name in ("gru.png", "notes.txt", "lstm.old.svg"):
+        (folder / name).write_text("precious")
+    graph("--cell", "gru", formats="dot")
+    stems = ("gru", "gru.init")
+    own = [f"{stem}.{kind}" for stem in stems for kind in KINDS if kind != "svg"]
+    assert sorted(path.name for path in visible(folder)) == sorted(
+        [*own, "lstm.svg", "gru.png", "notes.txt", "lstm.old.svg"]
+    )
+    assert (folder / "gru.png").read_text() == "precious"
+
+
+def test_a_run_that_fails_removes_nothing_and_the_next_one_still_knows_what_is_ours(graph, monkeypatch):
+    from tinygrad_rnn.cli import graph as graph_command
+
+    folder = graph("--cell", "rnn")
+    monkeypatch.setattr(graph_command, "fit", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        graph("--cell", "lstm")
+    assert {"rnn.svg", "lstm.init.svg"} <= {path.name for path in visible(folder)}
+    monkeypatch.undo()
+    graph("--cell", "gru")
+    assert {path.name.partition(".")[0] for path in visible(folder)} == {"gru"}
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"graph": 3}', b'{"graph": {"../small.txt": [1, 2, 3]}}', b"\xff"])
+def test_a_list_of_our_files_that_cannot_be_read_means_that_nothing_is_known_to_be_ours(graph, tmp_path, content):
+    folder = graph("--cell", "rnn")
+    (folder / MANIFEST).write_bytes(content)
+    graph("--cell", "gru")
+    assert (folder / "rnn.svg").exists()
+    assert (tmp_path / "small.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [("--cell", "rnn,gru"), ("--cells", "rnn,gru"), ("--cell", "rnn", "--cells", "gru"), ("--cell", "rnn",
+    "--cell", "gru,rnn")]
+)  # fmt: skip
+def test_cells_come_in_a_list_or_one_by_one(graph, capsys, options):
+    graph(*options, "--json", "--train", "0", formats="dot")
+    found = json.loads(capsys.readouterr().out)
+    assert [result["cell"] for result in found["results"]] == ["rnn", "rnn", "gru", "gru"]
+
+
+def test_training_that_diverges_is_said_and_the_other_cells_are_measured(graph, monkeypatch, capsys):
+    from tinygrad_rnn.cli import graph as graph_command
+
+    real_fit, real_evaluate = graph_command.fit, graph_command.evaluate
+
+    def fit(model, *rest):
+        yield from real_fit(model, *rest)
+        if model.cell_name == "rnn":
+            raise InputError("the loss is inf: training diverged")
+
+    def evaluate(model, *rest):
+        return real_evaluate(model, *rest) * (1e4 if next(losses) else 1)
+
+    losses = iter([False, False, False, True])
+    monkeypatch.setattr(graph_command, "fit", fit)
+    monkeypatch.setattr(graph_command, "evaluate", evaluate)
+    graph("--cell", "rnn,gru", "--json", formats="dot")
+    captured = capsys.readouterr()
+    ended = [result["ended"] for result in json.loads(captured.out)["results"]]
+    assert ended[:3] == [None, "the loss is inf: training diverged", None]
+    assert "training diverged: the loss went from" in ended[3]
+    assert "rnn: the loss is inf" in captured.err
+    assert f"gru: {ended[3]}" in captured.err

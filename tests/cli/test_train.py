@@ -1,13 +1,17 @@
 """`tinygrad-rnn train` and `sample`."""
 
+import json
 import os
 import re
 import signal
 
 import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn import serialization
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.train import load_checkpoint
+from tinygrad_rnn.train.checkpoint import FORMAT
 
 SMALL = ("--steps", "6", "--hidden", "8", "--batch", "4", "--every", "2")
 
@@ -43,11 +47,13 @@ def test_a_trained_model_writes(train, capsys):
     assert written(capsys, *options, "--temperature", "0", "--seed", "1") == greedy
 
 
-def test_training_can_be_resumed_from_anywhere_with_the_same_result(train, tmp_path, monkeypatch):
-    whole = train("--updates", "7", out="whole.safetensors")
-    part = train("--updates", "3", out="part.safetensors")
+@pytest.mark.parametrize("options", [(), ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4")])
+def test_training_can_be_resumed_from_anywhere_with_the_same_result(train, tmp_path, monkeypatch, options):
+    whole = train("--updates", "7", *options, out="whole.safetensors")
+    part = train("--updates", "3", *options, out="part.safetensors")
+    tg.manual_seed(123)  # as in another process
     monkeypatch.chdir(tmp_path.parent)
-    assert main(["train", "--resume", "--updates", "7", "--out", str(part), "--hidden", "99"]) == 0
+    assert main(["train", "--resume", "--updates", "7", "--out", str(part)]) == 0
     assert part.read_bytes() == whole.read_bytes()
     assert load_checkpoint(part).settings["updates"] == 7
 
@@ -85,12 +91,13 @@ def test_what_cannot_be_used_is_refused(train, refused, tmp_path, text_file):
     assert "No such file" in refused("sample", "--model", tmp_path / "nowhere")
     assert "not a safetensors file" in refused("sample", "--model", text_file)
     assert "not a safetensors file" in refused("train", "--resume", "--out", text_file)
+    assert "take --layers 2 or more" in refused("train", "--dropout", "0.5", "--out", tmp_path / "m")
     assert "No such file" in refused("train", "--resume", "--out", tmp_path / "nowhere")
     assert "cannot write into" in refused("train", "--out", os.path.join(text_file, "model"))
     assert "is a folder" in refused("train", "--out", tmp_path)
     model = train("--updates", "2")
     assert "had 2 updates already" in refused("train", "--resume", "--updates", "2", "--out", model)
-    assert "text without '€'" in refused("sample", "--model", model, "--prompt", "€")
+    assert "without '€'" in refused("sample", "--model", model, "--prompt", "€")
     assert "prompt is empty" in refused("sample", "--model", model, "--prompt", "")
     os.remove(text_file)
     assert "does not exist" in refused("train", "--resume", "--updates", "4", "--out", model)
@@ -135,3 +142,117 @@ def test_a_resumed_training_finds_its_text_in_the_place_given(train, tmp_path, t
     os.rename(text_file, moved)
     model = train("--updates", "3", "--resume", "--text", str(moved), text=False)
     assert load_checkpoint(model).settings["text"] == str(moved.resolve())
+
+
+# ---- what is there already -----------------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_there_already_is_kept_beside_and_none_is_ever_lost(train, refused, capsys, tmp_path):
+    model = train("--updates", "2")
+    first = model.read_bytes()
+    train("--updates", "2", "--seed", "1", "--every", "1")
+    assert f"{model} is there already; it will be kept as {model}.prev" in capsys.readouterr().err
+    kept = tmp_path / f"{model.name}.prev"
+    assert kept.read_bytes() == first
+    second = model.read_bytes()
+    assert second != first
+    assert "move or delete one of them" in refused("train", *SMALL, "--updates", "2", "--out", model)
+    assert (model.read_bytes(), kept.read_bytes()) == (second, first)
+    train("--updates", "3", "--resume", text=False)
+    assert kept.read_bytes() == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == [model.name, kept.name, "small.txt"]
+
+
+def test_a_training_that_fails_leaves_the_model_that_was_there_where_it_was(train, refused, text_file, tmp_path):
+    model = train("--updates", "2")
+    before = model.read_bytes()
+    assert "diverged" in refused("train", *SMALL, "--text", text_file, "--out", model, "--lr", "1e38", at_once=False)
+    assert model.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [model.name, "small.txt"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("--cell", "gru"), ("--cell", "lstm:forget_bias=1"), ("--hidden", 9), ("--layers", 2), ("--task", "adding"),
+        ("--dtype", "float64"), ("--steps", 7), ("--batch", 5), ("--clip", 0.5), ("--seed", 1), ("--dropout", 0.5),
+    ],
+)  # fmt: skip
+def test_a_resumed_training_refuses_options_that_its_model_does_not_have(train, refused, other):
+    model = train("--updates", "2")
+    before = model.read_bytes()
+    complaint = refused("train", "--resume", "--out", model, "--updates", 3, *other)
+    assert f"was trained with {other[0]} " in complaint
+    assert f"not {other[1]}; leave {other[0]} out" in complaint
+    assert model.read_bytes() == before
+
+
+def test_a_resumed_training_says_what_it_does_differently(train, tmp_path, capsys):
+    model = train("--updates", "1")
+    (tmp_path / "more.txt").write_text("that is the question to be or not to be " * 20)
+    train("--updates", "2", "--resume", "--lr", "0.05", "--text", str(tmp_path / "more.txt"), text=False)
+    said = capsys.readouterr().err
+    assert f"goes on with {tmp_path / 'more.txt'} instead of {tmp_path / 'small.txt'}" in said
+    assert "goes on with the learning rate 0.05 instead of 0.01" in said
+    train("--updates", "3", "--resume", "--lr", "0.05", text=False)
+    assert "goes on with" not in capsys.readouterr().err
+    assert load_checkpoint(model).settings["text"] == str((tmp_path / "more.txt").resolve())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"task": "chess"}, {"task": None}, {"text": 3}, {"steps": 0}, {"steps": 10**9}, {"steps": "6"}, {"steps": True},
+        {"batch": -1}, {"batch": 2.0}, {"clip": 0}, {"clip": float("nan")}, {"clip": None}, {"seed": 2**70},
+        {"updates": -1}, {"updates": None}, {"vocabulary": "aa"}, {"vocabulary": ""}, {"vocabulary": 3},
+        {"vocabulary": "abc"}, {"task": "adding", "text": None},
+    ],
+)  # fmt: skip
+def test_what_a_file_says_of_its_training_is_checked(train, refused, said):
+    model = train("--updates", "1")
+    about = json.loads(serialization.load_metadata(model)[FORMAT])
+    about["settings"].update(said)
+    serialization.save(model, serialization.load(model), {FORMAT: json.dumps(about)})
+    complaint = refused("train", "--resume", "--out", model, "--updates", 3)
+    assert any(word in complaint for word in ("--resume", "says", "without"))
+    if said.keys() & {"steps", "updates", "task", "vocabulary"}:
+        refused("flow", "--model", model, "--out", model.parent / "sheet")
+    if "vocabulary" in said:
+        refused("sample", "--model", model)
+
+
+# ---- what training came to, and what is written ----------------------------------------------------------------------
+
+
+def test_training_that_ends_far_above_where_it_began_is_said_to_have_diverged(train, capsys):
+    train("--updates", "12", "--lr", "30", "--cell", "rnn:nonlinearity=relu", "--every", "100")
+    captured = capsys.readouterr()
+    assert "warning: training diverged: the loss went from" in captured.err
+    train("--updates", "12", "--cell", "rnn", out="other")
+    assert "diverged" not in capsys.readouterr().err
+
+
+def test_weights_that_are_no_numbers_are_not_saved(train, refused, monkeypatch, text_file, tmp_path):
+    from tinygrad_rnn.cli import train as train_command
+
+    real = train_command.fit
+
+    def spoiling(model, *rest):
+        for update in real(model, *rest):
+            model.output.bias.assign_(model.output.bias + float("inf"))
+            yield update
+
+    monkeypatch.setattr(train_command, "fit", spoiling)
+    command = ["train", *SMALL, "--text", text_file, "--updates", 1, "--out", tmp_path / "m"]
+    assert "training diverged, and they are not saved" in refused(*command, at_once=False)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [("the The end of The ", "The "), ("a\nb\n", "\n"), ("to be or not ", " "), ("xyzxyzzy", "x")],
+)
+def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys, tmp_path, text, start):
+    (tmp_path / "own.txt").write_text(text * 20)
+    model = train("--updates", "1", "--text", str(tmp_path / "own.txt"), text=False)
+    assert written(capsys, "--model", str(model), "--length", "3").startswith(start)

@@ -1,6 +1,9 @@
 """Text: where it comes from, characters as numbers, windows with the next character as the target."""
 
 import importlib
+import os
+import shutil
+import subprocess
 import sys
 import types
 
@@ -113,6 +116,8 @@ def test_a_file_is_read_as_utf8_with_one_kind_of_line_end(tmp_path):
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
+        ("\ufeff".encode(), "is empty"),
+        ("\u3000 \u00a0\n".encode(), "is empty"),
         (b"caf\xe9", "not UTF-8 text .byte 3 is 0xe9"),
         (b"a\0b", "binary"),
         (bytes(100), "binary"),
@@ -125,11 +130,58 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
         read_corpus(path)
 
 
+CHINESE = "今天天气很好。我们一起去公园散步。孩子们在草地上玩耍。老人坐在长椅上聊天。\n"
+TAIWANESE = "今天天氣很好。我們一起去公園散步。孩子們在草地上玩耍。老人坐在長椅上聊天。\n"
+JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n"
+KOREAN = "오늘은 날씨가 매우 좋아서 우리는 함께 공원에 산책하러 갔다.\n"
+RUSSIAN = "Сегодня хорошая погода, и мы вместе пошли гулять в парк. Дети играли на траве.\n"
+FRENCH = "Les élèves étaient très heureux d'être arrivés à l'école. Ça va bien, à bientôt.\n"
+GERMAN = "Die Bäume blühen, die Straße ist naß; „schön“ sagte er – und ging über die Brücke.\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gbk", CHINESE), ("gb18030", CHINESE), ("big5", TAIWANESE), ("shift_jis", JAPANESE), ("euc_jp", JAPANESE),
+        ("euc_kr", KOREAN), ("koi8_r", RUSSIAN), ("cp1251", RUSSIAN), ("latin1", FRENCH), ("cp1252", GERMAN),
+        ("utf-16-le", CHINESE), ("utf-16-be", CHINESE), ("utf-16", JAPANESE), ("utf-16-le", FRENCH),
+        ("utf-16-be", GERMAN), ("utf-32", FRENCH), ("utf-32-le", FRENCH), ("utf-32-be", CHINESE),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("times", [3, 40])
+def test_a_text_in_another_encoding_is_refused_with_a_command_that_converts_it(tmp_path, encoding, text, times):
+    if encoding not in ("latin1", "cp1252"):
+        pytest.importorskip("charset_normalizer", reason="charset-normalizer is not installed")
+    path = tmp_path / "it's a text.txt"
+    path.write_bytes((text * times).encode(encoding))
+    with pytest.raises(InputError, match=r"save it as UTF-8, or convert it: iconv -f ") as raised:
+        read_corpus(path)
+    message = str(raised.value)
+    assert repr(text[:30].strip())[1:-1] in message.replace("\\'", "'")
+    if shutil.which("iconv") is None:
+        pytest.skip("iconv is not installed")
+    subprocess.run(message.partition("convert it: ")[2], shell=True, check=True, cwd=tmp_path)
+    assert read_corpus(tmp_path / "converted.txt").text == text * times
+
+
+def test_bytes_that_read_like_no_language_are_refused(tmp_path):
+    path = tmp_path / "junk"
+    path.write_bytes(bytes(np.random.default_rng(0).integers(0, 256, 3000, dtype=np.uint8)))
+    with pytest.raises(InputError, match=r"is not UTF-8 text .* looks like a binary file"):
+        read_corpus(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other devices")
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(InputError, match="/dev/zero is a device"):
+        read_corpus("/dev/zero")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf16_is_recognised_with_or_without_a_mark(tmp_path, encoding):
     path = tmp_path / "text.txt"
     path.write_bytes("What Notepad's “Unicode” and PowerShell's > write\r\n".encode(encoding))
-    with pytest.raises(InputError, match=r"looks like UTF-16 .* save it as UTF-8 .* iconv -f utf-16 -t utf-8"):
+    with pytest.raises(InputError, match=r"looks like UTF-16 .* save it as UTF-8.* iconv -f utf-16"):
         read_corpus(path)
 
 

@@ -7,7 +7,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
-from tinygrad_rnn.train import SequenceModel, evaluate, fit
+from tinygrad_rnn.train import SequenceModel, diverged, evaluate, fit
 from tinygrad_rnn.train.loop import TRAINING
 
 
@@ -94,6 +94,25 @@ def test_a_loss_that_is_not_finite_stops_training_before_the_weights_follow(monk
     with pytest.raises(InputError, match=f"{said}.*{advice}"):
         next(fit(model, task, optimizer, updates=3, batch=4))
     np.testing.assert_array_equal(values(model), before)
+
+
+@pytest.mark.parametrize("wild", [np.inf, -np.inf, np.nan])
+def test_a_loss_that_is_infinite_stops_training_as_one_that_is_no_number(wild):
+    task = AddingTask(4)
+    model, optimizer = fresh(task)
+    task.loss = lambda outputs, targets: (outputs * 0.0).sum() + wild
+    before = values(model)
+    with pytest.raises(InputError, match=f"the loss is {wild} at update 1: training diverged"):
+        next(fit(model, task, optimizer, updates=3, batch=4))
+    np.testing.assert_array_equal(values(model), before)
+
+
+def test_a_loss_that_ends_high_or_not_finite_is_said_to_have_diverged():
+    assert diverged(4.6, 4.7) is None
+    assert diverged(4.6, 0.0) is None
+    assert "the loss went from 4.6 to 2.21e+04" in diverged(4.6, 22_096)
+    for after in (np.inf, np.nan):
+        assert f"from 4.6 to {after}" in diverged(4.6, after)
 
 
 def test_evaluating_leaves_no_trace_and_is_not_on_training_batches():

@@ -121,3 +121,14 @@ def test_statistics_are_measured_when_asked_for():
     model = fresh(task)
     assert all(node.values is None for node in measure(model, task, 3).report.nodes)
     assert all(node.values is not None for node in measure(model, task, 3, statistics=True).report.nodes)
+
+
+def test_the_threshold_given_is_the_one_that_counts():
+    task = text()
+    model = fresh(task, cell="rnn", layers=1)
+    reports = [measure(model, task, 3, threshold=share).report for share in (0.9999, 1e-9)]
+    assert [report.threshold for report in reports] == [0.9999, 1e-9]
+    assert [report.horizon.steps for report in reports] == [1, None]
+    adam = optim.Adam(model.parameters())
+    ((_, measurement),) = training_flow(model, task, adam, 1, 3, threshold=0.25)
+    assert measurement.report.threshold == 0.25

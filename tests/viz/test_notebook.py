@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -10,7 +11,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import viz
-from tinygrad_rnn.viz import notebook
+from tinygrad_rnn.viz import drawing, notebook
 
 
 @pytest.fixture
@@ -46,11 +47,59 @@ def test_a_freed_graph_is_shown_as_text():
     assert x._repr_svg_() is None
 
 
-def test_a_graph_too_large_to_look_at_is_shown_as_text():
-    x = tg.ones(1, requires_grad=True)
-    for _ in range(notebook.MOST_NODES):
-        x = x * x
+def by_hand(steps, within=None):
+    """A recurrent net of which nothing is named; `within` is the one step of time in which all of it lies."""
+    w, u = tg.full((2, 2), 0.5, requires_grad=True), tg.full((3, 2), 0.5, requires_grad=True)
+    x, h = tg.ones(steps, 1, 3), tg.zeros(1, 2)
+    with tg.scope("net") if within is None else tg.scope("t", within):
+        for t in range(steps):
+            h = (x[t] @ u + h @ w).tanh()
+    return h.sum()
+
+
+@pytest.mark.parametrize("kind", ["squares", "without steps", "one step", "many steps"])
+def test_a_graph_too_large_to_look_at_is_shown_as_text_and_not_even_drawn(monkeypatch, kind):
+    monkeypatch.setattr(notebook, "dot_source", lambda x: pytest.fail("it began to draw"))
+    if kind == "squares":
+        x = tg.ones(1, requires_grad=True)
+        for _ in range(notebook.MOST_OUTSIDE):
+            x = x * x
+    else:
+        x = {"without steps": lambda: by_hand(120), "one step": lambda: by_hand(60, within=3),
+             "many steps": lambda: loss(steps=notebook.MOST_PARTS // 4)}[kind]()  # fmt: skip
     assert x._repr_svg_() is None
+    if kind == "many steps":
+        monkeypatch.setattr(notebook, "MOST_PARTS", 100)
+        x = loss(steps=30)
+    page = viz.gradient_flow(x)._repr_html_()
+    assert "<svg" not in page
+    assert "viz.draw(report" in page
+
+
+def test_fifty_steps_written_by_hand_are_drawn_in_a_hurry():
+    drawn = by_hand(50)
+    assert 'splines="line"' in viz.draw(drawn).source
+    assert "nslimit" in viz.draw(drawn).source
+    assert "splines" not in viz.draw(by_hand(3)).source
+    assert "<svg" in drawn._repr_svg_()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Graphviz is a shell script")
+def test_nobody_waits_long_for_a_picture_in_a_notebook(tmp_path, monkeypatch):
+    endless = tmp_path / "dot"
+    endless.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(endless))
+    monkeypatch.setattr(notebook, "PATIENCE", 0.1)
+    monkeypatch.setattr(drawing, "PATIENCE", 0.1)
+    monkeypatch.setattr(drawing, "MOST_LINES", 5)
+    assert loss()._repr_svg_() is None
+    assert "took more than 0.1 seconds" in viz.gradient_flow(loss())._repr_html_()
+    (shown,) = viz.draw(loss())._repr_mimebundle_().values()
+    assert "took more than 0.1 seconds" in shown
+    assert "digraph" in shown
+    assert shown.endswith("more lines, all in .source")
+    assert len(shown.splitlines()) < 10
 
 
 def test_a_report_shows_its_verdict_and_its_picture():

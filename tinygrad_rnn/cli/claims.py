@@ -31,7 +31,7 @@ class Entry:
         jacobians, bound, flow_map: None where they were not measured; the bound by lag, for Elman's cell only.
         history: while it was trained on, (updates made, report); the first before any.
         updates: of that training.
-        ended: why that training ended early, if it did.
+        ended: what is to be said about that training if it diverged.
     """
 
     name: str
@@ -268,7 +268,7 @@ def over_training(entries: Sequence[Entry]) -> list[str]:
                 f"{entry.name}: {_horizon(before)} after {plural(first, 'update')}, {_horizon(after)} after {last}."
             )
         if entry.ended:
-            found.append(f"{entry.name}: the training ended early: {entry.ended}")
+            found.append(f"{entry.name}: {entry.ended}")
     return found
 
 

@@ -26,9 +26,9 @@ from tinygrad_rnn.cli.entries import (
     fresh_model,
     write_numbers,
 )
-from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
+from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say, setting
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
@@ -36,10 +36,12 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     Checkpoint,
     SequenceModel,
     Update,
+    diverged,
     load_checkpoint,
     measure,
     training_flow,
@@ -86,9 +88,13 @@ def run(options: argparse.Namespace) -> int:
     check_memory(options, task, names)
     folder = Path(options.out)
     stems = [parse_cell(name).file_name for name in names]
-    writable_folder(folder, "--out", [*FILES, *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)])
+    files = [*FILES, *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)]
+    writable_folder(folder, "--out", files)
     describe(corpus, task)
-    with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
+    with (
+        only_of_this_run(folder, "flow", files),
+        threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
+    ):
         subjects = (
             [Subject(names[0], checkpoint.model, checkpoint.settings["updates"])]
             if checkpoint
@@ -97,13 +103,13 @@ def run(options: argparse.Namespace) -> int:
         entries = [_entry(subject, task, options, folder) for subject in subjects]
         settings = _settings(options, corpus, task)
         written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
-    files = [*(str(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(str, written)]
+    made = [*(shown(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(shown, written)]
     if options.json:
-        print(json.dumps(_to_json(entries, settings, files), indent=2, allow_nan=False))
+        print(json.dumps(_to_json(entries, settings, made), indent=2, allow_nan=False))
     else:
         _print_table(entries)
         print("\n".join(through_time(entries)))
-        print(f"\nwritten: {len(files)} files in {folder}; all in one: {written[-1]}")
+        print(f"\nwritten: {len(made)} files in {shown(folder)}; all in one: {shown(written[-1])}")
     return 0
 
 
@@ -114,7 +120,7 @@ def _take_cells(options: argparse.Namespace) -> None:
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.cells = options.cells or FLOW_CELLS
+    options.cells = tuple(dict.fromkeys(options.cells or FLOW_CELLS))
     options.steps = options.steps or DEFAULT_STEPS
 
 
@@ -124,14 +130,11 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} goes with --cells; with --model the file says it")
     checkpoint = load_checkpoint(options.model, options.device)
-    wanted: dict[str, Any] = {"task": str, "steps": int, "text": (str, type(None)), "updates": int}
-    for name, kind in wanted.items():
-        value = checkpoint.settings.get(name)
-        if not isinstance(value, kind) or (name == "steps" and value < 1):
-            raise InputError(
-                f"--model: {options.model} does not say what {name} it was trained with; `tinygrad-rnn train` makes "
-                "files that do"
-            )
+    for name in ("task", "steps", "text", "updates"):
+        try:
+            value = setting(checkpoint, name)
+        except InputError as error:
+            raise InputError(f"--model: {shown(options.model)}: {error}") from None
         if getattr(options, name, value) is None:
             setattr(options, name, value)
     options.hidden, options.layers = checkpoint.model.rnn.hidden_size, checkpoint.model.rnn.num_layers
@@ -143,11 +146,12 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
     """Return the task; a trained model goes on with the characters it knows."""
     if checkpoint is None:
         return make_task(options, corpus)
-    characters = checkpoint.settings.get("vocabulary")
-    known = corpus is None or isinstance(characters, str)
-    task = TextTask(corpus.text, options.steps, Vocabulary(str(characters))) if corpus else make_task(options, corpus)
+    if corpus is None:
+        task = make_task(options, corpus)
+    else:
+        task = TextTask(corpus.text, options.steps, Vocabulary(setting(checkpoint, "vocabulary")))
     sizes = checkpoint.model.rnn.input_size, checkpoint.model.output.out_features
-    if not known or sizes != (task.input_size, task.output_size):
+    if sizes != (task.input_size, task.output_size):
         raise InputError(f"--model: {options.model} was not trained on the task {options.task!r} that it names")
     return task
 
@@ -170,7 +174,7 @@ def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder:
 def _trained(
     subject: Subject, task: AnyTask, options: argparse.Namespace, before: FlowReport
 ) -> tuple[list[tuple[int, FlowReport]], list[Update], str | None]:
-    """Train, and return what was measured in between, the updates, and why they ended early if they did."""
+    """Train, and return what was measured in between, the updates, and what is to be said if it diverged."""
     if not options.train:
         return [], [], None
     history, updates = [(0, before)], list[Update]()
@@ -191,7 +195,9 @@ def _trained(
         except InputError as error:  # training diverged: a finding about this cell, and no reason to lose the others
             say(f"{subject.name}: {error}")
             return history, updates, str(error)
-    return history, updates, None
+    if ended := diverged(updates[0].loss, updates[-1].loss):
+        say(f"{subject.name}: {ended}")
+    return history, updates, ended
 
 
 # ---- what came out -------------------------------------------------------------------------------------------------
@@ -210,7 +216,7 @@ def command(options: argparse.Namespace) -> str:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "threshold", "out"):
         words += [f"--{name}", str(getattr(options, name))]
-    return shlex.join(words)
+    return shown(shlex.join(words))
 
 
 def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask) -> dict[str, object]:
@@ -221,7 +227,7 @@ def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask)
     if corpus is not None:
         settings["text"] = corpus.source
     if options.model:
-        settings["model"] = options.model
+        settings["model"] = shown(options.model)
     settings["updates"] = options.train
     if options.train:
         settings |= {"learning_rate": LEARNING_RATE, "clip": CLIP, "training_dtype": TRAINING_DTYPE}

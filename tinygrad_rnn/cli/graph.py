@@ -8,27 +8,30 @@ import shlex
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
-from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
 from tinygrad_rnn.cli.progress import training_progress
-from tinygrad_rnn.cli.sheet import FILES, write_sheet
+from tinygrad_rnn.cli.sheet import FILES, PAGE, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     Measurement,
     SequenceModel,
     Update,
     backward_graph_of,
+    diverged,
     evaluate,
     fit,
     measure,
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     check_device(options)
     corpus = corpus_of(options)
     task = make_task(options, corpus)
-    cells = tuple(dict.fromkeys(options.cell or GRAPH_CELLS))
+    cells = tuple(dict.fromkeys(options.cells or GRAPH_CELLS))
     check_memory(options, task, cells)
     folder = Path(options.out)
     pictures = _pictures(options.format)
@@ -53,11 +56,14 @@ def run(options: argparse.Namespace) -> int:
     names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
     if options.backward:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
-    sheet = html and _can_plot()
+    sheet = html and _can_plot(folder)
     pages = [*(STEPPERS.values() if html else ()), *(FILES if sheet else ())]
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
-    with threadpool_limits(limits=1, user_api="blas"):  # two threads lose to one on products this small
+    with (
+        only_of_this_run(folder, "graph", [*names, *pages]),
+        threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
+    ):
         results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures, sheet)]
         written = _write_pages(results, folder, options) if html else []
         if sheet:
@@ -68,11 +74,11 @@ def run(options: argparse.Namespace) -> int:
         print_table(results, task.unit)
         print("\nwritten:")
         for result in results:
-            print(f"  {result.stem}.{{{','.join(result.kinds)}}}")
+            print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
             if options.backward:
-                print(f"  {result.stem}.backward.{{{','.join(('dot', *pictures))}}}")
+                print(f"  {shown(result.stem)}.backward.{{{','.join(('dot', *pictures))}}}")
         for page in written:
-            print(f"  {page}")
+            print(f"  {shown(page)}")
     return 0
 
 
@@ -101,11 +107,11 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
     return pages
 
 
-def _can_plot() -> bool:
+def _can_plot(folder: Path) -> bool:
     try:
         plots.require_matplotlib()
     except MissingToolError as error:
-        say(f"no plots: {error}")
+        say(f"{shown(folder / PAGE)} and its plots will not be written: {error}")
         return False
     return True
 
@@ -123,7 +129,7 @@ def _write_sheet(
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
     for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "device", "train", "seed", "out"):
         words += [f"--{name}", str(getattr(options, name))]
-    return write_sheet(folder, entries, settings, shlex.join(words), CLIP, lambda name: say(f"plot: {name}"))[-1]
+    return write_sheet(folder, entries, settings, shown(shlex.join(words)), CLIP, lambda name: say(f"plot: {name}"))[-1]
 
 
 def _title(cell: str) -> str:
@@ -168,26 +174,34 @@ def _measured(
     model = fresh_model(cell, task, options)
     updates: list[Update] = []
     history: list[tuple[int, FlowReport]] = []
+    ended: str | None = None
+    loss = 0.0
     for when, stem in zip(("initial", "trained" if options.train else "untrained"), _stems(cell), strict=True):
         if when == "trained":
             optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
-            with training_progress(cell, options.train, task.unit) as advance:
-                for update in fit(model, task, optimizer, options.train, options.batch, options.seed, CLIP):
-                    updates.append(update)
-                    advance(update.loss)
+            try:
+                with training_progress(cell, options.train, task.unit) as advance:
+                    for update in fit(model, task, optimizer, options.train, options.batch, options.seed, CLIP):
+                        updates.append(update)
+                        advance(update.loss)
+            except InputError as error:  # it diverged: a finding about this cell, and no reason to lose the others
+                ended = str(error)
         exact = model.converted(options.dtype)
         measurement = measure(exact, task, options.batch, options.seed, statistics=True)
         history.append((len(updates), measurement.report))
         missing = _write(measurement, when, folder / stem, options, pictures)
         if options.backward:
             _draw_backward(exact, task, when, folder / stem, options, pictures)
-        loss = evaluate(model, task, options.batch, options.seed)
+        before, loss = loss, evaluate(model, task, options.batch, options.seed)
+        if when == "trained" and (ended := ended or diverged(before, loss)):
+            say(f"{cell}: {ended}")
         entry = None
         if sheet and when != "initial":
             name = cell + (f", {plural(len(updates), 'update')}" if updates else "")
-            further = {"updates_made": len(updates), "history": history if updates else (), "updates": updates}
+            further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "ended": ended}
+            further["history"] = history if updates else ()
             entry = entry_of(name, exact, task, options.batch, options.seed, measurement.report, **further)
-        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing), entry)
+        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing), entry, ended)
 
 
 def _draw_backward(
@@ -216,7 +230,6 @@ def _write(
         except MissingToolError as error:  # some graphs are too large for Graphviz
             if options.format:
                 raise
-            say(f"no {stem}.{kind}: {error}")
-            Path(f"{stem}.{kind}").unlink(missing_ok=True)  # an older one would not show what the other files hold
+            say(f"no {shown(stem)}.{kind}: {error}")
             missing.add(kind)
     return missing

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import io
-import os
 import sys
 from collections.abc import Sequence
 
 from tinygrad_rnn.cli.parser import make_parser
+from tinygrad_rnn.cli.streams import silence, usable_streams
 from tinygrad_rnn.errors import DeviceError, InputError, MissingToolError, StateError
+from tinygrad_rnn.tasks.corpus import shown
 
 OK, CHECK_FAILED, BAD_INPUT, TOOL_MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -22,22 +22,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after the program's name; those of this process unless given.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a text may hold characters that this terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+    with usable_streams():
+        code = _run(arguments)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            silence(sys.stdout)
+            if not isinstance(error, BrokenPipeError):
+                return _stop(f"error: cannot write the output: {error.strerror or error}", BAD_INPUT)
+        return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = make_parser().parse_args(arguments)
         # A command's module is imported when it runs: --help answers at once.
         command = importlib.import_module(f"tinygrad_rnn.cli.{options.command}")
         code: int = command.run(options)
-        sys.stdout.flush()
         return code
     except SystemExit as done:  # argparse has said what is wrong, or printed the help asked for
         return done.code if isinstance(done.code, int) else BAD_INPUT
     except KeyboardInterrupt:
         return _stop("interrupted; the files written so far are whole", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as in `tinygrad-rnn graph | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return OK
     except (InputError, StateError, DeviceError) as error:
         return _stop(f"error: {error}", BAD_INPUT)
@@ -46,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _stop("error: not enough memory; take smaller --hidden, --batch or --steps", BAD_INPUT)
     except OSError as error:  # a full disk, a folder that vanished
-        where = f" ({error.filename})" if error.filename else ""
+        where = f" ({shown(error.filename)})" if error.filename else ""
         return _stop(f"error: {error.strerror or error}{where}", BAD_INPUT)
 
 

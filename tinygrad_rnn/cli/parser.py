@@ -15,6 +15,19 @@ from tinygrad_rnn.nn import CELLS, parse_cell
 GRAPH_CELLS = ("rnn", "lstm", "gru")
 #: The same for `flow`.
 FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
+#: What `train` does unless told otherwise. With --resume the file says it.
+TRAINING = {
+    "cell": "lstm",
+    "task": "text",
+    "steps": 50,
+    "hidden": 64,
+    "layers": 1,
+    "dropout": 0.0,
+    "dtype": "float32",
+    "batch": 32,
+    "clip": 1.0,
+    "seed": 0,
+}
 TASKS = ("text", "adding")
 FORMATS = ("svg", "dot", "png", "pdf", "html")
 LEVELS = ("rolled", "cell", "ops")
@@ -75,10 +88,13 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
         "through the unrolled graph. Writes CELL.{dot,svg,flow.json,run.safetensors} and the same as CELL.init.*.",
     )
     # A repeated option would append to its default, so the default is applied by the command.
-    cell_help = f"a cell to measure; may be repeated (default: {', '.join(GRAPH_CELLS)}); {_cells_help()}"
-    graph.add_argument("--cell", action="append", type=cell, metavar="CELL", help=cell_help)
-    _add_problem(graph, steps=40, windows=True)
-    _add_model(graph)
+    _add_choice_of_cells(graph, GRAPH_CELLS)
+    _option(graph, "--task", "text", "what to learn", choices=TASKS)
+    graph.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: Python's language reference)")
+    steps_help = "length of a sequence; A:B is short for a length of B and --window A:B"
+    _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
+    _option(graph, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
+    _option(graph, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
     _add_device(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
@@ -105,12 +121,11 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
         "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page.",
     )
     which = flow.add_mutually_exclusive_group()
-    cells_help = f"cells to measure, separated by commas (default: {','.join(FLOW_CELLS)}); each {_cells_help()}"
-    which.add_argument("--cells", type=cells, metavar="LIST", help=cells_help)
+    _add_choice_of_cells(which, FLOW_CELLS)
     which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
     # What a model brings along has no default here, so that the command can tell whether it was given.
     flow.add_argument("--task", choices=TASKS, help="what to learn (default: text; with --model its own)")
-    text_help = "UTF-8 text to learn (default: Python's language reference; with --model its own)"
+    text_help = "text to learn, in UTF-8 (default: Python's language reference; with --model its own)"
     flow.add_argument("--text", metavar="FILE", help=text_help)
     steps_help = "length of a sequence (default: 100; with --model its own)"
     flow.add_argument("--steps", type=positive_int, metavar="T", help=steps_help)
@@ -137,27 +152,34 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         "train a model and keep it in a file",
         "Train a model and keep it, with all that is needed to continue or to sample from it, in a safetensors file.",
     )
-    _option(train, "--cell", "lstm", _cells_help(), type=cell, metavar="CELL")
-    _add_problem(train, steps=50)
-    _add_model(train)
+    # With --resume the file says these; without a default here the command can tell whether they were given.
+    _remembered(train, "--cell", _cells_help(), type=cell, metavar="CELL")
+    _remembered(train, "--task", "what to learn", choices=TASKS)
+    train.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: Python's language reference)")
+    _remembered(train, "--steps", "length of a sequence", type=positive_int, metavar="T")
+    _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
+    _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
+    _remembered(train, "--dropout", "share of the values dropped between layers", type=share_below_1, metavar="P")
     _add_device(train)
-    _option(train, "--dtype", "float32", "of the numbers computed with", choices=DTYPES)
-    _option(train, "--batch", 32, "examples in a batch", type=positive_int, metavar="B")
+    _remembered(train, "--dtype", "of the numbers computed with", choices=DTYPES)
+    _remembered(train, "--batch", "examples in a batch", type=positive_int, metavar="B")
     _option(train, "--updates", 1000, "updates to have made at the end", type=positive_int, metavar="N")
     lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
-    _option(train, "--clip", 1.0, "largest norm of a gradient", type=positive_float, metavar="X")
+    _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
     _option(train, "--every", 250, "save after so many updates", type=positive_int, metavar="N")
-    _add_seed(train)
-    _option(train, "--out", "model.safetensors", "where to keep the model", metavar="FILE")
-    resume_help = "continue the model in --out, which brings its own task, sizes and seed"
+    _remembered(train, "--seed", "same seed, same numbers", type=whole_number, metavar="S")
+    out_help = "where to keep the model; a file that is there already is kept as FILE.prev"
+    _option(train, "--out", "model.safetensors", out_help, metavar="FILE")
+    resume_help = "continue the model in --out, which brings its own text, sizes and seed"
     train.add_argument("--resume", action="store_true", help=resume_help)
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
     _option(sample, "--model", "model.safetensors", "a file written by train", metavar="FILE")
-    _option(sample, "--prompt", "The ", "what the model reads first", metavar="TEXT")
+    prompt_help = "what the model reads first (default: 'The ', or what the model knows instead)"
+    sample.add_argument("--prompt", metavar="TEXT", help=prompt_help)
     _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
     _add_device(sample)
@@ -185,19 +207,15 @@ def _option(parser: Parser, name: str, default: object, help: str, **rest: Any) 
     parser.add_argument(name, default=default, help=f"{help} (default: {default})", **rest)
 
 
-def _add_problem(parser: Parser, steps: int, windows: bool = False) -> None:
-    _option(parser, "--task", "text", "what to learn", choices=TASKS)
-    parser.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: Python's language reference)")
-    if windows:
-        steps_help = "length of a sequence; A:B is short for a length of B and --window A:B"
-        _option(parser, "--steps", steps, steps_help, type=steps_or_window, metavar="T")
-    else:
-        _option(parser, "--steps", steps, "length of a sequence", type=positive_int, metavar="T")
+def _add_choice_of_cells(parser: argparse._ActionsContainer, default: tuple[str, ...]) -> None:
+    help = f"cells to measure, separated by commas or each by its own --cell (default: {','.join(default)}); each "
+    parser.add_argument(
+        "--cell", "--cells", dest="cells", action="extend", type=cells, metavar="LIST", help=help + _cells_help()
+    )
 
 
-def _add_model(parser: Parser) -> None:
-    _option(parser, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
-    _option(parser, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
+def _remembered(parser: Parser, name: str, help: str, **rest: Any) -> None:
+    parser.add_argument(name, help=f"{help} (default: {TRAINING[name.removeprefix('--')]})", **rest)
 
 
 def _add_device(parser: Parser) -> None:
@@ -217,11 +235,12 @@ LARGEST = 10**7
 def _number(convert: Callable[[str], float], wanted: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
     def value(text: str) -> float:
         try:
-            number = convert(text)
+            number = convert(text) if text.isascii() and "_" not in text else math.nan  # Python reads 1_000 and ٣, too
         except ValueError:
             number = math.nan
         if not fits(number):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+            shown = text if len(text) <= 40 else f"{text[:40]}..."
+            raise argparse.ArgumentTypeError(f"{shown!r} is not {wanted}")
         return number
 
     return value
@@ -230,6 +249,7 @@ def _number(convert: Callable[[str], float], wanted: str, fits: Callable[[float]
 positive_int = _number(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
 whole_number = _number(int, "a whole number from 0 to 2**63 - 1", lambda n: 0 <= n < 2**63)
 share = _number(float, "a number above 0 and at most 1", lambda x: 0 < x <= 1)
+share_below_1 = _number(float, "a number from 0 to below 1", lambda x: 0 <= x < 1)
 positive_float = _number(float, "a number above 0", lambda x: 0 < x < math.inf)
 non_negative_float = _number(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
 
@@ -250,7 +270,8 @@ def cells(text: str) -> tuple[str, ...]:
 def window(text: str) -> tuple[int, int]:
     """Return the bounds of a stretch of steps given as "A:B"."""
     first, colon, last = text.partition(":")
-    if not colon or not first.isdecimal() or not last.isdecimal() or not int(first) < int(last) <= LARGEST:
+    digits = text.isascii() and first.isdecimal() and last.isdecimal() and len(last) <= len(str(LARGEST))
+    if not colon or not digits or len(first) > len(last) or not int(first) < int(last) <= LARGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a stretch of steps A:B with A < B, such as 90:100")
     return int(first), int(last)
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import reprlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from tinygrad_rnn import backends
+from tinygrad_rnn.cli.parser import LARGEST, TASKS
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
+from tinygrad_rnn.tasks.corpus import shown
+from tinygrad_rnn.train import Checkpoint
 
 AnyTask = TextTask | AddingTask
 
@@ -61,6 +66,38 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
+def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and lowest <= value <= largest
+
+
+#: What a model file says of its training, and what of it can be used.
+SETTINGS: dict[str, Callable[[Any], bool]] = {
+    "task": lambda value: isinstance(value, str) and value in TASKS,
+    "text": lambda value: value is None or (isinstance(value, str) and "\0" not in value),
+    "steps": _whole(1, LARGEST),
+    "batch": _whole(1, LARGEST),
+    "clip": lambda value: type(value) in (int, float) and 0 < value < math.inf,
+    "seed": _whole(0, 2**63 - 1),
+    "updates": _whole(0, 2**63 - 1),
+    "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
+}
+
+
+def setting(checkpoint: Checkpoint, name: str) -> Any:
+    """Return what a model file says of its training.
+
+    Raises:
+        InputError: it does not say so, or something that cannot be.
+    """
+    value = checkpoint.settings.get(name, ...)
+    if value is ... or not SETTINGS[name](value):
+        said = "nothing" if value is ... else reprlib.repr(value)
+        raise InputError(
+            f"the file says {said} about the {name} of its training; `tinygrad-rnn train` makes files that can be used"
+        )
+    return value
+
+
 def check_memory(options: argparse.Namespace, task: AnyTask, cells: Iterable[str]) -> None:
     """Refuse sizes that cannot fit: the system would end the program without a word. (A GPU says so by itself.)"""
     if options.device != "cpu":
@@ -91,7 +128,7 @@ def describe(corpus: Corpus | None, task: AnyTask) -> None:
         return
     different, known = len(set(corpus.text)), len(task.vocabulary)
     kept = f", the {known} most frequent are kept" if different > known else ""
-    say(f"text: {corpus.source}: {len(corpus.text):,} characters, {different} different ones{kept}")
+    say(f"text: {shown(corpus.source)}: {len(corpus.text):,} characters, {different} different ones{kept}")
 
 
 def say(message: str) -> None:

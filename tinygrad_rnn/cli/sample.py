@@ -7,26 +7,38 @@ import sys
 
 from threadpoolctl import threadpool_limits
 
-from tinygrad_rnn.cli.problem import check_device
+from tinygrad_rnn.cli.problem import check_device, setting
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Vocabulary
+from tinygrad_rnn.tasks.corpus import shown
+from tinygrad_rnn.tasks.vocabulary import REPLACEMENT
 from tinygrad_rnn.train import load_checkpoint, sample
+
+#: What a text begins with unless told otherwise: the first of these that the model knows, or a character that it does.
+STARTS = ("The ", "\n", " ")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the prompt and what the model makes of it, as it comes."""
     check_device(options)
     checkpoint = load_checkpoint(options.model, options.device)
-    characters = checkpoint.settings.get("vocabulary")
-    if not isinstance(characters, str) or len(characters) != checkpoint.model.output.out_features:
-        raise InputError(f"{options.model} was not trained on text, so it cannot write any; train with --task text")
+    characters = setting(checkpoint, "vocabulary") if "vocabulary" in checkpoint.settings else ""
+    if len(characters) != checkpoint.model.output.out_features:
+        name = shown(options.model)
+        raise InputError(f"{name} was not trained on text, so it cannot write any; train with --task text")
     vocabulary = Vocabulary(characters)
-    prompt = vocabulary.encode(options.prompt)
+    start = _start(characters) if options.prompt is None else options.prompt
+    prompt = vocabulary.encode(start)
     with threadpool_limits(limits=1, user_api="blas"):
         written = sample(checkpoint.model, prompt, options.length, options.temperature, options.seed)
-        sys.stdout.write(options.prompt)
+        sys.stdout.write(start)
         for number in written:
             sys.stdout.write(vocabulary.decode([number]))
             sys.stdout.flush()
     print()
     return 0
+
+
+def _start(characters: str) -> str:
+    known = [start for start in STARTS if set(start) <= set(characters)]
+    return known[0] if known else (characters.replace(REPLACEMENT, "") or REPLACEMENT)[0]

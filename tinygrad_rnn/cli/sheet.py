@@ -187,7 +187,7 @@ def write_sheet(
     """Write the plots of some cells as SVG and PNG, and the page with all of them, last.
 
     Args:
-        folder: where to, it must exist; what cannot be drawn of these entries is removed from it.
+        folder: where to, it must exist.
         settings: what the page says about the run, in this order.
         command: what to type to get the same again.
         clip: the largest norm in the training of the entries.
@@ -205,8 +205,6 @@ def write_sheet(
     sections = []
     for picture in PICTURES:
         if not any(picture.there(entry) for entry in entries):
-            for kind in ("svg", "png"):
-                (folder / f"{picture.name}.{kind}").unlink(missing_ok=True)  # it would show another run
             sections.append(_section(picture, [_paragraph(picture.missing)]))
             continue
         on_picture(picture.heading)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.flow import StateFlow
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement
 
 SCHEMA = "tinygrad_rnn.graph/1"
@@ -38,6 +39,7 @@ class Result:
         training_loss: the mean loss that training minimises, on the batch measured.
         stem: how the paths of its files begin; `kinds` is how they go on.
         entry: for the sheet of plots.
+        ended: what is to be said about its training if that diverged.
     """
 
     cell: str
@@ -47,11 +49,12 @@ class Result:
     stem: Path
     kinds: tuple[str, ...]
     entry: Entry | None = None
+    ended: str | None = None
 
     @property
     def files(self) -> list[str]:
         """What was written about it."""
-        return [f"{self.stem}.{kind}" for kind in self.kinds]
+        return [f"{shown(self.stem)}.{kind}" for kind in self.kinds]
 
 
 def lags(steps: int) -> list[int]:
@@ -140,6 +143,7 @@ def _entry(result: Result) -> dict[str, Any]:
             }
             for state in report.states
         ],
+        "ended": result.ended,
         "files": result.files,
     }
 

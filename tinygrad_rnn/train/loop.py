@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train.model import SequenceModel
 
+#: A loss that ends so many times as high as it began has not been learned down: training diverged.
+WORSE = 1.5
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
 TRAINING, MEASURED = 0, 1
 
@@ -72,8 +75,9 @@ def fit(
 ) -> Iterator[Update]:
     """Train, one update each time the iterator is advanced; yields what each was about.
 
-    The batch of an update is a function of the seed and the update's number, so a run that starts again at `first`
-    continues as if it had never stopped.
+    The batch of an update is a function of the seed and the update's number, and dropout draws from the default
+    generator. So a run that starts again at `first` continues as if it had never stopped, to the bit, if model,
+    optimizer and generator stand where they stood: `save_checkpoint` and `Checkpoint.resume` see to that.
 
     Args:
         updates: how many there will have been at the end.
@@ -103,8 +107,26 @@ def fit(
 
 
 def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> float:
-    """Return the mean training loss over one batch, which is not among those that `fit` draws."""
+    """Return the mean training loss over one batch, which is not among those that `fit` draws, without dropout."""
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    with no_grad():
+    with no_grad(), in_use(model):
         outputs, _ = model(tensor(inputs, device=model.device))
         return float(task.loss(outputs, targets).item())
+
+
+def diverged(before: float, after: float) -> str | None:
+    """Return a sentence if a loss says that training did harm: if it ends far above where it began, or not finite."""
+    if math.isfinite(after) and after <= WORSE * before:
+        return None
+    return f"training diverged: the loss went from {before:.4g} to {after:.4g}; take a smaller learning rate"
+
+
+@contextmanager
+def in_use(model: SequenceModel) -> Iterator[None]:
+    """Switch dropout off inside, and afterwards back to what it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_rnn import nn
@@ -19,6 +20,7 @@ class SequenceModel(nn.Module):
         hidden_size: H.
         output_size: O.
         num_layers: L.
+        dropout: probability of dropping an element between two layers, in training.
         dtype, device: of the parameters. One seed gives the same ones on every device.
 
     Raises:
@@ -41,11 +43,19 @@ class SequenceModel(nn.Module):
         num_layers: int = 1,
         dtype: Any = "float32",
         device: str = "cpu",
+        dropout: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
         self.cell_name = spec.text
         self.rnn = nn.Recurrent(
-            spec.cell_class, input_size, hidden_size, num_layers, dtype=dtype, device=device, **spec.cell_options
+            spec.cell_class,
+            input_size,
+            hidden_size,
+            num_layers,
+            dropout=dropout,
+            dtype=dtype,
+            device=device,
+            **spec.cell_options,
         )
         self.output = nn.Linear(self.rnn.output_size, output_size, dtype=dtype, device=device)
         spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
@@ -73,15 +83,33 @@ class SequenceModel(nn.Module):
             for name, shape in zip(cell.state_names, cell.state_shapes((batch,)), strict=True)
         }
 
+    def config(self) -> dict[str, Any]:
+        """Return what makes a model like this one, as JSON can hold it: `SequenceModel(**config)`."""
+        return {
+            "cell": self.cell_name,
+            "input_size": int(self.rnn.input_size),
+            "hidden_size": int(self.rnn.hidden_size),
+            "output_size": int(self.output.out_features),
+            "num_layers": int(self.rnn.num_layers),
+            "dtype": str(self.dtype),
+            "dropout": float(self.rnn.dropout),
+        }
+
+    @classmethod
+    def restored(cls, config: Mapping[str, Any], state: Mapping[str, Any], device: str = "cpu") -> SequenceModel:
+        """Return the model with a `config` and a `state_dict`. It costs no random numbers."""
+        spent = default_generator.counter.item()
+        try:
+            model = cls(**config, device=device)
+        finally:
+            default_generator.counter.assign_(tensor(spent))
+        model.load_state_dict(state)
+        return model
+
     def converted(self, dtype: Any) -> SequenceModel:
         """Return a copy of the model in another dtype, on the same device."""
-        rnn = self.rnn
-        sizes = rnn.input_size, rnn.hidden_size, self.output.out_features, rnn.num_layers
-        spent = default_generator.counter.item()
-        copy = SequenceModel(self.cell_name, *sizes, dtype=dtype, device=self.device)
-        default_generator.counter.assign_(tensor(spent))  # its own first weights are of no use: they cost no numbers
-        copy.load_state_dict(self.state_dict())
-        return copy
+        copy = self.restored(self.config() | {"dtype": dtype}, self.state_dict(), self.device)
+        return copy.train(self.training)
 
     def last_output(self, x: Tensor, start: dict[str, Tensor]) -> Tensor:
         """Return the output of the last step (B, O), computed step by step from the last state itself.

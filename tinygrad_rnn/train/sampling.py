@@ -10,6 +10,7 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.graph import no_grad
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.train.loop import in_use
 from tinygrad_rnn.train.model import SequenceModel
 
 
@@ -32,7 +33,7 @@ def sample(
     random = np.random.default_rng(seed)
     read, state = np.asarray(prompt, dtype=np.int64), None
     for _ in range(length):
-        with no_grad():
+        with no_grad(), in_use(model):
             inputs = F.one_hot(tensor(read[:, None]), model.rnn.input_size, model.dtype)
             outputs, state = model(inputs.to(model.device), state)
         number = _draw(outputs[-1, 0].numpy(), temperature, random)

@@ -29,6 +29,9 @@ Attributes = dict[str, str]
 _GRAPH = {"labelloc": "t", "labeljust": "l", "fontname": "Helvetica", "fontsize": "16", "outputorder": "edgesfirst"}
 #: For graphs that Graphviz lays out.
 _FREE = {"rankdir": "LR", "nodesep": "0.12", "ranksep": "0.3"}
+#: Added with more arrows than this: straight lines and a layout that is good enough. The best one can take minutes.
+_MANY = 200
+_HURRIED = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.05", "splines": "line"}
 _NODE = {"fontname": "Helvetica", "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.08,0.04"}
 _PLACED = {"fixedsize": "shape"}
 _STATE = {"penwidth": "2", "fontsize": "14"}
@@ -108,7 +111,8 @@ class _Writer:
 
     def lines(self, title: str | None) -> list[str]:
         drawn = self.picture
-        graph = {**_GRAPH, **(_FREE if self.free else {"layout": "nop2"})}
+        free = {**_FREE, **(_HURRIED if len(drawn.arrows) > _MANY else {})}
+        graph = {**_GRAPH, **(free if self.free else {"layout": "nop2"})}
         label = _quoted(words.title(drawn.report, title), left=True)
         node = _NODE if self.free else {**_NODE, **_PLACED}
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(node)}]"]

@@ -10,6 +10,10 @@ import graphviz
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.viz.render import rendered
 
+#: Seconds that a notebook waits for a picture, and how much of the text it shows instead.
+PATIENCE = 10.0
+MOST_LINES = 200
+
 
 class Drawing(graphviz.Digraph):
     """A `graphviz.Digraph` that notebooks show by whatever can render it; where nothing can, as its text."""
@@ -20,7 +24,9 @@ class Drawing(graphviz.Digraph):
         try:
             return super()._repr_mimebundle_(include, exclude)
         except MissingToolError as error:
-            return {"text/plain": f"{error}\n\n{self.source}"}
+            lines = self.source.splitlines()
+            rest = f"\n... {len(lines) - MOST_LINES:,} more lines, all in .source" if len(lines) > MOST_LINES else ""
+            return {"text/plain": "\n".join([f"{error}\n", *lines[:MOST_LINES]]) + rest}
 
     def _repr_image_svg_xml(self) -> str:
-        return rendered(self.source, "svg").decode()
+        return rendered(self.source, "svg", PATIENCE).decode()

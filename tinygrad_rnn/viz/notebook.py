@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 
+from tinygrad_rnn.engine.graph import step_of
 from tinygrad_rnn.engine.protocol import Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import TinygradError
@@ -12,8 +14,10 @@ from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.dot import dot_source
 from tinygrad_rnn.viz.render import rendered
 
-#: A tensor with more nodes behind it is shown as text only.
-MOST_NODES = 2000
+#: A graph with more nodes and arrows than this is shown as text only: in all, in one step of time, outside the steps.
+MOST_PARTS, MOST_OF_A_STEP, MOST_OUTSIDE = 20_000, 300, 1000
+#: Seconds that Graphviz gets: nobody asked for this picture, so nobody waits for it.
+PATIENCE = 2.0
 
 
 def register() -> None:
@@ -27,27 +31,45 @@ def svg_of(x: Tensor) -> str | None:
     if not x.requires_grad or x.is_leaf or _large(x.edge[0]):
         return None
     try:
-        return rendered(dot_source(x), "svg").decode()
+        return rendered(dot_source(x), "svg", PATIENCE).decode()
     except TinygradError:
         return None
 
 
 def html_of(report: FlowReport) -> str:
-    """Return a report as HTML: what it found, and the picture if one can be drawn."""
+    """Return a report as HTML: what it found, and the picture if it is not too large and one can be drawn."""
     text = "".join(f"<p>{escape(line)}</p>" for line in words.findings(report))
+    parts = Counter(node.step for node in report.nodes)
+    parts.update(report.nodes[edge.child].step for edge in report.edges)
+    if _too_many(parts):
+        return f"{text}<p>Too large for a picture here: viz.draw(report, level=..., window=...) draws a part of it.</p>"
     try:
-        svg = rendered(dot_source(report), "svg").decode()
+        svg = rendered(dot_source(report), "svg", PATIENCE).decode()
     except TinygradError as error:
         return f"{text}<p>{escape(str(error))}</p>"
     return f'{text}<div style="overflow-x: auto">{svg[svg.index("<svg") :]}</div>'
 
 
 def _large(root: Vertex) -> bool:
+    """Whether there is more than can be looked at; stops counting where that is clear."""
+    parts = Counter({step_of(root.scope): 1})
     seen = {root}
     waiting = [root]
-    while waiting and len(seen) <= MOST_NODES:
-        for parent, _ in waiting.pop().parents or ():
+    counted = 0
+    while waiting and counted <= MOST_PARTS:
+        node = waiting.pop()
+        for parent, _ in node.parents or ():
+            parts[step_of(node.scope)] += 1
+            counted += 1
             if parent not in seen:
+                parts[step_of(parent.scope)] += 1
+                counted += 1
                 seen.add(parent)
                 waiting.append(parent)
-    return len(seen) > MOST_NODES
+    return _too_many(parts)
+
+
+def _too_many(parts: Counter[int | None]) -> bool:
+    """Whether nodes and arrows, counted by their step of time, are too many for a picture that is there at once."""
+    most = max((count for step, count in parts.items() if step is not None), default=0)
+    return parts.total() > MOST_PARTS or most > MOST_OF_A_STEP or parts[None] > MOST_OUTSIDE

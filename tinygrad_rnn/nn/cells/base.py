@@ -87,12 +87,8 @@ class Cell(Module):
         device: str = "cpu",
         **options: Any,
     ) -> None:
-        what = type(self).__name__
-        input_size, hidden_size = check_sizes(what, input_size=input_size, hidden_size=hidden_size)
-        bias = arguments.flag(f"{what}: bias", bias)
-        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        for name, value in options.items():
-            setattr(self, name, value)
+        self._describe(input_size, hidden_size, bias, options)
+        input_size, hidden_size, bias = self.input_size, self.hidden_size, self.bias
         self._made = {"dtype": dtype, "device": device}
         for name, shape in self.shapes(input_size, hidden_size, bias, **options).items():
             value = tensor(self.initial(name, shape), **self._made)
@@ -101,6 +97,20 @@ class Cell(Module):
                     f"{type(self).__name__}.initial must return {name} in its shape {shape}, not {value.shape}"
                 )
             setattr(self, name, Parameter(value))
+
+    def _describe(self, input_size: int, hidden_size: int, bias: bool, options: Mapping[str, Any]) -> None:
+        what = type(self).__name__
+        self.input_size, self.hidden_size = check_sizes(what, input_size=input_size, hidden_size=hidden_size)
+        self.bias = arguments.flag(f"{what}: bias", bias)
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def without_parameters(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> Self:
+        """Return a cell that only knows its sizes, whatever these are: for those who ask before anything is made."""
+        cell = object.__new__(cls)
+        cell._describe(input_size, hidden_size, bias, options)
+        return cell
 
     # ---- what a subclass may say -----------------------------------------------------------------------------------
 

@@ -1,0 +1,185 @@
+"""Every command in README.md and CONTRIBUTING.md is run, as written, by a test here or by a script of the project.
+
+A command that is new in a document fails the first test until it is said here who runs it.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+
+#: Commands that are run here, those that take long as slow tests.
+QUICK = ("python -m tinygrad_rnn doctor",)
+SLOW = (
+    "python -m tinygrad_rnn graph --cell lstm --steps 34:40",
+    "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
+    "python -m tinygrad_rnn graph --level ops --steps 90:100",
+    "python -m tinygrad_rnn graph --level rolled",
+    "python -m tinygrad_rnn graph --backward",
+    ".venv/bin/pytest tests/engine -k slice",
+)
+#: Run one after the other, in one folder.
+MODEL = (
+    "python -m tinygrad_rnn train --cell gru --updates 500",
+    "python -m tinygrad_rnn train --resume --updates 600",
+    "python -m tinygrad_rnn sample --length 200",
+    "python -m tinygrad_rnn flow --model model.safetensors",
+)
+#: Run one after the other in a fresh environment, in a copy of the repository.
+WITHOUT_MAKE = ('pip install ".[plots,render]"', "python -m tinygrad_rnn graph")
+#: Needs a GPU; without one it has to say so.
+ON_A_GPU = "python -m tinygrad_rnn train --device cuda"
+
+#: Who runs a target of the Makefile.
+CI = ".ci/run"
+TARGETS = {
+    "test": CI,
+    "lint": CI,
+    "test-reference": CI,
+    "test-sim": CI,
+    "test-ptx": CI,
+    "graph": "test_make_graph_runs_from_nothing",
+    "test-fast": "who works on the engine; make test runs all of it",
+    "test-slow": "who releases: it runs this file, too",
+    "test-peers": "who releases",
+    "test-wheel": "who releases",
+    "test-gpu": "who has a GPU",
+    "bench": "who measures",
+    "bench-gpu": "who measures on a GPU",
+}
+#: Who runs what else.
+OTHERS = {
+    'pip install ".[cuda13]"': "make test-ptx, with the tools of development",
+    "make": "tests/test_makefile_help.py",
+    "make graph TEXT=my.txt": "tests/test_makefile_help.py",
+}
+
+
+def commands(document):
+    """Return the commands of a document: those of its blocks, and those between backticks."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    fenced = re.findall(r"^```\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in fenced for line in block.splitlines()]
+    lines += re.findall(r"^    (\S.*)$", prose, flags=re.MULTILINE)
+    lines += re.findall(r"`([^`\n]+)`", prose)
+    found = [re.sub(r"\s+#.*", "", line).strip() for line in lines]
+    return [line for line in found if re.match(r"(make|pip|python|pytest|\.venv/bin/\S+|\.ci/run)( |$)", line)]
+
+
+ALL = {command: document for document in reversed(DOCUMENTS) for command in commands(document)}
+
+
+def targets(command):
+    return [word for word in command.split()[1:] if "=" not in word] if command.startswith("make ") else []
+
+
+def test_documents_have_commands():
+    assert len(ALL) > 15
+    assert {"make graph", "make lint", *SLOW, *MODEL, *WITHOUT_MAKE} <= ALL.keys()
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_somebody_runs_every_command_of_the_documents(command):
+    run_here = {*QUICK, *SLOW, *MODEL, *WITHOUT_MAKE, ON_A_GPU, CI}
+    if command in run_here or command in OTHERS:
+        return
+    assert targets(command), f"{command!r} in {ALL[command]} is run by nobody: add it to this file"
+    for target in targets(command):
+        assert target in TARGETS, f"make {target} in {ALL[command]} is run by nobody: add it to this file"
+
+
+def test_what_is_said_to_be_run_by_the_script_is():
+    script = (ROOT / CI).read_text(encoding="utf-8")
+    assert set(re.findall(r"^make (\S+)$", script, re.MULTILINE)) == {name for name, by in TARGETS.items() if by == CI}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_the_makefile_has_every_target_that_the_documents_name():
+    named = sorted({target for command in ALL for target in targets(command)})
+    done = subprocess.run(["make", "--dry-run", *named], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def outside():
+    """The environment of somebody who is not inside make, or inside a test of this package."""
+    inherited = ("MAKE", "MFLAGS", "PYTHONPATH", "TINYGRAD_RNN")
+    return {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
+
+
+def with_this_package():
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+def run(command, folder, python=sys.executable):
+    """Run a command as it is written, but for the place of Python; return what it printed."""
+    words = shlex.split(command)
+    places = {"python": [python], "pip": [python, "-m", "pip"], ".venv/bin/pytest": [python, "-m", "pytest"]}
+    environment = with_this_package() if python == sys.executable else outside()
+    done = subprocess.run(
+        [*places[words[0]], *words[1:]], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", QUICK)
+def test_a_quick_command_runs(tmp_path, command):
+    assert run(command, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", SLOW)
+def test_a_slow_command_runs(tmp_path, command):
+    printed = run(command, ROOT if "pytest" in command else tmp_path)
+    assert "written:" in printed or " passed" in printed
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_resumed_and_used(tmp_path):
+    printed = [run(command, tmp_path) for command in MODEL]
+    assert "written: model.safetensors" in printed[0]
+    assert "written: model.safetensors" in printed[1]
+    assert printed[2].startswith("The ")
+    assert "gru, 600 updates" in printed[3]
+
+
+@pytest.mark.slow
+def test_training_on_a_gpu_works_or_says_what_is_missing(tmp_path):
+    words = [sys.executable, *shlex.split(ON_A_GPU)[1:], "--updates", "2"]
+    done = subprocess.run(words, cwd=tmp_path, env=with_this_package(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or (done.returncode == 2 and "cuda" in done.stderr)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The files of the repository as somebody gets them who clones it."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
+    return shutil.copytree(ROOT, tmp_path / "tinygrad_rnn", ignore=ignored)
+
+
+@pytest.mark.slow
+def test_the_way_without_make_works_in_a_fresh_environment(copy, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "fresh")], check=True)
+    python = str(tmp_path / "fresh" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    for command in WITHOUT_MAKE:
+        printed = run(command, copy, python)
+    assert "flow.html" in printed
+    for name in ("lstm.svg", "stepper.html", "flow.html", "gates.png"):
+        assert (copy / "build" / "graph" / name).stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_graph_runs_from_nothing(copy):
+    done = subprocess.run(["make", "graph"], cwd=copy, env=outside(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (copy / "build" / "graph" / "flow.html").exists()
