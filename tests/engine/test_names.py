@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.engine import functions, names
+from tinygrad_rnn.errors import InputError
 
 
 @pytest.fixture
@@ -175,3 +176,32 @@ def test_linspace_and_cat():
     with pytest.raises(tg.errors.ShapeError, match="linspace"):
         tg.linspace(0, 1, -1)
     assert tg.cat([tg.zeros(1, 2), tg.ones(1, 2)], dim=1).tolist() == [[0.0, 0.0, 1.0, 1.0]]
+
+
+AS_IN_NUMPY = {
+    "view": (lambda x: x.view(3, -1), lambda a: a.reshape(3, -1)),
+    "ravel": (lambda x: x.ravel(), lambda a: a.ravel()),
+    "swapaxes": (lambda x: x.swapaxes(0, -1), lambda a: a.swapaxes(0, -1)),
+    "t": (lambda x: x.t(), lambda a: a.T),
+    "expand": (lambda x: x.expand(2, -1, 3), lambda a: np.broadcast_to(a, (2, 2, 3))),
+    "repeat": (lambda x: x.repeat(2, 1, 3), lambda a: np.tile(a, (2, 1, 3))),
+    "bool": (lambda x: x.bool(), lambda a: a != 0),
+    "clone": (lambda x: x.clone(), lambda a: a),
+    "norm, order 1": (lambda x: x.norm(1, 0), lambda a: np.abs(a).sum(0)),
+    "norm, infinite order": (lambda x: x.norm(float("inf"), 0), lambda a: np.abs(a).max(0)),
+    "array @ tensor": (lambda x: np.ones((4, 2), "float32") @ x, lambda a: np.ones((4, 2)) @ a),
+}
+
+
+@pytest.mark.parametrize("name", AS_IN_NUMPY)
+def test_names_give_what_numpy_gives(name, x):
+    ours, theirs = AS_IN_NUMPY[name]
+    found, expected = ours(x), theirs(x.numpy())
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+    assert found.requires_grad == (found.dtype == "float32")
+
+
+def test_a_role_that_there_is_none_of_is_refused(x):
+    with pytest.raises(InputError, match="a role is one of state, gate, or None, not 'gates'"):
+        (x * 2).named("f", role="gates")
