@@ -72,7 +72,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Plot:
     """One plot of the sheet."""
 
     name: str  # of its files
@@ -90,7 +90,7 @@ def _reports(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 PICTURES = (
-    Picture(
+    Plot(
         "through_time",
         "Gradient through time",
         "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps. A "
@@ -99,7 +99,7 @@ PICTURES = (
         lambda entries: [],  # what it says is said at the top of the page
         alt_texts.through_time,
     ),
-    Picture(
+    Plot(
         "attenuation",
         "Who killed it",
         "By which factor one step changes the gradient, and what arrives along each path. Norms of contributions do "
@@ -108,7 +108,7 @@ PICTURES = (
         claims.attenuation,
         alt_texts.attenuation,
     ),
-    Picture(
+    Plot(
         "contributions",
         "What each step contributes to the recurrent weight",
         "All steps share one weight; its gradient is the sum of their contributions.",
@@ -116,7 +116,7 @@ PICTURES = (
         claims.contributions,
         alt_texts.contributions,
     ),
-    Picture(
+    Plot(
         "loss_maps",
         "The loss of every step",
         "A row for the loss of each step: how much of its gradient is left at earlier states.",
@@ -126,7 +126,7 @@ PICTURES = (
         lambda entry: entry.flow_map is not None,
         "The losses of single steps were not measured, which takes long for long sequences.",
     ),
-    Picture(
+    Plot(
         "singular_values",
         "Singular values and Lyapunov exponents",
         "The Jacobian from an earlier state to the last one bounds what a loss that reads the last state can send "
@@ -139,7 +139,7 @@ PICTURES = (
         lambda entry: entry.jacobians is not None,
         "The Jacobians of the states were not measured, which takes much memory for large states.",
     ),
-    Picture(
+    Plot(
         "gates",
         "Gates",
         "How open the gates are, and how much of the gradient would be left if only the path through one gate carried "
@@ -150,7 +150,7 @@ PICTURES = (
         lambda entry: entry.report.gates,
         "None of the cells has a gate with a name.",
     ),
-    Picture(
+    Plot(
         "over_training",
         "While training",
         "The first picture again, after more and more updates.",
@@ -160,7 +160,7 @@ PICTURES = (
         lambda entry: entry.history,
         "Nothing was trained, so there is no change to show.",
     ),
-    Picture(
+    Plot(
         "clipping",
         "Clipping",
         "The norm of the gradient of all parameters together, at every update of that training.",
@@ -260,12 +260,12 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
     )
 
 
-def _section(picture: Picture, parts: Iterable[str]) -> str:
+def _section(picture: Plot, parts: Iterable[str]) -> str:
     heading = f'<h2 id="{picture.name}">{_escaped(picture.heading)}</h2>'
     return "\n".join([f"<section>\n{heading}", _paragraph(picture.about, "soft"), *parts, "</section>"])
 
 
-def _figure(picture: Picture, svg: Path, entries: Sequence[Entry]) -> str:
+def _figure(picture: Plot, svg: Path, entries: Sequence[Entry]) -> str:
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
     image = f'<img src="{source}" alt="{_escaped(picture.alt(entries))}">'
     # Focusable, so that the keyboard can scroll it.

@@ -110,7 +110,7 @@ def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message],
             else:
                 data, target = message._data, parent.outputs[index]
                 if data.shape != target.shape or data.dtype is not target.dtype:
-                    message = fit(message, target, node)
+                    message = fitted(message, target, node)
             receive(node, position, edge, message)
 
 
@@ -134,7 +134,7 @@ def _of_own_op(message: Any, node: Node, grads: Sequence[Tensor | None], positio
     """
     if isinstance(message, Slice):
         part = node.backend.getitem(target, message.index)
-        return Slice(message.index, fit(_of_own_op(message.grad, node, grads, position, part), part, node))
+        return Slice(message.index, fitted(_of_own_op(message.grad, node, grads, position, part), part, node))
     message = message.dense() if isinstance(message, Product) else message
     if message is None:
         return None
@@ -236,7 +236,7 @@ def _put_together(slices: list[Slice], edge: Edge) -> Tensor:
     return first.grad._put_slices([part.grad for part in others], [part.index for part in slices], shape)
 
 
-def fit(message: Tensor, target: Any, child: Node) -> Tensor:
+def fitted(message: Tensor, target: Any, child: Node) -> Tensor:
     """Bring a message to the shape and dtype of its parent's array: undo broadcasting by sums, casting by a cast."""
     shape, wanted = message.shape, target.shape
     try:

@@ -1,9 +1,9 @@
-"""Gradient flow as numbers; the definitions are in `records.py`, the measuring in `measure.py`."""
+"""Gradient flow as numbers; the definitions are in `records.py`, the measuring in `meter.py`."""
 
 from tinygrad_rnn.flow.backward import BackwardReport, backward_graph
 from tinygrad_rnn.flow.jacobians import JacobianReport, elman_bound, state_jacobians
 from tinygrad_rnn.flow.maps import FlowMap, flow_map
-from tinygrad_rnn.flow.measure import gradient_flow, grads_at_hand
+from tinygrad_rnn.flow.meter import gradient_flow, grads_at_hand
 from tinygrad_rnn.flow.records import (
     CarryFlow,
     EdgeFlow,

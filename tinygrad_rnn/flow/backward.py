@@ -11,7 +11,7 @@ from tinygrad_rnn.engine.graph import Node, enable_grad
 from tinygrad_rnn.engine.protocol import Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError
-from tinygrad_rnn.flow.measure import check_losses
+from tinygrad_rnn.flow.meter import check_losses
 from tinygrad_rnn.flow.records import EdgeFlow, NodeFlow
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.survey import Survey, label_of, look_over

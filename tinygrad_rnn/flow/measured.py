@@ -14,7 +14,7 @@ from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
 from tinygrad_rnn.flow.records import CarryFlow, EdgeFlow, NodeFlow, StateFlow, Statistics, WeightFlow
 from tinygrad_rnn.flow.report import FlowReport
-from tinygrad_rnn.flow.survey import Entry, Survey, direction_of, in_order, innermost, lane_of, layer_of
+from tinygrad_rnn.flow.survey import Facts, Survey, direction_of, in_order, innermost, lane_of, layer_of
 
 
 @dataclass
@@ -148,7 +148,7 @@ class MeasuredFlow(FlowReport):
                 flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))
         return tuple(flows) if self._noted.complete else ()
 
-    def _of_steps(self) -> Iterator[tuple[int, Entry, int]]:
+    def _of_steps(self) -> Iterator[tuple[int, Facts, int]]:
         """Yield every node that was computed in a step."""
         for i, entry in enumerate(self._survey.entries):
             step = self._survey.step[i]

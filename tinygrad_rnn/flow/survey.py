@@ -31,7 +31,7 @@ USUAL_STATES = ("h", "c")
 Input = tuple[int, int, int]
 
 
-class Entry(NamedTuple):
+class Facts(NamedTuple):
     """What is kept of one node."""
 
     op: str | None  # None: a leaf
@@ -94,7 +94,7 @@ def look_over(root: Vertex, purpose: str = "draw") -> tuple[Survey, dict[Vertex,
 
 
 def _facts(node: Vertex) -> tuple[Any, ...]:
-    """Return the first half of an Entry."""
+    """Return the first half of these facts."""
     op, names, outputs = node.op_name, node.names, node.outputs
     first = outputs[0]
     return (
@@ -122,9 +122,9 @@ class Survey:
         self.root = len(facts) - 1
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Facts]:
         """What is kept of every node."""
-        return [Entry(*facts) for facts in self._facts]
+        return [Facts(*facts) for facts in self._facts]
 
     # ---- time --------------------------------------------------------------------------------------------------
 
