@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygrad_rnn.engine.graph import modes
+from tinygrad_rnn.engine.graph import recording
 
 
 def recorded_ops(run: Callable[[], object]) -> list[str]:
@@ -23,10 +23,27 @@ def recorded(run: Callable[[], object]) -> list[tuple[str, bool]]:
         def assign(self, target, value) -> None:
             ran.append(("assign", value.requires_grad))
 
-    before = modes.recorders
-    modes.recorders = (*before, Recorder())
-    try:
+    with recording(Recorder()):
         run()
-    finally:
-        modes.recorders = before
     return ran
+
+
+class Recording:
+    """A recorder that keeps the ops of one thread in order, while it is entered."""
+
+    def __init__(self):
+        self.seen = []
+        self._listening = recording(self)
+
+    def op(self, node, inputs, op, attrs):
+        self.seen.append(op)
+
+    def assign(self, target, value):
+        self.seen.append("assign_")
+
+    def __enter__(self):
+        self._listening.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._listening.__exit__(*error)

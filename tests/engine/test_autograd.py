@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tests.engine.strategies import leaf
-from tests.engine.test_ops_common import Recording
+from tests.recording import Recording
 from tinygrad_rnn.engine import autograd
 from tinygrad_rnn.engine.graph import Slice
 from tinygrad_rnn.errors import DTypeError, GraphError, ShapeError

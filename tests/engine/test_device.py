@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.engine.op_cases import BY_NAME, DIFFERENTIABLE, outputs
-from tests.engine.test_ops_common import Recording
+from tests.recording import Recording
 from tinygrad_rnn import backends, nn
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError

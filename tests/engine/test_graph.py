@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.engine import graph
-from tinygrad_rnn.engine.graph import modes, scope_text, step_of
+from tinygrad_rnn.engine.graph import modes, recording, scope_text, step_of
 from tinygrad_rnn.errors import GraphError, ShapeError
 
 
@@ -332,10 +332,9 @@ class Log:
 
 @pytest.fixture
 def log():
-    before, found = modes.recorders, Log()
-    modes.recorders = (*before, found)
-    yield found
-    modes.recorders = before
+    found = Log()
+    with recording(found):
+        yield found
 
 
 def test_a_recorder_receives_every_op_and_assign_in_order_whatever_the_mode(log, x):

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_rnn as tg
 from tests.engine.strategies import float_arrays, leaf, shapes
-from tests.engine.test_ops_common import Recording
+from tests.recording import Recording
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.errors import IndexRangeError
 

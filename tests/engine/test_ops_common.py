@@ -8,35 +8,14 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.engine.op_cases import BY_NAME, DIFFERENTIABLE, outputs
+from tests.recording import Recording
 from tinygrad_rnn.engine import ops
-from tinygrad_rnn.engine.graph import modes
 
 
 class Special(tg.Tensor):
     """Stands for nn.Parameter: a subclass that must not spread to results."""
 
     __slots__ = ()
-
-
-class Recording:
-    """A recorder that keeps the ops of one thread in order."""
-
-    def __init__(self):
-        self.seen = []
-
-    def op(self, node, inputs, op, attrs):
-        self.seen.append(op)
-
-    def assign(self, target, value):
-        self.seen.append("assign_")
-
-    def __enter__(self):
-        self.before = modes.recorders
-        modes.recorders = (*self.before, self)
-        return self
-
-    def __exit__(self, *error):
-        modes.recorders = self.before
 
 
 def test_the_table_of_cases_has_every_primitive_op():

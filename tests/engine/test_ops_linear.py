@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tests.engine.strategies import DTYPES, float_arrays, leaf
-from tests.engine.test_ops_common import Recording
+from tests.recording import Recording
 from tinygrad_rnn.engine import autograd, ops
 
 SHAPES = [

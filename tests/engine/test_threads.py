@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.engine.test_memory import rnn, rnn_loss
-from tests.engine.test_ops_common import Recording
+from tests.recording import Recording
 from tinygrad_rnn.backends import cpu_loops, locks
 from tinygrad_rnn.engine import creation, graph
 from tinygrad_rnn.errors import AnomalyError

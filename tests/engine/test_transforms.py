@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.engine.test_ops_common import Recording
+from tests.recording import Recording
 from tinygrad_rnn.errors import DTypeError, GraphError, ShapeError
 
 RNG = np.random.default_rng(0)

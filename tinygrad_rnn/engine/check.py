@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad, tensors_in
 from tinygrad_rnn.engine.creation import Generator, basis_like, randn
-from tinygrad_rnn.engine.graph import Mode, Node, Op, Recorder, enable_grad, modes, no_grad, scope_suffix
+from tinygrad_rnn.engine.graph import Node, Op, enable_grad, modes, no_grad, recording, scope_suffix
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
 
@@ -187,28 +187,6 @@ def _users_line() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-class _Watching(Mode):
-    """Has an `_AnomalyWatch` look at what this thread computes."""
-
-    __slots__ = ("_before",)
-
-    def __init__(self) -> None:
-        self._before: list[tuple[Recorder, ...]] = []
-
-    def _fresh(self) -> _Watching:
-        return _Watching()
-
-    def _name(self) -> str:
-        return "tg.detect_anomaly()"
-
-    def __enter__(self) -> None:
-        self._before.append(modes.recorders)
-        modes.recorders = (*modes.recorders, _AnomalyWatch())
-
-    def __exit__(self, *error: object) -> None:
-        modes.recorders = self._before.pop()
-
-
 def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:
     """Raise AnomalyError at the op that makes the first NaN or infinity, in the forward or the backward pass.
 
@@ -221,4 +199,5 @@ def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:
     Traceback (most recent call last):
     tinygrad_rnn.errors.AnomalyError: log gave an infinity from finite inputs, at ...
     """
-    return _Watching() if function is None else _Watching()(function)
+    watching = recording(_AnomalyWatch(), "tg.detect_anomaly()")
+    return watching if function is None else watching(function)

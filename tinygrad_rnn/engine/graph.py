@@ -390,6 +390,34 @@ class Mode:
         raise NotImplementedError
 
 
+class recording(Mode):
+    """Let a recorder receive, in this thread, every op and every assign_ that runs inside.
+
+    Args:
+        recorder: see `Recorder`.
+        name: what the errors call it when it decorates what it cannot.
+    """
+
+    __slots__ = ("_before", "_recorder", "_shown")
+
+    def __init__(self, recorder: Recorder, name: str = "recording(...)") -> None:
+        self._recorder, self._shown = recorder, name
+        self._before: list[tuple[Recorder, ...]] = []
+
+    def _fresh(self) -> recording:
+        return recording(self._recorder, self._shown)
+
+    def _name(self) -> str:
+        return self._shown
+
+    def __enter__(self) -> None:
+        self._before.append(modes.recorders)
+        modes.recorders = (*modes.recorders, self._recorder)
+
+    def __exit__(self, *error: object) -> None:
+        modes.recorders = self._before.pop()
+
+
 _RUN_LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 _STARTED_LATER = (GeneratorType, CoroutineType, AsyncGeneratorType)
 
