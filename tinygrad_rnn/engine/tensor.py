@@ -297,14 +297,18 @@ class Tensor(Names):
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if value is not None and not isinstance(value, Tensor):
+        if value is None:
+            if self._node.infos and self._index in self._node.infos:
+                self._node.infos[self._index].grad = None
+            return
+        if not isinstance(value, Tensor):
             raise DTypeError(f"a gradient must be a tensor or None, not {type(value).__name__}; use tg.tensor(...)")
-        if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
+        if value.shape != self.shape or value.dtype != self.dtype:
             raise ShapeError(
                 f"a gradient of shape {value.shape} and dtype {value.dtype} does not fit a tensor of shape "
                 f"{self.shape} and dtype {self.dtype}"
             )
-        if value is not None and value._node.backend is not self._node.backend:
+        if value._node.backend is not self._node.backend:
             raise DeviceError(f"a gradient on {value.device} does not fit a tensor on {self.device}; use .to()")
         info = self._node.info(self._index)
         with attaching:

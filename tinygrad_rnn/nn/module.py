@@ -182,7 +182,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        for parameter in self.parameters():
+        for _, parameter in self._each_parameter():
             parameter.grad = None
 
     # ---- saving and loading --------------------------------------------------------------------------------------

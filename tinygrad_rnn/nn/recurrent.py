@@ -45,7 +45,7 @@ def unroll(
     """
     if state is None:
         state = cell.initial_state(x[0].shape[:-1])
-    return _along(x, state, cell, reverse)
+    return _along(x, state, reverse, cell)
 
 
 def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[list[Tensor], State]:
@@ -54,19 +54,19 @@ def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[li
     What does not depend on the state is computed before the loop: the projection of all inputs in one product, and what
     the cell prepares, contiguous: W_hh.T then multiplies faster than the transposed view.
     """
-    prepared, advance = _contiguous(cell.prepare()), cell.advance
+    prepared = _contiguous(cell.prepare())
     with naming(cell.roles):
-        return _along(cell.project(x).unbind(), state, lambda x, state: advance(x, state, prepared), reverse)
+        return _along(cell.project(x).unbind(), state, reverse, cell.advance, prepared)
 
 
 def _along(
-    x: Tensor | Sequence[Tensor], state: State, step: Callable[[Tensor, State], State], reverse: bool
+    x: Tensor | Sequence[Tensor], state: State, reverse: bool, step: Callable[..., State], *prepared: Any
 ) -> tuple[list[Tensor], State]:
     """Take a step at every position of a sequence; return the outputs by position, and the last state."""
     outputs: dict[int, Tensor] = {}
     for t in reversed(range(len(x))) if reverse else range(len(x)):
         with scope("t", t):
-            state = step(x[t], state)
+            state = step(x[t], state, *prepared)
             outputs[t] = output_of(state)
     return [outputs[t] for t in range(len(x))], state
 

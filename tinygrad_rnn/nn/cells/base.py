@@ -67,6 +67,9 @@ class Cell(Module):
     #: The role of each name, "state" or "gate"; made of the two above.
     roles: ClassVar[Mapping[str, str]] = {"h": "state"}
 
+    #: Whether its step was seen to name the states itself.
+    _names_states: bool = False
+
     weight_ih: Parameter
     weight_hh: Parameter
     bias_ih: Parameter | None = None
@@ -185,14 +188,22 @@ class Cell(Module):
             InputError: the step returned something else than the states of the cell.
         """
         state = self.step(projected, state, prepared)
+        if not self._names_states:
+            self._name(state)
+        return state
+
+    def _name(self, state: Any) -> None:
         parts = state if isinstance(state, tuple) else (state,)
         names = self.state_names
-        if len(parts) != len(names):
-            raise InputError(f"{type(self).__name__}.step must return {' and '.join(names)}, not {len(parts)} values")
+        if len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
+            given = f"{len(parts)} values" if isinstance(state, tuple) else f"a {type(state).__name__}"
+            raise InputError(
+                f"{type(self).__name__}.step must return {' and '.join(names)}, "
+                f"{'a tensor' if len(names) == 1 else 'a tuple of tensors'}, not {given}"
+            )
+        self._names_states = all(part.name == name for name, part in zip(names, parts, strict=True))
         for name, part in zip(names, parts, strict=True):
-            if part.name != name:
-                part.named(name)
-        return state
+            part.named(name)
 
     @property
     def first_parameter(self) -> Parameter:

@@ -13,6 +13,9 @@ from tinygrad_rnn.nn.cells.base import Cell
 __all__ = ["RNNCell", "activation"]
 
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
+
+
 class RNNCell(Cell):
     """One step of the simple recurrent network (Elman 1990).
 
@@ -42,7 +45,7 @@ class RNNCell(Cell):
 
     def step(self, projected: Tensor, state: Tensor, prepared: Tensor) -> Tensor:
         """Return h' (..., H)."""
-        h, phi = state, activation(self.nonlinearity)
+        h, phi = state, ACTIVATIONS[self.nonlinearity]
         return phi(projected + h @ prepared).named("h")
 
     def extra_repr(self) -> str:
@@ -51,7 +54,6 @@ class RNNCell(Cell):
 
 def activation(nonlinearity: str) -> Callable[[Tensor], Tensor]:
     """Return the activation of an RNN by name; InputError unless it is tanh or relu."""
-    known: dict[str, Callable[[Tensor], Tensor]] = {"tanh": F.tanh, "relu": F.relu}
-    if not isinstance(nonlinearity, str) or nonlinearity not in known:
-        raise InputError(f"nonlinearity {nonlinearity!r} is unknown; use one of {', '.join(known)}")
-    return known[nonlinearity]
+    if not isinstance(nonlinearity, str) or nonlinearity not in ACTIVATIONS:
+        raise InputError(f"nonlinearity {nonlinearity!r} is unknown; use one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[nonlinearity]
