@@ -74,6 +74,8 @@ def test_dropout_passes_everything_in_eval_and_nothing_at_one() -> None:
 def test_dropout_refuses_what_is_no_probability(p: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         nn.Dropout(p)
+    with pytest.raises(InputError, match="dropout: p must be a number between 0 and 1"):
+        F.dropout(tg.ones(2), p)
 
 
 def test_layer_norm_equals_the_reference_values() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import indexing
 from tinygrad_rnn.engine.creation import arange, rand
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, ShapeError
+from tinygrad_rnn.errors import DTypeError, IndexRangeError, ShapeError
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -117,17 +118,16 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     >>> sorted(set(F.dropout(tg.ones(1000), 0.75).tolist()))
     [0.0, 4.0]
     """
-    check_probability(p)
+    p = check_probability("dropout: p", p)
     if not training or p == 0:
         return x
     keep = rand(x.shape, dtype=x.dtype, device=x.device) >= p
     return (x * (1 / (1 - p) if p < 1 else 0.0)).where(keep, 0.0)
 
 
-def check_probability(p: float) -> None:
-    """Raise InputError unless 0 <= p <= 1."""
-    if not 0 <= p <= 1:
-        raise InputError(f"dropout: the probability must be between 0 and 1, not {p}")
+def check_probability(name: str, p: Any) -> float:
+    """Return a probability as a float; InputError if it is none."""
+    return arguments.number(name, p, "a number between 0 and 1", lambda found: 0 <= found <= 1)
 
 
 def layer_norm(

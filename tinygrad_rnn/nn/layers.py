@@ -16,10 +16,7 @@ from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputE
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
-__all__ = [
-    "Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sigmoid", "Tanh", "check_probability", "check_sizes",
-    "check_tensor",
-]  # fmt: skip
+__all__ = ["Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sigmoid", "Tanh", "check_sizes", "check_tensor"]
 
 
 def check_sizes(what: str, **sizes: Any) -> list[int]:
@@ -50,11 +47,6 @@ def check_tensor(what: str, x: Any, weight: Tensor | None = None) -> None:
             f"{what}: the input is on {x.device} and the parameters are on {weight.device}; move one of them: "
             f"x.to('{weight.device}'), or module.to('{x.device}')"
         )
-
-
-def check_probability(name: str, p: Any) -> float:
-    """Return a probability as a float; InputError if it is none."""
-    return arguments.number(name, p, "a number between 0 and 1", lambda found: 0 <= found <= 1)
 
 
 class Linear(Module):
@@ -153,7 +145,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        self.p = check_probability("Dropout: p", p)
+        self.p = F.check_probability("Dropout: p", p)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with a fresh random mask applied, or x itself outside training."""

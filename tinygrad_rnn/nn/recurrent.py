@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.graph import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
-from tinygrad_rnn.nn.layers import check_probability, check_sizes, check_tensor
+from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent", "output_of", "scan", "unroll"]
@@ -131,7 +131,7 @@ class Recurrent(Module):
         what = type(self).__name__
         sizes = check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         input_size, hidden_size, num_layers = sizes
-        dropout = check_probability(f"{what}: dropout", dropout)
+        dropout = F.check_probability(f"{what}: dropout", dropout)
         bias = arguments.flag(f"{what}: bias", bias)
         batch_first = arguments.flag(f"{what}: batch_first", batch_first)
         bidirectional = arguments.flag(f"{what}: bidirectional", bidirectional)
