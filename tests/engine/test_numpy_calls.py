@@ -81,6 +81,16 @@ def test_other_functions_get_values_unless_grad_is_required(x):
     assert np.allclose(plain, np.array([1.0, 2.0]))
     assert np.var(plain) == 0.25  # NumPy's own meaning
     assert (np.shape(x), np.ndim(x), np.size(x)) == ((3,), 1, 3)
-    for call in (np.std, np.median, lambda t: np.concatenate([t, t]), lambda t: np.sum(t, dtype="float32")):
+    for call in (np.std, np.median, lambda t: np.concatenate([t, t]), lambda t: np.sum(t, initial=1.0)):
         with pytest.raises(GraphError, match=r"call .numpy\(\) or .detach\(\)"):
             call(x)
+
+
+def test_positions_in_numpy_s_reductions_are_numpy_s():
+    x = tg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    total = np.sum(x, 0, np.float64)
+    assert (total.shape, total.dtype, total.requires_grad) == ((2,), "float64", True)
+    assert np.sum(x, 1, None, None).tolist() == [3.0, 7.0]
+    assert np.mean(x, axis=0, keepdims=True).shape == (1, 2)
+    assert np.cumsum(x).tolist() == [1.0, 3.0, 6.0, 10.0]
+    assert np.max(x, 1).tolist() == [2.0, 4.0]

@@ -122,3 +122,16 @@ def test_leaves_of_the_same_name_are_told_apart():
     report = gradient_flow(x * y)
     assert {name: weight.total for name, weight in report.weights.items()} == {"w": 2.0, "w_2": 1.0}
     assert [report.nodes[weight.node].name for weight in report.weights.values()] == ["w", "w_2"]
+
+
+def test_the_running_sum_of_a_weight_of_which_a_single_step_of_a_reverse_lane_counts():
+    x = tg.randn(4, 1, 2, dtype="float64")
+    forward, backward = nn.GRUCell(2, 3, dtype="float64"), nn.GRUCell(2, 3, dtype="float64")
+    nn.ModuleDict({"f": forward, "b": backward})
+    last, _ = nn.unroll(forward, x)
+    with tg.scope("reverse"):
+        first, _ = nn.unroll(backward, x, reverse=True)
+    report = gradient_flow(tg.concat([last[-1], first[-1]], axis=-1).sum(axis=-1))
+    weight = report.weights["b.weight_ih"]
+    assert weight.per_step[:3].tolist() == [0.0] * 3
+    assert weight.running.tolist() == weight.per_step.tolist()

@@ -60,8 +60,11 @@ def var(x: Tensor, axis: Axes = None, correction: int | None = 1, keepdims: bool
 @accepts_dim
 def std(x: Tensor, axis: Axes = None, correction: int | None = 1, keepdims: bool = False) -> Tensor:
     """Return the standard deviation: the square root of `var`. Where it is 0 its gradient is 0, as in torch."""
+    degrees = count(x, axis, "std") - _given(correction)
+    if degrees <= 0:
+        return var(x, axis, correction, keepdims).sqrt()  # NaN or infinite, and so is its gradient
     centred = x - mean(x, axis, keepdims=True)
-    return _l2_norm(centred, axis, keepdims) / math.sqrt(max(count(x, axis, "std") - _given(correction), 0))
+    return _l2_norm(centred, axis, keepdims) / math.sqrt(degrees)
 
 
 def _given(correction: int | None) -> int:

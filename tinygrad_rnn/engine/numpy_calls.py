@@ -6,6 +6,7 @@ what to write; a function that is no ufunc gets the values of tensors that do no
 
 from __future__ import annotations
 
+import inspect
 import operator
 from typing import Any
 
@@ -49,8 +50,17 @@ def function_call(self: Any, function: Any, types: Any, args: Any, options: Any)
     call = function in _METHODS and getattr(type(self), function.__name__, None)
     if function in _ATTRIBUTES and len(args) == 1 and not options:
         return getattr(args[0], function.__name__)
-    if call and args and isinstance(args[0], Node.tensor_type) and options.keys() <= {"axis", "keepdims"}:
-        return call(*args, **options)
+    if call and args and isinstance(args[0], Node.tensor_type):
+        x, *_ = args
+        given = dict(inspect.signature(function).bind(*args, **options).arguments)
+        given.pop(next(iter(given)))
+        kept = {name: value for name, value in given.items() if value is not None or name == "axis"}
+        if kept.keys() <= {"axis", "keepdims", "dtype"}:
+            if "dtype" in kept and function not in (np.sum, np.prod, np.mean, np.cumsum):
+                kept["dtype"] = None
+            if function is np.cumsum and kept.get("axis") is None:
+                x, kept = x.reshape(-1), kept | {"axis": 0}  # NumPy adds up the flattened array
+            return call(x, **kept)
     return function(*_values(args), **_values(options))
 
 

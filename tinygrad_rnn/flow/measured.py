@@ -30,6 +30,7 @@ class Notes:
     outside: set[int] = field(default_factory=set)  # parameters used outside any step
     per_step: dict[int, dict[int, float]] | None = None  # what each step contributes to a parameter
     running: dict[int, dict[int, float]] | None = None
+    directions: dict[int, str] = field(default_factory=dict)  # in which a parameter's steps were taken
     values: dict[int, Statistics] = field(default_factory=dict)
     gradients: dict[int, Statistics] = field(default_factory=dict)
     complete: bool = True  # whether a gradient that was not noted is zero
@@ -170,7 +171,8 @@ class MeasuredFlow(FlowReport):
             per_step = running = None
             if noted.per_step is not None and noted.running is not None and leaf not in noted.outside and self.steps:
                 per_step = self._over_steps(noted.per_step.get(leaf, {}))
-                running = self._over_steps(_filled(noted.running.get(leaf, {}), self.steps))
+                filled = _filled(noted.running.get(leaf, {}), self.steps, noted.directions.get(leaf, "forward"))
+                running = self._over_steps(filled)
             flows[name] = WeightFlow(leaf, per_step, running, self._size(leaf) or 0.0)
         return flows
 
@@ -217,10 +219,9 @@ class MeasuredFlow(FlowReport):
         return [word for word, named in gates.items() if not named]
 
 
-def _filled(running: dict[int, float], steps: tuple[int, ...]) -> dict[int, float]:
+def _filled(running: dict[int, float], steps: tuple[int, ...], direction: str) -> dict[int, float]:
     """Return the norms of a running sum for all steps: one that contributes nothing leaves the sum as it was."""
-    met = list(running)
-    backward = steps if met and met[0] < met[-1] else steps[::-1]
+    backward = steps if direction == "reverse" else steps[::-1]
     filled: dict[int, float] = {}
     sofar = 0.0
     for step in backward:

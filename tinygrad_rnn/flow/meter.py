@@ -206,6 +206,7 @@ class _EdgeMeter(_Meter):
         self.crossings.finish()
         noted.messages, noted.crossings = self.messages, self.crossings.sizes
         noted.outside, noted.per_step, noted.running = self.weights.outside, self.weights.per_step, self.weights.running
+        noted.directions = self.weights.directions
         if self.anchors:
             noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors)
         return noted

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from tinygrad_rnn.engine.protocol import Edge, Engine, Observer, Vertex
-from tinygrad_rnn.flow.survey import Survey
+from tinygrad_rnn.flow.survey import Survey, direction_of
 from tinygrad_rnn.flow.totals import Total
 
 #: Movement ops that keep every element, just once: the norm of a gradient is the same on both sides.
@@ -25,6 +25,7 @@ class StepSums:
         outside: parameters used outside any step, which have no contributions per step.
         per_step: per parameter and step, the norm of the step's contribution to d(sum_b L_b)/dW.
         running: the norm of the sum of all that had arrived by then.
+        directions: per parameter "forward" or "reverse", as its steps were taken.
     """
 
     def __init__(self, engine: Engine, survey: Survey, nodes: dict[Vertex, int]) -> None:
@@ -54,12 +55,18 @@ class StepSums:
                 for leaf in leaves:
                     self._due[leaf, step] = self._due.get((leaf, step), 0) + 1
                     self._oldest.setdefault((leaf, step), i)
+        self.directions = {leaf: self._direction(leaf) for leaf in {leaf for leaf, _ in self._due}}
         layouts: dict[int, set[Hashable]] = {}
         for parent in {parent for _, _, parent, _ in uses}:
             layout = self._layout(parent)
             for leaf in survey.sources[parent]:
                 layouts.setdefault(leaf, set()).add(layout)
         self._as_used = {leaf for leaf, found in layouts.items() if len(found) == 1 and None not in found}
+
+    def _direction(self, leaf: int) -> str:
+        """Return in which direction the steps that use a parameter were taken."""
+        readers = [(i, step) for (i, _), (step, leaves) in self.uses.items() if leaf in leaves]
+        return direction_of(self.survey.entries[readers[0][0]].scope, list(dict.fromkeys(step for _, step in readers)))
 
     def _layout(self, source: int) -> Hashable:
         """Return how a parameter's elements were moved on the way to a node; None unless each is there just once."""

@@ -68,7 +68,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     [-0.1587, 0.0, 2.996]
     """
     if approximate == "none":
-        return x * (x * -math.sqrt(0.5)).erfc() * 0.5  # 1 + erf would lose the digits of the lower tail
+        return x * ((x * -math.sqrt(0.5)).erfc() * 0.5)  # 1 + erf would lose the digits of the lower tail
     if approximate == "tanh":
         # (1 + tanh(y)) / 2, which is sigmoid(2 y)
         return x * ((x + x * x * x * 0.044715) * math.sqrt(8 / math.pi)).sigmoid()

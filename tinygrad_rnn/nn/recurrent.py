@@ -125,9 +125,9 @@ class Recurrent(Module):
         device: str = "cpu",
         **options: Any,
     ) -> None:
-        spec = parse_cell(cell) if isinstance(cell, str) else None
+        spec = parse_cell(cell, options) if isinstance(cell, str) else None
         self.cell_type = spec.cell_class if spec else cell_class(cell)
-        options = (spec.cell_options if spec else {}) | options
+        options = spec.cell_options if spec else options
         what = type(self).__name__
         sizes = check_sizes(what, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         input_size, hidden_size, num_layers = sizes
@@ -171,7 +171,10 @@ class Recurrent(Module):
                 f"{self.num_layers} layer(s) and {self.directions} direction(s)"
             )
         suffix = self._suffixes(layer)[reverse]
-        return self._cells[suffix].sharing({name: getattr(self, name + suffix) for name in self._parameters})
+        made = self._cells[suffix]
+        if made.training is not self.training:  # no child of this module: it is told here
+            made.train(self.training)
+        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.

@@ -9,6 +9,7 @@ and the commands ask the cell, so a new one is a subclass in a file of its own a
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -27,6 +28,10 @@ __all__ = ["Cell", "State", "check_state"]
 
 #: The state of a cell: h, or (h, c) for the LSTM.
 State = Tensor | tuple[Tensor, ...]
+
+
+#: What every cell is told; all else are options.
+_SETTINGS = frozenset(("self", "input_size", "hidden_size", "bias", "dtype", "device"))
 
 
 class Cell(Module):
@@ -105,8 +110,30 @@ class Cell(Module):
         what = type(self).__name__
         self.input_size, self.hidden_size = check_sizes(what, input_size=input_size, hidden_size=hidden_size)
         self.bias = arguments.flag(f"{what}: bias", bias)
+        known = self._options()
         for name, value in options.items():
+            if hasattr(Module, name) or hasattr(Cell, name) or (known is not None and name not in known):
+                has = "has none" if known == {} else f"has {', '.join(known)}" if known else "has that name already"
+                raise InputError(f"{what}: {name!r} is no option of this cell, which {has}")
             setattr(self, name, value)
+        for name, value in (known or {}).items():
+            if name not in options and value is not inspect.Parameter.empty:
+                setattr(self, name, value)
+
+    @classmethod
+    def _options(cls) -> dict[str, Any] | None:
+        """Return the options that a cell names in `shapes` or `__init__`, with their defaults; None if it takes any."""
+        found: dict[str, Any] = {}
+        for function in (cls.shapes, cls.__init__):
+            owner = Cell.shapes if function is cls.shapes else Cell.__init__
+            if getattr(function, "__func__", function) is getattr(owner, "__func__", owner):
+                continue
+            for name, given in inspect.signature(function).parameters.items():
+                if given.kind is inspect.Parameter.VAR_KEYWORD and function is cls.shapes:
+                    return None
+                if given.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+                    found.setdefault(name, given.default)
+        return {name: value for name, value in found.items() if name not in _SETTINGS}
 
     @classmethod
     def without_parameters(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> Self:
@@ -193,14 +220,19 @@ class Cell(Module):
         return state
 
     def _name(self, state: Any) -> None:
-        parts = state if isinstance(state, tuple) else (state,)
+        parts = tuple(state) if isinstance(state, tuple | list) else (state,)
         names = self.state_names
-        if len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
+        if isinstance(state, list) or len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
             given = f"{len(parts)} values" if isinstance(state, tuple) else f"a {type(state).__name__}"
             raise InputError(
                 f"{type(self).__name__}.step must return {' and '.join(names)}, "
                 f"{'a tensor' if len(names) == 1 else 'a tuple of tensors'}, not {given}"
             )
+        shapes = self.state_shapes(parts[0].shape[: parts[0].ndim - len(self.state_shapes()[0])])
+        for name, part, shape in zip(names, parts, shapes, strict=True):
+            if part.shape != shape:
+                what = type(self).__name__
+                raise ShapeError(f"{what}.step must return {name} in the shape {shape}, not {part.shape}")
         self._names_states = all(part.name == name for name, part in zip(names, parts, strict=True))
         for name, part in zip(names, parts, strict=True):
             part.named(name)

@@ -205,8 +205,12 @@ class CellSpec:
                 start(rnn.cell(layer, reverse), dict(self.options))
 
 
-def parse_cell(text: str) -> CellSpec:
+def parse_cell(text: str, more: Mapping[str, Any] | None = None) -> CellSpec:
     """Read a specification: a cell's name, then `:option=value` as often as needed.
+
+    Args:
+        text: the specification.
+        more: options given beside it, with their values.
 
     Raises:
         InputError: an unknown cell or option, a value that is none, or an option given twice.
@@ -216,7 +220,7 @@ def parse_cell(text: str) -> CellSpec:
     >>> spec.text, spec.file_name, spec.title
     ('lstm:forget_bias=3', 'lstm-forget_bias-3', 'LSTM (forget bias 3)')
     """
-    name, *parts = text.strip().split(":")
+    name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
     if name not in CELLS:
         raise InputError(f"unknown cell {name!r}; use one of {', '.join(CELLS)}")
     known = CELLS[name].options
