@@ -68,10 +68,11 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(vars(self).get(name), Parameter) and isinstance(value, Tensor) and type(value) is Tensor:
+        if isinstance(vars(self).get(name), Parameter) and value is not None and not isinstance(value, Parameter):
+            given = "a plain tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise GraphError(
-                f"{type(self).__name__}.{name} is a Parameter; a plain tensor in its place would never be trained. "
-                f"Overwrite its values with .{name}.assign_(value), or wrap the tensor in nn.Parameter"
+                f"{type(self).__name__}.{name} is a Parameter; {given} in its place would never be trained. "
+                f"Overwrite its values with .{name}.assign_(value), or put an nn.Parameter there"
             )
         object.__setattr__(self, name, value)
         if isinstance(value, Parameter):
