@@ -295,3 +295,9 @@ def test_linspace_needs_numbers_and_a_whole_number_of_steps() -> None:
 def test_linspace_keeps_the_digits_of_the_dtype_asked_for() -> None:
     found = tg.linspace(tg.tensor(-3.0), tg.tensor(4.0), 50, dtype="float64")
     np.testing.assert_array_equal(found.numpy(), np.linspace(-3, 4, 50))
+
+
+@pytest.mark.parametrize("value", [2.0**63, -(2.0**63) * 1.5])
+def test_the_first_float_beyond_int64_is_refused(value):
+    with pytest.raises(DTypeError, match="do not fit into int64"):
+        tg.tensor(np.array([value]), dtype="int64")

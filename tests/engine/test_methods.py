@@ -236,3 +236,8 @@ def test_a_number_is_its_own_transpose() -> None:
     assert x.grad.item() == 1.0
     with pytest.raises(ShapeError, match="transpose: axis 1 is out of range"):
         x.transpose(0, 1)
+
+
+def test_a_correction_by_position_beside_the_one_by_name_is_said_to_be_given_twice():
+    with pytest.raises(TypeError, match="both 'correction' and 'unbiased'"):
+        tg.ones(3).var(0, 1, unbiased=False)

@@ -457,3 +457,9 @@ def test_sizes_are_whole_numbers(sizes, x):
         with pytest.raises(DTypeError, match="sizes and axes must be whole numbers, not"):
             use(*sizes)
     assert tg.zeros(np.int64(2), np.uint8(3)).shape == (2, 3)
+
+
+def test_minus_zero_in_an_expression_is_not_the_zero_written_before():
+    x = tg.ones(1)
+    assert np.copysign(1.0, (x * 0.0).item()) == 1.0
+    assert np.copysign(1.0, (x * -0.0).item()) == -1.0

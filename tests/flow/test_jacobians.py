@@ -315,3 +315,12 @@ def test_states_of_different_shapes_or_without_elements_are_refused():
         empty = (tg.ones(0, 2, dtype="float64") @ w).named("h")
     with pytest.raises(ShapeError, match="the states are empty"):
         state_jacobians(empty)
+
+
+def test_examples_that_only_hold_each_other_down_mix_too():
+    h = tg.ones(2, 1, requires_grad=True)
+    for t in range(2):
+        with tg.scope("t", t):
+            h = (h - 0.5 * h.sum(axis=0)).named("h")
+    with pytest.raises(GraphError, match="the examples mix"):
+        state_jacobians(h)

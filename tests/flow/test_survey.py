@@ -82,3 +82,29 @@ def test_an_op_with_several_outputs_is_one_node_with_the_size_of_all():
     a, b = x.split(2)
     report = gradient_flow((a * 3.0 + b * 4.0).sum())
     assert report.node("split").norm == (2 * 9 + 2 * 16) ** 0.5
+
+
+def test_a_node_outside_time_is_no_anchor_if_only_one_step_leads_to_it():
+    x = tg.ones(2, requires_grad=True)
+    with tg.scope("t", 0):
+        h = x.tanh().named("h")
+    between = h * 2.0
+    after = []
+    for t in (1, 2):
+        with tg.scope("t", t):
+            after.append((between * float(t)).named("h"))
+    survey, position = look_over((after[0] + after[1]).sum().edge[0])
+    assert position[between.edge[0]] not in survey.anchors
+
+
+def test_a_link_from_an_op_with_several_outputs_has_the_norm_of_all_their_gradients():
+    x = tg.ones(2, requires_grad=True)
+    a, b = (x * 2.0).chunk(2)
+    a.named("a"), b.named("b")
+    report = gradient_flow((a * 3.0 + b * 4.0).sum())
+    assert [link.norm for link in report.links if report.nodes[link.parent].label == "a, b"] == [5.0]
+
+
+def test_without_data_results_count_as_examples_and_parameters_as_shared_by_all():
+    x = tg.ones(2, requires_grad=True)
+    assert gradient_flow(x * x).nodes[-1].norm == 1.0

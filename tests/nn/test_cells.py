@@ -112,3 +112,18 @@ def test_a_cell_of_ones_own_runs_in_unroll() -> None:
     outputs, final = nn.unroll(cell, tg.tensor([[1.0], [2.0], [4.0]], dtype="float64"))
     assert [h.item() for h in outputs] == [1.0, 3.0, 7.0]
     assert final is outputs[-1]
+
+
+def test_a_cell_that_says_it_has_no_gates_has_one_block_of_weights() -> None:
+    class Plain(nn.Cell):
+        gate_names = ()
+
+    assert Plain.shapes(2, 3)["weight_ih"] == (3, 2)
+
+
+def test_what_a_step_returns_gets_the_name_of_the_state_whatever_it_was_called() -> None:
+    class Other(nn.Cell):
+        def step(self, projected, state, prepared):
+            return (state + projected).named("other")
+
+    assert Other(1, 1)(tg.zeros(1)).name == "h"

@@ -263,3 +263,22 @@ def test_what_does_not_fit_is_named(call, error: type[Exception], text: str) -> 
 def test_repr_shows_what_is_not_the_default() -> None:
     assert repr(nn.GRU(3, 4, 2, batch_first=True)) == "GRU(3, 4, num_layers=2, batch_first=True)"
     assert repr(nn.RNN(3, 4, nonlinearity="relu")) == "RNN(3, 4, nonlinearity='relu')"
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_single_example_without_steps_is_refused_in_either_layout(batch_first: bool) -> None:
+    with pytest.raises(ShapeError, match="the sequence has no steps"):
+        nn.RNN(3, 5, batch_first=batch_first)(tg.zeros(0, 3))
+
+
+def test_the_options_of_a_cell_hold_for_both_directions() -> None:
+    module = nn.Recurrent("lstm:forget_bias=3", 2, 4, bidirectional=True)
+    for reverse in (False, True):
+        cell = module.cell(0, reverse)
+        assert (cell.bias_ih + cell.bias_hh)[4:8].tolist() == [3.0] * 4
+
+
+def test_a_parameter_put_in_the_place_of_another_is_the_one_that_computes() -> None:
+    module = nn.RNN(1, 1, bias=False)
+    module.weight_ih_l0 = nn.Parameter([[0.0]])
+    assert module(tg.ones(2, 1, 1))[0].tolist() == [[[0.0]], [[0.0]]]

@@ -125,3 +125,15 @@ def test_evaluating_leaves_no_trace_and_is_not_on_training_batches():
     evaluate(model, task, 4)
     list(fit(model, task, optim.SGD(model.parameters(), lr=0.1), updates=2, batch=4))
     assert len(set(drawn)) == 3
+
+
+def test_a_loss_may_end_half_as_high_again_as_it_began_and_no_higher():
+    assert diverged(2.0, 3.0) is None
+    assert diverged(2.0, 3.01) is not None
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_evaluating_leaves_a_model_in_the_mode_it_was_in(training):
+    model = SequenceModel("rnn", 2, 3, 1, dropout=0.5, num_layers=2).train(training)
+    evaluate(model, AddingTask(4), batch=2)
+    assert [module.training for module in model.modules()] == [training] * len(list(model.modules()))

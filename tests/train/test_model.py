@@ -49,3 +49,9 @@ def test_a_copy_in_another_dtype_costs_no_random_numbers():
     tg.manual_seed(5)
     model.converted("float64")
     np.testing.assert_array_equal(tg.rand(3).numpy(), wanted)
+
+
+def test_a_converted_copy_is_in_the_mode_of_the_model():
+    model = SequenceModel("rnn", 2, 3, 1)
+    assert model.converted("float64").training
+    assert not model.eval().converted("float64").training

@@ -9,6 +9,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn.engine.graph import modes
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train import SequenceModel, sample
+from tinygrad_rnn.train.sampling import _draw
 
 
 @pytest.fixture
@@ -52,3 +53,11 @@ def test_nothing_to_read_or_a_broken_model_is_refused(model):
     model.output.bias.assign_(np.full(5, np.nan))
     with pytest.raises(InputError, match="not finite"):
         next(sample(model, [1], 3))
+
+
+def test_a_draw_of_exactly_0_takes_what_can_be_drawn():
+    class Zero:
+        def random(self):
+            return 0.0
+
+    assert _draw(np.array([-1e9, 0.0]), 1.0, Zero()) == 1
