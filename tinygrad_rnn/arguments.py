@@ -73,11 +73,10 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return an option that is on or off as a bool; InputError unless it is True, False, 1 or 0."""
+    """Return an option that is on or off as a bool; InputError unless it is True or False, as in PyTorch."""
     if isinstance(value, bool):
         return value
-    is_bool = getattr(value, "dtype", None) == "bool" and not value.ndim
-    if not is_bool and _plain(value, operator.index) not in (0, 1):
+    if getattr(value, "dtype", None) != "bool" or value.ndim:
         raise InputError(f"{name} must be True or False, not {_shown(value)}")
     return bool(value)
 

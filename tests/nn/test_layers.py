@@ -145,7 +145,7 @@ def test_options_of_recurrent_layers_that_cannot_be_are_named(option: str, value
 
 
 def test_options_of_numpy_become_plain() -> None:
-    net = nn.LSTM(2, 3, np.int64(2), np.bool_(True), dropout=np.float32(0.5), bidirectional=1)
+    net = nn.LSTM(2, 3, np.int64(2), np.bool_(True), dropout=np.float32(0.5), bidirectional=np.True_)
     assert (net.num_layers, net.bias, net.dropout, net.bidirectional) == (2, True, 0.5, True)
     assert {type(value) for value in (net.num_layers, net.bias, net.dropout, net.bidirectional)} == {int, bool, float}
 
