@@ -32,7 +32,11 @@ def resolve(dtype: Any) -> np.dtype:
 
 
 def of_array(array: np.ndarray) -> np.dtype:
-    """Return the dtype an array is stored in: narrower integers become int64, everything else stays."""
+    """Return the dtype an array is stored in: narrower integers become int64, everything else stays.
+
+    Raises:
+        DTypeError: the array holds texts, objects, complex numbers, or floats that are neither float32 nor float64.
+    """
     if array.dtype in _RANK:
         return array.dtype
     if array.dtype.kind in "iu":

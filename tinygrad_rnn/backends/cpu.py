@@ -277,7 +277,11 @@ def gather(x: Array, index: Array, axis: int) -> Array:
 
 
 def scatter_add(source: Array, index: Array, axis: int, size: int) -> Array:
-    """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added."""
+    """Transpose of `gather`: zeros with `size` entries along axis, to which the slices of source are added.
+
+    Raises:
+        IndexError: a position is not within the axis.
+    """
     long = scatter_in_float64(source, index, size)
     loop = (_scatter_add_long if long else _scatter_add)["add", source.dtype]
     if loop is None or source.shape[axis : axis + index.ndim] != index.shape:  # where NumPy raises

@@ -280,7 +280,11 @@ class Loops(dict[tuple[str, np.dtype], Any]):
 
 @functools.cache
 def numba_module() -> Any:
-    """Import Numba and tell it about the scalar functions, once."""
+    """Import Numba and tell it about the scalar functions, once.
+
+    Raises:
+        DeviceError: Numba cannot be imported.
+    """
     try:
         import numba  # noqa: PLC0415  (half a second, and optional)
         from numba.extending import register_jitable  # noqa: PLC0415

@@ -22,7 +22,11 @@ _age = attrgetter("serial")
 
 
 def topological(roots: Iterable[Node]) -> list[Node]:
-    """Return the nodes that require grad and lead to the roots, every node after its parents (oldest first)."""
+    """Return the nodes that require grad and lead to the roots, every node after its parents (oldest first).
+
+    Raises:
+        GraphError: an earlier backward() has freed the graph.
+    """
     given = {root for root in roots if root.requires_grad}
     seen, waiting = set(given), list(given)
     while waiting:
@@ -52,6 +56,10 @@ def walk(
         observer: sees every gradient and every message, and decides what becomes of them.
         create_graph: record the pass itself.
         free: drop each node's way back once it was used.
+
+    Raises:
+        AnomalyError: a gradient is NaN or infinite while `detect_anomaly()` watches; the message names the op whose
+            backward pass made it.
     """
     recorded = create_graph or bool(modes.recorders)
     dense = recorded or observer.dense
@@ -84,6 +92,9 @@ def send(node: Node, grads: Grads, receive: Callable[[Node, int, Edge, Message],
 
     Only inputs that require grad get one, and it fits their shape and dtype. With `dense`, products are multiplied out;
     a `Slice` stays what it is.
+
+    Raises:
+        GraphError: the op's vjp returned None, or not one message for each input.
     """
     sent = node.op.vjp(node, *grads)  # type: ignore[union-attr]  # callers pass no leaf
     if type(sent) is not tuple:
@@ -237,7 +248,11 @@ def _put_together(slices: list[Slice], edge: Edge) -> Tensor:
 
 
 def fitted(message: Tensor, target: Any, child: Node) -> Tensor:
-    """Bring a message to the shape and dtype of its parent's array: undo broadcasting by sums, casting by a cast."""
+    """Bring a message to the shape and dtype of its parent's array: undo broadcasting by sums, casting by a cast.
+
+    Raises:
+        ShapeError: the vjp of an op returned a message that neither has its input's shape nor broadcasts with it.
+    """
     shape, wanted = message.shape, target.shape
     try:
         extra = len(shape) - len(wanted)
@@ -360,7 +375,13 @@ def _kind(value: Any) -> str:
 
 
 def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Tensor:
-    """Return the gradient a walk starts from: the one given, or 1 for a single element."""
+    """Return the gradient a walk starts from: the one given, or 1 for a single element.
+
+    Raises:
+        GraphError: the output does not require grad, or has several elements and no gradient is given.
+        ShapeError: the gradient has another shape than the output.
+        DeviceError: the gradient is on another device than the output.
+    """
     argument = "gradient" if call == "backward" else "grad_outputs"
     if not output.requires_grad:
         raise GraphError(

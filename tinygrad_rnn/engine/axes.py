@@ -68,6 +68,9 @@ def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
     """Return axes as a sorted tuple of distinct non-negative ints; None means all of them.
 
     A number has no axes, yet takes 0 and -1 for all of them, as in NumPy and torch.
+
+    Raises:
+        ShapeError: the tensor has no such axis, or one is named twice.
     """
     if axis is None:
         return tuple(range(ndim))
@@ -88,7 +91,7 @@ def _no_axes(axis: tuple[SupportsIndex, ...], what: str) -> tuple[int, ...]:
 
 
 def one_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
-    """Accept f(2, 3), f((2, 3)) and f([2, 3])."""
+    """Accept f(2, 3), f((2, 3)) and f([2, 3]); DTypeError unless all of them are whole numbers."""
     if len(given) == 1 and isinstance(given[0], tuple | list):
         given = tuple(given[0])
     try:
@@ -98,7 +101,11 @@ def one_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def inferred(shape: tuple[int, ...], x: Tensor) -> tuple[int, ...]:
-    """Replace the single -1 of a shape by the size that keeps the number of elements."""
+    """Replace the single -1 of a shape by the size that keeps the number of elements.
+
+    Raises:
+        ShapeError: no size does, several do, or more than one size is negative.
+    """
     known = 1
     for size in shape:
         known *= 1 if size == -1 else size

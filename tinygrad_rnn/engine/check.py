@@ -39,6 +39,7 @@ def gradcheck(
     Raises:
         GradcheckError: an entry fails; the message shows the worst one.
         DTypeError: an input is not float64, whose precision finite differences need.
+        GraphError: no input requires grad, or one is the result of an op instead of a leaf.
 
     >>> import tinygrad_rnn as tg
     >>> tg.gradcheck(lambda x: x.tanh(), tg.tensor([0.1, 2.0], dtype="float64", requires_grad=True))
@@ -126,6 +127,9 @@ def gradgradcheck(
     """Compare second derivatives with finite differences of first ones: `gradcheck` of the vjp itself.
 
     Arguments, result and errors as for `gradcheck`.
+
+    Raises:
+        GraphError: no output depends on an input that requires grad.
 
     >>> import tinygrad_rnn as tg
     >>> tg.gradgradcheck(lambda x: x * x * x, tg.tensor([0.5, 2.0], dtype="float64", requires_grad=True))

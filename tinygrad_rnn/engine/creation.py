@@ -30,7 +30,8 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
         requires_grad: whether `backward` shall leave a gradient in `.grad` (floats only).
 
     Raises:
-        DTypeError: the data is not numeric, or its dtype is not supported.
+        ShapeError: the nested lists are ragged.
+        DTypeError: the data is not numeric, or its dtype is not supported, or cannot hold it or require grad.
         DeviceError: there is no such device here.
 
     >>> import tinygrad_rnn as tg
@@ -88,6 +89,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """Return a CPU tensor that shares memory with a NumPy array: writing to the array changes the tensor unnoticed.
 
     Other devices have memory of their own: for those use `tensor(array, device=...)`, which copies.
+
+    Raises:
+        DTypeError: the array is not float32, float64, int64 or bool, so that a tensor cannot share it.
     """
     if dtypes.of_array(array) != array.dtype:
         raise DTypeError(f"from_numpy shares memory and cannot convert {array.dtype}; use tensor(array) to copy")
@@ -98,7 +102,11 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def full(
     shape: Sequence[int] | int, value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor with every element set to a number; its dtype follows the number unless given."""
+    """Return a tensor with every element set to a number; its dtype follows the number unless given.
+
+    Raises:
+        DTypeError: the value is no number, or int64 cannot hold it.
+    """
     if isinstance(value, Tensor):
         value = value.item()
     if not isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
@@ -173,6 +181,7 @@ def arange(
     There is none if stop lies on the other side of start. PyTorch's name for stop, `end`, is understood.
 
     Raises:
+        DTypeError: start, stop or step is no number.
         InputError: the numbers would never end.
     """
     stop = end if stop is None else stop

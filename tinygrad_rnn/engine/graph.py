@@ -526,7 +526,7 @@ class naming:
 
 
 def check_name(name: Any, what: str) -> None:
-    """Raise an error unless this is a text that drawings and files can show."""
+    """Raise DTypeError unless this is a text, and InputError unless drawings and files can show it."""
     if not isinstance(name, str):
         raise DTypeError(f"{what}: a name must be a str, not {type(name).__name__} ({name!r})")
     if not name:

@@ -71,6 +71,9 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
     The slices are applied first. Then the indexed axes are brought to the front and joined into one, of which the
     combined positions are taken; last, the new axes go where NumPy puts them: in place of the indexed axes if these
     were side by side, else to the front.
+
+    Raises:
+        IndexRangeError: the index arrays do not broadcast to one shape, or a position is outside its axis.
     """
     key = tuple(int(part) if isinstance(part, np.integer) else part for part in key)
     if all(type(part) in _BASIC for part in key):

@@ -36,6 +36,9 @@ def mean(x: Tensor, axis: Axes = None, keepdims: bool = False, *, dtype: Any = N
 
     The elements are cast to a dtype first if one is given, as in `sum`.
 
+    Raises:
+        DTypeError: the dtype is not float32 or float64.
+
     >>> import tinygrad_rnn as tg
     >>> tg.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(axis=0).numpy().tolist()
     [2.0, 4.0]
@@ -177,7 +180,11 @@ def unsqueeze(x: Tensor, axis: int) -> Tensor:
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Join the axes from start_dim to end_dim (included) into one."""
+    """Join the axes from start_dim to end_dim (included) into one.
+
+    Raises:
+        ShapeError: there is no such axis, or start_dim comes after end_dim.
+    """
     if x.ndim == 0:
         return x.reshape((1,))
     start, end = one_axis(start_dim, x.ndim, "flatten"), one_axis(end_dim, x.ndim, "flatten")
@@ -198,7 +205,11 @@ def flip(x: Tensor, axis: Axes = None, *more: int) -> Tensor:
 
 @accepts_dim
 def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
-    """Cut into pieces along an axis: of one size (the last may be smaller), or of the sizes given (as in torch)."""
+    """Cut into pieces along an axis: of one size (the last may be smaller), or of the sizes given (as in torch).
+
+    Raises:
+        ShapeError: the one size is not positive, or those given do not add up to the axis or one is negative.
+    """
     axis = one_axis(axis, x.ndim, "split")
     total = x.shape[axis]
     if isinstance(sizes, int | np.integer):
@@ -213,6 +224,9 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
 @accepts_dim
 def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """Cut into (at most) `chunks` pieces of equal size along an axis, the last one smaller if need be (as in torch).
+
+    Raises:
+        ShapeError: chunks is not positive, or there is no such axis.
 
     >>> import tinygrad_rnn as tg
     >>> [piece.shape for piece in tg.zeros(2, 8).chunk(4, axis=-1)]
@@ -231,7 +245,11 @@ def _equal_pieces(total: int, chunks: int) -> tuple[int, ...]:
 
 
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Put zeros around x: per axis how many before and after, as in numpy.pad."""
+    """Put zeros around x: per axis how many before and after, as in numpy.pad.
+
+    Raises:
+        ShapeError: the widths are not one pair for each axis, or one is negative.
+    """
     if len(widths) != x.ndim or any(before < 0 or after < 0 for before, after in widths):
         raise ShapeError(f"pad: give one (before, after) pair of non-negative ints per axis of {x.shape}, not {widths}")
     shape = tuple(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))

@@ -71,14 +71,22 @@ class Names:
         return _tensor(self).transpose(axis1, axis2)
 
     def t(self) -> Tensor:
-        """Return the transpose of a matrix; a vector or a number stays as it is."""
+        """Return the transpose of a matrix; a vector or a number stays as it is.
+
+        Raises:
+            ShapeError: there are more than two axes.
+        """
         x = _tensor(self)
         if x.ndim > 2:
             raise ShapeError(f"t: shape {x.shape} has {x.ndim} axes; use permute, transpose(dim0, dim1) or .T")
         return x.T
 
     def expand(self, *shape: Any) -> Tensor:
-        """Return `broadcast_to(*shape)`, where -1 keeps a size."""
+        """Return `broadcast_to(*shape)`, where -1 keeps a size.
+
+        Raises:
+            ShapeError: the tensor does not broadcast to that shape, or -1 stands for an axis that it does not have.
+        """
         x, sizes = _tensor(self), _sizes(shape)
         new = len(sizes) - x.ndim
         if new < 0 or any(size < -1 or (size == -1 and i < new) for i, size in enumerate(sizes)):
@@ -86,7 +94,11 @@ class Names:
         return x.broadcast_to(tuple(x.shape[i - new] if size == -1 else size for i, size in enumerate(sizes)))
 
     def repeat(self, *times: Any) -> Tensor:
-        """Return so many copies along every axis, one after the other as in torch (NumPy calls it `tile`)."""
+        """Return so many copies along every axis, one after the other as in torch (NumPy calls it `tile`).
+
+        Raises:
+            ShapeError: there are fewer numbers than axes, or one is negative.
+        """
         x, counts = _tensor(self), _sizes(times)
         new = len(counts) - x.ndim
         if new < 0 or any(count < 0 for count in counts):

@@ -32,7 +32,7 @@ _ATTRIBUTES: set[Any] = {np.shape, np.ndim, np.size}
 
 
 def ufunc_call(self: Any, ufunc: Any, how: str, *inputs: Any, **options: Any) -> Any:
-    """Run NumPy's elementwise function as the tensor's own (`__array_ufunc__`)."""
+    """Run NumPy's elementwise function as the tensor's own (`__array_ufunc__`); DTypeError if it has none such."""
     tensors = [x if isinstance(x, Node.tensor_type) else self._operand(x) for x in inputs]
     call = _OPERATORS.get(ufunc) or (ufunc in _METHODS and getattr(type(self), ufunc.__name__, None))
     if not call or how != "__call__" or options:

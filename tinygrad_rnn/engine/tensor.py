@@ -52,6 +52,9 @@ class Tensor(Names):
 
     Make one with `tinygrad_rnn.tensor` and its kin. Values are immutable but for `assign_` on leaves.
 
+    Raises:
+        TypeError: it is called; `tinygrad_rnn.tensor(data)` and its kin make tensors.
+
     >>> import tinygrad_rnn as tg
     >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -234,7 +237,11 @@ class Tensor(Names):
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def item(self) -> Any:
-        """Return the value of a tensor with one element as a Python number."""
+        """Return the value of a tensor with one element as a Python number.
+
+        Raises:
+            ShapeError: there are more elements, or none.
+        """
         if self.size != 1:
             raise ShapeError(f"item() needs a single element, not a tensor of shape {self.shape}")
         return self.numpy().item()
@@ -269,7 +276,12 @@ class Tensor(Names):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to it. Can be set on leaves."""
+        """Whether gradients flow to it. Can be set on leaves.
+
+        Raises:
+            GraphError: it is set on the result of an op.
+            DTypeError: it is set to True on integers or bools.
+        """
         return self._node.requires_grad
 
     @requires_grad.setter
@@ -282,7 +294,13 @@ class Tensor(Names):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient left here by `backward`: on leaves, and where `retain_grad` was called; None before."""
+        """The gradient left here by `backward`: on leaves, and where `retain_grad` was called; None before.
+
+        Raises:
+            DTypeError: it is set to something else than a tensor or None.
+            ShapeError: it is set to a tensor of another shape or dtype.
+            DeviceError: it is set to a tensor on another device.
+        """
         node = self._node
         info = node.infos.get(self._index) if node.infos else None
         if node.op is not None and node.requires_grad and not (info and (info.retain or info.grad is not None)):
@@ -344,6 +362,10 @@ class Tensor(Names):
         Returns:
             A handle: `handle.remove()`, or `handle()`, ends this registration and leaves others of the same hook.
 
+        Raises:
+            GraphError: this tensor does not require grad.
+            DTypeError: the hook cannot be called.
+
         >>> import tinygrad_rnn as tg
         >>> x = tg.tensor(3.0, requires_grad=True)
         >>> handle = x.register_hook(lambda gradient: gradient * 10.0)
@@ -373,6 +395,11 @@ class Tensor(Names):
         """Overwrite the values of a leaf with others of the same shape and dtype; returns itself.
 
         A backward pass that still needs the old values raises MutationError.
+
+        Raises:
+            GraphError: this is no leaf, or its memory is read-only or repeated by `broadcast_to`.
+            ShapeError: the value has another shape or dtype.
+            DeviceError: the value is on another device.
         """
         if not self.is_leaf:
             raise GraphError("assign_ works on leaves only; this tensor is the result of " + self._node.describe())
@@ -580,7 +607,11 @@ class Tensor(Names):
         return apply(ops.Minimum, self, self._operand(other))
 
     def where(self, condition: Tensor | np.ndarray, other: Any) -> Tensor:
-        """Return self where condition (bool) holds and other elsewhere, as torch.Tensor.where."""
+        """Return self where condition (bool) holds and other elsewhere, as torch.Tensor.where.
+
+        Raises:
+            DTypeError: the condition is not of bools.
+        """
         chosen = self._operand(condition)
         if chosen.dtype != dtypes.bool_:
             raise DTypeError(f"where: the condition must be a bool tensor, not {chosen.dtype}; write x != 0")
@@ -739,7 +770,11 @@ class Tensor(Names):
         return apply(ops.Reshape, self, shape=inferred(wanted, self) if wanted and min(wanted) < 0 else wanted)
 
     def permute(self, *axes: Any) -> Tensor:
-        """Return the axes in another order."""
+        """Return the axes in another order.
+
+        Raises:
+            ShapeError: an axis is missing or named twice, or there is no such.
+        """
         order = tuple(one_axis(a, self.ndim, "permute") for a in one_tuple(axes))
         if sorted(order) != list(range(self.ndim)):
             raise ShapeError(f"permute: {order} is not an order of the {self.ndim} axes of shape {self.shape}")

@@ -87,6 +87,9 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
         xs: one tensor or a tuple of them.
         tangents: of the same shapes.
 
+    Raises:
+        ShapeError: the tangents' shapes are not those of the inputs.
+
     >>> import tinygrad_rnn as tg
     >>> out, tangent = tg.jvp(lambda a: a * a, tg.tensor(3.0), tg.tensor(1.0))
     >>> tangent.item()
@@ -115,6 +118,9 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
 
 def jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return df/dx of shape (*f(x).shape, *x.shape), one backward walk per output element.
+
+    Raises:
+        GraphError: f returns several tensors, or x is not of floats.
 
     >>> import tinygrad_rnn as tg
     >>> tg.jacobian(lambda x: x * x, tg.tensor([1.0, 2.0])).numpy().tolist()

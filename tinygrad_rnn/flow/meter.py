@@ -91,7 +91,13 @@ def grads_at_hand(root: Value) -> FlowReport:
 
 
 def check_losses(losses: Any) -> None:
-    """Raise an error unless these are losses whose gradient can be measured."""
+    """Check that these are losses whose gradient can be measured.
+
+    Raises:
+        InputError: they are no tensor.
+        ShapeError: they have more than one axis, or there are none.
+        GraphError: they do not require grad.
+    """
     if not is_value(losses):
         given = type(losses).__name__
         advice = ""

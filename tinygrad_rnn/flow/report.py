@@ -54,7 +54,7 @@ class FlowReport:
         return None if FlowReport.shown_as is None else FlowReport.shown_as(self)
 
     def node(self, name: str) -> NodeFlow:
-        """Return a node by its name."""
+        """Return a node by its name; KeyError if none is called so."""
         for node in self.nodes:
             if node.name == name:
                 return node

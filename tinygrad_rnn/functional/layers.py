@@ -71,6 +71,11 @@ def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tenso
     float32 unless asked otherwise, ready to be an input. It is on the device of the ids; unless that is the CPU, an id
     out of range gives zeros.
 
+    Raises:
+        DTypeError: the ids are no int64 tensor.
+        IndexRangeError: an id is not within 0 and num_classes - 1, on the CPU.
+        ShapeError: there are no ids to take num_classes from.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import functional as F
     >>> F.one_hot(tg.tensor([2, 0]), 3).tolist()

@@ -190,7 +190,12 @@ class LayerNorm(Module):
         self.bias = Parameter(zeros(shape, dtype=dtype, device=device)) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (x - mean) / sqrt(var + eps) * weight + bias."""
+        """Return (x - mean) / sqrt(var + eps) * weight + bias.
+
+        Raises:
+            InputError, DTypeError, DeviceError: x is no tensor, or not of the parameters' dtype, or not beside them.
+            ShapeError: the last axes of x are not `normalized_shape`.
+        """
         check_tensor("LayerNorm", x, self.weight)
         shape = self.normalized_shape
         if x.ndim < len(shape) or x.shape[x.ndim - len(shape) :] != shape:

@@ -22,6 +22,9 @@ class AddingTask:
     Args:
         steps: T, at least 2.
 
+    Raises:
+        InputError: there are fewer than two steps.
+
     >>> inputs, targets = AddingTask(steps=10).batch(3, seed=0)
     >>> inputs.shape, targets.shape, inputs[:, :, 1].sum(axis=0).tolist()
     ((10, 3, 2), (3,), [2.0, 2.0, 2.0])

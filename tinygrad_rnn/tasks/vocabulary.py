@@ -15,6 +15,9 @@ REPLACEMENT = "\ufffd"
 class Vocabulary:
     """The characters a model knows, in the order of their numbers.
 
+    Raises:
+        InputError: there is no character, or one comes twice.
+
     >>> vocabulary = Vocabulary.of("hello")
     >>> vocabulary.characters
     'ehlo'

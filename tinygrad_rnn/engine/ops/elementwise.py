@@ -284,6 +284,7 @@ class Pow(Op):
 
     @staticmethod
     def forward(backend, a, b):
+        """Return a ** b; TypeError for an integer to a negative power, where it can be seen without waiting."""
         whole = a.dtype.kind != "f" and b.dtype.kind != "f"
         if whole and backend.device == "cpu" and (backend.to_numpy(b) < 0).any():  # elsewhere looking would wait
             raise TypeError("an integer to a negative power is no integer; use x.cast('float32') ** y")

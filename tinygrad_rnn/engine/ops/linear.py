@@ -16,6 +16,7 @@ class MatMul(Op):
 
     @staticmethod
     def forward(backend, a, b):
+        """Return a @ b; ValueError if one of them has no axes."""
         if a.ndim == 0 or b.ndim == 0:
             raise ValueError("matmul needs operands with at least one axis")
         if a.ndim == 2 and b.ndim == 2:

@@ -143,6 +143,7 @@ class Stack(Op):
 
     @staticmethod
     def forward(backend, *parts, axis):
+        """Return the parts side by side along a new axis; ValueError unless they have one shape."""
         shape = parts[0].shape
         if any(part.shape != shape for part in parts):
             raise ValueError("shapes differ")

@@ -49,6 +49,7 @@ class Cell(Module):
 
     Raises:
         InputError: a size is no positive whole number.
+        ShapeError: `initial` returns a parameter in another shape than `shapes` says.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -265,7 +266,14 @@ class Cell(Module):
 def check_state(
     what: str, names: tuple[str, ...], state: Any, shapes: tuple[tuple[int, ...], ...], weight: Tensor
 ) -> None:
-    """Raise an error unless the state has a part of its shape, of the weight's dtype and beside it, for every name."""
+    """Check that the state has a part of its shape, of the weight's dtype and beside it, for every name.
+
+    Raises:
+        InputError: it has more or fewer parts, or one is no tensor.
+        ShapeError: a part has another shape.
+        DTypeError: a part has another dtype than the weight.
+        DeviceError: a part is on another device than the weight.
+    """
     parts = state if isinstance(state, tuple | list) else (state,)
     wanted = f"({', '.join(names)})" if len(names) > 1 else names[0]
     if len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
