@@ -705,8 +705,8 @@ def test_messages_into_a_node_sum_to_its_gradient():
                 complete[node, index] = (gradient, gradient.numpy().copy())
             return grads
 
-    autograd.walk(autograd.topological([loss._node]), [(loss._edge, tg.tensor(1.0, dtype="float64"))], Watch())
-    assert len(arrived[w._edge]) == len(arrived[bias._edge]) == len(arrived[xs._edge]) == 4
+    autograd.walk(autograd.topological([loss._node]), [(loss.edge, tg.tensor(1.0, dtype="float64"))], Watch())
+    assert len(arrived[w.edge]) == len(arrived[bias.edge]) == len(arrived[xs.edge]) == 4
     for edge, messages in arrived.items():
         np.testing.assert_allclose(sum(array for array, _ in messages), complete[edge][1], atol=1e-14)
     for gradient, copied in complete.values():
@@ -716,7 +716,7 @@ def test_messages_into_a_node_sum_to_its_gradient():
         np.testing.assert_array_equal(kept, array[message.index] if isinstance(message, Slice) else array)
     assert w.grad is None
     loss.backward()
-    np.testing.assert_allclose(w.grad.numpy(), complete[w._edge][1], atol=1e-14)
+    np.testing.assert_allclose(w.grad.numpy(), complete[w.edge][1], atol=1e-14)
 
 
 # ---- any graph ----------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_a_node_describes_itself(x):
 
 def test_a_square_has_two_edges_to_its_parent(x):
     y = x * x
-    assert y._node.parents == (x._edge, x._edge)
+    assert y._node.parents == (x.edge, x.edge)
 
 
 def test_a_freed_node_has_no_inputs_to_hand_out(x):

@@ -177,7 +177,7 @@ def test_only_ops_that_are_looked_at_return_memory_of_their_inputs(name, dtype):
     inputs = case.tensors(dtype)
     for y in outputs(case.call(*inputs)):
         node, shares = y._node, y._node.backend.shares_memory
-        read = node.parents or [x._edge for x in inputs]
+        read = node.parents or [x.edge for x in inputs]
         owners = [parent for parent, index in read if shares(y._data, parent.outputs[index])]
         assert case.op.may_share or not owners
         assert [owner.storage for owner in owners] == [node.storage] * len(owners)

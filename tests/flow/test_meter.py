@@ -122,7 +122,7 @@ def test_the_sizes_on_edges_are_those_of_the_messages_that_sum_to_the_gradients(
                 grads[node] = grad.numpy()
             return given
 
-    walk(topological([losses._node]), [(losses._edge, tg.ones(4, dtype="float64"))], Watch())
+    walk(topological([losses._node]), [(losses.edge, tg.ones(4, dtype="float64"))], Watch())
     for node, total in sums.items():
         np.testing.assert_allclose(total, grads[node], rtol=1e-12, atol=1e-15)
     measured = [e for e in report.edges if e.requires_grad]

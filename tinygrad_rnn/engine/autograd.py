@@ -410,7 +410,7 @@ def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create
     seed = seed_for(output, gradient, create_graph, "backward")
     free = not (retain_graph or create_graph)
     leaves = Leaves(hooks=True, retain=True)
-    walk(topological([output._node]), [(output._edge, seed)], leaves, create_graph, free)
+    walk(topological([output._node]), [(output.edge, seed)], leaves, create_graph, free)
     taken = {_memory(seed)} if gradient is not None else set()
     with grad_mode(create_graph):
         for (node, index), found_grad in leaves.found.items():
@@ -480,9 +480,9 @@ def grad(
         if not x.requires_grad:
             raise GraphError(f"grad: input {position} does not require grad; create it with requires_grad=True")
     seeds = [seed_for(y, g, create_graph, "grad") for y, g in zip(many_outputs, grad_outputs, strict=True)]
-    found = Wanted({x._edge for x in many_inputs}, topological(y._node for y in many_outputs), hooks=True)
-    walk(found.order, zip([y._edge for y in many_outputs], seeds, strict=True), found, create_graph)
-    results = [found.found.get(x._edge) for x in many_inputs]
+    found = Wanted({x.edge for x in many_inputs}, topological(y._node for y in many_outputs), hooks=True)
+    walk(found.order, zip([y.edge for y in many_outputs], seeds, strict=True), found, create_graph)
+    results = [found.found.get(x.edge) for x in many_inputs]
     if not allow_unused and any(result is None for result in results):
         position = results.index(None)
         raise GraphError(

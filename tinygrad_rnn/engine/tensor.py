@@ -113,10 +113,6 @@ class Tensor(Names):
         return Tensor._leaf(backend.fill(shape, 0, self.dtype), backend)
 
     @property
-    def _edge(self) -> Edge:
-        return (self._node, self._index)
-
-    @property
     def edge(self) -> Edge:
         """Where it stands in the graph: its node, and which output of the node it is."""
         return (self._node, self._index)
