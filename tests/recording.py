@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygrad_rnn.engine.graph import recording
+from tinygrad_rnn.engine.modes import recording
 
 
 def recorded_ops(run: Callable[[], object]) -> list[str]:

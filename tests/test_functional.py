@@ -201,7 +201,9 @@ def test_weights_ignored_ids_and_smoothing_follow_their_definition(
     targets[0] = 1  # at least one counts
     weight = rng.uniform(0.5, 2, 3) if weighted else np.ones(3)
     options = {
-        "weight": tg.tensor(weight) if weighted else None, "ignore_index": ignore_index, "label_smoothing": smoothing
+        "weight": tg.tensor(weight) if weighted else None,
+        "ignore_index": ignore_index,
+        "label_smoothing": smoothing,
     }
     rows = np.moveaxis(logits, 1, -1).reshape(-1, 3)
     losses, shares = cross_entropies(rows, targets.reshape(-1), weight, ignore_index, smoothing)

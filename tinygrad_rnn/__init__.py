@@ -84,7 +84,8 @@ from tinygrad_rnn.engine.functions import (
     unsqueeze,
     var,
 )
-from tinygrad_rnn.engine.graph import Op, enable_grad, no_grad, scope
+from tinygrad_rnn.engine.graph import Op
+from tinygrad_rnn.engine.modes import enable_grad, no_grad, scope
 from tinygrad_rnn.engine.names import no_such_name as _no_such_name
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.transforms import hessian, jacobian, jvp, vjp
@@ -106,9 +107,7 @@ __all__ = [
 
 #: What `tg.nn` and its kin are: modules that are imported when they are first asked for, so that `import tinygrad_rnn`
 #: stays quick.
-_ROOMS = {"F": "functional"} | {
-    room: room for room in ("flow", "functional", "nn", "optim", "tasks", "train", "viz")
-}
+_ROOMS = {"F": "functional"} | {room: room for room in ("flow", "functional", "nn", "optim", "tasks", "train", "viz")}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_rnn import arguments
 from tinygrad_rnn.dtypes import is_float
 from tinygrad_rnn.engine.creation import minimum, stack, tensor, zeros, zeros_like
-from tinygrad_rnn.engine.graph import no_grad
+from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError
 from tinygrad_rnn.state import converted, write
@@ -423,9 +423,7 @@ class AdamW(Adam):
 
 
 @no_grad()
-def clip_grad_norm_(
-    params: Tensor | Iterable[Tensor], max_norm: float, *, error_if_nonfinite: bool = False
-) -> Tensor:
+def clip_grad_norm_(params: Tensor | Iterable[Tensor], max_norm: float, *, error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients together so that their joint L2 norm is at most max_norm (Pascanu et al. 2013).
 
     Replaces each `.grad`. As in PyTorch the factor is min(1, max_norm / (norm + 1e-6)). With max_norm=inf it only

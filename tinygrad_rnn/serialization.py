@@ -24,6 +24,7 @@ __all__ = ["LARGEST_HEADER", "READ", "load", "load_metadata", "save", "write_who
 def __dir__() -> list[str]:  # what TAB shows: no imported names
     return __all__
 
+
 PathLike = str | os.PathLike[str]
 
 

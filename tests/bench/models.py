@@ -66,9 +66,7 @@ def tinygrad_rnn_step(cell: str, size: Size, data: Data, device: str = "cpu") ->
     head = nn.Linear(size.hidden, VOCABULARY)
     w = data.weights
     embedding.load_state_dict({"weight": w["embedding"]})
-    recurrent.load_state_dict(
-        {f"{name}_l0": w[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-    )
+    recurrent.load_state_dict({f"{name}_l0": w[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")})
     head.load_state_dict({"weight": w["weight_out"], "bias": w["bias_out"]})
     for module in (embedding, recurrent, head):
         module.to(device)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinygrad_rnn.engine.graph import modes
+from tinygrad_rnn.engine.modes import modes
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.engine import graph
-from tinygrad_rnn.engine.graph import modes, recording, scope_text, step_of
+from tinygrad_rnn.engine.modes import modes, recording, scope_text, step_of
 from tinygrad_rnn.errors import GraphError, ShapeError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.engine.graph import modes
+from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GraphError, InputError
 
 MODES = {

@@ -4,7 +4,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import viz
-from tinygrad_rnn.engine.graph import naming
+from tinygrad_rnn.engine.modes import naming
 from tinygrad_rnn.flow import flow_map, gradient_flow, state_jacobians
 
 STEPS = 4

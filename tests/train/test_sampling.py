@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.engine.graph import modes
+from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train import SequenceModel, sample
 from tinygrad_rnn.train.sampling import _draw

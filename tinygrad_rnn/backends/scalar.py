@@ -126,9 +126,7 @@ def _expm1_f64(x):
     r = (y - whole * _LN2_HIGH_F64) - whole * _LN2_LOW_F64
     half = n >> np.int64(1)
     rest = n - half
-    small = _expm1_polynomial_f64(r) * _power_of_two_f64(half) + (
-        _power_of_two_f64(half) - _power_of_two_f64(-rest)
-    )
+    small = _expm1_polynomial_f64(r) * _power_of_two_f64(half) + (_power_of_two_f64(half) - _power_of_two_f64(-rest))
     return math.copysign(small * _power_of_two_f64(rest), x)
 
 

@@ -158,6 +158,7 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
 
 # ---- measuring -----------------------------------------------------------------------------------------------------
 
+
 def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder: Path) -> Entry:
     """Measure everything about one cell; its numbers are on disk before its training begins."""
     say(f"{subject.name}: measuring the loss of the last step")

@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.explaining import explained, misapplied, mixed_devices
-from tinygrad_rnn.engine.graph import Edge, Node, Op, Storage, modes, next_serial, scope_suffix
+from tinygrad_rnn.engine.graph import Edge, Node, Op, Storage, next_serial
+from tinygrad_rnn.engine.modes import modes, scope_suffix
 from tinygrad_rnn.errors import DTypeError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
-from tinygrad_rnn.engine.graph import Deferred, Edge, Node, Product, Slice, attaching, freed_error, grad_mode, modes
+from tinygrad_rnn.engine.graph import Deferred, Edge, Node, Product, Slice, attaching, freed_error
+from tinygrad_rnn.engine.modes import grad_mode, modes
 from tinygrad_rnn.engine.protocol import Grads, Observer
 from tinygrad_rnn.errors import AnomalyError, DeviceError, DTypeError, GraphError, ShapeError
 

@@ -12,7 +12,8 @@ import numpy as np
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad, tensors_in
 from tinygrad_rnn.engine.creation import Generator, basis_like, randn
-from tinygrad_rnn.engine.graph import Node, Op, enable_grad, modes, no_grad, recording, scope_suffix
+from tinygrad_rnn.engine.graph import Node, Op
+from tinygrad_rnn.engine.modes import enable_grad, modes, no_grad, recording, scope_suffix
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_rnn.engine.graph import Node, Op, modes, scope_suffix
+from tinygrad_rnn.engine.graph import Node, Op
+from tinygrad_rnn.engine.modes import modes, scope_suffix
 from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, ShapeError
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
+
 def count(x: Tensor, axis: Axes, what: str) -> int:
     """Return how many elements a reduction over these axes combines."""
     total = 1

@@ -22,18 +22,8 @@ from tinygrad_rnn.engine.axes import (
     one_tuple,
 )
 from tinygrad_rnn.engine.constants import constant
-from tinygrad_rnn.engine.graph import (
-    ROLES,
-    Edge,
-    HookHandle,
-    Node,
-    Op,
-    Storage,
-    attaching,
-    check_name,
-    modes,
-    next_serial,
-)
+from tinygrad_rnn.engine.graph import Edge, HookHandle, Node, Op, Storage, attaching, next_serial
+from tinygrad_rnn.engine.modes import ROLES, check_name, modes
 from tinygrad_rnn.engine.names import Names, Size
 from tinygrad_rnn.errors import (
     DeviceError,
@@ -328,9 +318,7 @@ class Tensor(Names):
         with attaching:
             info.grad = value
 
-    def backward(
-        self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
-    ) -> None:
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Accumulate d(self)/d(leaf) into the `.grad` of every leaf that requires grad.
 
         Args:
@@ -920,9 +908,7 @@ def _divide(a: Tensor, b: Tensor) -> Tensor:
     return apply(ops.Div, a, b)
 
 
-def _unpickle(
-    kind: type[Tensor], array: np.ndarray, device: str, requires_grad: bool, name: str | None
-) -> Tensor:
+def _unpickle(kind: type[Tensor], array: np.ndarray, device: str, requires_grad: bool, name: str | None) -> Tensor:
     backend = backends.get(device)
     leaf = kind._leaf(backend.from_numpy(array), backend, requires_grad)
     return leaf.named(name) if name else leaf

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.autograd import grad, tensors_in, topological
 from tinygrad_rnn.engine.creation import basis_like, stack
-from tinygrad_rnn.engine.graph import enable_grad, modes
+from tinygrad_rnn.engine.modes import enable_grad, modes
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, ShapeError
 

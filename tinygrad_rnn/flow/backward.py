@@ -7,7 +7,8 @@ import math
 from tinygrad_rnn.backends.reference import norm
 from tinygrad_rnn.engine.autograd import Leaves, ones_like, topological, walk
 from tinygrad_rnn.engine.creation import concat
-from tinygrad_rnn.engine.graph import Node, enable_grad
+from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.modes import enable_grad
 from tinygrad_rnn.engine.protocol import Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.creation import tensor
-from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.modes import step_of
 from tinygrad_rnn.engine.protocol import Edge, Observer, Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError

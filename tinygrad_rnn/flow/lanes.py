@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.modes import step_of
 from tinygrad_rnn.engine.protocol import Edge, Scope, Vertex
 from tinygrad_rnn.errors import GraphError, InputError
 from tinygrad_rnn.flow.survey import direction_of, in_order, is_state, lane_of, layer_of
@@ -50,9 +50,7 @@ def lanes_in(order: Iterable[Vertex]) -> list[Lane]:
         for index, name in (node.names or {}).items():
             if step is not None and is_state(name, roles.get(index), has_roles):
                 found.setdefault(lane_of(node.scope), {}).setdefault(name, {})[step] = (node, index)
-    return [
-        Lane(scope, {kind: states[kind] for kind in in_order(states)}) for scope, states in found.items()
-    ]
+    return [Lane(scope, {kind: states[kind] for kind in in_order(states)}) for scope, states in found.items()]
 
 
 def choose_lane(lanes: list[Lane], layer: int | None, reverse: bool, purpose: str) -> Lane:

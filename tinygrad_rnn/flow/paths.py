@@ -29,9 +29,7 @@ def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[Ga
     return tuple(flows)
 
 
-def paths_of(
-    nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Sequence[StateFlow]
-) -> tuple[PathFlow, ...]:
+def paths_of(nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Sequence[StateFlow]) -> tuple[PathFlow, ...]:
     """Return what each named node sends to the states of the neighbouring step; () if links were not measured."""
     order: dict[Scope, dict[int, int]] = {}  # steps need not be numbered without gaps
     for state in states:

@@ -12,7 +12,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.modes import step_of
 from tinygrad_rnn.engine.protocol import Edge, Scope, Vertex
 from tinygrad_rnn.errors import GraphError
 

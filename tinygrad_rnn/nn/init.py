@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import arguments
 from tinygrad_rnn.dtypes import is_float
 from tinygrad_rnn.engine.creation import eye, full, rand, randn, tensor
-from tinygrad_rnn.engine.graph import no_grad
+from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 

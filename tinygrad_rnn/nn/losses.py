@@ -63,9 +63,7 @@ class NLLLoss(_Loss):
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of log-probabilities (N, C) for int64 targets (N,)."""
-        return F.nll_loss(
-            log_probs, targets, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return F.nll_loss(log_probs, targets, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class MSELoss(_Loss):

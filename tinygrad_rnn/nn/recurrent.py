@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import concat, ones, stack
-from tinygrad_rnn.engine.graph import naming, scope
+from tinygrad_rnn.engine.modes import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell

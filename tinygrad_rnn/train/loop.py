@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.engine.creation import tensor
-from tinygrad_rnn.engine.graph import no_grad
+from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train.model import SequenceModel

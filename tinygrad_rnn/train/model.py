@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import default_generator, tensor, zeros
-from tinygrad_rnn.engine.graph import scope
+from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 
 

@@ -267,8 +267,6 @@ def _subgraph(name: str, attributes: Attributes, lines: list[str]) -> list[str]:
     return [f"subgraph {_quoted(name)} {{", f"  {'; '.join(settings)}", *[f"  {line}" for line in lines], "}"]
 
 
-
-
 def _attributes(attributes: Attributes) -> str:
     return ", ".join(f"{key}={_quoted(value)}" for key, value in attributes.items())
 

@@ -55,9 +55,7 @@ def listing(x: Value) -> str:
                 sources = ", ".join(readers.get((node, index), []))
                 unread = "the start" if node is x.edge[0] else "not used"
                 grad = "not computed" if found is None else _summary(found.numpy())
-                backward.append(
-                    (f"{name}_bar", f"from {sources}" if sources else unread, str(values.shape), grad)
-                )
+                backward.append((f"{name}_bar", f"from {sources}" if sources else unread, str(values.shape), grad))
     backward.reverse()
     widths = [max(len(row[column]) for row in forward + backward) for column in range(3)]
     heading = "backward"

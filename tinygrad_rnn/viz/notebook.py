@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from html import escape
 
-from tinygrad_rnn.engine.graph import step_of
+from tinygrad_rnn.engine.modes import step_of
 from tinygrad_rnn.engine.protocol import Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import TinygradError

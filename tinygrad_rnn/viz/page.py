@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import scope_text
+from tinygrad_rnn.engine.modes import scope_text
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED, Statistics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.engine.graph import scope_text
+from tinygrad_rnn.engine.modes import scope_text
 from tinygrad_rnn.flow import BackwardReport, FlowReport, NodeFlow
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz.scale import Look

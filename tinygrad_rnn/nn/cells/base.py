@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor, zeros
-from tinygrad_rnn.engine.graph import naming
+from tinygrad_rnn.engine.modes import naming
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.graph import scope
+from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_rnn.engine.graph import Scope
+from tinygrad_rnn.engine.modes import Scope
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz.plots import chart
