@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_rnn.engine.modes import recording
+from tinygrad_rnn.engine.recorder import Recorder
 
 
 def recorded_ops(run: Callable[[], object]) -> list[str]:
@@ -16,19 +17,19 @@ def recorded(run: Callable[[], object]) -> list[tuple[str, bool]]:
     """Return for every op that runs (and "assign") its name and whether its result is part of a graph."""
     ran: list[tuple[str, bool]] = []
 
-    class Recorder:
+    class Names(Recorder):
         def op(self, node, inputs, op, attrs) -> None:
             ran.append((op.name, node.requires_grad))
 
-        def assign(self, target, value) -> None:
+        def assigned(self, target, value) -> None:
             ran.append(("assign", value.requires_grad))
 
-    with recording(Recorder()):
+    with recording(Names()):
         run()
     return ran
 
 
-class Recording:
+class Recording(Recorder):
     """A recorder that keeps the ops of one thread in order, while it is entered."""
 
     def __init__(self):
@@ -38,7 +39,7 @@ class Recording:
     def op(self, node, inputs, op, attrs):
         self.seen.append(op)
 
-    def assign(self, target, value):
+    def assigned(self, target, value):
         self.seen.append("assign_")
 
     def __enter__(self):

@@ -315,11 +315,13 @@ def test_one_hot_counts_the_classes_unless_told() -> None:
         F.one_hot(tg.zeros(0, dtype="int64"))
 
 
-def test_cross_entropy_of_logits_and_targets_takes_seventeen_ops() -> None:
+def test_cross_entropy_takes_few_ops() -> None:
     logits, targets = tg.zeros(4, 3), tg.tensor([0, 1, 2, 0])
     ran = recorded_ops(lambda: F.cross_entropy(logits, targets))
+    kept = ["notequal", "where", "cast"]  # a recorded step may see ids to ignore when it is replayed
     log_sum = ["equal", "cast", "exp", "sub", "sum", "sum", "sub", "add", "log1p"]
-    assert ran == ["max", "sub", *log_sum, "reshape", "add", "take", "sub", "sum", "div"]
+    losses = ["reshape", "add", "take", "sub", "mul", "where"]
+    assert ran == [*kept, "max", "sub", *log_sum, *losses, "sum", "sum", "div"]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import numpy as np
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn.dtypes import is_float
-from tinygrad_rnn.engine.creation import minimum, stack, tensor, zeros, zeros_like
-from tinygrad_rnn.engine.modes import no_grad
+from tinygrad_rnn.engine.creation import literal, minimum, stack, tensor, zeros, zeros_like
+from tinygrad_rnn.engine.modes import modes, no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError
 from tinygrad_rnn.state import converted, write
@@ -62,18 +62,22 @@ class Optimizer:
         number = arguments.not_negative("lr", value)
         self._lr.assign_(value.detach().to(self._lr.device, "float64") if isinstance(value, Tensor) else number)
 
+    @scope("zero_grad")
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.params:
             p.grad = None
 
     @no_grad()
+    @scope("optimizer")
     def step(self) -> None:
         """Change every parameter that has a gradient.
 
         Raises:
             StateError: a parameter changed its dtype since the optimizer was made.
         """
+        for recorder in modes.recorders:
+            recorder.used(self)
         self._follow()
         for index, (p, dtype) in enumerate(zip(self.params, self._dtypes, strict=True)):
             if p.grad is not None and p.dtype != dtype:
@@ -81,9 +85,10 @@ class Optimizer:
                     f"parameter {p.name or index} became {p.dtype}, but was {dtype} when this {type(self).__name__} "
                     f"was made; make the optimizer after module.to(...)"
                 )
-        present = np.array([p.grad is not None for p in self.params])
-        self.steps.assign_(self.steps + (1.0 if present.all() else present.astype("float64")))
-        self._even = self._even and bool(present.all() or not present.any())
+        present = [p.grad is not None for p in self.params]
+        step = 1.0 if all(present) else literal(present, "float64", self.steps.device)
+        self.steps.assign_(self.steps + step)
+        self._even = self._even and all(present) == any(present)
         rates = self._rates()  # in float64 up to here
         cast = {
             dtype: [_for_each(rate.cast(dtype), len(self.params)) for rate in rates]
@@ -433,7 +438,8 @@ def clip_grad_norm_(params: Tensor | Iterable[Tensor], max_norm: float, *, error
 
     Args:
         params: one parameter or several; those without a gradient are left out.
-        max_norm: the largest norm that is left as it is.
+        max_norm: the largest norm that is left as it is. A 0-d tensor is not looked at, and may change between the
+            replays of a recorded step.
         error_if_nonfinite: look at the norm, which waits for a device, and raise an error before any gradient is
             changed if it is infinite or NaN.
 
@@ -450,7 +456,7 @@ def clip_grad_norm_(params: Tensor | Iterable[Tensor], max_norm: float, *, error
     >>> optim.clip_grad_norm_([w], 1.0).item(), round(w.grad[0].item(), 4)
     (10.0, 0.6)
     """
-    max_norm = arguments.number("max_norm", max_norm, "a number >= 0, or inf to clip nothing", lambda n: n >= 0)
+    limit = _limit("max_norm", max_norm, "a number >= 0, or inf to clip nothing")
     parameters = _one_or_many(params, "clip_grad_norm_")
     with_grad = [(p, p.grad) for p in parameters if p.grad is not None]
     if not with_grad:
@@ -461,17 +467,20 @@ def clip_grad_norm_(params: Tensor | Iterable[Tensor], max_norm: float, *, error
             f"clip_grad_norm_: the norm of the gradients is {norm.item()}, so they cannot be scaled; "
             "tg.detect_anomaly() finds where that begins"
         )
-    if max_norm == math.inf:
+    if not isinstance(limit, Tensor) and limit == math.inf:
         return norm
-    scale = minimum(max_norm / (norm + 1e-6), 1.0)  # no branch: a recorded step clips when it is replayed, too
+    scale = minimum(limit / (norm + 1e-6), 1.0)  # no branch: a recorded step clips when it is replayed, too
     for p, g in with_grad:
         p.grad = g * scale.cast(g.dtype)
     return norm
 
 
 @no_grad()
-def clip_grad_value_(params: Tensor | Iterable[Tensor], clip_value: float) -> None:
+@scope("clipping")
+def clip_grad_value_(params: Tensor | Iterable[Tensor], clip_value: float | Tensor) -> None:
     """Limit every element of every gradient to [-clip_value, clip_value]; replaces each `.grad`.
+
+    A 0-d tensor is not looked at, as in `clip_grad_norm_`.
 
     Raises:
         InputError: clip_value is negative or not a number.
@@ -484,10 +493,18 @@ def clip_grad_value_(params: Tensor | Iterable[Tensor], clip_value: float) -> No
     >>> w.grad.tolist()
     [1.0, -0.5]
     """
-    clip_value = arguments.not_negative("clip_value", clip_value)
+    limit = _limit("clip_value", clip_value, "a number >= 0")
     for p in _one_or_many(params, "clip_grad_value_"):
         if p.grad is not None:
-            p.grad = p.grad.clip(-clip_value, clip_value)
+            high = limit.to(p.device, p.dtype) if isinstance(limit, Tensor) else limit
+            p.grad = p.grad.clip(-high, high)
+
+
+def _limit(name: str, value: Any, what: str) -> float | Tensor:
+    """Return a limit of clipping: a 0-d tensor as it is, a number checked."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value.detach()
+    return arguments.number(name, value, f"{what}, or a 0-d tensor of one", lambda n: n >= 0)
 
 
 def _one_or_many(params: Any, what: str) -> list[Tensor]:

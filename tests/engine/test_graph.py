@@ -8,6 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.engine import graph
 from tinygrad_rnn.engine.modes import modes, recording, scope_text, step_of
+from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.errors import GraphError, ShapeError
 
 
@@ -319,14 +320,14 @@ def test_many_inputs_are_named_by_their_first_few():
 # ---- recorders ----------------------------------------------------------------------------------------------------
 
 
-class Log:
+class Log(Recorder):
     def __init__(self):
         self.events = []
 
     def op(self, node, inputs, op, attrs):
         self.events.append((op.name, [x.shape for x in inputs], node.outputs[0].shape, attrs, modes.grad_enabled))
 
-    def assign(self, target, value):
+    def assigned(self, target, value):
         self.events.append(("assign_", target, value))
 
 

@@ -220,7 +220,7 @@ def test_nobody_draws_between_the_writes_of_a_new_seed():
     free = []
 
     class Watch(Recording):
-        def assign(self, target, value):
+        def assigned(self, target, value):
             together(lambda: free.append(creation._drawing.acquire(blocking=False)))
 
     with Watch():

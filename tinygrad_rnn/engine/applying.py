@@ -89,6 +89,7 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
     if storage is not None:
         node.storage = storage
     if modes.recorders:
+        node.serial = node.serial or next_serial()
         for recorder in modes.recorders:
             recorder.op(node, inputs, op, attrs)
     if outputs is result:

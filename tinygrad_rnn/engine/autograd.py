@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
 from tinygrad_rnn.engine.graph import Deferred, Edge, Node, Product, Slice, attaching, freed_error
-from tinygrad_rnn.engine.modes import grad_mode, modes
+from tinygrad_rnn.engine.modes import grad_mode, modes, scope
 from tinygrad_rnn.engine.protocol import Grads, Observer
 from tinygrad_rnn.errors import AnomalyError, DeviceError, DTypeError, GraphError, ShapeError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
 Message = Union["Tensor", Slice, Product]
+#: The outermost scope of what a backward pass computes.
+_BACKWARD = ("grad", None)
 _age = attrgetter("serial")
 
 
@@ -63,7 +65,7 @@ def walk(
             backward pass made it.
     """
     recorded = create_graph or bool(modes.recorders)
-    dense = recorded or observer.dense
+    dense = create_graph or observer.dense
     sums = observer.sums = Sums(in_place=not recorded)
     for edge, seed in seeds:
         sums.add(edge, seed)
@@ -73,11 +75,11 @@ def walk(
         try:
             while order:
                 node = order.pop()
+                if recorded:
+                    modes.scope = (_BACKWARD, *node.scope)
                 grads = complete(node, sums.take(node))
                 if node.op is None or not grads:
                     continue
-                if recorded:
-                    modes.scope = (("grad", None), *node.scope)
                 send(node, grads, receive, dense)
                 if free:
                     node.parents = None
@@ -347,7 +349,8 @@ def _call_hooks(node: Node, grads: Grads, retain: bool) -> Grads:
                 grad = _fitting(replaced, grad, node).copy()
         if retain and info.retain and node.op is not None:
             with attaching:
-                info.grad = grad.copy() if info.grad is None else info.grad + grad
+                before = node.ask_grad(index)
+                node.set_grad(index, grad.copy() if before is None else before + grad)
         result[index] = grad
     return tuple(result)
 
@@ -408,18 +411,20 @@ def seed_for(output: Tensor, gradient: Any, create_graph: bool, call: str) -> Te
 
 def backward(output: Tensor, gradient: Tensor | None, retain_graph: bool, create_graph: bool) -> None:
     """Accumulate the gradient of `output` into the `.grad` of every leaf; see `Tensor.backward`."""
-    seed = seed_for(output, gradient, create_graph, "backward")
     free = not (retain_graph or create_graph)
     leaves = Leaves(hooks=True, retain=True)
-    walk(topological([output._node]), [(output.edge, seed)], leaves, create_graph, free)
+    with scope("grad"):
+        seed = seed_for(output, gradient, create_graph, "backward")
+        walk(topological([output._node]), [(output.edge, seed)], leaves, create_graph, free)
     taken = {_memory(seed)} if gradient is not None else set()
-    with grad_mode(create_graph):
+    with scope("grad"), grad_mode(create_graph):
         for (node, index), found_grad in leaves.found.items():
-            info, grad = node.info(index), found_grad
+            grad = found_grad
             if grad._node.backend is not node.backend:  # the leaf was moved since it was used
                 grad = grad.to(node.backend.device)
             with attaching:  # another thread may be adding to the same leaf
-                info.grad = _of_its_own(grad, taken) if info.grad is None else info.grad + grad
+                before = node.ask_grad(index)
+                node.set_grad(index, _of_its_own(grad, taken) if before is None else before + grad)
 
 
 def _memory(x: Tensor) -> Any:

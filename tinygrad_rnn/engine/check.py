@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ from tinygrad_rnn.engine.autograd import grad, tensors_in
 from tinygrad_rnn.engine.creation import Generator, basis_like, randn
 from tinygrad_rnn.engine.graph import Node, Op
 from tinygrad_rnn.engine.modes import enable_grad, modes, no_grad, recording, scope_suffix
+from tinygrad_rnn.engine.recorder import Recorder, users_line
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import AnomalyError, DTypeError, GradcheckError, GraphError
 
@@ -161,14 +160,12 @@ def gradgradcheck(
 
 # ---- the first NaN or infinity ------------------------------------------------------------------------------------
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
-
-class _AnomalyWatch:
+class _AnomalyWatch(Recorder):
     """A recorder that looks at every result."""
 
     def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None:
-        node.line = _users_line()
+        node.line = users_line()
         for array in node.outputs:
             if array.dtype.kind != "f" or node.backend.all_finite(array):
                 continue
@@ -179,17 +176,6 @@ class _AnomalyWatch:
             what = "NaN" if is_nan else "an infinity"
             how = f"from input {bad[0]}, which was not finite itself" if bad else "from finite inputs"
             raise AnomalyError(f"{op.name} gave {what} {how}{scope_suffix(modes.scope)}, at {node.line}")
-
-    def assign(self, target: Tensor, value: Tensor) -> None:
-        pass
-
-
-def _users_line() -> str:
-    """Return file:line of the innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:

@@ -30,8 +30,9 @@ def constant(value: Any, beside: np.dtype, backend: ModuleType) -> Tensor:
         if not dtypes.is_float(beside):
             number = dtypes.float32 if isinstance(value, float | np.floating) else dtypes.int64
             dtype = dtypes.promote(beside, dtypes.bool_ if isinstance(value, bool | np.bool_) else number)
-        found = Node.tensor_type._leaf(backend.fill((), value, dtype), backend)
-        found._node.constant = True
+        node = Node((backend.fill((), value, dtype),), backend)
+        node.constant = True
+        found = Node.tensor_type._from_edge(node, 0)
         if len(_constants) >= _MOST_CONSTANTS:
             _constants.clear()
         _constants[key] = found

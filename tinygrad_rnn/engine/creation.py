@@ -13,10 +13,13 @@ from tinygrad_rnn.backends import locks
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.applying import apply
 from tinygrad_rnn.engine.axes import accepts_dim, one_tuple
+from tinygrad_rnn.engine.modes import unrecorded
+from tinygrad_rnn.engine.recorder import Made
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError, StateError
 
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
+_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
 
 def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
@@ -41,10 +44,11 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
     backend = backends.get(device)
     if isinstance(data, Tensor):
         wanted = data.dtype if dtype is None else dtypes.resolve(dtype)
-        if data._node.backend is backend and wanted in (data.dtype, dtypes.float32, dtypes.float64):
-            array = backend.copy(data._data) if wanted == data.dtype else backend.cast(data._data, wanted)
-            return Tensor._leaf(array, backend, requires_grad)
+        if wanted in (data.dtype, dtypes.float32, dtypes.float64):
+            here = data.detach().to(backend.device).cast(wanted)
+            return Tensor._leaf_of(here.copy() if here._data is data._data else here, requires_grad)
         data = data.numpy()
+    made = Made("tensor", {"data": data}) if isinstance(data, _NUMBERS) else None
     if isinstance(data, list | tuple):
         data = _without_tensors(data)
     try:
@@ -60,13 +64,24 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"tensor: data of dtype {array.dtype} is not numeric")
     _must_fit(array, wanted)
-    return Tensor._leaf(backend.from_numpy(np.array(array, dtype=wanted, order="C")), backend, requires_grad)
+    return _of_array(array, wanted, device, requires_grad, made)
+
+
+def _of_array(array: np.ndarray, dtype: Any, device: str, requires_grad: bool, made: Made | None) -> Tensor:
+    """Return a tensor with a copy of an array; `made` as in `Tensor._leaf`."""
+    backend = backends.get(device)
+    copied = np.array(array, dtype=dtypes.resolve(dtype), order="C")
+    return Tensor._leaf(backend.from_numpy(copied), backend, requires_grad, made)
+
+
+def literal(numbers: Sequence[Any], dtype: Any, device: str) -> Tensor:
+    """Return a tensor of numbers that the program says, and no data: a recorded step keeps them."""
+    return _of_array(np.asarray(numbers), dtype, device, False, Made("tensor", {"data": list(numbers)}))
 
 
 def leaf(kind: type[AnyTensor], data: Any, requires_grad: bool) -> AnyTensor:
     """Return a new leaf of a subclass of Tensor, with a copy of the data: what `nn.Parameter` is made of."""
-    value = tensor(data, device=data.device if isinstance(data, Tensor) else "cpu")
-    return kind._leaf(value._data, value._node.backend, requires_grad)
+    return kind._leaf_of(tensor(data, device=data.device if isinstance(data, Tensor) else "cpu"), requires_grad)
 
 
 def _must_fit(array: np.ndarray, wanted: np.dtype) -> None:
@@ -109,15 +124,15 @@ def full(
     """
     if isinstance(value, Tensor):
         value = value.item()
-    if not isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
+    if not isinstance(value, _NUMBERS):
         raise DTypeError(f"full: the value must be a number, not {type(value).__name__}; for data use tg.tensor(data)")
     if dtype is None:
         dtype = dtypes.float32 if isinstance(value, float) else dtypes.of_array(np.asarray(value))
     wanted = dtypes.resolve(dtype)
     if wanted == dtypes.int64 and not -(2**63) <= value < 2**63:  # NaN, too
         raise DTypeError(f"full: {value} does not fit into int64; use a float dtype")
-    backend = backends.get(device)
-    return Tensor._leaf(backend.fill(_sizes((shape,)), value, wanted), backend, requires_grad)
+    backend, sizes = backends.get(device), _sizes((shape,))
+    return Tensor._leaf(backend.fill(sizes, value, wanted), backend, requires_grad, Made.full(sizes, value, wanted))
 
 
 def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
@@ -142,7 +157,8 @@ def basis_like(x: Tensor) -> Iterator[Tensor]:
     flat = np.zeros(x.size, x.dtype)
     for i in range(x.size):
         flat[i] = 1
-        yield tensor(flat.reshape(x.shape), device=x.device)
+        made = Made("basis", {"shape": x.shape, "position": i})
+        yield _of_array(flat.reshape(x.shape), x.dtype, x.device, False, made)
         flat[i] = 0
 
 
@@ -194,7 +210,10 @@ def arange(
     whole = all(isinstance(value, int | np.integer) for value in (start, stop, step))
     if not step or not (whole or np.isfinite([start, stop, step]).all()):
         raise InputError(f"arange: from {start} to {stop} in steps of {step} never ends; use finite numbers, no step 0")
-    return tensor(np.arange(start, stop, step), dtype or ("int64" if whole else "float32"), device, requires_grad)
+    made = Made("arange", {"start": start, "stop": stop, "step": step})
+    numbers, dtype = np.arange(start, stop, step), dtypes.resolve(dtype or ("int64" if whole else "float32"))
+    _must_fit(numbers, dtype)
+    return _of_array(numbers, dtype, device, requires_grad, made)
 
 
 def linspace(
@@ -221,7 +240,8 @@ def linspace(
         raise InputError(f"linspace: needs two numbers and a whole number of steps: {error}") from None
     if count < 0:
         raise ShapeError(f"linspace: the number of steps cannot be {count}")
-    return tensor(np.linspace(*ends, count), dtype, device, requires_grad)
+    made = Made("linspace", {"start": ends[0], "stop": ends[1], "steps": count})
+    return _of_array(np.linspace(*ends, count), dtype, device, requires_grad, made)
 
 
 def eye(
@@ -229,7 +249,7 @@ def eye(
 ) -> Tensor:
     """Return a matrix with ones on the diagonal."""
     height, width = _sizes((rows, rows if columns is None else columns))
-    return tensor(np.eye(height, width), dtype, device, requires_grad)
+    return _of_array(np.eye(height, width), dtype, device, requires_grad, Made("eye", {"shape": (height, width)}))
 
 
 # ---- random numbers -------------------------------------------------------------------------------------------------
@@ -259,7 +279,7 @@ class Generator:
 
     def _seed_and_counter(self) -> tuple[Tensor, Tensor]:
         if self._state is None:  # made on first use, so that importing the package loads no backend
-            with _drawing:
+            with _drawing, unrecorded():
                 if self._state is None:
                     self._state = tensor(self._first_seed, "int64", self.device), tensor(0, "int64", self.device)
         return self._state

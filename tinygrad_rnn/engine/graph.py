@@ -223,6 +223,21 @@ class Node:
         role = role or modes.roles.get(name)
         if role is not None:
             self.roles[index] = role  # type: ignore[index]  # made with the names
+        for recorder in modes.recorders:
+            recorder.named(self, index, name, role)
+
+    def ask_grad(self, index: int) -> Tensor | None:
+        """Return the gradient at an output, when what happens next depends on it."""
+        found = self.grad_of(index)
+        for recorder in modes.recorders:
+            recorder.grad_asked(self, index, found)
+        return found
+
+    def set_grad(self, index: int, grad: Tensor) -> None:
+        """Put a gradient at an output; `attaching` is held."""
+        self.info(index).grad = grad
+        for recorder in modes.recorders:
+            recorder.grad_set(self, index, grad)
 
     def info(self, index: int) -> OutputInfo:
         """Return what is attached to an output, made on the first call."""

@@ -14,47 +14,71 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.graph import Node
+from tinygrad_rnn.engine.modes import modes
+from tinygrad_rnn.engine.recorder import Made, Range
 from tinygrad_rnn.errors import DTypeError, IndexRangeError
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
 
-def positions(x: Tensor, index: Any, axis: int, from_start: bool = False) -> Tensor:
+def positions(x: Tensor, index: Any, axis: int) -> Tensor:
     """Return an index along an axis of x as an int64 tensor beside x; negative positions count from the end.
-
-    Args:
-        from_start: make them count from the start instead, which those have to that are calculated with.
 
     Raises:
         DTypeError: the index is not of integers.
         IndexRangeError: a position is outside, where that can be seen without waiting for a device.
     """
+    return _positions(x, _of_program(index), axis)
+
+
+def _of_program(index: Any) -> Any:
+    """Return an index; recorders take one that is an array for data, and a list for written in the program."""
+    if isinstance(index, np.ndarray):
+        for recorder in modes.recorders:
+            recorder.outside("an index that is a NumPy array")
+    return index
+
+
+def _positions(x: Tensor, index: Any, axis: int, from_start: bool = False) -> Tensor:
+    """Do what `positions` does; with `from_start` negative positions become others that count from the start."""
     if not isinstance(index, Node.tensor_type):
         given = np.asarray(index)
         index = np.asarray(given, dtypes.of_array(given) if given.size else dtypes.int64)
     if index.dtype != dtypes.int64:
         raise DTypeError(f"positions must be integers, not {index.dtype}; use .cast('int64')")
-    size, values = x.shape[axis], at_hand(index)
-    if values is not None and values.size:
-        low, high = int(values.min()), int(values.max())
-        if low < -size or high >= size:
-            wrong = low if low < -size else high
-            raise IndexRangeError(f"position {wrong} is out of range for axis {axis} of shape {x.shape}")
-        from_start = from_start and low < 0
+    size = x.shape[axis]
+    known = check(index, Range(-size, size, None, f"position {{}} is out of range for axis {axis} of shape {x.shape}"))
     if isinstance(index, np.ndarray):
-        return x._operand(np.where(index < 0, index + size, index) if from_start else index)
+        index = np.where(index < 0, index + size, index) if from_start else index
+        return x._beside(index, Made("tensor", {"data": index.tolist()}))
     index = index.detach()
     if from_start:
         index = (index + size).where(index < 0, index)
-    return index if values is None or index._node.backend is x._node.backend else index.to(x.device)
+    return index.to(x.device) if known else index
 
 
 def at_hand(index: Any) -> np.ndarray | None:
     """Return the values of an array or a tensor, or None where looking at them would wait for a device."""
     if isinstance(index, np.ndarray):
         return index
-    return index.numpy() if index.device == "cpu" else None
+    return index._node.values(index._index) if index.device == "cpu" else None
+
+
+def check(numbers: Tensor | np.ndarray, within: Range) -> bool:
+    """Check that whole numbers are in a range, and return whether that can be seen without waiting for a device.
+
+    Raises:
+        IndexRangeError: one is not.
+    """
+    values = at_hand(numbers)
+    if values is None:
+        return False
+    within.check(values)
+    if isinstance(numbers, Node.tensor_type):
+        for recorder in modes.recorders:
+            recorder.checked(numbers, within)
+    return True
 
 
 def inside(index: Tensor, size: int) -> Tensor:
@@ -82,7 +106,7 @@ def advanced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
     index_parts = [(i, part) for i, part in enumerate(parts) if part is not None and not isinstance(part, slice)]
     axes = [i for i, _ in index_parts]
     y = x[tuple(slice(None) if i in axes else part for i, part in enumerate(parts))]
-    indices = [positions(y, part, i, from_start=len(axes) > 1) for i, part in index_parts]
+    indices = [_positions(y, part, i, from_start=len(axes) > 1) for i, part in index_parts]
     try:
         np.broadcast_shapes(*(index.shape for index in indices))
     except ValueError:
@@ -141,7 +165,7 @@ def _array(part: Any) -> Any:
     """Return an integer or boolean index as an array, or as the int64 tensor that it is; DTypeError for any other."""
     if isinstance(part, Node.tensor_type) and part.dtype == np.int64:
         return part
-    array = part.numpy() if isinstance(part, Node.tensor_type) else np.asarray(part)
+    array = part.numpy() if isinstance(part, Node.tensor_type) else np.asarray(_of_program(part))
     if array.dtype == np.bool_:
         if not array.ndim:
             raise IndexRangeError("a single bool is no index; use a bool tensor with the shape of the leading axes")

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.axes import Axes, accepts_dim, accepts_unbiased, all_axes, one_axis
+from tinygrad_rnn.engine.recorder import Made
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 if TYPE_CHECKING:
@@ -299,8 +300,9 @@ def triu(x: Tensor, diagonal: int = 0) -> Tensor:
     return x.where(~_lower(x, diagonal - 1, "triu"), 0)
 
 
-def _lower(x: Tensor, diagonal: int, what: str) -> np.ndarray:
+def _lower(x: Tensor, diagonal: int, what: str) -> Tensor:
     if x.ndim < 2:
         raise ShapeError(f"{what}: needs at least two axes, not shape {x.shape}")
     rows, columns = x.shape[-2:]
-    return np.tri(rows, columns, diagonal, bool)
+    made = Made("tri", {"shape": (rows, columns), "diagonal": diagonal})
+    return x._beside(np.tri(rows, columns, diagonal, bool), made)

@@ -8,22 +8,11 @@ import operator
 import threading
 from collections.abc import Callable, Mapping
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.engine.graph import Node, Op
-    from tinygrad_rnn.engine.tensor import Tensor
-
-
-class Recorder(Protocol):
-    """Receives every op and every assign_ of its thread, in the order they run, whatever the grad mode."""
-
-    def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None: ...
-
-    def assign(self, target: Tensor, value: Tensor) -> None: ...
 
 
 class Modes(threading.local):
@@ -82,7 +71,7 @@ class Mode:
 
 
 class recording(Mode):
-    """Let a recorder receive, in this thread, every op and every assign_ that runs inside.
+    """Let a recorder see, in this thread, all that is done with tensors inside.
 
     Args:
         recorder: see `Recorder`.
@@ -107,6 +96,19 @@ class recording(Mode):
 
     def __exit__(self, *error: object) -> None:
         modes.recorders = self._before.pop()
+
+
+class unrecorded:
+    """Let no recorder see what is done inside: it makes what the program keeps, as if it had been made before."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = modes.recorders
+        modes.recorders = ()
+
+    def __exit__(self, *error: object) -> None:
+        modes.recorders = self._before
 
 
 _RUN_LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)

@@ -23,8 +23,9 @@ from tinygrad_rnn.engine.axes import (
 )
 from tinygrad_rnn.engine.constants import constant
 from tinygrad_rnn.engine.graph import Edge, HookHandle, Node, Op, Storage, attaching, next_serial
-from tinygrad_rnn.engine.modes import ROLES, check_name, modes
+from tinygrad_rnn.engine.modes import ROLES, check_name, modes, unrecorded
 from tinygrad_rnn.engine.names import Names, Size
+from tinygrad_rnn.engine.recorder import Made
 from tinygrad_rnn.errors import (
     DeviceError,
     DTypeError,
@@ -73,9 +74,12 @@ class Tensor(Names):
     # ---- construction ------------------------------------------------------------------------------------------
 
     @classmethod
-    def _leaf(cls, data: Any, backend: ModuleType, requires_grad: bool = False) -> Self:
-        """Wrap an array of a backend as a leaf."""
+    def _leaf(cls, data: Any, backend: ModuleType, requires_grad: bool = False, made: Made | None = None) -> Self:
+        """Wrap an array of a backend as a leaf; `made` says how, if from nothing but numbers of the program."""
         node = Node((data,), backend)
+        for recorder in modes.recorders:
+            node.serial = next_serial()
+            recorder.leaf(node, made)
         if requires_grad:
             if not dtypes.is_float(data.dtype):
                 raise DTypeError(
@@ -83,6 +87,17 @@ class Tensor(Names):
                 )
             node.requires_grad = True
         return cls._from_edge(node, 0)
+
+    @classmethod
+    def _leaf_of(cls, source: Tensor, requires_grad: bool = False) -> Self:
+        """Return a leaf in the memory of a tensor."""
+        with unrecorded():
+            leaf = cls._leaf(source._data, source._node.backend, requires_grad)
+        leaf._node.storage = source._node.shared_storage()
+        for recorder in modes.recorders:
+            leaf._node.serial = next_serial()
+            recorder.detached(leaf._node, source)
+        return leaf
 
     @classmethod
     def _from_edge(cls, node: Node, index: int) -> Self:
@@ -94,13 +109,21 @@ class Tensor(Names):
 
     def _like(self, value: Scalar) -> Tensor:
         """Return a constant tensor with the shape, dtype and device of this one."""
-        backend = self._node.backend
-        return Tensor._leaf(backend.fill(self.shape, value, self.dtype), backend)
+        return self._filled(self.shape, value)
 
     def _zeros(self, shape: tuple[int, ...]) -> Tensor:
         """Return zeros of a shape with the dtype and device of this one."""
+        return self._filled(shape, 0)
+
+    def _filled(self, shape: tuple[int, ...], value: Scalar) -> Tensor:
+        backend, dtype = self._node.backend, self.dtype
+        return Tensor._leaf(backend.fill(shape, value, dtype), backend, made=Made.full(shape, value, dtype))
+
+    def _beside(self, array: np.ndarray, made: Made | None = None) -> Tensor:
+        """Return a copy of an array as a tensor on the device of this one; `made` as in `_leaf`."""
         backend = self._node.backend
-        return Tensor._leaf(backend.fill(shape, 0, self.dtype), backend)
+        array = np.array(array, dtype=dtypes.of_array(array), order="C")
+        return Tensor._leaf(backend.from_numpy(array), backend, made=made)
 
     @property
     def edge(self) -> Edge:
@@ -213,6 +236,8 @@ class Tensor(Names):
         It shares memory with a tensor on the CPU. From another device it is a copy, and getting it waits until the
         device has computed it; so do `item`, `tolist`, printing, and all that asks for a number (`float`, `bool`).
         """
+        for recorder in modes.recorders:
+            recorder.read(self)
         view = np.asarray(self._node.backend.to_numpy(self._data)).view()  # an op may have returned a NumPy scalar
         view.flags.writeable = False
         return view
@@ -297,13 +322,15 @@ class Tensor(Names):
                 UserWarning,
                 stacklevel=2,
             )
-        return info.grad if info else None
+        return node.ask_grad(self._index)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is None:
             if self._node.infos and self._index in self._node.infos:
                 self._node.infos[self._index].grad = None
+            for recorder in modes.recorders:
+                recorder.grad_set(self._node, self._index, None)
             return
         if not isinstance(value, Tensor):
             raise DTypeError(f"a gradient must be a tensor or None, not {type(value).__name__}; use tg.tensor(...)")
@@ -314,9 +341,8 @@ class Tensor(Names):
             )
         if value._node.backend is not self._node.backend:
             raise DeviceError(f"a gradient on {value.device} does not fit a tensor on {self.device}; use .to()")
-        info = self._node.info(self._index)
         with attaching:
-            info.grad = value
+            self._node.set_grad(self._index, value)
 
     def backward(self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Accumulate d(self)/d(leaf) into the `.grad` of every leaf that requires grad.
@@ -369,9 +395,7 @@ class Tensor(Names):
 
     def detach(self) -> Tensor:
         """Return a leaf with the same memory and no history: gradients stop here."""
-        leaf = Tensor._leaf(self._data, self._node.backend)
-        leaf._node.storage = self._node.shared_storage()
-        return leaf
+        return Tensor._leaf_of(self)
 
     # ---- writing -----------------------------------------------------------------------------------------------
 
@@ -396,7 +420,7 @@ class Tensor(Names):
         if source._node.backend is not self._node.backend:
             raise DeviceError(f"assign_: the value is on {source.device}, this tensor on {self.device}; use .to()")
         for recorder in modes.recorders:
-            recorder.assign(self, source)
+            recorder.assigned(self, source)
         try:
             self._node.backend.write(self._data, source._data)
         except ValueError as error:
@@ -429,6 +453,8 @@ class Tensor(Names):
         moved = here.to(dtype=dtype, device=device)
         if moved is here:
             return
+        for recorder in modes.recorders:
+            recorder.outside("module.to(...) moves a parameter")
         grad, node = self.grad, self._node
         self._data = moved._data
         node.outputs, node.backend = (moved._data,), moved._node.backend
@@ -443,7 +469,7 @@ class Tensor(Names):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         self._must_be_leaf("deepcopy")
-        clone = type(self)._leaf(self._node.backend.copy(self._data), self._node.backend, self.requires_grad)
+        clone = type(self)._leaf_of(self.detach().copy(), self.requires_grad)
         if self.name is not None:
             clone.named(self.name)
         if self.grad is not None:
@@ -471,9 +497,7 @@ class Tensor(Names):
         if isinstance(value, _NUMBERS):
             return constant(value, self.dtype, self._node.backend)
         if isinstance(value, np.ndarray):
-            backend = self._node.backend
-            array = np.array(value, dtype=dtypes.of_array(value), order="C")
-            return Tensor._leaf(backend.from_numpy(array), backend)
+            return self._beside(value)
         raise DTypeError(f"a tensor cannot be combined with {type(value).__name__}; use a number or tg.tensor(...)")
 
     def __add__(self, other: Any) -> Tensor:

@@ -15,8 +15,9 @@ import numpy as np
 from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import indexing
 from tinygrad_rnn.engine.creation import arange, rand
+from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, IndexRangeError, ShapeError
+from tinygrad_rnn.errors import DTypeError, ShapeError
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -53,14 +54,12 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     """
     if weight.ndim != 2:
         raise ShapeError(f"embedding: the weight must be (V, E), one row per id, not shape {weight.shape}")
-    values = indexing.at_hand(ids if isinstance(ids, Tensor) else np.asarray(ids))
-    if values is None:
-        ids = ids.where(ids >= 0, weight.shape[0])  # outside; `take` would count from the end
-    elif values.size and values.dtype.kind == "i" and values.min() < 0:
-        raise IndexRangeError(
-            f"embedding: id {values.min()} is not within 0 and {weight.shape[0] - 1}, the rows of a weight of shape "
-            f"{weight.shape}"
-        )
+    numbers = ids if isinstance(ids, Tensor) else np.asarray(ids)
+    if numbers.dtype.kind == "i" and numbers.size:  # whatever else it is, `take` refuses
+        rows = weight.shape[0]
+        message = f"embedding: id {{}} is not within 0 and {rows - 1}, the rows of a weight of shape {weight.shape}"
+        if not indexing.check(numbers, Range(0, rows, None, message)):
+            ids = ids.where(ids >= 0, rows)  # outside; `take` would count from the end
     return weight.take(ids, axis=0)
 
 
@@ -101,13 +100,8 @@ def check_class_ids(ids: Tensor, classes: int, what: str, ignore_index: int | No
     """Raise DTypeError or IndexRangeError unless the ids are int64, and name classes or are to be ignored."""
     if ids.dtype != "int64":
         raise DTypeError(f"{what}: class ids must be int64, not {ids.dtype}; use .cast('int64')")
-    values = indexing.at_hand(ids)
-    if values is None or not values.size or (values.min() >= 0 and values.max() < classes):
-        return
-    wrong = values[((values < 0) | (values >= classes)) & (values != ignore_index)]
-    if wrong.size:
-        id_ = wrong.min()
-        raise IndexRangeError(f"{what}: class id {id_} is not within 0 and {classes - 1}, for {classes} classes")
+    message = f"{what}: class id {{}} is not within 0 and {classes - 1}, for {classes} classes"
+    indexing.check(ids, Range(0, classes, ignore_index, message))
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

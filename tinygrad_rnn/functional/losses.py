@@ -8,6 +8,7 @@ from typing import Any
 from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine import indexing, methods
 from tinygrad_rnn.engine.creation import arange, zeros_like
+from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.functional.activations import log_one_plus_exp_of_minus_abs, log_softmax, softplus
@@ -144,7 +145,7 @@ def _rows_and_ids(
     values = indexing.at_hand(targets)
     if values is not None:
         ids = ids.to(device=scores.device)
-        if not (values == ignore_index).any():
+        if not modes.recorders and not (values == ignore_index).any():  # a recorded step will see other ids
             return rows, ids, None
     kept = ids != ignore_index
     return rows, ids.where(kept, 0), kept

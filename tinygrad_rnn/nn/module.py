@@ -12,6 +12,7 @@ from typing import Any, Self
 from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.engine.axes import dtype_and_device
 from tinygrad_rnn.engine.creation import leaf
+from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
 from tinygrad_rnn.state import converted, write
@@ -65,6 +66,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward method: define one")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for recorder in modes.recorders:
+            recorder.used(self)
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -181,6 +184,7 @@ class Module:
         for _, parameter in self.named_parameters():
             yield parameter
 
+    @scope("zero_grad")
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for _, parameter in self._each_parameter():

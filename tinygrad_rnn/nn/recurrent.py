@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import concat, ones, stack
-from tinygrad_rnn.engine.modes import naming, scope
+from tinygrad_rnn.engine.modes import modes, naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
@@ -174,6 +174,8 @@ class Recurrent(Module):
         made = self._cells[suffix]
         if made.training is not self.training:  # no child of this module: it is told here
             made.train(self.training)
+        for recorder in modes.recorders:
+            recorder.used(made)
         return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
