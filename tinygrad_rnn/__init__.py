@@ -107,7 +107,8 @@ __all__ = [
 
 #: What `tg.nn` and its kin are: modules that are imported when they are first asked for, so that `import tinygrad_rnn`
 #: stays quick.
-_ROOMS = {"F": "functional"} | {room: room for room in ("flow", "functional", "nn", "optim", "tasks", "train", "viz")}
+_ROOMS = {room: room for room in ("flow", "functional", "nn", "optim", "tape", "tasks", "train", "viz")}
+_ROOMS["F"] = "functional"
 
 
 def __getattr__(name: str) -> Any:

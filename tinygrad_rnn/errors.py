@@ -38,6 +38,10 @@ class MutationError(GraphError):
     """A value the backward pass needs was overwritten after it was used."""
 
 
+class TapeError(GraphError):
+    """A step that cannot be recorded, or a replay under other conditions than those of the recording."""
+
+
 class AnomalyError(TinygradError, FloatingPointError):
     """A NaN or an infinity appeared while ``detect_anomaly()`` was watching."""
 

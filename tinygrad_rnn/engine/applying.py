@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn import backends, dtypes
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.explaining import explained, misapplied, mixed_devices
-from tinygrad_rnn.engine.graph import Edge, Node, Op, Storage, next_serial
+from tinygrad_rnn.engine.graph import Edge, Node, Op, next_serial
 from tinygrad_rnn.engine.modes import modes, scope_suffix
 from tinygrad_rnn.errors import DTypeError
 
@@ -71,7 +71,8 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
         raise explained(op, inputs, attrs, error) from error
     storage = None
     if may_share and op.own:
-        storage, result = _looked_at(op, result, arrays, inputs, backend)
+        result, owner = own_result(op, result, arrays, backend)
+        storage = None if owner is None else inputs[owner]._node.shared_storage()
         needs_grad = needs_grad and _has_float(result)
     outputs = result if type(result) is tuple else (result,)
     if may_share and not op.own and outputs and backend.shares_memory(outputs[0], arrays[0]):
@@ -101,21 +102,22 @@ def apply(op: type[Op], *inputs: Tensor, **attrs: Any) -> Any:
     return handle
 
 
-def _looked_at(
-    op: type[Op], result: Any, arrays: Sequence[Any], inputs: tuple[Tensor, ...], backend: ModuleType
-) -> tuple[Storage | None, Any]:
-    """Return the storage record of the input in whose memory the result of somebody's own op lies, and the result.
+def own_result(op: type[Op], result: Any, arrays: Sequence[Any], backend: ModuleType) -> tuple[Any, int | None]:
+    """Return what somebody's own op computed, and the position of the input in whose memory it lies, or None.
 
-    A node has one record: an output that lies in the memory of another input than those before it becomes a copy.
+    A node has one such input: an output that lies in the memory of another one than those before it becomes a copy.
+
+    Raises:
+        DTypeError: the op returned something else than arrays.
     """
     result = _checked(op, result, backend)
     found, outputs = None, []
     for output in result if type(result) is tuple else (result,):
-        owners = [x._node for x, array in zip(inputs, arrays, strict=True) if backend.shares_memory(output, array)]
-        storage = owners[0].shared_storage() if owners else None
-        found = found or storage
-        outputs.append(output if storage is found or storage is None else backend.copy(output))
-    return found, tuple(outputs) if type(result) is tuple else outputs[0]
+        owner = next((i for i, array in enumerate(arrays) if backend.shares_memory(output, array)), None)
+        found = owner if found is None else found
+        stays = owner is None or found is None or backend.shares_memory(arrays[owner], arrays[found])
+        outputs.append(output if stays else backend.copy(output))
+    return tuple(outputs) if type(result) is tuple else outputs[0], found
 
 
 def _checked(op: type[Op], result: Any, backend: ModuleType) -> Any:

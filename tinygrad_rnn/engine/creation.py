@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -72,6 +73,11 @@ def _of_array(array: np.ndarray, dtype: Any, device: str, requires_grad: bool, m
     backend = backends.get(device)
     copied = np.array(array, dtype=dtypes.resolve(dtype), order="C")
     return Tensor._leaf(backend.from_numpy(copied), backend, requires_grad, made)
+
+
+def of_backend(array: Any, backend: ModuleType) -> Tensor:
+    """Return an array of a backend as a tensor, without copying it."""
+    return Tensor._leaf(array, backend)
 
 
 def literal(numbers: Sequence[Any], dtype: Any, device: str) -> Tensor:

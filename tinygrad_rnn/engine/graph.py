@@ -230,14 +230,14 @@ class Node:
         """Return the gradient at an output, when what happens next depends on it."""
         found = self.grad_of(index)
         for recorder in modes.recorders:
-            recorder.grad_asked(self, index, found)
+            recorder.grad_asked(Node.tensor_type._from_edge(self, index), found)
         return found
 
     def set_grad(self, index: int, grad: Tensor) -> None:
         """Put a gradient at an output; `attaching` is held."""
         self.info(index).grad = grad
         for recorder in modes.recorders:
-            recorder.grad_set(self, index, grad)
+            recorder.grad_set(Node.tensor_type._from_edge(self, index), grad)
 
     def info(self, index: int) -> OutputInfo:
         """Return what is attached to an output, made on the first call."""

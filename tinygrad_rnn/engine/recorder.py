@@ -33,11 +33,11 @@ class Recorder:
     def assigned(self, target: Tensor, value: Tensor) -> None:
         """Take an `assign_` that is about to run."""
 
-    def grad_set(self, node: Node, index: int, value: Tensor | None) -> None:
-        """Take the new gradient of an output, None if it is forgotten."""
+    def grad_set(self, x: Tensor, value: Tensor | None) -> None:
+        """Take the new gradient of a tensor, None if it is forgotten."""
 
-    def grad_asked(self, node: Node, index: int, found: Tensor | None) -> None:
-        """Take what was found as the gradient of an output."""
+    def grad_asked(self, x: Tensor, found: Tensor | None) -> None:
+        """Take what was found as the gradient of a tensor, on which it depends what happens next."""
 
     def named(self, node: Node, index: int, name: str, role: str | None) -> None:
         """Take the name of an output."""

@@ -330,7 +330,7 @@ class Tensor(Names):
             if self._node.infos and self._index in self._node.infos:
                 self._node.infos[self._index].grad = None
             for recorder in modes.recorders:
-                recorder.grad_set(self._node, self._index, None)
+                recorder.grad_set(self, None)
             return
         if not isinstance(value, Tensor):
             raise DTypeError(f"a gradient must be a tensor or None, not {type(value).__name__}; use tg.tensor(...)")

@@ -175,6 +175,7 @@ class Recurrent(Module):
         if made.training is not self.training:  # no child of this module: it is told here
             made.train(self.training)
         for recorder in modes.recorders:
+            recorder.used(self)
             recorder.used(made)
         return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
 
