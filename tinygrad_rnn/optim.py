@@ -45,10 +45,13 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         self.params = _leaves(params, type(self).__name__)
-        self._lr = tensor(arguments.not_negative("lr", lr), "float64", self.params[0].device)
+        self._lr = tensor(arguments.not_negative("lr", lr), "float64", self.params[0].device).named("lr")
         #: How many steps each parameter took, those for which it had a gradient: a float64 tensor, one number for each.
-        self.steps = zeros(len(self.params), dtype="float64", device=self.params[0].device)
-        self.state = {name: [zeros_like(p) for p in self.params] for name in self.moments}
+        self.steps = zeros(len(self.params), dtype="float64", device=self.params[0].device).named("steps")
+        self.state = {
+            name: [zeros_like(p).named(f"{name}.{p.name or index}") for index, p in enumerate(self.params)]
+            for name in self.moments
+        }
         self._even = True  # whether all have taken as many steps; known without looking at the tensor
         self._dtypes = [p.dtype for p in self.params]
 

@@ -287,7 +287,8 @@ class Generator:
         if self._state is None:  # made on first use, so that importing the package loads no backend
             with _drawing, unrecorded():
                 if self._state is None:
-                    self._state = tensor(self._first_seed, "int64", self.device), tensor(0, "int64", self.device)
+                    seed, counter = (tensor(number, "int64", self.device) for number in (self._first_seed, 0))
+                    self._state = seed.named("random.seed"), counter.named("random.counter")
         return self._state
 
     def manual_seed(self, seed: int) -> None:

@@ -28,6 +28,8 @@ from tinygrad_rnn.tape.records import (
     tensors_of,
 )
 
+_new = tuple.__new__  # what a named tuple is made with, without its way through keyword arguments
+
 
 class Recording(Recorder):
     """Writes down what a step does, as `Contents`."""
@@ -35,10 +37,10 @@ class Recording(Recorder):
     def __init__(self, arguments: tuple[Any, ...]) -> None:
         self.contents = Contents()
         self._instructions = self.contents.instructions
-        self._kinds: dict[tuple[Any, ...], Kind] = {}
-        # Values are told apart by the serial number of their node, which keeps no array alive; what was there before
-        # may have none, and is alive anyway.
-        self._made: dict[tuple[int, int], int] = {}
+        self._kinds = self.contents.kinds
+        # Values are told apart by the serial number of their node (for others than the first of several, with their
+        # index), which keeps no array alive; what was there before may have none, and is alive anyway.
+        self._made: dict[Any, int] = {}
         self._before: dict[Edge, int] = {}
         self._gradients: set[int] = set()  # the values whose gradient is known, as the step itself has set it
         self._used: dict[int, tuple[Any, dict[str, Any]]] = {}
@@ -59,24 +61,20 @@ class Recording(Recorder):
         return Slot(number)
 
     def _new(self, node: Node, index: int) -> int:
-        array, device = node.outputs[index], node.backend.device
-        key = (array.dtype, array.shape, device)
-        kind = self._kinds.get(key)
-        if kind is None:
-            kind = self._kinds[key] = Kind(array.dtype, tuple(array.shape), device)
-        self.contents.kinds.append(kind)
-        return len(self.contents.kinds) - 1
+        array = node.outputs[index]
+        self._kinds.append(Kind(array.dtype, array.shape, node.backend.device))
+        return len(self._kinds) - 1
 
     def _outputs(self, node: Node) -> tuple[int, ...]:
         numbers = tuple([self._new(node, index) for index in range(len(node.outputs))])
         for index, number in enumerate(numbers):
-            self._made[node.serial, index] = number
+            self._made[(node.serial, index) if index else node.serial] = number
         return numbers
 
     def number_of(self, x: Tensor) -> int:
         """Return the number of a value; of one that nobody has seen yet it is noted where it comes from."""
         node, index = x.edge
-        number = self._made.get((node.serial, index))
+        number = self._made.get((node.serial, index) if index else node.serial)
         if number is None:
             number = self._before.get((node, index))
         if number is None:
@@ -104,7 +102,19 @@ class Recording(Recorder):
         self._instructions.append(Instruction(op, inputs, outputs, attrs or {}, modes.scope))
 
     def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None:
-        self._add(op, tuple([self.number_of(x) for x in inputs]), self._outputs(node), attrs)
+        made, kinds, numbers = self._made, self._kinds, []
+        for x in inputs:
+            parent, index = x.edge
+            number = made.get((parent.serial, index) if index else parent.serial)
+            numbers.append(self.number_of(x) if number is None else number)
+        if len(node.outputs) == 1:  # as in `_outputs`: this runs for every op
+            array, number = node.outputs[0], len(kinds)
+            kinds.append(_new(Kind, (array.dtype, array.shape, node.backend.device)))
+            made[node.serial] = number
+            outputs: tuple[int, ...] = (number,)
+        else:
+            outputs = self._outputs(node)
+        self._instructions.append(_new(Instruction, (op, tuple(numbers), outputs, attrs, modes.scope)))
 
     def leaf(self, node: Node, made: Made | None) -> None:
         if made is None:
@@ -145,7 +155,7 @@ class Recording(Recorder):
             self.contents.gradients[number] = gradient
 
     def named(self, node: Node, index: int, name: str, role: str | None) -> None:
-        number = self._made.get((node.serial, index))
+        number = self._made.get((node.serial, index) if index else node.serial)
         if number is not None:
             self.contents.names[number] = (name, role)
 
@@ -231,8 +241,9 @@ def _replaced(what: str) -> str:
 
 def _settings_of(owner: Any) -> dict[str, Any]:
     """Return the settings of a module or an optimizer: its plain values, and which tensors it has."""
-    found = {"training": getattr(owner, "training", None)}
-    for name, value in vars(owner).items():
+    found: dict[str, Any] = {}
+    attributes = vars(owner) | ({"training": owner.training} if hasattr(owner, "training") else {})
+    for name, value in attributes.items():
         parts = value if isinstance(value, tuple) else (value,)
         if isinstance(value, Tensor) or all(isinstance(part, PLAIN) for part in parts):
             found[name] = value
@@ -246,7 +257,7 @@ def _unchanged(owner: Any, before: dict[str, Any]) -> Setting:
         if isinstance(value, Tensor) and value is not before.get(name, value):
             raise TapeError(_replaced(f"{what}.{name}"))
 
-    def holds() -> str | None:
+    def differs() -> str | None:
         for name, value in _settings_of(owner).items():
             recorded = now.get(name, value)
             if isinstance(value, Tensor):
@@ -256,14 +267,14 @@ def _unchanged(owner: Any, before: dict[str, Any]) -> Setting:
                 return f"{what}.{name} was {recorded!r} and is now {value!r}"
         return None
 
-    shown = ", ".join(f"{name}={value!r}" for name, value in now.items() if not isinstance(value, Tensor))
-    return Setting(holds, f"{what}: {shown}")
+    plain = {name: value for name, value in now.items() if not name.startswith("_") and not isinstance(value, Tensor)}
+    return Setting(differs, f"{what}({', '.join(f'{name}={value!r}' for name, value in plain.items())})")
 
 
 def _requires(x: Tensor, name: str) -> Setting:
     recorded = x.requires_grad
 
-    def holds() -> str | None:
+    def differs() -> str | None:
         return None if x.requires_grad is recorded else f"{name}.requires_grad was {recorded} and is now {not recorded}"
 
-    return Setting(holds, f"{name}.requires_grad={recorded}")
+    return Setting(differs)

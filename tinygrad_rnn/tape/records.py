@@ -60,11 +60,15 @@ class Instruction(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """Something that the recorded step relied on: at a replay it must still be as it was."""
+    """Something that the recorded step relied on: at a replay it must still be as it was.
 
-    holds: Callable[[], str | None]  # what is no longer as it was, in words
+    Attributes:
+        differs: says in words what is no longer as it was, None if all is.
+        text: what it is, for listings, unless they show it otherwise.
+    """
 
-    text: str
+    differs: Callable[[], str | None]
+    text: str = ""
 
 
 @dataclass

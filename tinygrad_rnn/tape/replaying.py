@@ -112,7 +112,7 @@ class Player:
                     "once more for what is now"
                 )
         for setting in self.contents.settings:
-            different = setting.holds()
+            different = setting.differs()
             if different:
                 raise TapeError(f"replay: {different}; record the step once more")
 

@@ -1,0 +1,302 @@
+"""A tape as JSON, for a reader in any language, and back.
+
+The text is an object:
+
+    format, version   "tinygrad_rnn tape" and 1
+    scopes            scopes, each a list of [name, number or null], outermost first
+    shapes            shapes, each a list of sizes
+    kinds             [dtype, position in shapes, device]
+    values            per value its position in kinds; a value is called by its position here
+    arguments         what the step is called with: {"$value": n} for a tensor, lists, {"$dict": ...}, plain values
+    result            what it returns, likewise
+    state             [{"value": n, "data": ..., "requires_grad": true or false}], which a replay reads and overwrites
+    gradients         [{"of": n, "value": m or null, "data": ...}]: the .grad of value n that the step starts from
+    constants         [{"value": n, "number": x}]: Python numbers
+    names             {"n": [name, role or null]}
+    shared            {"n": m}: value n of the result lies in the memory of m
+    instructions      [name, [inputs], [outputs], {attributes}, position in scopes], in order
+    settings          what the step relied on when it was recorded, as texts
+
+An instruction is an op, or an effect: assign_ writes its second input into the first; set_grad and forget_grad give the
+first one a .grad and take it away; detach hands its input on; make makes a tensor, of one number (function "full") or
+of the array among its attributes; check refuses numbers outside low <= x < high, other than `but`.
+
+Data are the elements in C order, little-endian, in base64. What JSON does not have: {"$float": "nan"}, {"$slice":
+[start, stop, step]}, {"$ellipsis": true}, {"$dtype": "float32"}, {"$array": {"dtype", "shape", "data"}}.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import backends, dtypes
+from tinygrad_rnn.engine import ops as library
+from tinygrad_rnn.engine.creation import tensor
+from tinygrad_rnn.engine.graph import Op
+from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import DTypeError, InputError, TinygradError
+from tinygrad_rnn.tape.records import EFFECTS, MAKE, Contents, Instruction, Kind, Setting, Slot, slots
+
+FORMAT, VERSION = "tinygrad_rnn tape", 1
+
+
+# ---- writing ----------------------------------------------------------------------------------------------------
+
+
+def encoded(contents: Contents) -> str:
+    """Return a tape as JSON, with its state as it is now.
+
+    Raises:
+        DTypeError: an own op has an attribute that JSON cannot hold.
+    """
+    scopes: dict[Scope, int] = {}
+    shapes: dict[tuple[int, ...], int] = {}
+    kinds: dict[Kind, int] = {}
+    values = []
+    for kind in contents.kinds:
+        shapes.setdefault(kind.shape, len(shapes))
+        values.append(kinds.setdefault(kind, len(kinds)))
+    instructions = [
+        [
+            _op_name(each),
+            each.inputs,
+            each.outputs,
+            {key: _plain(value, f"{each.name}: the attribute {key}") for key, value in each.attrs.items()},
+            scopes.setdefault(each.scope, len(scopes)),
+        ]
+        for each in contents.instructions
+    ]
+    gradients = []
+    for leaf, number in contents.gradients.items():
+        node, index = contents.state[leaf].edge if leaf in contents.state else (None, 0)
+        found = node.grad_of(index) if node is not None else None
+        data = {"data": _data(found.numpy())} if found is not None and number is not None else {}
+        gradients.append({"of": leaf, "value": number, **data})
+    text = {
+        "format": FORMAT,
+        "version": VERSION,
+        "scopes": list(scopes),
+        "shapes": list(shapes),
+        "kinds": [[str(kind.dtype), shapes[kind.shape], kind.device] for kind in kinds],
+        "values": values,
+        "arguments": _plain(contents.arguments, "the arguments"),
+        "result": _plain(contents.result, "the result"),
+        "state": [
+            {"value": number, "data": _data(x.numpy()), "requires_grad": x.requires_grad}
+            for number, x in contents.state.items()
+        ],
+        "gradients": gradients,
+        "constants": [
+            {"value": number, "number": _plain(value, "a number")} for number, value in contents.constants.items()
+        ],
+        "names": contents.names,
+        "shared": contents.shared,
+        "instructions": instructions,
+        "settings": [setting.text for setting in contents.settings if setting.text],
+    }
+    return json.dumps(text, separators=(",", ":"), allow_nan=False)
+
+
+def _op_name(instruction: Instruction) -> str:
+    op = instruction.op
+    return f"{op.__module__}.{op.__qualname__}" if not isinstance(op, str) and op.own else instruction.name
+
+
+def _data(array: np.ndarray) -> str:
+    return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def _plain(value: Any, what: str) -> Any:
+    """Return a value as what JSON holds; DTypeError if it cannot."""
+    if isinstance(value, Slot):
+        return {"$value": value.number}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(part, what) for part in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"$dict": {key: _plain(part, what) for key, part in value.items()}}
+    if isinstance(value, slice):
+        return {"$slice": [_plain(end, what) for end in (value.start, value.stop, value.step)]}
+    if value is Ellipsis:
+        return {"$ellipsis": True}
+    if isinstance(value, np.dtype):
+        return {"$dtype": str(value)}
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        array = np.asarray(value)
+        return {"$array": {"dtype": str(array.dtype), "shape": array.shape, "data": _data(array)}}
+    raise DTypeError(
+        f"to_json: {what} is a {type(value).__name__}, which JSON cannot hold; give plain numbers and texts"
+    )
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+def decoded(text: str, device: str | None, own: Iterable[type[Op]]) -> Contents:
+    """Return the tape in a JSON text, its state as tensors of its own.
+
+    Raises:
+        InputError: the text is no tape, or one that makes no sense, or an op of it is unknown.
+        DeviceError: there is no such device here.
+    """
+    try:
+        data = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"from_json: the text is no JSON ({error}); pass what to_json returned") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InputError(f"from_json: the text is no tape: it has no format {FORMAT!r}; pass what to_json returned")
+    if data.get("version") != VERSION:
+        raise InputError(
+            f"from_json: the tape is of version {data.get('version')}, and this library reads {VERSION}; write it with "
+            "the same release"
+        )
+    try:
+        return _Reader(data, device, own).contents
+    except TinygradError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise InputError(f"from_json: the tape is damaged ({type(error).__name__}: {error}); write it anew") from error
+
+
+class _Reader:
+    """Makes `Contents` of what JSON holds."""
+
+    def __init__(self, data: dict[str, Any], device: str | None, own: Iterable[type[Op]]) -> None:
+        self.ops = _ops_by_name(own)
+        self.scopes: list[Scope] = [tuple([(str(name), index) for name, index in scope]) for scope in data["scopes"]]
+        devices = {kind[2] for kind in data["kinds"]}
+        if device is not None and len(devices) > 1:
+            raise InputError(f"from_json: the tape is for the devices {', '.join(sorted(devices))}; leave device= out")
+        where = {name: backends.get(device or name).device for name in devices}
+        kinds = [
+            Kind(dtypes.resolve(dtype), _sizes(data["shapes"][_position(shape)]), where[name])
+            for dtype, shape, name in data["kinds"]
+        ]
+        self.contents = contents = Contents(kinds=[kinds[_position(kind)] for kind in data["values"]])
+        contents.arguments = _back(data["arguments"])
+        contents.result = _back(data["result"])
+        for each in data["state"]:
+            number = self._number(each["value"])
+            contents.state[number] = self._tensor(number, each["data"], bool(each["requires_grad"]))
+        for each in data["constants"]:
+            contents.constants[self._number(each["value"])] = _back(each["number"])
+        contents.names = {self._number(int(key)): (str(name), role) for key, (name, role) in data["names"].items()}
+        for number, x in contents.state.items():
+            if number in contents.names:
+                x.named(*contents.names[number])
+        for each in data["gradients"]:
+            leaf, gradient = self._number(each["of"]), each["value"]
+            contents.gradients[leaf] = None if gradient is None else self._number(gradient)
+            if gradient is not None and leaf in contents.state:
+                contents.state[leaf].grad = self._tensor(gradient, each["data"], False)
+        contents.shared = {self._number(int(key)): self._number(value) for key, value in data["shared"].items()}
+        contents.instructions = [self._instruction(*each) for each in data["instructions"]]
+        contents.settings = [Setting(lambda: None, str(text)) for text in data["settings"]]
+        self._check()
+
+    def _number(self, number: Any) -> int:
+        if type(number) is not int or not 0 <= number < len(self.contents.kinds):
+            raise InputError(f"from_json: there is no value {number!r}")
+        return number
+
+    def _tensor(self, number: int, data: str, requires_grad: bool) -> Tensor:
+        kind = self.contents.kinds[number]
+        return tensor(_array(kind.dtype, kind.shape, data), device=kind.device, requires_grad=requires_grad)
+
+    def _instruction(self, name: str, inputs: Any, outputs: Any, attrs: dict[str, Any], scope: int) -> Instruction:
+        op: type[Op] | str | None = name if name in EFFECTS else self.ops.get(name)
+        if op is None:
+            raise InputError(
+                f"from_json: the tape has the op {name!r}, which is none of this library; pass the class of your own: "
+                "tape.from_json(text, ops=[MyOp])"
+            )
+        reads, makes = tuple(map(self._number, inputs)), tuple(map(self._number, outputs))
+        found = {str(key): _back(value) for key, value in attrs.items()}
+        if op == MAKE and "array" in found:
+            found["array"] = backends.get(self.contents.kinds[makes[0]].device).from_numpy(found["array"])
+        if "device" in found:
+            found["device"] = self.contents.kinds[makes[0]].device
+        return Instruction(op, reads, makes, found, self.scopes[_position(scope)])
+
+    def _check(self) -> None:
+        """Raise InputError unless every value is made once, before it is read."""
+        contents = self.contents
+        arguments = slots(contents.arguments)
+        given = [number for number in contents.gradients.values() if number is not None]
+        known = set[int]()
+        for number in (*contents.state, *contents.constants, *arguments, *given):
+            if number in known:
+                raise InputError(f"from_json: value {number} is given twice")
+            known.add(number)
+        for each in contents.instructions:
+            if not set(each.inputs) <= known:
+                raise InputError(f"from_json: {each.name} reads a value before it is made: {each.inputs}")
+            if known & set(each.outputs):
+                raise InputError(f"from_json: {each.name} makes a value that is there already: {each.outputs}")
+            known |= set(each.outputs)
+        if not {*slots(contents.result), *contents.shared, *contents.shared.values(), *contents.gradients} <= known:
+            raise InputError("from_json: the result has values that nothing makes")
+
+
+def _ops_by_name(own: Iterable[type[Op]]) -> dict[str, type[Op]]:
+    found = {
+        op.name: op for op in vars(library).values() if isinstance(op, type) and issubclass(op, Op) and op is not Op
+    }
+    for op in own:
+        if not (isinstance(op, type) and issubclass(op, Op)):
+            raise DTypeError(f"from_json: ops are classes of ops, not {type(op).__name__}")
+        found[f"{op.__module__}.{op.__qualname__}"] = op
+    return found
+
+
+def _position(number: Any) -> int:
+    """Return a position in a table; InputError for what would count from its end."""
+    if type(number) is not int or number < 0:
+        raise InputError(f"from_json: {number!r} is no position in a table")
+    return number
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    return tuple([_position(size) for size in shape])
+
+
+def _array(dtype: np.dtype, shape: tuple[int, ...], data: str) -> np.ndarray:
+    elements = np.frombuffer(base64.b64decode(data, validate=True), dtype.newbyteorder("<"))
+    return elements.astype(dtype).reshape(shape)
+
+
+def _back(value: Any) -> Any:
+    """Return what `_plain` made JSON of."""
+    if isinstance(value, list):
+        return tuple([_back(part) for part in value])
+    if not isinstance(value, dict):
+        return value
+    ((tag, content),) = value.items()
+    if tag == "$value":
+        return Slot(_position(content))
+    if tag == "$dict":
+        return {key: _back(part) for key, part in content.items()}
+    if tag == "$slice":
+        return slice(*[_back(end) for end in content])
+    if tag == "$ellipsis":
+        return Ellipsis
+    if tag == "$dtype":
+        return dtypes.resolve(content)
+    if tag == "$float":
+        return float(content)
+    if tag == "$array":
+        return _array(dtypes.resolve(content["dtype"]), _sizes(content["shape"]), content["data"])
+    raise InputError(f"from_json: {tag!r} is unknown")

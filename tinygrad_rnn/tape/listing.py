@@ -1,0 +1,155 @@
+"""A tape as text: what is given, and then instruction by instruction what the step does."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.engine.modes import scope_text
+from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.tape.records import MAKE, Contents, Instruction, Kind, slots
+
+#: What a part of a step is called, by the outermost scope of what it runs; all else is the forward pass.
+SECTIONS = {"grad": "backward", "zero_grad": "zero_grad", "clipping": "clipping", "optimizer": "optimizer"}
+
+
+class Line(NamedTuple):
+    """One line of a listing: the part of the step it belongs to, and its columns. A heading has no columns."""
+
+    section: str
+    columns: tuple[str, ...] = ()
+
+
+def lines(contents: Contents) -> Iterator[Line]:
+    """Yield the lines of the listing of a tape."""
+    yield from _given(contents)
+    section = ""
+    for instruction in contents.instructions:
+        here, scope = _placed(instruction.scope)
+        if here != section:
+            section = here
+            yield Line(section)
+        about = instruction.outputs or instruction.inputs[:1]  # what an effect is done to
+        kind = _shown_kind(contents.kinds[about[0]]) if instruction.outputs else ""
+        names = ", ".join(filter(None, (_named(contents, number) for number in about)))
+        yield Line(section, (_range(instruction.outputs), scope, _call(contents, instruction), kind, names))
+
+
+def texts(found: Iterable[Line]) -> Iterator[tuple[str, str]]:
+    """Yield every line with the part of the step it belongs to, its columns below those of the others."""
+    given = list(found)
+    widths: dict[tuple[int, int], int] = {}  # lines with as many columns share them
+    for line in given:
+        for position, part in enumerate(line.columns):
+            place = (len(line.columns), position)
+            widths[place] = min(max(widths.get(place, 0), len(part)), _WIDEST)
+    for line in given:
+        columns = [part.ljust(widths[len(line.columns), i]) for i, part in enumerate(line.columns)]
+        yield line.section, ("  " + "  ".join(columns)).rstrip() if columns else line.section
+
+
+_WIDEST = 60  # a longer column pushes its own line only
+
+
+def _given(contents: Contents) -> Iterator[Line]:
+    """Yield what is there before the first instruction."""
+    heads: list[tuple[str, list[tuple[str, ...]]]] = [
+        ("inputs", [_value(contents, number) for number in slots(contents.arguments)]),
+        ("state, read anew at every replay", [_value(contents, number) for number in contents.state]),
+        ("gradients found, checked at every replay", [_found(contents, leaf) for leaf in contents.gradients]),
+        ("numbers of the program, the same at every replay", _wrapped(_constants(contents))),
+        ("settings, checked at every replay", [(text,) for text in _settings(contents)]),
+    ]
+    for heading, rows in heads:
+        if rows:
+            yield Line(heading)
+            yield from (Line(heading, row) for row in rows)
+
+
+def _value(contents: Contents, number: int) -> tuple[str, ...]:
+    learns = number in contents.state and contents.state[number].requires_grad
+    name = _named(contents, number) + (", requires grad" if learns else "")
+    return (f"%{number}", _shown_kind(contents.kinds[number]), name.removeprefix(", "))
+
+
+def _found(contents: Contents, leaf: int) -> tuple[str, ...]:
+    number = contents.gradients[leaf]
+    name = f"{contents.name_of(leaf)}.grad"
+    return ("", "none", name) if number is None else (f"%{number}", "there", name)
+
+
+def _settings(contents: Contents) -> list[str]:
+    return list(dict.fromkeys(setting.text for setting in contents.settings if setting.text))
+
+
+def _constants(contents: Contents) -> list[str]:
+    return list(dict.fromkeys(_number(contents, number) for number in contents.constants))
+
+
+def _number(contents: Contents, number: int) -> str:
+    """Return a Python number as it is written, and not with the digits that its dtype adds."""
+    return str(contents.kinds[number].dtype.type(contents.constants[number]))
+
+
+def _wrapped(words: list[str]) -> list[tuple[str, ...]]:
+    return [(line,) for line in textwrap.wrap(", ".join(words), 100)]
+
+
+def _placed(scope: Scope) -> tuple[str, str]:
+    """Return the part of the step that a scope belongs to, and the rest of the scope as text."""
+    section = SECTIONS.get(scope[0][0]) if scope else None
+    return (section, scope_text(scope[1:])) if section else ("forward", scope_text(scope))
+
+
+def _call(contents: Contents, instruction: Instruction) -> str:
+    """Return what an instruction does, as a call."""
+    operands = [
+        f"const {_number(contents, number)}" if number in contents.constants else f"%{number}"
+        for number in instruction.inputs
+    ]
+    attrs, name = dict(instruction.attrs), instruction.name
+    if instruction.op == MAKE:
+        name = attrs.pop("function")
+        attrs.pop("array", None)
+        attrs = attrs.pop("arguments", attrs)
+    operands += [f"{key}={_shown(value)}" for key, value in attrs.items() if value is not None]
+    return f"{name}({', '.join(operands)})"
+
+
+def _shown(value: Any) -> str:
+    """Return an attribute as it is written in a program."""
+    if isinstance(value, slice):
+        ends = ["" if end is None else str(end) for end in (value.start, value.stop, value.step)]
+        return ":".join(ends if value.step is not None else ends[:2])
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, tuple | list):
+        if len(value) > _MOST_SHOWN:
+            return f"[{len(value)} of them]"
+        if any(isinstance(part, slice) or part is Ellipsis for part in value):
+            return f"[{', '.join(map(_shown, value))}]"
+        inside = ", ".join(map(_shown, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return str(value) if isinstance(value, np.dtype) else repr(value)
+
+
+_MOST_SHOWN = 8
+
+
+def _named(contents: Contents, number: int) -> str:
+    name, role = contents.names.get(number, ("", None))
+    return f"{name} [{role}]" if role else name
+
+
+def _range(numbers: tuple[int, ...]) -> str:
+    if len(numbers) < 2:
+        return f"%{numbers[0]}" if numbers else ""
+    return f"%{numbers[0]}-%{numbers[-1]}"
+
+
+def _shown_kind(kind: Kind) -> str:
+    dtype = "" if kind.dtype == "float32" else f"{kind.dtype} "
+    return f"{dtype}{kind.shape}" + ("" if kind.device == "cpu" else f" {kind.device}")
