@@ -135,6 +135,8 @@ def trained_adam() -> tuple[list[tg.Tensor], optim.Adam]:
         ("average.1", [[1.0], [2.0, 3.0]], "is no array"),
         ("average.1", {"a": 1}, "is not numeric"),
         ("average.1", ["1", "2"], "is not numeric"),
+        ("average.1", [True, False], "is not numeric"),
+        ("lr", True, "is not numeric"),
     ],
 )
 def test_a_state_no_optimizer_can_come_to_is_refused_and_changes_nothing(key: str, value: Any, text: str) -> None:

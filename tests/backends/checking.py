@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn.backends import cpu, reference
+from tinygrad_rnn.backends import cpu, reference, scalar
 
 FLOATS = ["float32", "float64"]
 NUMBERS = ["float32", "float64", "int64"]
@@ -50,8 +50,9 @@ def arrays(draw, of=tuple(ALL), specials=False, shape=None):
 
 
 def dtypes_of(kernel):
-    """The dtypes that a kernel of two arguments means something for."""
-    return {"div": FLOATS, "pow": FLOATS, "sub": NUMBERS}.get(kernel, ALL)
+    """The dtypes that an elementwise kernel has; a whole number to a negative power is none."""
+    line = (scalar.UNARY | scalar.BINARY | scalar.COMPARE)[kernel]
+    return FLOATS if kernel == "pow" else list(line.functions)
 
 
 @st.composite

@@ -16,25 +16,6 @@ needs_long_double = pytest.mark.skipif(
 )
 
 
-def sigmoid(x):
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
-
-
-TRUTH = {
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "tanh": np.tanh,
-    "sigmoid": sigmoid,
-    "sqrt": np.sqrt,
-    "reciprocal": np.reciprocal,
-    "sin": np.sin,
-    "cos": np.cos,
-}
-
-
 def special(dtype):
     limits = np.finfo(dtype)
     positive = [0.0, limits.smallest_subnormal, limits.tiny, limits.eps, 1.0, 1 + limits.eps, limits.max, np.inf]
@@ -72,11 +53,11 @@ def ulps(result, truth):
 @needs_long_double
 @pytest.mark.parametrize("kind", ["any bits", "moderate", "near 0", "near 1", "edges of exp", "special"])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kernel", TRUTH)
+@pytest.mark.parametrize("kernel", [kernel for kernel in scalar.UNARY if kernel != "erfc"])  # NumPy has no wider one
 def test_function_is_within_3_units_in_the_last_place(kernel, dtype, kind):
     x = special(dtype) if kind == "special" else points(kind, dtype)
     with np.errstate(all="ignore"):
-        error = ulps(cpu.unary(kernel, x), TRUTH[kernel](x.astype(WIDE[dtype])))
+        error = ulps(cpu.unary(kernel, x), scalar.UNARY[kernel].numpy(x.astype(WIDE[dtype])))
     worst = np.nanargmax(np.where(np.isnan(error), np.inf, error))
     assert error[worst] <= 3, f"{kernel}({x[worst]!r}) is off by {error[worst]:.1f} ulp"
 
@@ -123,9 +104,10 @@ def test_function_never_decreases(kernel, dtype):
 @pytest.mark.parametrize("kernel", [*scalar.UNARY, *scalar.BINARY, *scalar.COMPARE])
 def test_functions_run_in_the_plain_interpreter(kernel):
     """One at a time and without Numba: what a GPU simulator and a debugger do."""
-    for dtype, function in {**scalar.UNARY, **scalar.BINARY, **scalar.COMPARE}[kernel].items():
+    values = {"int64": [0, 1, -1, 3, 70], "bool": [0, 1]}
+    for dtype, function in (scalar.UNARY | scalar.BINARY | scalar.COMPARE)[kernel].functions.items():
         number = np.dtype(dtype).type
-        for value in [0, 1, -1, 3, 70, np.inf, -np.inf, np.nan] if dtype != "int64" else [0, 1, -1, 3, 70]:
+        for value in values.get(dtype, [0, 1, -1, 3, 70, np.inf, -np.inf, np.nan]):
             x, y = np.asarray(number(value)), np.asarray(number(2))
             with np.errstate(all="ignore"):
                 if kernel in scalar.UNARY:

@@ -1,14 +1,17 @@
 """What holds for every primitive op, over the table in op_cases.py."""
 
 import gc
+import inspect
 import weakref
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.engine.op_cases import BY_NAME, DIFFERENTIABLE, outputs
+from tests.engine.op_cases import BY_NAME, CASES, DIFFERENTIABLE, outputs
 from tests.recording import Recording
+from tinygrad_rnn import backends
+from tinygrad_rnn.backends import scalar
 from tinygrad_rnn.engine import ops
 
 
@@ -19,7 +22,23 @@ class Special(tg.Tensor):
 
 
 def test_the_table_of_cases_has_every_primitive_op():
-    assert set(BY_NAME) == set(ops.__all__) - {"Random", "To"}  # To takes two devices: tests/engine/test_device.py
+    primitive = {name for name, value in vars(ops).items() if inspect.isclass(value) and issubclass(value, tg.Op)}
+    assert set(BY_NAME) == primitive - {"Op", "Random", "To"}  # To takes two devices: tests/engine/test_device.py
+
+
+@pytest.mark.parametrize("table", ["UNARY", "BINARY", "COMPARE"])
+def test_every_elementwise_kernel_has_an_op_with_a_method_and_a_case(table, monkeypatch):
+    backend, run = backends.get("cpu"), "unary" if table == "UNARY" else "binary"
+    kernel_of, asked = getattr(backend, run), set()
+
+    def listening(kernel, *arrays):
+        asked.add(kernel)
+        return kernel_of(kernel, *arrays)
+
+    monkeypatch.setattr(backend, run, listening)
+    for case in CASES:
+        case.call(*case.tensors())
+    assert sorted(set(getattr(scalar, table)) - asked) == []
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -69,6 +69,13 @@ def test_moving_a_module_moves_all_of_it_and_keeps_its_parameters(name, fake_cud
     assert {(p.device, str(p.dtype)) for p in module.parameters()} == {("cpu", "float64")}
 
 
+def test_the_weight_of_a_loss_follows_the_module_to_another_device(fake_cuda):
+    weight = tg.tensor([1.0, 2.0])
+    loss = nn.CrossEntropyLoss(weight).to("cuda")
+    assert (loss.weight.device, weight.device) == ("cuda", "cpu")
+    assert loss(tg.zeros(2, 2, device="cuda"), tg.tensor([0, 1], device="cuda")).device == "cuda"
+
+
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
 def test_an_input_from_elsewhere_is_refused_with_what_to_do(name, fake_cuda):
     module = WITH_WEIGHTS[name](device="cuda")

@@ -300,6 +300,55 @@ def test_to_refuses_dtypes_without_gradients() -> None:
         nn.Linear(1, 1).to("int64")
 
 
+class WithLosses(nn.Module):
+    def __init__(self, weight: tg.Tensor) -> None:
+        self.head = nn.Linear(3, 2)
+        self.losses = nn.ModuleList([nn.CrossEntropyLoss(weight), nn.NLLLoss(weight), nn.NLLLoss()])
+        self.bce = nn.BCEWithLogitsLoss(weight, pos_weight=weight)
+
+
+def test_the_weights_of_losses_move_with_the_module_they_are_in() -> None:
+    weight = tg.tensor([1.0, 2.0])
+    model = WithLosses(weight).to("float64")
+    for loss in (*list(model.losses)[:2], model.bce):
+        assert loss.weight.dtype == tg.float64
+    assert model.bce.pos_weight.dtype == tg.float64
+    assert weight.dtype == tg.float32
+    logits = model.head(tg.ones(4, 3, dtype="float64"))
+    for loss in model.losses:
+        assert loss(logits, tg.tensor([0, 1, 1, 0])).dtype == tg.float64
+    assert model.bce(logits, logits.sigmoid()).dtype == tg.float64
+
+
+def test_the_weights_of_losses_are_saved_as_in_pytorch_but_not_learned() -> None:
+    model, other = WithLosses(tg.tensor([1.0, 2.0])), WithLosses(tg.tensor([3.0, 4.0]))
+    assert [name for name, _ in model.named_parameters()] == ["head.weight", "head.bias"]
+    weights = {"losses.0.weight", "losses.1.weight", "bce.weight", "bce.pos_weight"}
+    assert set(model.state_dict()) == {"head.weight", "head.bias", *weights}
+    state = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    other.load_state_dict(state)
+    assert other.losses[0].weight.tolist() == other.bce.pos_weight.tolist() == [1.0, 2.0]
+
+
+def test_a_parameter_as_the_weight_of_a_loss_is_learned_and_stays_the_same_object() -> None:
+    weight = nn.Parameter([1.0, 2.0])
+    loss = nn.CrossEntropyLoss(weight).to("float64")
+    assert loss.weight is weight
+    assert weight.dtype == tg.float64
+    assert list(loss.parameters()) == [weight]
+    assert list(loss.state_dict()) == ["weight"]
+
+
+def test_whole_numbers_a_module_keeps_stay_whole_when_it_becomes_float64() -> None:
+    class Counting(nn.Module):
+        buffer_names = ("seen",)
+
+        def __init__(self) -> None:
+            self.seen = tg.tensor([0, 0])
+
+    assert Counting().to("float64").seen.dtype == tg.int64
+
+
 def test_frozen_parameters_stay_frozen_when_moved() -> None:
     layer = nn.Linear(1, 1)
     layer.weight.requires_grad = False

@@ -231,23 +231,26 @@ def _random_loop(f: Loop) -> Loop:
 
 # ---- compiling ---------------------------------------------------------------------------------------------
 
+_BINARY, _REDUCE = scalar.by_dtype(scalar.BINARY), scalar.by_dtype(scalar.REDUCE)
+_TWO = _BINARY | scalar.by_dtype(scalar.COMPARE)
+
 #: Per kind of loop: how it is built, its scalar functions, and its arguments. x: array of the kernel's dtype;
 #: o: output array, bool in comparisons; d: float64 array; k: int64 array; c: bool array; f: number, of a product a
 #: float64, where large and small factors meet before they are rounded; i: int64; u: uint64.
 KINDS: dict[str, tuple[Callable[[Loop], Loop], dict[str, dict[str, Loop]], str]] = {
-    "unary": (_unary_loop, scalar.UNARY, "xo"),
-    "binary": (_binary_loop, {**scalar.BINARY, **scalar.COMPARE}, "xxo"),
-    "rows": (_binary_rows_loop, {**scalar.BINARY, **scalar.COMPARE}, "xiixiioi"),
-    "where": (_where_loop, {"where": scalar.WHERE}, "cxxo"),
-    "reduce_rows": (_reduce_rows_loop, scalar.REDUCE, "xoif"),
-    "reduce_columns": (_reduce_columns_loop, scalar.REDUCE, "xoiif"),
-    "reduce_tall": (_reduce_tall_loop, scalar.REDUCE, "xoiif"),
-    "cumsum": (_cumsum_loop, scalar.CUMSUM, "xoii"),
-    "scatter_add": (_scatter_add_loop, scalar.BINARY, "xkoii"),
-    "scatter_add_long": (_scatter_add_loop, scalar.BINARY, "xkdii"),
-    "add_into": (_add_into_loop, scalar.BINARY, "ox"),
-    "all_finite": (_all_finite_loop, scalar.BINARY, "x"),
-    "norm": (_norm_loop, scalar.BINARY, "x"),
+    "unary": (_unary_loop, scalar.by_dtype(scalar.UNARY), "xo"),
+    "binary": (_binary_loop, _TWO, "xxo"),
+    "rows": (_binary_rows_loop, _TWO, "xiixiioi"),
+    "where": (_where_loop, scalar.by_dtype(scalar.TERNARY), "cxxo"),
+    "reduce_rows": (_reduce_rows_loop, _REDUCE, "xoif"),
+    "reduce_columns": (_reduce_columns_loop, _REDUCE, "xoiif"),
+    "reduce_tall": (_reduce_tall_loop, _REDUCE, "xoiif"),
+    "cumsum": (_cumsum_loop, {"cumsum": _BINARY["add"]}, "xoii"),
+    "scatter_add": (_scatter_add_loop, _BINARY, "xkoii"),
+    "scatter_add_long": (_scatter_add_loop, _BINARY, "xkdii"),
+    "add_into": (_add_into_loop, _BINARY, "ox"),
+    "all_finite": (_all_finite_loop, _BINARY, "x"),
+    "norm": (_norm_loop, _BINARY, "x"),
     "random": (_random_loop, scalar.RANDOM, "uuo"),
 }
 

@@ -1,5 +1,7 @@
 """The reference backend: every kernel in plain NumPy, the readable oracle the other backends are checked against.
 
+Elementwise it computes with the NumPy functions that the tables of `scalar.py` name, and with nothing else of them.
+
 A backend is a module with these functions. Arrays are `numpy.ndarray` here; an op hands them over and never looks
 inside. Every kernel returns a new array, except `reshape`, `permute`, `broadcast_to` and `getitem`, which may return
 views, and `write` and `add_into`, which say by their name that they write.
@@ -7,14 +9,13 @@ views, and `write` and `add_into`, which say by their name that they write.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import dtypes
-from tinygrad_rnn.backends import kernels
+from tinygrad_rnn.backends import kernels, scalar
 from tinygrad_rnn.backends.plans import scatter_in_float64 as _scatter_in_float64
 
 name = "reference"
@@ -24,74 +25,13 @@ Array = np.ndarray
 Shape = tuple[int, ...]
 
 
-def _relu(x: Array) -> Array:
-    return np.maximum(x, x.dtype.type(0))
-
-
-def _sigmoid(x: Array) -> Array:
-    e = np.exp(-np.abs(x))  # never overflows
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-
-
-def _tanh_grad(g: Array, y: Array) -> Array:
-    return g * (1 - y * y)
-
-
-def _sigmoid_grad(g: Array, y: Array) -> Array:
-    return g * (y * (1 - y))
-
-
-def _erfc(x: Array) -> Array:  # NumPy has none
-    return np.vectorize(math.erfc, otypes=[x.dtype])(x)
-
-
-UNARY: dict[str, Callable[..., Any]] = {
-    "neg": np.negative,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "sqrt": np.sqrt,
-    "reciprocal": np.reciprocal,
-    "abs": np.abs,
-    "sign": np.sign,
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-    "relu": _relu,
-    "sin": np.sin,
-    "cos": np.cos,
-    "erfc": _erfc,
-    "floor": np.floor,
-}
-BINARY: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "pow": np.power,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "tanh_grad": _tanh_grad,  # the vjps of tanh and sigmoid from their output, in one pass each
-    "sigmoid_grad": _sigmoid_grad,
-}
-COMPARE: dict[str, Callable[..., Any]] = {
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-}
-REDUCE: dict[str, Any] = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
-
-
 # ---- elementwise -----------------------------------------------------------------------------------------------
 
 
 def unary(kernel: str, x: Array) -> Array:
     """Apply a function of one argument to every element; the dtype stays."""
     with np.errstate(all="ignore"):
-        return np.asarray(kernels.called(kernel, UNARY, "unary")(x), dtype=x.dtype)
+        return np.asarray(kernels.called(kernel, scalar.UNARY, "unary").numpy(x), dtype=x.dtype)
 
 
 def binary(kernel: str, a: Array, b: Array) -> Array:
@@ -99,15 +39,16 @@ def binary(kernel: str, a: Array, b: Array) -> Array:
     dtype = dtypes.promote(a.dtype, b.dtype)
     a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
     with np.errstate(all="ignore"):
-        if kernel in COMPARE:
-            return np.asarray(COMPARE[kernel](a, b))
-        return np.asarray(kernels.called(kernel, BINARY | COMPARE, "binary")(a, b), dtype=dtype)
+        if kernel in scalar.COMPARE:
+            return np.asarray(scalar.COMPARE[kernel].numpy(a, b))
+        line = kernels.called(kernel, scalar.BINARY | scalar.COMPARE, "binary")
+        return np.asarray(line.numpy(a, b), dtype=dtype)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
     """Choose from a where condition (bool) holds and from b elsewhere, with broadcasting."""
     dtype = dtypes.promote(a.dtype, b.dtype)
-    return np.where(condition, a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+    return scalar.TERNARY["where"].numpy(condition, a.astype(dtype, copy=False), b.astype(dtype, copy=False))
 
 
 def cast(x: Array, dtype: np.dtype) -> Array:
@@ -123,7 +64,7 @@ def reduce(kernel: str, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
 
     A sum or a product of bools is an int64; of float32 it is computed in float64.
     """
-    combine = kernels.called(kernel, REDUCE, "reduce")
+    combine: Any = kernels.called(kernel, scalar.REDUCE, "reduce").numpy
     dtype = dtypes.int64 if kernel in _GROWING and x.dtype == dtypes.bool_ else x.dtype
     inside = dtypes.float64 if kernel in _GROWING and x.dtype == dtypes.float32 else dtype
     with np.errstate(all="ignore"):

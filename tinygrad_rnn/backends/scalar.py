@@ -1,7 +1,8 @@
 """The mathematics of every elementwise op, once: plain functions of one element, compiled by each backend.
 
-The tables at the end (`UNARY`, `BINARY`, ...) give the function of each kernel and dtype. Nothing here imports
-Numba: a backend hands the functions to its compiler. So that one text serves a CPU, a GPU and the plain interpreter:
+The tables at the end (`UNARY`, `BINARY`, ...) give the function of each kernel and dtype, and beside it what NumPy
+computes for whole arrays: the oracle, with which `reference.py` works. Nothing here imports Numba: a backend hands the
+functions to its compiler. So that one text serves a CPU, a GPU and the plain interpreter:
 
 - Constants carry the dtype of the argument (`type(x)(1)`, or `np.float32(...)` in a function of one dtype): a bare
   1.0 would make float32 code run in float64.
@@ -18,8 +19,8 @@ Functions" (1980), and the fdlibm library of Sun Microsystems (1993).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -261,7 +262,12 @@ def _floor_f64(x):
     return math.copysign(whole, x) if abs(x) < large else x
 
 
-# ---- the rest is one text for every dtype --------------------------------------------------------------------
+# ---- the rest is one text for every dtype; a bool is a byte of 0 or 1 ------------------------------------------
+
+
+def same(x):
+    """Return x."""
+    return x
 
 
 def _neg(x):
@@ -325,6 +331,21 @@ def _pow(a, b):
     return a**b
 
 
+def _whole_pow(a, b):
+    """a ** b by repeated squaring; the caller has checked that b is not negative."""
+    result = type(a)(1)
+    while b > type(b)(0):
+        if b & type(b)(1):
+            result = result * a
+        a = a * a
+        b = b >> type(b)(1)
+    return result
+
+
+def _bool_pow(a, b):
+    return a if b else type(a)(1)
+
+
 def maximum(a, b):
     """Return the larger, or NaN if either is NaN; also the step of a max reduction."""
     larger = a if a > b else b  # b if either is NaN
@@ -374,59 +395,104 @@ def where(condition, a, b):
     return a if condition else b
 
 
-def _every_dtype(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    return {"float32": function, "float64": function, "int64": function}
+# ---- what NumPy has no function for, in NumPy: written without the functions above, which it is there to check ---
 
 
-def _floats(f32: Callable[..., Any], f64: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    return {"float32": f32, "float64": f64}
+def _sigmoid_of_array(x):
+    e = np.exp(-np.abs(x))  # never overflows
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def _erfc_of_array(x):
+    return np.vectorize(math.erfc, otypes=[x.dtype])(x)
+
+
+# ---- the tables ------------------------------------------------------------------------------------------------
+
+Function = Callable[..., Any]
+
+
+class Elementwise(NamedTuple):
+    """A line of the tables: all that is to be said of one elementwise kernel.
+
+    Attributes:
+        numpy: computes whole arrays by NumPy's own functions.
+        functions: computes one element, by the name of the dtype; a dtype that is missing has no such kernel.
+    """
+
+    numpy: Function
+    functions: dict[str, Function]
+
+
+def _floats(
+    numpy: Function,
+    f32: Function,
+    f64: Function | None = None,
+    *,
+    int64: Function | None = None,
+    bools: Function | None = None,
+) -> Elementwise:
+    """A kernel of floats, in one text or in one for each dtype, and of integers and bools where they have it."""
+    given = {"float32": f32, "float64": f64 or f32, "int64": int64, "bool": bools}
+    return Elementwise(numpy, {dtype: function for dtype, function in given.items() if function})
+
+
+def _numbers(numpy: Function, function: Function, *, bools: Function | None = None) -> Elementwise:
+    """A kernel whose one text also serves integers."""
+    return _floats(numpy, function, int64=function, bools=bools)
+
+
+def _every_dtype(numpy: Function, function: Function) -> Elementwise:
+    return _numbers(numpy, function, bools=function)
 
 
 UNARY = {
-    "neg": _every_dtype(_neg),
-    "exp": _floats(_exp_f32, _exp_f64),
-    "expm1": _floats(_expm1_f32, _expm1_f64),
-    "log": _floats(_log_f32, _log_f64),
-    "log1p": _floats(_log1p_f32, _log1p_f64),
-    "sqrt": _floats(_sqrt, _sqrt),
-    "reciprocal": _floats(_reciprocal, _reciprocal),
-    "abs": _every_dtype(_abs),
-    "sign": _every_dtype(_sign),
-    "tanh": _floats(_tanh_f32, _tanh_f64),
-    "sigmoid": _floats(_sigmoid_f32, _sigmoid_f64),
-    "relu": _every_dtype(_relu),
-    "sin": _floats(_sin, _sin),
-    "cos": _floats(_cos, _cos),
-    "erfc": _floats(_erfc, _erfc),
-    "floor": _floats(_floor_f32, _floor_f64),
+    "neg": _numbers(np.negative, _neg),
+    "exp": _floats(np.exp, _exp_f32, _exp_f64),
+    "expm1": _floats(np.expm1, _expm1_f32, _expm1_f64),
+    "log": _floats(np.log, _log_f32, _log_f64),
+    "log1p": _floats(np.log1p, _log1p_f32, _log1p_f64),
+    "sqrt": _floats(np.sqrt, _sqrt),
+    "reciprocal": _floats(np.reciprocal, _reciprocal),
+    "abs": _numbers(np.abs, _abs, bools=same),
+    "sign": _numbers(np.sign, _sign),
+    "tanh": _floats(np.tanh, _tanh_f32, _tanh_f64),
+    "sigmoid": _floats(_sigmoid_of_array, _sigmoid_f32, _sigmoid_f64),
+    "relu": _numbers(lambda x: np.maximum(x, x.dtype.type(0)), _relu, bools=same),
+    "sin": _floats(np.sin, _sin),
+    "cos": _floats(np.cos, _cos),
+    "erfc": _floats(_erfc_of_array, _erfc),
+    "floor": _floats(np.floor, _floor_f32, _floor_f64),
 }
-BINARY = {
-    "add": _every_dtype(add),
-    "sub": _every_dtype(_sub),
-    "mul": _every_dtype(mul),
-    "div": _floats(_div, _div),
-    "pow": _floats(_pow, _pow),
-    "maximum": _every_dtype(maximum),
-    "minimum": _every_dtype(minimum),
-    "tanh_grad": _floats(_tanh_grad, _tanh_grad),
-    "sigmoid_grad": _floats(_sigmoid_grad, _sigmoid_grad),
+BINARY = {  # on bytes of 0 and 1, + is "or" and * is "and"
+    "add": _numbers(np.add, add, bools=maximum),
+    "sub": _numbers(np.subtract, _sub),
+    "mul": _numbers(np.multiply, mul, bools=minimum),
+    "div": _floats(np.divide, _div),
+    "pow": _floats(np.power, _pow, int64=_whole_pow, bools=_bool_pow),
+    "maximum": _every_dtype(np.maximum, maximum),
+    "minimum": _every_dtype(np.minimum, minimum),
+    # The vjps of tanh and sigmoid from their output, in one pass each.
+    "tanh_grad": _floats(lambda g, y: g * (1 - y * y), _tanh_grad),
+    "sigmoid_grad": _floats(lambda g, y: g * (y * (1 - y)), _sigmoid_grad),
 }
+#: Of two arguments, too, but the result is a bool.
 COMPARE = {
-    "eq": _every_dtype(_eq),
-    "ne": _every_dtype(_ne),
-    "lt": _every_dtype(_lt),
-    "le": _every_dtype(_le),
-    "gt": _every_dtype(_gt),
-    "ge": _every_dtype(_ge),
+    "eq": _every_dtype(np.equal, _eq),
+    "ne": _every_dtype(np.not_equal, _ne),
+    "lt": _every_dtype(np.less, _lt),
+    "le": _every_dtype(np.less_equal, _le),
+    "gt": _every_dtype(np.greater, _gt),
+    "ge": _every_dtype(np.greater_equal, _ge),
 }
-WHERE = _every_dtype(where)
-REDUCE = {
-    "sum": _every_dtype(add),
-    "prod": _every_dtype(mul),
-    "max": _every_dtype(maximum),
-    "min": _every_dtype(minimum),
-}
-CUMSUM = {"cumsum": _every_dtype(add)}
+#: Of a condition, which is a bool, and two arguments.
+TERNARY = {"where": _every_dtype(np.where, where)}
+REDUCE = {"sum": BINARY["add"], "prod": BINARY["mul"], "max": BINARY["maximum"], "min": BINARY["minimum"]}
+
+
+def by_dtype(table: Mapping[str, Elementwise]) -> dict[str, dict[str, Function]]:
+    """Return the functions of one element alone, by kernel and dtype: what a compiler needs of a table."""
+    return {kernel: line.functions for kernel, line in table.items()}
 
 
 # ---- random numbers: Philox4x32-10 (Salmon et al. 2011), a pure function of seed and position ----------------
@@ -469,7 +535,7 @@ def _normal(a, b):
     return math.sqrt(np.float64(-2.0) * _log_f64(u1)) * math.cos(_TWO_PI * u2)
 
 
-RANDOM = {
-    "uniform": _floats(_uniform_f32, _uniform_f64),
-    "normal": _floats(_normal, _normal),
+RANDOM: dict[str, dict[str, Function]] = {
+    "uniform": {"float32": _uniform_f32, "float64": _uniform_f64},
+    "normal": {"float32": _normal, "float64": _normal},
 }

@@ -29,6 +29,8 @@ class CrossEntropyLoss(_Loss):
     0.6931
     """
 
+    buffer_names = ("weight",)
+
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -55,6 +57,8 @@ class CrossEntropyLoss(_Loss):
 
 class NLLLoss(_Loss):
     """-log_probs[target]; see `functional.nll_loss`."""
+
+    buffer_names = ("weight",)
 
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -108,6 +112,8 @@ class SmoothL1Loss(_Loss):
 
 class BCEWithLogitsLoss(_Loss):
     """Binary cross entropy of sigmoid(logits); see `functional.binary_cross_entropy_with_logits`."""
+
+    buffer_names = ("weight", "pos_weight")
 
     def __init__(
         self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None

@@ -60,6 +60,8 @@ class Module:
 
     #: Whether the module is learning: dropout is active then. `train` and `eval` set it.
     training: bool = True
+    #: The attributes whose tensors are not learned, but move with the parameters and are saved: PyTorch's buffers.
+    buffer_names: tuple[str, ...] = ()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; what calling the module runs."""
@@ -149,14 +151,14 @@ class Module:
         for _, module in self.named_modules():
             yield module
 
-    def _all_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield every parameter with its dotted path; a shared one, and those of a shared module, once per path."""
+    def _all_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield parameters and buffers with dotted paths; a shared one, and those of a shared module, once per path."""
         waiting: list[tuple[str, Module, frozenset[int]]] = [("", self, frozenset())]
         while waiting:
             prefix, module, above = waiting.pop()
             above |= {id(module)}
             for name, value in vars(module).items():
-                if isinstance(value, Parameter):
+                if isinstance(value, Parameter) or (name in module.buffer_names and isinstance(value, Tensor)):
                     yield prefix + name, value
             inside = [(f"{prefix}{name}.", child, above) for name, child in module.children() if id(child) not in above]
             waiting.extend(reversed(inside))
@@ -193,19 +195,19 @@ class Module:
     # ---- saving and loading --------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the values of all parameters by path, sharing memory; `tg.save` writes them to a file.
+        """Return the values of all parameters and buffers by path, sharing memory; `tg.save` writes them to a file.
 
         As in PyTorch a parameter or a module with several names comes under each of them. The file does not know on
         which device they were.
         """
         self._warn_of_hidden_modules()
-        return {path: parameter.detach() for path, parameter in self._all_parameters()}
+        return {path: tensor.detach() for path, tensor in self._all_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Overwrite the parameters with the values of a `state_dict`, also one of PyTorch.
+        """Overwrite parameters and buffers with the values of a `state_dict`, also one of PyTorch.
 
         Args:
-            state: tensors or arrays by path, on any device, converted to the dtype of the parameter they replace.
+            state: tensors or arrays by path, on any device, converted to the dtype of the tensor they replace.
                 A shared parameter may come under any of its names; under several only with the same values.
             strict: refuse missing and unexpected keys; without, load the keys that match.
 
@@ -219,16 +221,16 @@ class Module:
           missing: bias
         pass strict=False to load only the keys that match, or build the module with the sizes of the state
         """
-        parameters = dict(self._all_parameters())
+        tensors = dict(self._all_tensors())
         if isinstance(state, Module):
             raise StateError(f"load_state_dict takes a state, not a {type(state).__name__}; pass module.state_dict()")
-        values, problems = converted(state, parameters, type(self).__name__, strict)
+        values, problems = converted(state, tensors, type(self).__name__, strict)
         if problems:
             raise StateError(
                 f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(problems) + "\npass strict=False "
                 "to load only the keys that match, or build the module with the sizes of the state"
             )
-        write(values, parameters)
+        write(values, tensors)
 
     # ---- modes ---------------------------------------------------------------------------------------------------
 
@@ -243,10 +245,10 @@ class Module:
         return self.train(False)
 
     def to(self, *where: Any, dtype: Any = None, device: str | None = None) -> Self:
-        """Move all parameters to a dtype and/or device, given by position or keyword; returns itself.
+        """Move all parameters and buffers to a dtype and/or device, given by position or keyword; returns itself.
 
-        The parameters stay the same objects. Make the optimizer after a change of dtype: its moments keep theirs, while
-        they follow the parameters to another device.
+        The parameters stay the same objects; buffers of whole numbers keep their dtype. Make the optimizer after a
+        change of dtype: its moments keep theirs, while they follow the parameters to another device.
 
         Args:
             where: "float32", "float64", "cpu", "cuda", or one of each kind.
@@ -266,6 +268,12 @@ class Module:
             backends.get(device)  # raises also for a module without parameters
         for parameter in self.parameters():
             parameter._move(dtype, device)
+        for module in self.modules():
+            for name in module.buffer_names:
+                buffer = vars(module).get(name)
+                if isinstance(buffer, Tensor):  # its owner may use it elsewhere: not moved in place, as parameters are
+                    own = dtype if dtypes.is_float(buffer.dtype) else None
+                    setattr(module, name, buffer.to(dtype=own, device=device))
         return self
 
     # ---- how it prints -------------------------------------------------------------------------------------------

@@ -150,8 +150,8 @@ _BINARY_KINDS = (
     Kind("binary_strided", _binary_strided, f"x{_POINT}x{_POINT}o{_POINT}iii", _TWO, _result),
 )
 _WHERE_KINDS = (
-    Kind("where", _ternary_flat, "cxxoi", functions.WHERE),
-    Kind("where_strided", _ternary_strided, f"c{_POINT}x{_POINT}x{_POINT}o{_POINT}iii", functions.WHERE),
+    Kind("where", _ternary_flat, "cxxoi", functions.TERNARY),
+    Kind("where_strided", _ternary_strided, f"c{_POINT}x{_POINT}x{_POINT}o{_POINT}iii", functions.TERNARY),
 )
 _CAST_KINDS = (
     Kind("cast", _unary_flat, "xoi", functions.CASTS, _cast_result),

@@ -1,4 +1,4 @@
-"""What kernels do with single elements beyond `scalar.py`: casts, and bools, which are bytes of 0 and 1 here."""
+"""What kernels do with single elements beyond `scalar.py`: casts, and what only a GPU calls by another name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ from tinygrad_rnn.backends.cuda.compiling import device_function
 from tinygrad_rnn.backends.cuda.driver import simulated
 
 Function = Callable[..., Any]
-
-
-@device_function
-def same(x):
-    """Return x: a cast to its own dtype is a copy."""
-    return x
 
 
 @device_function
@@ -48,27 +42,6 @@ def _bool(x):
 
 
 @device_function
-def _int_pow(a, b):
-    """a ** b by repeated squaring; the caller has checked that b is not negative."""
-    result = type(a)(1)
-    while b > type(b)(0):
-        if b & type(b)(1):
-            result = result * a
-        a = a * a
-        b = b >> type(b)(1)
-    return result
-
-
-@device_function
-def _bool_pow(a, b):
-    return a if b else np.uint8(1)
-
-
-def _with_bool(table: dict[str, dict[str, Function]], extra: dict[str, dict[str, Function]]) -> dict[str, Any]:
-    return {name: {**entry, **extra.get(name, {})} for name, entry in table.items()}
-
-
-@device_function
 def _sqrt(x):
     return math.sqrt(x)
 
@@ -76,26 +49,15 @@ def _sqrt(x):
 # numba.cuda knows math.sqrt and no np.sqrt. The simulator computes with NumPy's scalars, for which Python's math
 # functions raise where a GPU gives NaN.
 _LIBRARY = {"sin": np.sin, "cos": np.cos} if simulated else {"sqrt": _sqrt}
-UNARY = {
-    **_with_bool(scalar.UNARY, {"abs": {"bool": same}, "relu": {"bool": same}}),
-    **{name: {"float32": function, "float64": function} for name, function in _LIBRARY.items()},
+UNARY = scalar.by_dtype(scalar.UNARY) | {
+    name: {"float32": function, "float64": function} for name, function in _LIBRARY.items()
 }
-# On bytes of 0 and 1, + is "or" and * is "and".
-BINARY = _with_bool(
-    scalar.BINARY,
-    {
-        "add": {"bool": scalar.maximum},
-        "mul": {"bool": scalar.minimum},
-        "maximum": {"bool": scalar.maximum},
-        "minimum": {"bool": scalar.minimum},
-        "pow": {"int64": _int_pow, "bool": _bool_pow},
-    },
-)
-COMPARE = {name: {**entry, "bool": entry["int64"]} for name, entry in scalar.COMPARE.items()}
-WHERE = {"where": {**scalar.WHERE, "bool": scalar.where}}
+BINARY = scalar.by_dtype(scalar.BINARY)
+COMPARE = scalar.by_dtype(scalar.COMPARE)
+TERNARY = scalar.by_dtype(scalar.TERNARY)
 CASTS: dict[str, dict[str, Function]] = {
-    "float32": {"float32": same, "float64": _float32, "int64": _float32, "bool": _float32},
-    "float64": {"float32": _float64, "float64": same, "int64": _float64, "bool": _float64},
-    "int64": {"float32": _int64, "float64": _int64, "int64": same, "bool": _widened},
-    "bool": {"float32": _bool, "float64": _bool, "int64": _bool, "bool": same},
+    "float32": {"float32": scalar.same, "float64": _float32, "int64": _float32, "bool": _float32},
+    "float64": {"float32": _float64, "float64": scalar.same, "int64": _float64, "bool": _float64},
+    "int64": {"float32": _int64, "float64": _int64, "int64": scalar.same, "bool": _widened},
+    "bool": {"float32": _bool, "float64": _bool, "int64": _bool, "bool": scalar.same},
 }

@@ -124,10 +124,7 @@ def _row_of(position, size, first, height):
 
 
 _GATHER = Kind("gather", _gather, "xkoiiii", {"gather": {"float32": np.nan, "float64": np.nan, "int64": 0, "bool": 0}})
-# On bytes of 0 and 1, the larger is their sum.
-_SCATTER_ADD = Kind(
-    "scatter_add", _scatter_add, "xkoiiiii", {"scatter_add": {**scalar.BINARY["add"], "bool": scalar.maximum}}
-)
+_SCATTER_ADD = Kind("scatter_add", _scatter_add, "xkoiiiii", {"scatter_add": scalar.BINARY["add"].functions})
 KINDS = (_GATHER, _SCATTER_ADD)
 _gathers, _scatter_adds = Kernels(_GATHER), Kernels(_SCATTER_ADD)
 

@@ -31,7 +31,6 @@ from tinygrad_rnn.backends.cuda.array import Array, Shape, empty, permute
 from tinygrad_rnn.backends.cuda.compiling import CLASSES, Kernels, Kind, device_function, result_dtype
 from tinygrad_rnn.backends.cuda.driver import cuda, multiprocessors, simulated
 from tinygrad_rnn.backends.cuda.elementwise import as_contiguous, binary, cast, fill, unary, where
-from tinygrad_rnn.backends.cuda.functions import same
 from tinygrad_rnn.backends.cuda.movement import reshape, to_numpy
 from tinygrad_rnn.backends.plans import reduce_plan
 
@@ -272,15 +271,15 @@ _REDUCE = Kind(
     f"xo{_SHAPE}",
     {
         "sum": {
-            **dict.fromkeys((*_FLOATS, "int64"), (same, scalar.add, 0.0, None)),
+            **dict.fromkeys((*_FLOATS, "int64"), (scalar.same, scalar.add, 0.0, None)),
             "bool": (_count, scalar.add, 0.0, np.int64),
         },
         "prod": {
-            **dict.fromkeys((*_FLOATS, "int64"), (same, scalar.mul, 1.0, None)),
+            **dict.fromkeys((*_FLOATS, "int64"), (scalar.same, scalar.mul, 1.0, None)),
             "bool": (_count, scalar.mul, 1.0, np.int64),
         },
-        "max": dict.fromkeys(CLASSES, (same, scalar.maximum, -math.inf, None)),
-        "min": dict.fromkeys(CLASSES, (same, scalar.minimum, math.inf, None)),
+        "max": dict.fromkeys(CLASSES, (scalar.same, scalar.maximum, -math.inf, None)),
+        "min": dict.fromkeys(CLASSES, (scalar.same, scalar.minimum, math.inf, None)),
     },
     lambda kernel, dtype: "int64" if kernel in _GROWING and dtype == "bool" else dtype,
 )
@@ -295,7 +294,7 @@ _SQUARES = Kind(
     lambda kernel, dtype: "float64",
 )
 _ARGMAX = Kind("argmax", _argmax, f"xokki{_SHAPE}", {"argmax": dict.fromkeys(CLASSES)})
-_CUMSUM = Kind("cumsum", _cumsum, "xoii", {"cumsum": scalar.CUMSUM["cumsum"]})
+_CUMSUM = Kind("cumsum", _cumsum, "xoii", {"cumsum": dict.fromkeys((*_FLOATS, "int64"), scalar.add)})
 KINDS = (_REDUCE, _DIFFERENCES, _SQUARES, _ARGMAX, _CUMSUM)
 _reductions, _differences, _squares, _largest, _running = [Kernels(kind) for kind in KINDS]
 
