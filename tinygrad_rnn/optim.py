@@ -62,7 +62,8 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float | Tensor) -> None:
-        number = arguments.not_negative("lr", value)
+        if not (isinstance(value, Tensor) and modes.recorders):  # what is recorded must not be looked at
+            number = arguments.not_negative("lr", value)
         self._lr.assign_(value.detach().to(self._lr.device, "float64") if isinstance(value, Tensor) else number)
 
     @scope("zero_grad")
@@ -431,6 +432,7 @@ class AdamW(Adam):
 
 
 @no_grad()
+@scope("clipping")
 def clip_grad_norm_(params: Tensor | Iterable[Tensor], max_norm: float, *, error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients together so that their joint L2 norm is at most max_norm (Pascanu et al. 2013).
 

@@ -67,7 +67,7 @@ def test_an_input_of_another_size_names_the_layer_its_size_and_the_shape(name, s
     ],
 )  # fmt: skip
 def test_ids_that_are_none_name_the_embedding(ids, error):
-    with pytest.raises(error, match="Embedding: the ids"):
+    with pytest.raises(error, match=r"[Ee]mbedding: "):
         nn.Embedding(5, 2)(ids)
 
 

@@ -12,7 +12,7 @@ from tinygrad_rnn import arguments, dtypes
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import ones, zeros
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DeviceError, DTypeError, IndexRangeError, InputError, ShapeError
+from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
@@ -124,10 +124,8 @@ class Embedding(Module):
         """
         try:
             return F.embedding(ids, self.weight)
-        except (IndexRangeError, DTypeError) as error:
-            raise type(error)(
-                f"Embedding: the ids must be integers within 0 and num_embeddings - 1 = {len(self.weight) - 1}: {error}"
-            ) from None
+        except DTypeError as error:
+            raise DTypeError(f"Embedding: the ids must be integers: {error}") from None
         except ValueError as error:
             raise InputError(f"Embedding: the ids form no array ({error})") from None
 

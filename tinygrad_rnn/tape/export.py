@@ -190,6 +190,8 @@ class _Reader:
         contents.result = _back(data["result"])
         for each in data["state"]:
             number = self._number(each["value"])
+            if number in contents.state:
+                raise InputError(f"from_json: value {number} is given twice")
             contents.state[number] = self._tensor(number, each["data"], bool(each["requires_grad"]))
         for each in data["constants"]:
             contents.constants[self._number(each["value"])] = _back(each["number"])

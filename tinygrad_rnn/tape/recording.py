@@ -71,7 +71,7 @@ class Recording(Recorder):
             self._made[(node.serial, index) if index else node.serial] = number
         return numbers
 
-    def number_of(self, x: Tensor) -> int:
+    def number_of(self, x: Tensor, detached: bool = False) -> int:
         """Return the number of a value; of one that nobody has seen yet it is noted where it comes from."""
         node, index = x.edge
         number = self._made.get((node.serial, index) if index else node.serial)
@@ -81,7 +81,7 @@ class Recording(Recorder):
             number = self._before[node, index] = self._new(node, index)
             if node.constant:
                 self.contents.constants[number] = node.values().item()
-            elif node.op is not None and node.requires_grad:
+            elif node.op is not None and node.requires_grad and not detached:
                 self._refuse(
                     f"reads the result of {node.describe()}, which was computed before it from tensors that require "
                     "grad. Compute it inside the step, or pass it as an input, detached"
@@ -129,7 +129,7 @@ class Recording(Recorder):
         self._add(MAKE, (), self._outputs(node), attrs)
 
     def detached(self, node: Node, source: Tensor) -> None:
-        self._add(DETACH, (self.number_of(source),), self._outputs(node))
+        self._add(DETACH, (self.number_of(source, detached=True),), self._outputs(node))
 
     def assigned(self, target: Tensor, value: Tensor) -> None:
         self._add(ASSIGN, (self.number_of(target), self.number_of(value)))
