@@ -21,6 +21,7 @@ from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, PAGE, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
+from tinygrad_rnn.cli.tape import tape_files, write_tape
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.nn import parse_cell
@@ -54,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     html = "html" in (options.format or DEFAULT_FORMATS)
     stems = [stem for cell in cells for stem in _stems(cell)]
     names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
+    if options.tape:
+        names += [name for cell in cells for name in tape_files(parse_cell(cell).file_name)]
     if options.backward:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
     sheet = html and _can_plot(folder)
@@ -77,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
             if options.backward:
                 print(f"  {shown(result.stem)}.backward.{{{','.join(('dot', *pictures))}}}")
+        if options.tape:
+            print(*(f"  {shown(folder / parse_cell(cell).file_name)}.tape.{{txt,json}}" for cell in cells), sep="\n")
         for page in written:
             print(f"  {shown(page)}")
     return 0
@@ -172,6 +177,8 @@ def _measured(
 ) -> Iterator[Result]:
     """Yield the results before and after training; each is on disk when it comes."""
     model = fresh_model(cell, task, options)
+    if options.tape:
+        write_tape(folder, cell, model.converted(model.dtype), task, options)
     updates: list[Update] = []
     history: list[tuple[int, FlowReport]] = []
     ended: str | None = None

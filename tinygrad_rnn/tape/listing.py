@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.modes import scope_text
+from tinygrad_rnn.engine.modes import scope_text, step_of
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.tape.records import MAKE, Contents, Instruction, Kind, slots
 
@@ -17,44 +17,44 @@ SECTIONS = {"grad": "backward", "zero_grad": "zero_grad", "clipping": "clipping"
 
 
 class Line(NamedTuple):
-    """One line of a listing: the part of the step it belongs to, and its columns. A heading has no columns."""
+    """One line of a listing.
+
+    Attributes:
+        section: the part of the step it belongs to, or the heading above it.
+        step: the time step, None outside any.
+        text: the line.
+    """
 
     section: str
+    step: int | None
+    text: str
+
+
+class Row(NamedTuple):
+    """A line before it is set in columns; a heading has none."""
+
+    section: str
+    step: int | None = None
     columns: tuple[str, ...] = ()
 
 
 def lines(contents: Contents) -> Iterator[Line]:
-    """Yield the lines of the listing of a tape."""
-    yield from _given(contents)
-    section = ""
-    for instruction in contents.instructions:
-        here, scope = _placed(instruction.scope)
-        if here != section:
-            section = here
-            yield Line(section)
-        about = instruction.outputs or instruction.inputs[:1]  # what an effect is done to
-        kind = _shown_kind(contents.kinds[about[0]]) if instruction.outputs else ""
-        names = ", ".join(filter(None, (_named(contents, number) for number in about)))
-        yield Line(section, (_range(instruction.outputs), scope, _call(contents, instruction), kind, names))
-
-
-def texts(found: Iterable[Line]) -> Iterator[tuple[str, str]]:
-    """Yield every line with the part of the step it belongs to, its columns below those of the others."""
-    given = list(found)
-    widths: dict[tuple[int, int], int] = {}  # lines with as many columns share them
-    for line in given:
-        for position, part in enumerate(line.columns):
-            place = (len(line.columns), position)
+    """Yield the lines of the listing of a tape, those with as many columns set below each other."""
+    rows = [*_given(contents), *_instructions(contents)]
+    widths: dict[tuple[int, int], int] = {}
+    for row in rows:
+        for position, part in enumerate(row.columns):
+            place = (len(row.columns), position)
             widths[place] = min(max(widths.get(place, 0), len(part)), _WIDEST)
-    for line in given:
-        columns = [part.ljust(widths[len(line.columns), i]) for i, part in enumerate(line.columns)]
-        yield line.section, ("  " + "  ".join(columns)).rstrip() if columns else line.section
+    for row in rows:
+        columns = [part.ljust(widths[len(row.columns), i]) for i, part in enumerate(row.columns)]
+        yield Line(row.section, row.step, ("  " + "  ".join(columns)).rstrip() if columns else row.section)
 
 
 _WIDEST = 60  # a longer column pushes its own line only
 
 
-def _given(contents: Contents) -> Iterator[Line]:
+def _given(contents: Contents) -> Iterator[Row]:
     """Yield what is there before the first instruction."""
     heads: list[tuple[str, list[tuple[str, ...]]]] = [
         ("inputs", [_value(contents, number) for number in slots(contents.arguments)]),
@@ -65,8 +65,22 @@ def _given(contents: Contents) -> Iterator[Line]:
     ]
     for heading, rows in heads:
         if rows:
-            yield Line(heading)
-            yield from (Line(heading, row) for row in rows)
+            yield Row(heading)
+            yield from (Row(heading, None, row) for row in rows)
+
+
+def _instructions(contents: Contents) -> Iterator[Row]:
+    section = ""
+    for instruction in contents.instructions:
+        here, scope = _placed(instruction.scope)
+        if here != section:
+            section = here
+            yield Row(section)
+        about = instruction.outputs or instruction.inputs[:1]  # what an effect is done to
+        kind = _shown_kind(contents.kinds[about[0]]) if instruction.outputs else ""
+        names = ", ".join(filter(None, (_named(contents, number) for number in about)))
+        columns = (_range(instruction.outputs), scope, _call(contents, instruction), kind, names)
+        yield Row(section, step_of(instruction.scope), columns)
 
 
 def _value(contents: Contents, number: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from tinygrad_rnn.engine.modes import recording
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError
 from tinygrad_rnn.tape.export import decoded, encoded
-from tinygrad_rnn.tape.listing import lines, texts
+from tinygrad_rnn.tape.listing import Line, lines
 from tinygrad_rnn.tape.recording import Recording, carried, check_carried
 from tinygrad_rnn.tape.records import Contents
 from tinygrad_rnn.tape.replaying import Player
@@ -70,11 +70,11 @@ class Tape:
           %2    mul(%0, const 2.0)                  (3,)
           %3    sum(%2, axes=(0,), keepdims=False)  ()
         """
-        return "\n".join(text for _, text in self.lines())
+        return "\n".join(line.text for line in self.lines())
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines of the listing, each with the part of the step it belongs to or the heading above it."""
-        return texts(lines(self._contents))
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines of the listing, each with the part of the step it belongs to."""
+        return lines(self._contents)
 
     def to_json(self) -> str:
         """Return the whole tape as JSON, with the state as it is now; `tape.export` describes the format.

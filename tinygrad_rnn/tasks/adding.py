@@ -52,15 +52,15 @@ class AddingTask:
         inputs[marked, examples, 1] = 1.0
         return inputs, numbers[marked, examples].sum(axis=0).astype(dtype)
 
-    def loss(self, outputs: Tensor, targets: np.ndarray) -> Tensor:
+    def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return what training minimises: the mean squared error of the last of the outputs (T, B, 1)."""
         return self.last_losses(outputs[-1], targets).mean()
 
-    def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
+    def last_losses(self, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return each example's squared error, from the output (B, 1) of the last step."""
         error = output.reshape(-1) - tensor(targets, device=output.device)
         return error * error
 
-    def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:
+    def losses_at(self, step: int, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return each example's squared error if the sum were asked at this step, from the output (B, 1) there."""
         return self.last_losses(output, targets)

@@ -59,14 +59,14 @@ class TextTask:
         """Return numbers of any shape as vectors with a single 1."""
         return np.eye(len(self.vocabulary), dtype=dtype)[numbers]
 
-    def loss(self, outputs: Tensor, targets: np.ndarray) -> Tensor:
+    def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return what training minimises: the mean cross entropy over all steps, outputs (T, B, V)."""
         return F.cross_entropy(outputs.reshape(-1, self.output_size), tensor(targets.reshape(-1)))
 
-    def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
+    def last_losses(self, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return each example's cross entropy at the last step, from the output (B, V) there."""
         return self.losses_at(-1, output, targets)
 
-    def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:
+    def losses_at(self, step: int, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return each example's cross entropy at a step, from the output (B, V) there."""
         return F.cross_entropy(output, tensor(targets[step]), reduction="none")

@@ -1,7 +1,7 @@
 """Training a small sequence model, keeping it in a file, and measuring how its gradient flows."""
 
 from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tinygrad_rnn.train.loop import Task, Update, diverged, evaluate, fit
+from tinygrad_rnn.train.loop import Task, Update, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import Measurement, measure
 from tinygrad_rnn.train.model import SequenceModel
 from tinygrad_rnn.train.sampling import sample
@@ -10,6 +10,7 @@ from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_o
 __all__ = [
     "Checkpoint", "Measurement", "SequenceModel", "Task", "Update", "backward_graph_of", "diverged", "evaluate", "fit",
     "flow_map_of", "jacobians_of", "load_checkpoint", "measure", "sample", "save_checkpoint", "training_flow",
+    "training_tape",
 ]  # fmt: skip
 
 

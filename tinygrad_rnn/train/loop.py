@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tinygrad_rnn import optim
+from tinygrad_rnn import optim, tape
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
@@ -39,13 +39,13 @@ class Task(Protocol):
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> tuple[np.ndarray, np.ndarray]:
         """Return inputs (T, B, I) and targets, a function of the seed alone."""
 
-    def loss(self, outputs: Tensor, targets: np.ndarray) -> Tensor:
+    def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return the scalar to minimise, from the outputs (T, B, O) of all steps."""
 
-    def last_losses(self, output: Tensor, targets: np.ndarray) -> Tensor:
+    def last_losses(self, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return the losses (B,) of the examples, from the output (B, O) of the last step."""
 
-    def losses_at(self, step: int, output: Tensor, targets: np.ndarray) -> Tensor:
+    def losses_at(self, step: int, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return the losses (B,) of the examples if the one that counts were at this step, from its output (B, O)."""
 
 
@@ -92,10 +92,7 @@ def fit(
     for update in range(first, updates):
         inputs, targets = task.batch(batch, (seed, TRAINING, update), model.dtype)
         optimizer.zero_grad()
-        outputs, _ = model(tensor(inputs, device=model.device))
-        loss = task.loss(outputs, targets)
-        loss.backward()
-        gradient = optim.clip_grad_norm_(parameters, clip)
+        loss, gradient = _there_and_back(model, task, parameters, tensor(inputs, device=model.device), targets, clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
         if not math.isfinite(value):
             raise InputError(
@@ -104,6 +101,41 @@ def fit(
             )
         optimizer.step()
         yield Update(value, norm, norm * min(1.0, clip / (norm + 1e-6)))  # the factor that clipping takes
+
+
+def _there_and_back(
+    model: SequenceModel, task: Task, parameters: Sequence[Tensor], inputs: Tensor, targets: Any, clip: float
+) -> tuple[Tensor, Tensor]:
+    """Go forward and backward, and clip the gradient; return the loss, and the norm of the gradient before."""
+    outputs, _ = model(inputs)
+    loss = task.loss(outputs, targets)
+    loss.backward()
+    return loss, optim.clip_grad_norm_(parameters, clip)
+
+
+def training_tape(
+    model: SequenceModel, task: Task, optimizer: optim.Optimizer, batch: int, seed: int = 0, clip: float = 1.0
+) -> tape.Tape:
+    """Make the first update of the training that `fit` would make, and return its tape: step(inputs, targets).
+
+    >>> from tinygrad_rnn import optim
+    >>> from tinygrad_rnn.tasks import AddingTask
+    >>> from tinygrad_rnn.train import SequenceModel, training_tape
+    >>> model = SequenceModel("gru", 2, 4, 1)
+    >>> recorded = training_tape(model, AddingTask(steps=6), optim.Adam(model.parameters()), batch=3)
+    >>> [line.text for line in recorded.lines() if not line.text.startswith(" ")][-5:]
+    ['zero_grad', 'forward', 'backward', 'clipping', 'optimizer']
+    """
+    parameters = list(model.parameters())
+
+    def step(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        optimizer.zero_grad()
+        loss, norm = _there_and_back(model, task, parameters, inputs, targets, clip)
+        optimizer.step()
+        return loss, norm
+
+    inputs, targets = task.batch(batch, (seed, TRAINING, 0), model.dtype)
+    return tape.record(step, tensor(inputs, device=model.device), tensor(targets, device=model.device))
 
 
 def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> float:
