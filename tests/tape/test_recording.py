@@ -12,12 +12,13 @@ from tinygrad_rnn import nn, optim, tape
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.errors import DTypeError, IndexRangeError, InputError, TapeError
+from tinygrad_rnn.tape.records import name_of
 
 X = np.ones(3, "float32")
 
 
 def names(t):
-    return [each.name for each in t._contents.instructions]
+    return [name_of(op) for op, *_ in t._contents.instructions]
 
 
 def line_of(step, mark):
@@ -161,7 +162,7 @@ def test_every_value_has_a_number_of_its_own_whatever_the_mode():
         return a + b + x.detach()
 
     t = tape.record(step, tg.ones(2, requires_grad=True))
-    outputs = [number for each in t._contents.instructions for number in each.outputs]
+    outputs = [number for _, _, makes, _, _ in t._contents.instructions for number in makes]
     assert len(outputs) == len(set(outputs))
     assert names(t) == ["mul", "detach", "add", "detach", "add"]
 
@@ -199,9 +200,10 @@ def test_parts_of_a_training_step_have_their_scopes():
         adam.step()
 
     t = tape.record(step, tg.ones(3, 2))
-    order = list(dict.fromkeys(each.scope[0][0] if each.scope else "" for each in t._contents.instructions))
+    scopes = [scope for *_, scope in t._contents.instructions]
+    order = list(dict.fromkeys(scope[0][0] if scope else "" for scope in scopes))
     assert order == ["zero_grad", "loss", "grad", "clipping", "optimizer"]
-    backward = {each.scope for each in t._contents.instructions if each.scope[:1] == (("grad", None),)}
+    backward = {scope for scope in scopes if scope[:1] == (("grad", None),)}
     assert (("grad", None), ("loss", None)) in backward
 
 

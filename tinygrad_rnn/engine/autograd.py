@@ -30,8 +30,8 @@ def topological(roots: Iterable[Node]) -> list[Node]:
     Raises:
         GraphError: an earlier backward() has freed the graph.
     """
-    given = {root for root in roots if root.requires_grad}
-    seen, waiting = set(given), list(given)
+    given = dict.fromkeys(root for root in roots if root.requires_grad)
+    seen, waiting = dict(given), list(given)  # dicts, as sets: the order of leaves, all of one age, is always the same
     while waiting:
         node = waiting.pop()
         parents = node.parents  # read once: another thread may free it
@@ -39,7 +39,7 @@ def topological(roots: Iterable[Node]) -> list[Node]:
             raise freed_error(node, behind_new=node not in given)
         for parent, _ in parents:
             if parent.requires_grad and parent not in seen:
-                seen.add(parent)
+                seen[parent] = None
                 waiting.append(parent)
     return sorted(seen, key=_age)
 

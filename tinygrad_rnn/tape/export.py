@@ -43,7 +43,7 @@ from tinygrad_rnn.engine.graph import Op
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, TinygradError
-from tinygrad_rnn.tape.records import EFFECTS, MAKE, Contents, Instruction, Kind, Setting, Slot, slots
+from tinygrad_rnn.tape.records import EFFECTS, MAKE, Contents, Instruction, Kind, Setting, Slot, name_of, slots
 
 FORMAT, VERSION = "tinygrad_rnn tape", 1
 
@@ -62,17 +62,17 @@ def encoded(contents: Contents) -> str:
     kinds: dict[Kind, int] = {}
     values = []
     for kind in contents.kinds:
-        shapes.setdefault(kind.shape, len(shapes))
+        shapes.setdefault(kind[1], len(shapes))
         values.append(kinds.setdefault(kind, len(kinds)))
     instructions = [
         [
-            _op_name(each),
-            each.inputs,
-            each.outputs,
-            {key: _plain(value, f"{each.name}: the attribute {key}") for key, value in each.attrs.items()},
-            scopes.setdefault(each.scope, len(scopes)),
+            f"{op.__module__}.{op.__qualname__}" if not isinstance(op, str) and op.own else name_of(op),
+            reads,
+            makes,
+            {key: _plain(value, f"{name_of(op)}: the attribute {key}") for key, value in attrs.items()},
+            scopes.setdefault(scope, len(scopes)),
         ]
-        for each in contents.instructions
+        for op, reads, makes, attrs, scope in contents.instructions
     ]
     gradients = []
     for leaf, number in contents.gradients.items():
@@ -85,7 +85,7 @@ def encoded(contents: Contents) -> str:
         "version": VERSION,
         "scopes": list(scopes),
         "shapes": list(shapes),
-        "kinds": [[str(kind.dtype), shapes[kind.shape], kind.device] for kind in kinds],
+        "kinds": [[str(dtype), shapes[shape], device] for dtype, shape, device in kinds],
         "values": values,
         "arguments": _plain(contents.arguments, "the arguments"),
         "result": _plain(contents.result, "the result"),
@@ -103,11 +103,6 @@ def encoded(contents: Contents) -> str:
         "settings": [setting.text for setting in contents.settings if setting.text],
     }
     return json.dumps(text, separators=(",", ":"), allow_nan=False)
-
-
-def _op_name(instruction: Instruction) -> str:
-    op = instruction.op
-    return f"{op.__module__}.{op.__qualname__}" if not isinstance(op, str) and op.own else instruction.name
 
 
 def _data(array: np.ndarray) -> str:
@@ -181,8 +176,8 @@ class _Reader:
         if device is not None and len(devices) > 1:
             raise InputError(f"from_json: the tape is for the devices {', '.join(sorted(devices))}; leave device= out")
         where = {name: backends.get(device or name).device for name in devices}
-        kinds = [
-            Kind(dtypes.resolve(dtype), _sizes(data["shapes"][_position(shape)]), where[name])
+        kinds: list[Kind] = [
+            (dtypes.resolve(dtype), _sizes(data["shapes"][_position(shape)]), where[name])
             for dtype, shape, name in data["kinds"]
         ]
         self.contents = contents = Contents(kinds=[kinds[_position(kind)] for kind in data["values"]])
@@ -215,8 +210,8 @@ class _Reader:
         return number
 
     def _tensor(self, number: int, data: str, requires_grad: bool) -> Tensor:
-        kind = self.contents.kinds[number]
-        return tensor(_array(kind.dtype, kind.shape, data), device=kind.device, requires_grad=requires_grad)
+        dtype, shape, device = self.contents.kinds[number]
+        return tensor(_array(dtype, shape, data), device=device, requires_grad=requires_grad)
 
     def _instruction(self, name: str, inputs: Any, outputs: Any, attrs: dict[str, Any], scope: int) -> Instruction:
         op: type[Op] | str | None = name if name in EFFECTS else self.ops.get(name)
@@ -228,10 +223,10 @@ class _Reader:
         reads, makes = tuple(map(self._number, inputs)), tuple(map(self._number, outputs))
         found = {str(key): _back(value) for key, value in attrs.items()}
         if op == MAKE and "array" in found:
-            found["array"] = backends.get(self.contents.kinds[makes[0]].device).from_numpy(found["array"])
+            found["array"] = backends.get(self.contents.kinds[makes[0]][2]).from_numpy(found["array"])
         if "device" in found:
-            found["device"] = self.contents.kinds[makes[0]].device
-        return Instruction(op, reads, makes, found, self.scopes[_position(scope)])
+            found["device"] = self.contents.kinds[makes[0]][2]
+        return op, reads, makes, found, self.scopes[_position(scope)]
 
     def _check(self) -> None:
         """Raise InputError unless every value is made once, before it is read."""
@@ -243,12 +238,12 @@ class _Reader:
             if number in known:
                 raise InputError(f"from_json: value {number} is given twice")
             known.add(number)
-        for each in contents.instructions:
-            if not set(each.inputs) <= known:
-                raise InputError(f"from_json: {each.name} reads a value before it is made: {each.inputs}")
-            if known & set(each.outputs):
-                raise InputError(f"from_json: {each.name} makes a value that is there already: {each.outputs}")
-            known |= set(each.outputs)
+        for op, reads, makes, _, _ in contents.instructions:
+            if not set(reads) <= known:
+                raise InputError(f"from_json: {name_of(op)} reads a value before it is made: {reads}")
+            if known & set(makes):
+                raise InputError(f"from_json: {name_of(op)} makes a value that is there already: {makes}")
+            known |= set(makes)
         if not {*slots(contents.result), *contents.shared, *contents.shared.values(), *contents.gradients} <= known:
             raise InputError("from_json: the result has values that nothing makes")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.engine.graph import Op
 from tinygrad_rnn.engine.modes import scope_text, step_of
 from tinygrad_rnn.engine.protocol import Scope
-from tinygrad_rnn.tape.records import MAKE, Contents, Instruction, Kind, slots
+from tinygrad_rnn.tape.records import MAKE, Contents, Kind, name_of, slots
 
 #: What a part of a step is called, by the outermost scope of what it runs; all else is the forward pass.
 SECTIONS = {"grad": "backward", "zero_grad": "zero_grad", "clipping": "clipping", "optimizer": "optimizer"}
@@ -71,16 +72,15 @@ def _given(contents: Contents) -> Iterator[Row]:
 
 def _instructions(contents: Contents) -> Iterator[Row]:
     section = ""
-    for instruction in contents.instructions:
-        here, scope = _placed(instruction.scope)
+    for op, reads, makes, attrs, scope in contents.instructions:
+        here, place = _placed(scope)
         if here != section:
             section = here
             yield Row(section)
-        about = instruction.outputs or instruction.inputs[:1]  # what an effect is done to
-        kind = _shown_kind(contents.kinds[about[0]]) if instruction.outputs else ""
+        about = makes or reads[:1]  # what an effect is done to
+        kind = _shown_kind(contents.kinds[about[0]]) if makes else ""
         names = ", ".join(filter(None, (_named(contents, number) for number in about)))
-        columns = (_range(instruction.outputs), scope, _call(contents, instruction), kind, names)
-        yield Row(section, step_of(instruction.scope), columns)
+        yield Row(section, step_of(scope), (_range(makes), place, _call(contents, op, reads, attrs), kind, names))
 
 
 def _value(contents: Contents, number: int) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def _constants(contents: Contents) -> list[str]:
 
 def _number(contents: Contents, number: int) -> str:
     """Return a Python number as it is written, and not with the digits that its dtype adds."""
-    return str(contents.kinds[number].dtype.type(contents.constants[number]))
+    return str(contents.kinds[number][0].type(contents.constants[number]))
 
 
 def _wrapped(words: list[str]) -> list[tuple[str, ...]]:
@@ -118,14 +118,13 @@ def _placed(scope: Scope) -> tuple[str, str]:
     return (section, scope_text(scope[1:])) if section else ("forward", scope_text(scope))
 
 
-def _call(contents: Contents, instruction: Instruction) -> str:
+def _call(contents: Contents, op: type[Op] | str, reads: tuple[int, ...], given: Mapping[str, Any]) -> str:
     """Return what an instruction does, as a call."""
     operands = [
-        f"const {_number(contents, number)}" if number in contents.constants else f"%{number}"
-        for number in instruction.inputs
+        f"const {_number(contents, number)}" if number in contents.constants else f"%{number}" for number in reads
     ]
-    attrs, name = dict(instruction.attrs), instruction.name
-    if instruction.op == MAKE:
+    attrs, name = dict(given), name_of(op)
+    if op == MAKE:
         name = attrs.pop("function")
         attrs.pop("array", None)
         attrs = attrs.pop("arguments", attrs)
@@ -165,5 +164,5 @@ def _range(numbers: tuple[int, ...]) -> str:
 
 
 def _shown_kind(kind: Kind) -> str:
-    dtype = "" if kind.dtype == "float32" else f"{kind.dtype} "
-    return f"{dtype}{kind.shape}" + ("" if kind.device == "cpu" else f" {kind.device}")
+    dtype, shape, device = kind
+    return ("" if dtype == "float32" else f"{dtype} ") + str(shape) + ("" if device == "cpu" else f" {device}")

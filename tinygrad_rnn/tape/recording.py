@@ -20,15 +20,11 @@ from tinygrad_rnn.tape.records import (
     PLAIN,
     SET_GRAD,
     Contents,
-    Instruction,
-    Kind,
     Setting,
     Slot,
     mapped,
     tensors_of,
 )
-
-_new = tuple.__new__  # what a named tuple is made with, without its way through keyword arguments
 
 
 class Recording(Recorder):
@@ -36,11 +32,10 @@ class Recording(Recorder):
 
     def __init__(self, arguments: tuple[Any, ...]) -> None:
         self.contents = Contents()
-        self._instructions = self.contents.instructions
-        self._kinds = self.contents.kinds
-        # Values are told apart by the serial number of their node (for others than the first of several, with their
-        # index), which keeps no array alive; what was there before may have none, and is alive anyway.
-        self._made: dict[Any, int] = {}
+        self._instructions, self._kinds = self.contents.instructions, self.contents.kinds
+        # The number of the first output of a node by the node's serial number, which keeps no array alive; what was
+        # there before may have none, and is alive anyway.
+        self._made: dict[int, int] = {}
         self._before: dict[Edge, int] = {}
         self._gradients: set[int] = set()  # the values whose gradient is known, as the step itself has set it
         self._used: dict[int, tuple[Any, dict[str, Any]]] = {}
@@ -62,21 +57,18 @@ class Recording(Recorder):
 
     def _new(self, node: Node, index: int) -> int:
         array = node.outputs[index]
-        self._kinds.append(Kind(array.dtype, array.shape, node.backend.device))
+        self._kinds.append((array.dtype, array.shape, node.backend.device))
         return len(self._kinds) - 1
 
     def _outputs(self, node: Node) -> tuple[int, ...]:
-        numbers = tuple([self._new(node, index) for index in range(len(node.outputs))])
-        for index, number in enumerate(numbers):
-            self._made[(node.serial, index) if index else node.serial] = number
-        return numbers
+        self._made[node.serial] = len(self._kinds)
+        return tuple([self._new(node, index) for index in range(len(node.outputs))])
 
     def number_of(self, x: Tensor, detached: bool = False) -> int:
         """Return the number of a value; of one that nobody has seen yet it is noted where it comes from."""
         node, index = x.edge
-        number = self._made.get((node.serial, index) if index else node.serial)
-        if number is None:
-            number = self._before.get((node, index))
+        first = self._made.get(node.serial)
+        number = self._before.get((node, index)) if first is None else first + index
         if number is None:
             number = self._before[node, index] = self._new(node, index)
             if node.constant:
@@ -99,22 +91,22 @@ class Recording(Recorder):
     def _add(
         self, op: type[Op] | str, inputs: tuple[int, ...], outputs: tuple[int, ...] = (), attrs: Any = None
     ) -> None:
-        self._instructions.append(Instruction(op, inputs, outputs, attrs or {}, modes.scope))
+        self._instructions.append((op, inputs, outputs, attrs or {}, modes.scope))
 
     def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None:
-        made, kinds, numbers = self._made, self._kinds, []
+        made, reads = self._made, []
         for x in inputs:
             parent, index = x.edge
-            number = made.get((parent.serial, index) if index else parent.serial)
-            numbers.append(self.number_of(x) if number is None else number)
-        if len(node.outputs) == 1:  # as in `_outputs`: this runs for every op
-            array, number = node.outputs[0], len(kinds)
-            kinds.append(_new(Kind, (array.dtype, array.shape, node.backend.device)))
+            first = made.get(parent.serial)
+            reads.append(self.number_of(x) if first is None else first + index)
+        if len(node.outputs) == 1:  # as `_outputs`, in line: this runs for every op
+            array, number = node.outputs[0], len(self._kinds)
+            self._kinds.append((array.dtype, array.shape, node.backend.device))
             made[node.serial] = number
-            outputs: tuple[int, ...] = (number,)
+            makes: tuple[int, ...] = (number,)
         else:
-            outputs = self._outputs(node)
-        self._instructions.append(_new(Instruction, (op, tuple(numbers), outputs, attrs, modes.scope)))
+            makes = self._outputs(node)
+        self._instructions.append((op, tuple(reads), makes, attrs, modes.scope))
 
     def leaf(self, node: Node, made: Made | None) -> None:
         if made is None:
@@ -155,9 +147,9 @@ class Recording(Recorder):
             self.contents.gradients[number] = gradient
 
     def named(self, node: Node, index: int, name: str, role: str | None) -> None:
-        number = self._made.get((node.serial, index) if index else node.serial)
-        if number is not None:
-            self.contents.names[number] = (name, role)
+        first = self._made.get(node.serial)
+        if first is not None:
+            self.contents.names[first + index] = (name, role)
 
     def checked(self, ids: Tensor, within: Range) -> None:
         self._add(CHECK, (self.number_of(ids),), attrs=within._asdict())

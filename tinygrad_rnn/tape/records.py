@@ -23,40 +23,24 @@ CHECK = "check"  # raise an error unless the numbers of the input are in a range
 EFFECTS = (ASSIGN, SET_GRAD, FORGET_GRAD, DETACH, MAKE, CHECK)
 
 
-class Kind(NamedTuple):
-    """What the array of a value is like."""
+#: What the array of a value is like: dtype, shape, device.
+Kind = tuple[np.dtype, tuple[int, ...], str]
 
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    device: str
+#: One thing that a step does: the class of an op, or one of `EFFECTS`; the numbers of the values that it reads, and of
+#: those that it makes; what else it is given; and the scopes that were open, outermost first. A plain tuple, as
+#: recording a step makes thousands of them.
+Instruction = tuple[type[Op] | str, tuple[int, ...], tuple[int, ...], Mapping[str, Any], Scope]
+
+
+def name_of(op: type[Op] | str) -> str:
+    """Return what an instruction is called in listings and files."""
+    return op if isinstance(op, str) else op.name
 
 
 class Slot(NamedTuple):
     """The place of a tensor in the arguments or in the result: the number of its value."""
 
     number: int
-
-
-class Instruction(NamedTuple):
-    """One thing that a step does.
-
-    Attributes:
-        op: the class of an op, or one of `EFFECTS`.
-        inputs, outputs: the numbers of the values it reads and makes.
-        attrs: what else the op is given.
-        scope: the scopes that were open, outermost first.
-    """
-
-    op: type[Op] | str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    attrs: Mapping[str, Any]
-    scope: Scope
-
-    @property
-    def name(self) -> str:
-        """What it is called in listings and files."""
-        return self.op if isinstance(self.op, str) else self.op.name
 
 
 class Setting(NamedTuple):

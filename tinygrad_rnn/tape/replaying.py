@@ -35,14 +35,14 @@ class Player:
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
-        self._backends = {device: backends.get(device) for device in {kind.device for kind in contents.kinds}}
+        self._backends = {device: backends.get(device) for device in {device for _, _, device in contents.kinds}}
         self._constants: list[Any] = [None] * len(contents.kinds)
         for number, value in contents.constants.items():
-            kind = contents.kinds[number]
-            self._constants[number] = self._backend(number).fill((), value, kind.dtype)
+            dtype, _, _ = contents.kinds[number]
+            self._constants[number] = self._backend(number).fill((), value, dtype)
         # For every instruction: what to call, the numbers of what it reads and makes, and of what nobody reads again.
         self._program = [
-            (self._function(instruction), instruction.inputs, instruction.outputs, over)
+            (self._function(instruction), instruction[1], instruction[2], over)
             for instruction, over in zip(contents.instructions, self._last_uses(), strict=True)
         ]
 
@@ -100,16 +100,14 @@ class Player:
         kinds = self.contents.kinds
         for number, x in tensors.items():
             node, index = x.edge
-            array, kind = node.outputs[index], kinds[number]
-            if array.shape != kind.shape or array.dtype != kind.dtype or node.backend.device != kind.device:
+            array, (dtype, shape, device) = node.outputs[index], kinds[number]
+            if array.shape != shape or array.dtype != dtype or node.backend.device != device:
                 what = f"input {list(given).index(number)}" if number in given else self.contents.name_of(number)
-                error: type[Exception] = ShapeError if array.shape != kind.shape else DTypeError
-                if node.backend.device != kind.device:
-                    error = DeviceError
-                raise error(
+                error: type[Exception] = ShapeError if array.shape != shape else DTypeError
+                raise (error if node.backend.device == device else DeviceError)(
                     f"replay: {what} is {array.dtype} of shape {tuple(array.shape)} on {node.backend.device}, but was "
-                    f"{kind.dtype} of shape {kind.shape} on {kind.device} when the step was recorded; record the step "
-                    "once more for what is now"
+                    f"{dtype} of shape {shape} on {device} when the step was recorded; record the step once more for "
+                    "what is now"
                 )
         for setting in self.contents.settings:
             different = setting.differs()
@@ -120,20 +118,21 @@ class Player:
 
     def _backend(self, number: int) -> ModuleType:
         """Return where a value is."""
-        return self._backends[self.contents.kinds[number].device]
+        _, _, device = self.contents.kinds[number]
+        return self._backends[device]
 
     def _function(self, instruction: Instruction) -> Callable[..., Any]:
         """Return what an instruction calls: with arrays if it makes some, else with the run and numbers."""
-        op, attrs = instruction.op, instruction.attrs
+        op, reads, makes, attrs, _ = instruction
         if isinstance(op, str):
             if op == MAKE:
-                return _maker(self._backend(instruction.outputs[0]), attrs)
+                return _maker(self._backend(makes[0]), attrs)
             if op == CHECK:
                 return partial(_check_range, Range(**attrs))
             return _EFFECTS[op]
-        backend = self._backend(instruction.inputs[0])
+        backend = self._backend(reads[0])
         if op.own:
-            wanted = [(self.contents.kinds[n].shape, self.contents.kinds[n].dtype) for n in instruction.outputs]
+            wanted = [self.contents.kinds[number][:2] for number in makes]
             return partial(_own, op, backend, dict(attrs), wanted)
         return partial(op.forward, backend, **attrs)
 
@@ -142,9 +141,9 @@ class Player:
         contents = self.contents
         kept = {*slots(contents.result), *contents.shared, *contents.shared.values()}
         seen, found = set(kept), []
-        made = {number for instruction in contents.instructions for number in instruction.outputs}
-        for instruction in reversed(contents.instructions):
-            last = {*instruction.inputs, *instruction.outputs} & made - seen
+        made = {number for _, _, makes, _, _ in contents.instructions for number in makes}
+        for _, reads, makes, _, _ in reversed(contents.instructions):
+            last = {*reads, *makes} & made - seen
             seen |= last
             found.append(tuple(last))
         return found[::-1]
@@ -201,7 +200,7 @@ def _maker(backend: ModuleType, attrs: Any) -> Callable[[], Any]:
 def _own(op: type[Op], backend: ModuleType, attrs: dict[str, Any], wanted: list[Any], *arrays: Any) -> Any:
     """Run somebody's own op; TapeError unless what it returns is like what it returned when it was recorded."""
     result, _ = own_result(op, op.forward(backend, *arrays, **attrs), arrays, backend)
-    found = [(tuple(array.shape), array.dtype) for array in (result if type(result) is tuple else (result,))]
+    found = [(array.dtype, tuple(array.shape)) for array in (result if type(result) is tuple else (result,))]
     if found != wanted:
         raise TapeError(
             f"replay: {op.name} returned {found} and not {wanted} as when the step was recorded; the shapes of a "
