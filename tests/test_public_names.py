@@ -11,7 +11,8 @@ import pytest
 
 import tinygrad_rnn as tg
 
-ROOMS = {"F": "functional"} | {name: name for name in ["flow", "functional", "nn", "optim", "tasks", "train", "viz"]}
+ROOMS = {name: name for name in ["flow", "functional", "nn", "optim", "tape", "tasks", "train", "viz"]}
+ROOMS["F"] = "functional"
 
 #: Rooms that people import from: of these modules all that is public is in __all__, and TAB shows nothing else.
 PUBLIC = ["tinygrad_rnn", "tinygrad_rnn.nn.init", "tinygrad_rnn.serialization"] + [

@@ -2,7 +2,8 @@
 
 __all__ = [
     "AnomalyError", "DTypeError", "DeviceError", "GradcheckError", "GraphError", "IndexRangeError", "InputError",
-    "MissingToolError", "MutationError", "OutOfMemoryError", "ShapeError", "StateError", "TinygradError",
+    "MissingToolError", "MutationError", "OutOfMemoryError", "ShapeError", "StateError", "TapeError",
+    "TinygradError",
 ]  # fmt: skip
 
 

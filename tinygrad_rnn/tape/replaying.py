@@ -47,7 +47,11 @@ class Player:
         ]
 
     def play(self, inputs: tuple[Any, ...]) -> Any:
-        """Run the step on other inputs; return what it returns."""
+        """Run the step on other inputs; return what it returns.
+
+        Raises:
+            TapeError, ShapeError, DTypeError, DeviceError, InputError, IndexRangeError: see `Tape.replay`.
+        """
         if modes.recorders:
             raise TapeError("replay: it runs kernels and no ops, so nothing can be recorded; call the step itself here")
         contents = self.contents
