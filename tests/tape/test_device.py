@@ -30,10 +30,10 @@ def world():
 @pytest.mark.parametrize("ids_on", ["cpu", "cuda"])
 def test_training_on_a_device_is_replayed_bit_for_bit_and_waits_for_nothing(fake_cuda, ids_on):
     batches = [[x.to(ids_on) for x in pair] for pair in id_batches(V, (T, B), count=5)]
-    model, adam, step = world()
+    model, _, step = world()
     eager = [numbers_of([step(*batch).to("cpu")]) for batch in batches]
     wanted = numbers_of([x.to("cpu") for x in model.state_dict().values()])
-    model, adam, step = world()
+    model, _, step = world()
     recorded = tape.record(step, *batches[0])
     waited = fake_cuda.reads
     losses = [recorded.result, *(recorded.replay(*batch) for batch in batches[1:])]
@@ -46,7 +46,7 @@ def test_what_moved_since_is_an_error(fake_cuda):
     (batch, *_) = id_batches(V, (T, B), count=2)
     model, _, step = world()
     recorded = tape.record(step, *batch)
-    with pytest.raises(DeviceError, match="input 0 is int64 of shape .* on cuda, but was int64 of shape .* on cpu"):
+    with pytest.raises(DeviceError, match=r"input 0 is int64 of shape .* on cuda, but was int64 of shape .* on cpu"):
         recorded.replay(batch[0].to("cuda"), batch[1])
     model.to("cpu")
     with pytest.raises(DeviceError, match="on cpu, but was"):
