@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from tinygrad_rnn.engine.tensor import Tensor
 
 
-def positions(x: Tensor, index: Any, axis: int) -> Tensor:
+def positions(x: Tensor, index: Any, axis: int, within: Range | None = None) -> Tensor:
     """Return an index along an axis of x as an int64 tensor beside x; negative positions count from the end.
+
+    Args:
+        within: which positions are fine, unless all that are inside x.
 
     Raises:
         DTypeError: the index is not of integers.
         IndexRangeError: a position is outside, where that can be seen without waiting for a device.
     """
-    return _positions(x, _of_program(index), axis)
+    return _positions(x, _of_program(index), axis, within)
 
 
 def _of_program(index: Any) -> Any:
@@ -40,7 +43,7 @@ def _of_program(index: Any) -> Any:
     return index
 
 
-def _positions(x: Tensor, index: Any, axis: int, from_start: bool = False) -> Tensor:
+def _positions(x: Tensor, index: Any, axis: int, within: Range | None = None, from_start: bool = False) -> Tensor:
     """Do what `positions` does; with `from_start` negative positions become others that count from the start."""
     if not isinstance(index, Node.tensor_type):
         given = np.asarray(index)
@@ -48,10 +51,12 @@ def _positions(x: Tensor, index: Any, axis: int, from_start: bool = False) -> Te
     if index.dtype != dtypes.int64:
         raise DTypeError(f"positions must be integers, not {index.dtype}; use .cast('int64')")
     size = x.shape[axis]
-    known = check(index, Range(-size, size, None, f"position {{}} is out of range for axis {axis} of shape {x.shape}"))
+    if within is None:
+        within = Range(-size, size, None, f"position {{}} is out of range for axis {axis} of shape {x.shape}")
+    known = check(index, within)
     if isinstance(index, np.ndarray):
         index = np.where(index < 0, index + size, index) if from_start else index
-        return x._beside(index, Made("tensor", {"data": index.tolist()}))
+        return x._beside(index, Made("tensor", {"data": index.tolist()}) if modes.recorders else None)
     index = index.detach()
     if from_start:
         index = (index + size).where(index < 0, index)

@@ -23,7 +23,7 @@ from tinygrad_rnn.engine.axes import (
 )
 from tinygrad_rnn.engine.constants import constant
 from tinygrad_rnn.engine.graph import Edge, HookHandle, Node, Op, Storage, attaching, next_serial
-from tinygrad_rnn.engine.modes import ROLES, check_name, modes, unrecorded
+from tinygrad_rnn.engine.modes import ROLES, check_name, modes
 from tinygrad_rnn.engine.names import Names, Size
 from tinygrad_rnn.engine.recorder import Made
 from tinygrad_rnn.errors import (
@@ -80,24 +80,30 @@ class Tensor(Names):
         for recorder in modes.recorders:
             node.serial = next_serial()
             recorder.leaf(node, made)
+        leaf = cls._from_edge(node, 0)
         if requires_grad:
-            if not dtypes.is_float(data.dtype):
-                raise DTypeError(
-                    f"only floats can require grad, not {data.dtype}; pass dtype='float32', or write 1.0 for 1"
-                )
-            node.requires_grad = True
-        return cls._from_edge(node, 0)
+            leaf._require_grad()
+        return leaf
 
     @classmethod
     def _leaf_of(cls, source: Tensor, requires_grad: bool = False) -> Self:
         """Return a leaf in the memory of a tensor."""
-        with unrecorded():
-            leaf = cls._leaf(source._data, source._node.backend, requires_grad)
-        leaf._node.storage = source._node.shared_storage()
+        node = Node((source._data,), source._node.backend)
+        node.storage = source._node.shared_storage()
         for recorder in modes.recorders:
-            leaf._node.serial = next_serial()
-            recorder.detached(leaf._node, source)
+            node.serial = next_serial()
+            recorder.detached(node, source)
+        leaf = cls._from_edge(node, 0)
+        if requires_grad:
+            leaf._require_grad()
         return leaf
+
+    def _require_grad(self) -> None:
+        if not dtypes.is_float(self.dtype):
+            raise DTypeError(
+                f"only floats can require grad, not {self.dtype}; pass dtype='float32', or write 1.0 for 1"
+            )
+        self._node.requires_grad = True
 
     @classmethod
     def _from_edge(cls, node: Node, index: int) -> Self:
@@ -322,7 +328,7 @@ class Tensor(Names):
                 UserWarning,
                 stacklevel=2,
             )
-        return node.ask_grad(self._index)
+        return node.ask_grad(self._index) if modes.recorders else info.grad if info else None
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import indexing
 from tinygrad_rnn.engine.creation import arange, rand
@@ -54,13 +52,11 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     """
     if weight.ndim != 2:
         raise ShapeError(f"embedding: the weight must be (V, E), one row per id, not shape {weight.shape}")
-    numbers = ids if isinstance(ids, Tensor) else np.asarray(ids)
-    if numbers.dtype.kind == "i" and numbers.size:  # whatever else it is, `take` refuses
-        rows = weight.shape[0]
-        message = f"embedding: id {{}} is not within 0 and {rows - 1}, the rows of a weight of shape {weight.shape}"
-        if not indexing.check(numbers, Range(0, rows, None, message)):
-            ids = ids.where(ids >= 0, rows)  # outside; `take` would count from the end
-    return weight.take(ids, axis=0)
+    rows = weight.shape[0]
+    if isinstance(ids, Tensor) and indexing.at_hand(ids) is None:
+        ids = ids.where(ids >= 0, rows)  # outside; negative ones would count from the end
+    message = f"embedding: id {{}} is not within 0 and {rows - 1}, the rows of a weight of shape {weight.shape}"
+    return weight._take(indexing.positions(weight, ids, 0, Range(0, rows, None, message)), 0)
 
 
 def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tensor:
