@@ -20,7 +20,7 @@ def test_the_tape_of_every_cell_is_written_and_can_be_replayed(graph, capsys):
         assert {f"{cell}.tape.txt", f"{cell}.tape.json"} <= names
         listing = (folder / f"{cell}.tape.txt").read_text()
         headings = [line for line in listing.splitlines() if not line.startswith(" ")]
-        assert headings[-5:] == ["zero_grad", "forward", "backward", "clipping", "optimizer"]
+        assert headings[-6:] == ["zero_grad", "forward", "backward", "clipping", "optimizer", "result"]
         taped = tape.from_json((folder / f"{cell}.tape.json").read_text())
         loss, norm = taped.replay(tg.rand(6, 3, 2), tg.rand(3))
         assert loss.item() > 0

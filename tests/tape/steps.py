@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ def numbers_of(value: Any) -> Any:
     """Return a result with the bits of its tensors in place of them."""
     if isinstance(value, tg.Tensor):
         return (value.shape, str(value.dtype), value.numpy().tobytes())
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: numbers_of(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [numbers_of(part) for part in value]

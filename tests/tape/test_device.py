@@ -46,7 +46,7 @@ def test_what_moved_since_is_an_error(fake_cuda):
     (batch, *_) = id_batches(V, (T, B), count=2)
     model, _, step = world()
     recorded = tape.record(step, *batch)
-    with pytest.raises(DeviceError, match=r"input 0 is int64 of shape .* on cuda, but was int64 of shape .* on cpu"):
+    with pytest.raises(DeviceError, match=r"inputs\[0\] \(ids\) is int64 .* on cuda, but was int64 .* on cpu"):
         recorded.replay(batch[0].to("cuda"), batch[1])
     model.to("cpu")
     with pytest.raises(DeviceError, match="on cpu, but was"):

@@ -35,7 +35,7 @@ def sgd_step():
 
 LISTING = """\
 inputs
-  %0   (1, 2)
+  %0   (1, 2)        x
 state, read anew at every replay
   %1   (1, 2)        weight, requires grad
   %2   (1,)          bias, requires grad
@@ -46,11 +46,11 @@ state, read anew at every replay
 numbers of the program, the same at every replay
   -0.25, 0.25, 1.0, 0.9
 settings, checked at every replay
-  Linear(in_features=2, out_features=1, training=True)
-  SGD(momentum=0.9, weight_decay=0.0, nesterov=False, moments=('velocity',))
+  Linear: in_features=2, out_features=1, training=True
+  SGD: momentum=0.9, weight_decay=0.0, nesterov=False
 zero_grad
-            forget_grad(%1)                                         weight
-            forget_grad(%2)                                         bias
+            forget_grad(%1 weight)
+            forget_grad(%2 bias)
 forward
   %3   t=3  transpose(%1, axes=(1, 0))                (2, 1)
   %4   t=3  matmul(%0, %3)                            (1, 1)
@@ -66,35 +66,37 @@ backward
   %13  t=3  transpose(%0, axes=(1, 0))                (2, 1)
   %14  t=3  matmul(%13, %11)                          (2, 1)
   %15  t=3  transpose(%14, axes=(1, 0))               (1, 2)
-            set_grad(%1, %15)                                       weight
-            set_grad(%2, %12)                                       bias
+            set_grad(%1 weight, %15)
+            set_grad(%2 bias, %12)
 clipping
   %17       less(%15, const -0.25)                    bool (1, 2)
   %18       where(%17, const -0.25, %15)              (1, 2)
   %20       greater(%18, const 0.25)                  bool (1, 2)
   %21       where(%20, const 0.25, %18)               (1, 2)
-            set_grad(%1, %21)                                       weight
+            set_grad(%1 weight, %21)
   %22       less(%12, const -0.25)                    bool (1,)
   %23       where(%22, const -0.25, %12)              (1,)
   %24       greater(%23, const 0.25)                  bool (1,)
   %25       where(%24, const 0.25, %23)               (1,)
-            set_grad(%2, %25)                                       bias
+            set_grad(%2 bias, %25)
 optimizer
   %28       add(%26, const 1.0)                       float64 (2,)
-            assign_(%26, %28)                                       steps
+            assign_(%26 steps, %28)
   %30       cast(%29, dtype=float32)                  ()
   %33       mul(const 0.9, %32)                       (1, 2)
   %34       add(%33, %21)                             (1, 2)
-            assign_(%32, %34)                                       velocity.weight
+            assign_(%32 velocity.weight, %34)
   %35       mul(%30, %32)                             (1, 2)
   %36       sub(%1, %35)                              (1, 2)
-            assign_(%1, %36)                                        weight
+            assign_(%1 weight, %36)
   %38       mul(const 0.9, %37)                       (1,)
   %39       add(%38, %25)                             (1,)
-            assign_(%37, %39)                                       velocity.bias
+            assign_(%37 velocity.bias, %39)
   %40       mul(%30, %37)                             (1,)
   %41       sub(%2, %40)                              (1,)
-            assign_(%2, %41)                                        bias"""
+            assign_(%2 bias, %41)
+result
+  %6   (1, 1)        result"""
 
 
 def test_a_listing_reads_like_the_step():
@@ -111,7 +113,7 @@ def test_a_listing_shows_indices_checks_and_gradients_that_were_found():
     step(tg.tensor([1]))
     text = tape.record(step, tg.tensor([2])).listing()
     assert "index=[..., 1:2]" in text
-    assert "check(%0, low=-4, high=4" in text
+    assert "check(%0 i, low=-4, high=4" in text
     assert "gradients found, checked at every replay" in text
     assert "getitem" in text
 
@@ -229,7 +231,7 @@ def test_what_is_no_text_is_refused_and_inputs_are_checked_as_ever():
     with pytest.raises(InputError, match="pass the text that to_json returned, not NoneType"):
         tape.from_json(None)
     again = tape.from_json(tape.record(lambda x: x * 2.0, tg.ones(2)).to_json())
-    with pytest.raises(ShapeError, match="input 0"):
+    with pytest.raises(ShapeError, match=r"inputs\[0\]"):
         again.replay(tg.ones(3))
 
 

@@ -369,7 +369,7 @@ def test_ids_out_of_range_are_the_error_of_the_step():
         (lambda model, adam: setattr(model.drop, "p", 0.5), "Dropout.p was 0.2 and is now 0.5"),
         (lambda model, adam: setattr(model.layers, "dropout", 0.5), "Recurrent.dropout was 0.0 and is now 0.5"),
         (lambda model, adam: setattr(adam, "betas", (0.8, 0.9)), r"Adam.betas was \(0.9, 0.999\) and is now"),
-        (lambda model, adam: setattr(model.output, "weight", nn.Parameter(model.output.weight)), "is another tensor"),
+        (lambda model, adam: setattr(model.output, "weight", nn.Parameter(model.output.weight)), "is now another"),
         (lambda model, adam: setattr(model.output.bias, "requires_grad", False), "bias.requires_grad was True"),
         (lambda model, adam: model.to("float64"), r"float64 of shape \(7, 4\) on cpu, but was float32"),
         (lambda model, adam: adam.load_state_dict(_uneven(adam)), "Adam._even was True and is now False"),
@@ -401,25 +401,29 @@ def test_a_gradient_that_is_there_or_not_unlike_before_is_an_error():
         (w * x).sum().backward()
 
     without = tape.record(step, tg.ones(2))
-    with pytest.raises(TapeError, match=r"had none when the step was recorded and has a gradient; call zero_grad\(\)"):
+    with pytest.raises(TapeError, match=r"had no gradient when .* and has one now; call zero_grad\(\)"):
         without.replay(tg.ones(2))
     with_one = tape.record(step, tg.ones(2))
     with_one.replay(tg.ones(2))
     assert w.grad.tolist() == [3.0, 3.0]
     w.grad = None
-    with pytest.raises(TapeError, match="had a gradient when"):
+    with pytest.raises(TapeError, match="had a gradient when the step was recorded and has none now"):
         with_one.replay(tg.ones(2))
 
 
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
-        ((), InputError, "inputs must be a tuple of 2"),
-        ((tg.ones(3), 2), ShapeError, r"input 0 is float32 of shape \(3,\) on cpu, but was float32 of shape \(2,\)"),
-        ((tg.ones(2, dtype="float64"), 2), DTypeError, "input 0 is float64"),
+        ((), InputError, "the step was recorded with 2 inputs, and is replayed with 0"),
+        (
+            (tg.ones(3), 2),
+            ShapeError,
+            r"inputs\[0\] \(x\) is .* shape \(3,\) on cpu, but was .* shape \(2,\)",
+        ),
+        ((tg.ones(2, dtype="float64"), 2), DTypeError, r"inputs\[0\] \(x\) is float64"),
         ((tg.ones(2), 3), InputError, r"inputs\[1\] was 2 when the step was recorded, which every replay repeats"),
         (([1.0, 1.0], 2), DTypeError, r"inputs\[0\] must be a tensor"),
-        ((np.ones(2), 2), DTypeError, r"inputs\[0\] must be a tensor"),
+        ((np.ones(2), 2), DTypeError, r"inputs\[0\] must be a tensor, .* not ndarray; pass tg\.tensor\(array\)"),
     ],
 )
 def test_inputs_unlike_the_recorded_ones_are_named(given, error, said):

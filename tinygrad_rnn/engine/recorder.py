@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinygrad_rnn.errors import IndexRangeError
@@ -90,7 +91,17 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 def users_line() -> str:
     """Return file:line of the innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
+    frame, _ = _users_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def users_call() -> str:
+    """Return the name of the function of this package that this line calls."""
+    return _users_frame()[1]
+
+
+def _users_frame() -> tuple[FrameType, str]:
+    frame, called = sys._getframe(1), ""
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, called = frame.f_back, frame.f_code.co_name
+    return frame, called

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn.engine.graph import Op
 from tinygrad_rnn.engine.modes import scope_text, step_of
 from tinygrad_rnn.engine.protocol import Scope
-from tinygrad_rnn.tape.records import MAKE, Contents, Kind, name_of, slots
+from tinygrad_rnn.tape.records import EFFECTS, MAKE, Contents, Kind, name_of, paths, slots
 
 #: What a part of a step is called, by the outermost scope of what it runs; all else is the forward pass.
 SECTIONS = {"grad": "backward", "zero_grad": "zero_grad", "clipping": "clipping", "optimizer": "optimizer"}
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 def lines(contents: Contents) -> Iterator[Line]:
     """Yield the lines of the listing of a tape, those with as many columns set below each other."""
-    rows = [*_given(contents), *_instructions(contents)]
+    rows = [*_given(contents), *_instructions(contents), *_result(contents)]
     widths: dict[tuple[int, int], int] = {}
     for row in rows:
         for position, part in enumerate(row.columns):
@@ -77,10 +77,17 @@ def _instructions(contents: Contents) -> Iterator[Row]:
         if here != section:
             section = here
             yield Row(section)
-        about = makes or reads[:1]  # what an effect is done to
-        kind = _shown_kind(contents.kinds[about[0]]) if makes else ""
-        names = ", ".join(filter(None, (_named(contents, number) for number in about)))
+        kind = _shown_kind(contents.kinds[makes[0]]) if makes else ""
+        names = ", ".join(filter(None, (_named(contents, number) for number in makes)))
         yield Row(section, step_of(scope), (_range(makes), place, _call(contents, op, reads, attrs), kind, names))
+
+
+def _result(contents: Contents) -> Iterator[Row]:
+    found = paths(contents.result, "result")
+    if found:
+        yield Row("result")
+    for number, path in found:
+        yield Row("result", None, (f"%{number}", _shown_kind(contents.kinds[number]), path))
 
 
 def _value(contents: Contents, number: int) -> tuple[str, ...]:
@@ -123,6 +130,10 @@ def _call(contents: Contents, op: type[Op] | str, reads: tuple[int, ...], given:
     operands = [
         f"const {_number(contents, number)}" if number in contents.constants else f"%{number}" for number in reads
     ]
+    if op in EFFECTS and operands and reads[0] in contents.names:  # what it is done to
+        operands[0] += f" {contents.name_of(reads[0])}"
+    if len(operands) > _MOST_SHOWN:
+        operands[2:-1] = [f"... {len(operands)} in all ..."]
     attrs, name = dict(given), name_of(op)
     if op == MAKE:
         name = attrs.pop("function")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from tinygrad_rnn.engine.graph import Edge, Node, Op
-from tinygrad_rnn.engine.modes import modes
-from tinygrad_rnn.engine.recorder import Made, Range, Recorder, users_line
+from tinygrad_rnn.engine.modes import modes, scope_suffix
+from tinygrad_rnn.engine.recorder import Made, Range, Recorder, users_call, users_line
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import TapeError
 from tinygrad_rnn.tape.records import (
@@ -17,14 +18,16 @@ from tinygrad_rnn.tape.records import (
     DETACH,
     FORGET_GRAD,
     MAKE,
-    PLAIN,
     SET_GRAD,
     Contents,
     Setting,
     Slot,
     mapped,
+    name_of,
+    paths,
     tensors_of,
 )
+from tinygrad_rnn.tape.surroundings import Watched, left_behind, settings_of, variables_of
 
 
 class Recording(Recorder):
@@ -37,10 +40,13 @@ class Recording(Recorder):
         # there before may have none, and is alive anyway.
         self._made: dict[int, int] = {}
         self._before: dict[Edge, int] = {}
+        self._inputs: set[Edge] = set()
         self._gradients: set[int] = set()  # the values whose gradient is known, as the step itself has set it
-        self._used: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._nodes: list[weakref.ref[Node]] = []  # what the step makes, as long as it lives
+        self._owners: dict[int, Any] = {}  # modules and optimizers in use, by id
+        self._watched: list[Watched] = []
         self.problem: TapeError | None = None
-        self.contents.arguments = mapped(arguments, self._argument, "the arguments")
+        self.contents.arguments = mapped(arguments, self._argument, "record: inputs")
 
     # ---- values --------------------------------------------------------------------------------------------------
 
@@ -52,7 +58,8 @@ class Recording(Recorder):
                 f"record: an input is the result of {x.edge[0].describe()} and requires grad; a replay could not go "
                 "back through what made it. Pass x.detach(), or compute it inside the step"
             )
-        number = self._before[x.edge] = self._new(x.edge[0], x.edge[1])
+        number = self._before[x.edge] = self._new(*x.edge)
+        self._inputs.add(x.edge)
         return Slot(number)
 
     def _new(self, node: Node, index: int) -> int:
@@ -62,6 +69,7 @@ class Recording(Recorder):
 
     def _outputs(self, node: Node) -> tuple[int, ...]:
         self._made[node.serial] = len(self._kinds)
+        self._nodes.append(weakref.ref(node))
         return tuple([self._new(node, index) for index in range(len(node.outputs))])
 
     def number_of(self, x: Tensor, detached: bool = False) -> int:
@@ -103,6 +111,7 @@ class Recording(Recorder):
             array, number = node.outputs[0], len(self._kinds)
             self._kinds.append((array.dtype, array.shape, node.backend.device))
             made[node.serial] = number
+            self._nodes.append(weakref.ref(node))
             makes: tuple[int, ...] = (number,)
         else:
             makes = self._outputs(node)
@@ -112,7 +121,8 @@ class Recording(Recorder):
         if made is None:
             self._refuse(
                 "makes a tensor from data; a replay would see these values again. Make it an input: "
-                "tape.record(step, tg.tensor(data)), or make it before the step and overwrite it with assign_"
+                "tape.record(step, tg.tensor(data)), or make it before the step and overwrite it with assign_. Random "
+                "numbers of tg.rand, tg.randn and nn.Dropout are fine: their generator is replayed, too"
             )
             return
         attrs: dict[str, Any] = {"function": made.function, **made.arguments}
@@ -155,20 +165,34 @@ class Recording(Recorder):
         self._add(CHECK, (self.number_of(ids),), attrs=within._asdict())
 
     def read(self, x: Tensor) -> None:
+        called = users_call()
         self._refuse(
-            f"reads the values of a tensor of shape {x.shape}, as item(), numpy(), float(), bool(), print() and a "
-            "boolean mask do; a replay could not follow what Python makes of them. Compute with tensors, as with "
-            "tg.where, or return the tensor and read it after the step"
+            f"reads a tensor of shape {x.shape} with {_READS.get(called, called + '()')}; a replay could not follow "
+            "what Python makes of its values. Return the tensor, and read it and decide after the step; to choose "
+            "between values inside, write tg.where"
         )
 
     def outside(self, what: str) -> None:
         self._refuse(f"uses {what}, which a replay would not follow; make it an input, or do it before the step")
 
     def used(self, owner: Any) -> None:
-        if id(owner) not in self._used:
-            self._used[id(owner)] = (owner, _settings_of(owner))
+        if id(owner) not in self._owners:
+            self._owners[id(owner)] = owner
+            self._watched.append(settings_of(owner, self._owners))
 
     # ---- the end -------------------------------------------------------------------------------------------------
+
+    def watch(self, step: Callable[..., Any]) -> None:
+        """Before a step runs: watch the variables that it has from outside, and note what it calls its inputs."""
+        if hasattr(step, "__self__"):
+            self.used(step.__self__)
+        self._watched.append(variables_of(step, self._owners))
+        try:
+            parameters = [p.name for p in inspect.signature(step).parameters.values() if p.kind in _POSITIONAL]
+        except (TypeError, ValueError):  # a function that is not written in Python
+            parameters = []
+        for name, argument in zip(parameters, self.contents.arguments, strict=False):
+            self.contents.names |= {number: (path, None) for number, path in paths(argument, name)}
 
     def finished(self, result: Any) -> Contents:
         """Return what was recorded, once the step has returned.
@@ -180,20 +204,43 @@ class Recording(Recorder):
         if self.problem is not None:  # somebody caught it
             raise self.problem
         contents = self.contents
-        contents.result = mapped(result, self._returned, "the result")
+        contents.result = mapped(result, self._returned, "record: the result")
         by_storage = {}
         for (node, index), number in self._before.items():
             by_storage[node.storage] = number
             if name := node.name_of(index):
                 contents.names[number] = (name, (node.roles or {}).get(index))
         by_storage.pop(None, None)
-        for x in tensors_of(result):
+        returned = tensors_of(result)
+        for x in returned:
             owner = by_storage.get(x.edge[0].storage)
             if owner is not None and owner != self.number_of(x):
                 contents.shared[self.number_of(x)] = owner
-        contents.settings += [_unchanged(owner, before) for owner, before in self._used.values()]
+        for name, x in (pair for watched in self._watched for pair in watched.tensors()):
+            if x.edge in self._inputs:
+                raise TapeError(
+                    f"record: one of the inputs is {name}, too: the tape could not tell the one from the other; pass "
+                    "x.copy() as the input"
+                )
+        contents.settings += [watched.settled() for watched in self._watched]
         contents.settings += [_requires(x, contents.name_of(number)) for number, x in contents.state.items()]
+        left = left_behind(self._nodes, [*(x.edge[0] for x in returned), *(node for node, _ in self._before)])
+        if left:
+            node, holder = left
+            raise TapeError(
+                f"record: a tensor that the step made, {self._described(node)}, is still held after the step{holder}; "
+                "a replay would not put a new one there. Return it, or make a tensor before the step and overwrite it "
+                "in the step, after backward(): h.assign_(new)"
+            )
         return contents
+
+    def _described(self, node: Node) -> str:
+        """Return what a node was made by, which one without a graph does not know."""
+        number = self._made[node.serial]
+        for op, _, makes, attrs, scope in self._instructions:
+            if number in makes:
+                return f"{attrs.get('function', name_of(op))} of shape {node.outputs[0].shape}{scope_suffix(scope)}"
+        return node.describe()
 
     def _returned(self, x: Tensor) -> Slot:
         number = self.number_of(x)
@@ -202,65 +249,15 @@ class Recording(Recorder):
         return Slot(number)
 
 
-def carried(step: Callable[..., Any]) -> dict[str, list[Tensor]]:
-    """Return the tensors in the variables that a function has from outside: what it could carry from call to call."""
-    try:
-        found = inspect.getclosurevars(step)
-    except TypeError:  # no function of Python, such as a partial or a module
-        return {}
-    tensors: dict[str, list[Tensor]] = {}
-    for name, value in {**found.globals, **found.nonlocals}.items():
-        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
-        tensors[name] = [part for part in parts if isinstance(part, Tensor)]
-    return tensors
+#: How people write what calls these methods.
+_READS = {
+    "__bool__": "if, and, or, not or bool()", "__float__": "float()", "__int__": "int()", "__index__": "an index",
+    "__repr__": "print() or repr()", "__format__": "a format", "__array__": "NumPy", "__round__": "round()",
+    "__getitem__": "a boolean mask", "__contains__": "in", "__reduce__": "copy or pickle",
+}  # fmt: skip
 
 
-def check_carried(before: dict[str, list[Tensor]], after: dict[str, list[Tensor]]) -> None:
-    """Raise TapeError if the step has put another tensor into a variable from outside."""
-    for name, tensors in after.items():
-        if len(tensors) != len(before.get(name, tensors)) or any(
-            a is not b for a, b in zip(tensors, before.get(name, tensors), strict=True)
-        ):
-            raise TapeError(_replaced(f"the variable {name}"))
-
-
-def _replaced(what: str) -> str:
-    return (
-        f"record: {what} is another tensor after the step than before; a replay would start from the first one again. "
-        "Hand it over as an input and a result, or overwrite the one tensor: h.assign_(new)"
-    )
-
-
-def _settings_of(owner: Any) -> dict[str, Any]:
-    """Return the settings of a module or an optimizer: its plain values, and which tensors it has."""
-    found: dict[str, Any] = {}
-    attributes = vars(owner) | ({"training": owner.training} if hasattr(owner, "training") else {})
-    for name, value in attributes.items():
-        parts = value if isinstance(value, tuple) else (value,)
-        if isinstance(value, Tensor) or all(isinstance(part, PLAIN) for part in parts):
-            found[name] = value
-    return found
-
-
-def _unchanged(owner: Any, before: dict[str, Any]) -> Setting:
-    """Return the setting that a module or an optimizer is as it was; what changed by itself in the step may go on."""
-    what, now = type(owner).__name__, _settings_of(owner)
-    for name, value in now.items():
-        if isinstance(value, Tensor) and value is not before.get(name, value):
-            raise TapeError(_replaced(f"{what}.{name}"))
-
-    def differs() -> str | None:
-        for name, value in _settings_of(owner).items():
-            recorded = now.get(name, value)
-            if isinstance(value, Tensor):
-                if value is not recorded:
-                    return f"{what}.{name} is another tensor"
-            elif value is not recorded and value != recorded:
-                return f"{what}.{name} was {recorded!r} and is now {value!r}"
-        return None
-
-    plain = {name: value for name, value in now.items() if not name.startswith("_") and not isinstance(value, Tensor)}
-    return Setting(differs, f"{what}({', '.join(f'{name}={value!r}' for name, value in plain.items())})")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _requires(x: Tensor, name: str) -> Setting:

@@ -89,7 +89,7 @@ class Contents:
 
 # ---- arguments and results: tuples, lists and dicts of tensors ------------------------------------------------------
 
-PLAIN = (bool, int, float, str, type(None))
+PLAIN = bool | int | float | str | None
 
 
 def mapped(value: Any, change: Callable[[Tensor], Any], where: str) -> Any:
@@ -107,9 +107,11 @@ def mapped(value: Any, change: Callable[[Tensor], Any], where: str) -> Any:
         return _like(value, parts)
     if isinstance(value, PLAIN):
         return value
-    advice = "; pass tg.tensor(array)" if type(value).__module__ == "numpy" else ""
+    numpy = type(value).__module__ == "numpy"
+    kind = f"a NumPy {type(value).__name__}" if numpy else f"of type {type(value).__name__}"
+    advice = "; pass tg.tensor(array)" if numpy else ""
     raise DTypeError(
-        f"{where} is a {type(value).__name__}: a recorded step takes and returns tensors, plain numbers, texts and "
+        f"{where} is {kind}: a recorded step takes and returns tensors, plain numbers, texts and "
         f"None, also in tuples, lists and dicts{advice}"
     )
 
@@ -132,11 +134,20 @@ def filled(structure: Any, tensor_of: Callable[[int], Any]) -> Any:
     return structure
 
 
+def paths(structure: Any, where: str) -> list[tuple[int, str]]:
+    """Return the numbers in the slots of a structure, from left to right, each with where it is: `where[0]['h']`."""
+    if isinstance(structure, Slot):
+        return [(structure.number, where)]
+    if isinstance(structure, dict):
+        return [pair for key, part in structure.items() for pair in paths(part, f"{where}[{key!r}]")]
+    if isinstance(structure, list | tuple):
+        return [pair for i, part in enumerate(structure) for pair in paths(part, f"{where}[{i}]")]
+    return []
+
+
 def slots(structure: Any) -> list[int]:
     """Return the numbers in the slots of a structure, from left to right."""
-    found: list[int] = []
-    filled(structure, found.append)
-    return found
+    return [number for number, _ in paths(structure, "")]
 
 
 def matched(structure: Any, given: Any, where: str) -> list[tuple[int, Tensor]]:
@@ -148,22 +159,28 @@ def matched(structure: Any, given: Any, where: str) -> list[tuple[int, Tensor]]:
     """
     if isinstance(structure, Slot):
         if not isinstance(given, Tensor):
-            raise DTypeError(f"{where} must be a tensor, as when the step was recorded, not {type(given).__name__}")
+            advice = "; pass tg.tensor(array)" if type(given).__module__ == "numpy" else ""
+            raise DTypeError(
+                f"replay: {where} must be a tensor, as when the step was recorded, not {type(given).__name__}{advice}"
+            )
         return [(structure.number, given)]
     if isinstance(structure, list | tuple | dict):
-        kind = dict if isinstance(structure, dict) else (list, tuple)
-        if not isinstance(given, kind) or len(given) != len(structure):
+        if not isinstance(given, dict if isinstance(structure, dict) else list | tuple) or len(given) != len(structure):
+            found = f"{type(given).__name__} of {len(given)}" if isinstance(given, list | tuple | dict) else repr(given)
             raise InputError(
-                f"{where} must be a {type(structure).__name__} of {len(structure)}, as when it was recorded"
+                f"replay: {where} was a {type(structure).__name__} of {len(structure)} when the step was recorded, and "
+                f"is now {found:.60}"
             )
         keys = list(structure) if isinstance(structure, dict) else range(len(structure))
         if isinstance(structure, dict) and set(given) != set(structure):
-            raise InputError(f"{where} must have the keys {', '.join(map(repr, structure))}, not {list(given)!r}")
+            raise InputError(
+                f"replay: {where} must have the keys {', '.join(map(repr, structure))}, not {list(given)!r}"
+            )
         return [pair for key in keys for pair in matched(structure[key], given[key], f"{where}[{key!r}]")]
     if isinstance(given, Tensor) or type(given) is not type(structure) or given != structure:
         raise InputError(
-            f"{where} was {structure!r} when the step was recorded, which every replay repeats; to let it vary, pass a "
-            "tensor, and record the step with one"
+            f"replay: {where} was {structure!r} when the step was recorded, which every replay repeats; to let it "
+            "vary, pass a tensor, and record the step with one"
         )
     return []
 

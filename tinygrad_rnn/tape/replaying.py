@@ -14,7 +14,7 @@ from tinygrad_rnn.engine.graph import Op, next_serial
 from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DeviceError, DTypeError, ShapeError, TapeError
+from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError, TapeError
 from tinygrad_rnn.tape.records import (
     ASSIGN,
     CHECK,
@@ -26,6 +26,7 @@ from tinygrad_rnn.tape.records import (
     Instruction,
     filled,
     matched,
+    paths,
     slots,
 )
 
@@ -55,6 +56,9 @@ class Player:
         if modes.recorders:
             raise TapeError("replay: it runs kernels and no ops, so nothing can be recorded; call the step itself here")
         contents = self.contents
+        if len(inputs) != len(contents.arguments):
+            wanted = f"{len(contents.arguments)} input{'s' * (len(contents.arguments) != 1)}"
+            raise InputError(f"replay: the step was recorded with {wanted}, and is replayed with {len(inputs)}")
         given = dict(matched(contents.arguments, inputs, "inputs"))
         tensors = contents.state | given
         tensors |= self._gradients(tensors)
@@ -89,11 +93,11 @@ class Player:
             node, index = tensors[leaf].edge
             gradient = node.grad_of(index)
             if (gradient is None) != (number is None):
-                was, now = ("a gradient", "none") if gradient is None else ("none", "a gradient")
+                was, now = ("a", "none") if gradient is None else ("no", "one")
                 name = self.contents.name_of(leaf)
                 raise TapeError(
-                    f"replay: {name} had {was} when the step was recorded and has {now}; call zero_grad() "
-                    "at the beginning of the step, or record the step as it is now"
+                    f"replay: {name} had {was} gradient when the step was recorded and has {now} now; call zero_grad() "
+                    "at the beginning of the step, or record the step once more"
                 )
             if number is not None and gradient is not None:
                 found[number] = gradient
@@ -106,12 +110,15 @@ class Player:
             node, index = x.edge
             array, (dtype, shape, device) = node.outputs[index], kinds[number]
             if array.shape != shape or array.dtype != dtype or node.backend.device != device:
-                what = f"input {list(given).index(number)}" if number in given else self.contents.name_of(number)
+                what = self.contents.name_of(number)
+                if number in given:
+                    path = dict(paths(self.contents.arguments, "inputs"))[number]
+                    what = path + (f" ({what})" if number in self.contents.names else "")
                 error: type[Exception] = ShapeError if array.shape != shape else DTypeError
                 raise (error if node.backend.device == device else DeviceError)(
                     f"replay: {what} is {array.dtype} of shape {tuple(array.shape)} on {node.backend.device}, but was "
-                    f"{dtype} of shape {shape} on {device} when the step was recorded; record the step once more for "
-                    "what is now"
+                    f"{dtype} of shape {shape} on {device} when the step was recorded; a tape is for one shape, dtype "
+                    "and device: record the step once more, on this"
                 )
         for setting in self.contents.settings:
             different = setting.differs()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tinygrad_rnn.engine.graph import Op
@@ -11,7 +12,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError
 from tinygrad_rnn.tape.export import decoded, encoded
 from tinygrad_rnn.tape.listing import Line, lines
-from tinygrad_rnn.tape.recording import Recording, carried, check_carried
+from tinygrad_rnn.tape.recording import Recording
 from tinygrad_rnn.tape.records import Contents
 from tinygrad_rnn.tape.replaying import Player
 
@@ -63,12 +64,14 @@ class Tape:
         >>> from tinygrad_rnn import tape
         >>> print(tape.record(lambda x: (x * 2.0).sum(), tg.ones(3)).listing())
         inputs
-          %0  (3,)
+          %0  (3,)  x
         numbers of the program, the same at every replay
           2.0
         forward
           %2    mul(%0, const 2.0)                  (3,)
           %3    sum(%2, axes=(0,), keepdims=False)  ()
+        result
+          %3  ()    result
         """
         return "\n".join(line.text for line in self.lines())
 
@@ -85,13 +88,13 @@ class Tape:
         return encoded(self._contents)
 
     @property
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> Mapping[str, Tensor]:
         """The tensors that the step found and did not make, by name: a replay reads them, and may overwrite them."""
-        found: dict[str, Tensor] = {}
+        found: dict[str, Tensor] = {}  # a copy: who wants another value calls assign_ on the tensor
         for number, x in self._contents.state.items():
             name = self._contents.name_of(number)
             found[f"{name} (%{number})" if name in found else name] = x
-        return found
+        return MappingProxyType(found)
 
     def __len__(self) -> int:
         return len(self._contents.instructions)
@@ -143,12 +146,9 @@ def record(step: Callable[..., Any], *inputs: Any) -> Tape:
     if not callable(step):
         raise DTypeError(f"record: pass the function that is one step, and then its inputs, not {type(step).__name__}")
     recorder = Recording(inputs)
-    before = carried(step)
-    if hasattr(step, "__self__"):
-        recorder.used(step.__self__)
+    recorder.watch(step)
     with recording(recorder):
         result = step(*inputs)
-    check_carried(before, carried(step))
     return Tape(recorder.finished(result), result)
 
 

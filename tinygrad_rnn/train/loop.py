@@ -123,8 +123,8 @@ def training_tape(
     >>> from tinygrad_rnn.train import SequenceModel, training_tape
     >>> model = SequenceModel("gru", 2, 4, 1)
     >>> recorded = training_tape(model, AddingTask(steps=6), optim.Adam(model.parameters()), batch=3)
-    >>> [line.text for line in recorded.lines() if not line.text.startswith(" ")][-5:]
-    ['zero_grad', 'forward', 'backward', 'clipping', 'optimizer']
+    >>> [line.text for line in recorded.lines() if not line.text.startswith(" ")][-6:]
+    ['zero_grad', 'forward', 'backward', 'clipping', 'optimizer', 'result']
     """
     parameters = list(model.parameters())
 
