@@ -14,6 +14,7 @@ from tinygrad_rnn.engine.protocol import Edge, Engine, Grads, Observer, Value, V
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.carries import carries_of
 from tinygrad_rnn.flow.crossings import CrossingSums
+from tinygrad_rnn.flow.early import first_states
 from tinygrad_rnn.flow.links import links_of
 from tinygrad_rnn.flow.measured import MeasuredFlow, Notes
 from tinygrad_rnn.flow.records import Statistics
@@ -67,7 +68,24 @@ def gradient_flow(
     )
     engine.walk(engine.topological([node]), [(losses.edge, engine.ones_like(losses))], meter)
     carries = carries_of(engine.topological([node]), meter.of_states, losses.size) if statistics else ()
-    return MeasuredFlow(survey, meter.finish(), float(losses.numpy().mean()), threshold, carries)
+    noted = meter.finish()
+    noted.first = first_states(losses, survey, position)
+    noted.nonfinite = _first_nonfinite(survey, position, noted)
+    return MeasuredFlow(survey, noted, float(losses.numpy().mean()), threshold, carries)
+
+
+def _first_nonfinite(survey: Survey, position: dict[Vertex, int], noted: Notes) -> str | None:
+    """Return in words which node is the first with a value, or else a gradient, that is NaN or infinite."""
+    wrong = [at for (at, _), size in noted.sizes.items() if not math.isfinite(size)]
+    if not wrong:
+        return None
+    for node, at in position.items():
+        if not all(np.isfinite(node.values(index)).all() for index in range(len(node.outputs))):
+            return f"the first value that is NaN or infinite is that of {survey.names[at]}, in the forward pass"
+    return (
+        f"all values are finite, and the first gradient that is NaN or infinite is that of {survey.names[max(wrong)]}, "
+        "in the backward pass"
+    )
 
 
 def grads_at_hand(root: Value) -> FlowReport:

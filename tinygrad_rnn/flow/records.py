@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.flow.decay import Decay, decay_of
 
 #: A gradient that grew to this many times its size at the last step is called exploding.
 EXPLODED = 100.0
@@ -77,6 +78,7 @@ class StateFlow:
     scope: Scope  # where the steps lie
     steps: tuple[int, ...]
     norms: np.ndarray
+    dtype: str = "float64"  # of the gradients: below its smallest normal number sizes lose their digits
 
     @property
     def by_lag(self) -> np.ndarray:
@@ -104,6 +106,36 @@ class StateFlow:
     def measurable(self) -> bool:
         """Whether there is a gradient at the last step to compare with."""
         return bool(len(self.norms)) and bool(np.isfinite(self.by_lag[0])) and bool(self.by_lag[0] > 0)
+
+    def decay(self, threshold: float) -> Decay | None:
+        """Return the factor per step down to the horizon, or over all lags if there is none."""
+        lag = self.horizon(threshold)
+        return decay_of(self.by_lag, len(self.norms) - 1 if lag is None else lag, self._smallest)
+
+    @property
+    def underflows_at(self) -> int | None:
+        """The first lag at which G is too small for the dtype: from there on it has lost digits, or is 0 for that.
+
+        A 0 counts as such if G fell to it by a factor seen before, or from a size that has lost digits already.
+        """
+        sizes = self.by_lag
+        small = _first(sizes < self._smallest)
+        if small is None or sizes[small] > 0:
+            return small
+        if small < 2:  # no factor has been seen
+            return None
+        expected = sizes[small - 1] / sizes[small - 2] * sizes[small - 1]
+        return small if expected < self._smallest else None
+
+    @property
+    def zero_at(self) -> int | None:
+        """The first lag at which G is exactly 0, and not for being too small: no path carries a gradient there."""
+        zero = _first(self.by_lag == 0)
+        return zero if self.underflows_at is None or (zero is not None and zero < self.underflows_at) else None
+
+    @property
+    def _smallest(self) -> float:
+        return float(np.finfo(self.dtype).smallest_normal)
 
 
 def _first(found: np.ndarray) -> int | None:

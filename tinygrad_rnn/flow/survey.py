@@ -40,6 +40,7 @@ class Facts(NamedTuple):
     roles: Mapping[int, str] | None
     outputs: int
     shape: tuple[int, ...]  # of the first output
+    dtype: str  # of the first output
     value: Any  # of the first output if it is a single number, else None
     requires_grad: bool
     attrs: Mapping[str, Any] | None  # of a movement op
@@ -104,6 +105,7 @@ def _facts(node: Vertex) -> tuple[Any, ...]:
         node.roles,
         len(outputs),
         first.shape,
+        str(first.dtype),
         node.values().item() if first.size == 1 else None,
         node.requires_grad,
         node.attrs if op in MOVEMENT else None,
@@ -167,6 +169,10 @@ class Survey:
             for index, name in entry.names.items():
                 if is_state(name, roles.get(index), self._has_roles):
                     yield index, name
+
+    def is_state(self, i: int) -> bool:
+        """Return whether an output of a node holds the state of a step."""
+        return self.step[i] is not None and any(self.states_of(i))
 
     def role(self, i: int) -> str | None:
         """Return "state" or "gate", or None.
