@@ -39,7 +39,8 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
         found = flow(folder, stem)
         assert list(found) == [
             "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "status", "loss", "hidden_grad",
-            "cell_grad", "states", "weights", "horizon", "verdict", "verdict_reason", "explodes_at", "per_step", "layers",
+            "cell_grad", "states", "weights", "horizon", "verdict", "verdict_reason", "explodes_at",
+            "per_step", "layers",
         ]  # fmt: skip
         assert found["schema"] == "tinygrad_rnn.flow/1"
         assert [found[k] for k in ("task", "steps", "hidden", "batch", "seed")] == ["text", 6, 5, 3, 3]

@@ -217,21 +217,27 @@ def contributions(entries: Sequence[Entry]) -> list[str]:
 
 
 def singular_values(entries: Sequence[Entry]) -> list[str]:
-    """Return the largest Lyapunov exponent of each cell."""
+    """Return the largest finite-time Lyapunov exponent of each cell: of the lags measured, not of endless time."""
     found = []
     for entry in entries:
         if entry.jacobians is None:
             found.append(f"{entry.name}: the Jacobians of the states were not measured.")
             continue
         exponents = np.asarray(entry.jacobians.exponents)
-        lost = int((~np.isfinite(exponents)).sum())
-        if not len(exponents) or not math.isfinite(exponents[0]):
-            found.append(f"{entry.name}: the largest Lyapunov exponent is {number(_first(exponents))}.")
-            continue
-        factor = f"{math.exp(min(exponents[0], 700)):.4g}"
-        words = f"the largest Lyapunov exponent is {number(exponents[0])} per step: a change in its direction becomes "
-        rest = f"; {lost} of {len(exponents)} exponents are not finite" if lost else ""
-        found.append(f"{entry.name}: {words}{factor} times as large with each step{rest}.")
+        lag = len(entry.jacobians.steps) - 1
+        what = f"the largest finite-time Lyapunov exponent, ln(σ_max)/{lag},"
+        if not lag:
+            found.append(f"{entry.name}: there is a single step, so there is no Jacobian between two states.")
+        elif not len(exponents) or not math.isfinite(exponents[0]):
+            found.append(f"{entry.name}: {what} is {number(_first(exponents))}.")
+        else:
+            sigma, per_step = (math.exp(min(exponents[0] * times, 700)) for times in (lag, 1))
+            lost = int((~np.isfinite(exponents)).sum())
+            rest = f"; {lost} of {plural(len(exponents), 'exponent')} are not finite" if lost else ""
+            found.append(
+                f"{entry.name}: {what} is {number(exponents[0])}: in {plural(lag, 'step')} a change of the state grows "
+                f"at most {number(sigma)} times, ×{per_step:.4g} with each{rest}."
+            )
     return found
 
 

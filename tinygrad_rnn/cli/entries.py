@@ -21,7 +21,7 @@ TRAINING_DTYPE = "float32"
 CLIP = 1.0
 #: How the files with the numbers of a measurement end.
 NUMBERS = ("flow.json", "run.safetensors")
-#: Jacobians are medians over so many examples: each costs T * S * S numbers.
+#: Jacobians are of so many examples, as each costs T * S * S numbers.
 JACOBIAN_EXAMPLES = 4
 #: Jacobians that take more bytes than this are not measured.
 JACOBIAN_BYTES = 10**9
