@@ -103,8 +103,8 @@ def test_maps_tell_how_far_back_losses_are_felt():
 def test_exponents_say_what_a_step_does():
     found = Entry("x", report(h=[1.0]), jacobians=jacobians_by_hand())
     assert claims.singular_values([found]) == [
-        "x: the largest finite-time Lyapunov exponent, ln(σ_max)/2, is -0.693: in 2 steps a change of the state grows at "
-        "most 0.25 times, ×0.5 with each; 1 of 2 exponents are not finite."
+        "x: the largest finite-time Lyapunov exponent, ln(σ_max)/2, is -0.693: after 2 steps a change of the state is "
+        "at most 0.25 times as large, ×0.5 with each; 1 of 2 exponents is not finite."
     ]
     once = jacobians_by_hand(steps=(0,), one_step=np.zeros((0, 1, 2, 2)))
     assert "there is a single step" in claims.singular_values([Entry("x", report(h=[1.0]), jacobians=once)])[0]

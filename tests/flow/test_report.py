@@ -103,6 +103,15 @@ def test_json_has_null_for_what_is_not_finite_and_says_so():
     assert found["verdict"] == "survives"
     assert (found["verdict_reason"], found["explodes_at"], found["per_step"]) == (None, None, 0.5)
     (lane,) = found["layers"]
+    assert lane.pop("why") == {
+        "gates": {},
+        "states": {
+            "h": {
+                "lag": 1, "left": 0.5, "factors": [], "gate": None, "gate_units": None, "gate_alone": None,
+                "carriers": None,
+            }
+        },
+    }  # fmt: skip
     assert lane == {
         "layer": 0, "direction": "forward", "part": "", "hidden_grad": [0.5, 1.0], "cell_grad": None,
         "states": {"h": [0.5, 1.0]}, "horizon": found["horizon"], "verdict": "survives", "explodes_at": None,

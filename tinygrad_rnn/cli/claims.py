@@ -233,10 +233,10 @@ def singular_values(entries: Sequence[Entry]) -> list[str]:
         else:
             sigma, per_step = (math.exp(min(exponents[0] * times, 700)) for times in (lag, 1))
             lost = int((~np.isfinite(exponents)).sum())
-            rest = f"; {lost} of {plural(len(exponents), 'exponent')} are not finite" if lost else ""
+            rest = f"; {lost} of {len(exponents)} exponents {'is' if lost == 1 else 'are'} not finite" if lost else ""
             found.append(
-                f"{entry.name}: {what} is {number(exponents[0])}: in {plural(lag, 'step')} a change of the state grows "
-                f"at most {number(sigma)} times, ×{per_step:.4g} with each{rest}."
+                f"{entry.name}: {what} is {number(exponents[0])}: after {plural(lag, 'step')} a change of the "
+                f"state is at most {number(sigma)} times as large, ×{per_step:.4g} with each{rest}."
             )
     return found
 

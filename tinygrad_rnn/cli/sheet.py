@@ -130,7 +130,7 @@ PICTURES = (
         "singular_values",
         "Singular values and Lyapunov exponents",
         "The Jacobian from an earlier state to the last one bounds what a loss that reads the last state can send "
-        "back: at most its largest singular value times as much, at least its smallest. Geometric means over some examples.",
+        "back: at most its largest singular value times as much, at least its smallest. Geometric means over examples.",
         lambda entries, _: plots.singular_values(
             {entry.name: entry.jacobians for entry in entries}, {entry.name: entry.bound for entry in entries}
         ),

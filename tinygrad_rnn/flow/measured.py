@@ -36,6 +36,8 @@ class Notes:
     gradients: dict[int, Statistics] = field(default_factory=dict)
     first: set[int] = field(default_factory=set)  # the states that the losses reach without passing any other
     nonfinite: str | None = None
+    unit_values: dict[int, np.ndarray] = field(default_factory=dict)  # of gates, the means over the examples
+    unit_sizes: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)  # of states, by node and output
     complete: bool = True  # whether a gradient that was not noted is zero
 
 
@@ -93,9 +95,10 @@ class MeasuredFlow(FlowReport):
                 constants=entry.constants,
                 value=entry.value,
                 norm=self._size(i),
-                gradient=noted.single[i] / self._scale(i) if i in noted.single else None,
+                gradient=noted.single[i] / self._scale(i) + 0.0 if i in noted.single else None,  # no -0.0
                 values=noted.values.get(i),
                 gradients=noted.gradients.get(i),
+                units=tuple(noted.unit_values[i].tolist()) if i in noted.unit_values else None,
             )
             for i, entry in enumerate(survey.entries)
         )
@@ -141,18 +144,24 @@ class MeasuredFlow(FlowReport):
         """G_t of the states, by where they lie; a step without one has no gradient there."""
         found: dict[Scope, dict[str, dict[int, float]]] = {}
         dtypes: dict[tuple[Scope, str], str] = {}
+        units: dict[tuple[Scope, str], dict[int, np.ndarray]] = {}
         for i, entry, step in self._of_steps():
             for index, kind in sorted(self._survey.states_of(i)):
                 sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
                 sizes[step] = self._noted.sizes.get((i, index), 0.0) / self._scale(i)
                 dtypes[lane_of(entry.scope), kind] = entry.dtype
+                if (i, index) in self._noted.unit_sizes:
+                    units.setdefault((lane_of(entry.scope), kind), {})[step] = self._noted.unit_sizes[i, index]
         flows = []
         for scope, kinds in found.items():
             steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
             direction = direction_of(scope, list(next(iter(kinds.values()))))
             for kind in in_order(kinds):
                 norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
-                flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms, dtypes[scope, kind]))
+                each = _side_by_side(units.get((scope, kind), {}), steps)
+                flows.append(
+                    StateFlow(kind, layer_of(scope), direction, scope, steps, norms, dtypes[scope, kind], each)
+                )
         return tuple(flows) if self._noted.complete else ()
 
     @cached_property
@@ -227,6 +236,14 @@ class MeasuredFlow(FlowReport):
             if word is not None and "gate" in word:
                 gates[word] = gates.get(word, False) or self._survey.role(i) == "gate"
         return [word for word, named in gates.items() if not named]
+
+
+def _side_by_side(units: dict[int, np.ndarray], steps: tuple[int, ...]) -> np.ndarray | None:
+    """Return (T, H) with zeros at steps that got no gradient; None if nothing was measured, or H is not the same."""
+    if len({len(row) for row in units.values()}) != 1:
+        return None
+    none = np.zeros_like(next(iter(units.values())))
+    return np.array([units.get(step, none) for step in steps])
 
 
 def _filled(running: dict[int, float], steps: tuple[int, ...], direction: str) -> dict[int, float]:

@@ -174,6 +174,11 @@ class _Meter(Observer):
     def _describe(self, node: Vertex, at: int, index: int, data: np.ndarray) -> None:
         if index in dict(self.survey.states_of(at)):
             self.of_states[node, index] = data
+            if (rows := _by_example(data, self.noted.batch)) is not None:
+                largest = np.abs(rows).max(initial=0.0)  # taken out, or small squares would underflow
+                scaled = rows / largest if 0 < largest < math.inf else rows
+                sizes = np.sqrt(np.mean(np.square(scaled, dtype=np.float64), axis=0))
+                self.noted.unit_sizes[at, index] = sizes * largest if scaled is not rows else sizes
         if len(node.outputs) == 1:
             scale = self.noted.batch if at in self.survey.batch_free else 1
             self.noted.gradients[at] = describe(data / scale)
@@ -182,6 +187,10 @@ class _Meter(Observer):
         """Return all that was noted, now that the walk is over."""
         if self.statistics:
             self.noted.values = {at: describe(node.values()) for node, at in self.position.items()}
+            gates = {at: node for node, at in self.position.items() if self.survey.role(at) == "gate"}
+            for at, node in gates.items():
+                if (rows := _by_example(node.values(), self.noted.batch)) is not None:
+                    self.noted.unit_values[at] = rows.mean(axis=0, dtype=np.float64)
         return self.noted
 
 
@@ -234,6 +243,13 @@ class _EdgeMeter(_Meter):
         if self.anchors:
             noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors)
         return noted
+
+
+def _by_example(values: np.ndarray, batch: int) -> np.ndarray | None:
+    """Return (B, units); None if the first axis is not that of the examples."""
+    if values.ndim == 1 and batch == 1:
+        return values[None]
+    return values.reshape(batch, -1) if values.ndim > 1 and values.shape[0] == batch else None
 
 
 def describe(values: np.ndarray) -> Statistics:

@@ -52,6 +52,7 @@ class NodeFlow:
     gradient: float | None  # with its sign
     values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
     gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
+    units: tuple[float, ...] | None = None  # of a gate: the mean over the examples of each unit; if asked for
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class StateFlow:
     steps: tuple[int, ...]
     norms: np.ndarray
     dtype: str = "float64"  # of the gradients: below its smallest normal number sizes lose their digits
+    units: np.ndarray | None = None  # (T, H): sqrt(mean_b (dL_b/dk)^2) of each unit; None without statistics
 
     @property
     def by_lag(self) -> np.ndarray:
@@ -133,6 +135,21 @@ class StateFlow:
         zero = _first(self.by_lag == 0)
         return zero if self.underflows_at is None or (zero is not None and zero < self.underflows_at) else None
 
+    def carriers(self, lag: int, share: float = 0.8) -> tuple[int, ...] | None:
+        """Return the fewest units that together have this share of G_{T-lag}^2, the largest first.
+
+        None where the units were not measured, or have no finite gradient.
+        """
+        if self.units is None:
+            return None
+        squares = (self.units if self.direction == "reverse" else self.units[::-1])[lag] ** 2
+        total = squares.sum()
+        if not 0 < total < np.inf:
+            return None
+        order = np.argsort(-squares, kind="stable")
+        count = int(np.searchsorted(np.cumsum(squares[order]), share * total)) + 1
+        return tuple(int(unit) for unit in order[:count])
+
     @property
     def _smallest(self) -> float:
         return float(np.finfo(self.dtype).smallest_normal)
@@ -181,6 +198,7 @@ class GateFlow:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    units: np.ndarray | None = None  # (T, H): the mean over the examples of each unit; what one mean over all hides
 
 
 @dataclass(frozen=True)
@@ -224,6 +242,8 @@ class CarryFlow:
 
     norms[t] = sqrt(mean_b ||dL_b/dk_T * product of gate_s over s > t||^2): the forget gates f of the LSTM for its c,
     the update gates z of the GRU for its h. What is missing to the measured gradient comes through the other gates.
+    `units` (H,) is what each unit's gate alone does per step: the geometric mean over steps and examples. None where
+    the gates are not (B, H).
     """
 
     kind: str  # "c"
@@ -233,3 +253,4 @@ class CarryFlow:
     scope: Scope
     steps: tuple[int, ...]
     norms: np.ndarray
+    units: np.ndarray | None = None

@@ -25,6 +25,7 @@ from tinygrad_rnn.flow.records import (
     WeightFlow,
 )
 from tinygrad_rnn.flow.verdict import LaneFlow, places
+from tinygrad_rnn.flow.why import Cause, causes_of, unit_means
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,6 +103,10 @@ class FlowReport:
     def cell(self) -> tuple[StateFlow, ...]:
         """The states of the last layer, in the forward direction unless there is none."""
         return self._cell.states if self._cell else ()
+
+    def causes(self, lane: LaneFlow) -> tuple[Cause, ...]:
+        """Return by which factors, and in which units, the gradient of each state of a lane is carried back."""
+        return causes_of(lane, self.factors, self.carries)
 
     def place(self, flow: StateFlow | LaneFlow) -> str:
         """Return what tells the layer and direction of something apart, "encoder layer 1"; "" if there is one only."""
@@ -221,7 +226,30 @@ class FlowReport:
             "verdict_reason": self.verdict_reason,
             "explodes_at": self.explodes_at,
             "per_step": _plain(self.decay and self.decay.per_step),
-            "layers": [_lane(lane) for lane in self.lanes],
+            "layers": [_lane(lane) | {"why": self._why(lane)} for lane in self.lanes],
+        }
+
+
+    def _why(self, lane: LaneFlow) -> dict[str, Any]:
+        """Return what flow.json says about the causes; of units there is something with statistics only."""
+        gates = {gate.label: gate for gate in self.gates if gate.scope == lane.scope}
+        return {
+            "gates": {
+                label: {"mean": _plain(float(np.mean(gate.mean))), "units": _plain(unit_means(gate))}
+                for label, gate in gates.items()
+            },
+            "states": {
+                cause.kind: {
+                    "lag": cause.lag,
+                    "left": _plain(cause.measured),
+                    "factors": [{"op": op, "per_step": _plain(size)} for op, size in cause.factors],
+                    "gate": cause.gate,
+                    "gate_units": _plain(cause.gate_units),
+                    "gate_alone": _plain(cause.gate_alone),
+                    "carriers": cause.carriers and list(cause.carriers),
+                }
+                for cause in self.causes(lane)
+            },
         }
 
 
