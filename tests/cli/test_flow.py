@@ -133,6 +133,8 @@ def test_json_is_all_that_is_on_stdout(flow, capsys):
     assert [result["cell"] for result in found["results"]] == ["lstm:forget_bias=3", "irnn"]
     first = found["results"][0]
     assert [state["state"] for state in first["states"]] == ["layer 1 h", "layer 1 c", "layer 0 h", "layer 0 c"]
+    for layer in (0, 1):
+        assert any(said.startswith(f"lstm:forget_bias=3 (layer {layer})") for said in found["claims"])
     numbers = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())
     assert first["states"][0]["relative"]["5"] == numbers["hidden_grad"][0] / numbers["hidden_grad"][-1]
     assert [moment["updates"] for moment in first["training"]] == [0, 1, 3]
@@ -142,7 +144,10 @@ def test_json_is_all_that_is_on_stdout(flow, capsys):
 @pytest.mark.usefixtures("quick_pictures")
 def test_one_step_can_be_shown(flow):
     page = page_of(flow("--cells", "rnn,lstm", "--steps", "1"))
-    assert "rnn: there is a single step, so there is nothing to compare." in page.texts["li"]
+    assert (
+        "rnn: no verdict, because there is a single step, so there is nothing to compare: unroll at least 2 steps."
+        in page.texts["li"]
+    )
 
 
 @pytest.mark.usefixtures("quick_pictures")

@@ -95,9 +95,7 @@ def test_a_single_step_says_what_to_do():
     net, x = network()
     report = gradient_flow(squared(net.unroll(x[:1])[0][-1]))
     assert report.verdict == "withheld"
-    assert report.verdict_reason == (
-        "there is a single step, so there is nothing to compare: unroll at least 2 steps"
-    )
+    assert report.verdict_reason == ("there is a single step, so there is nothing to compare: unroll at least 2 steps")
     found = report.to_dict()
     assert (found["verdict"], found["verdict_reason"]) == (report.verdict, report.verdict_reason)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.flow import FlowMap, FlowReport, JacobianReport, StateFlow
-from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.flow.sentences import OPEN, OPERATIONS, number, plural, verdicts
+from tinygrad_rnn.flow.why import unit_means
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz.plots.causes import split_by_path
-from tinygrad_rnn.viz.plots.decay import decay
-from tinygrad_rnn.viz.plots.lags import beside, by_lag, one_step_back, ratio
+from tinygrad_rnn.viz.plots.lags import by_lag, ratio
 from tinygrad_rnn.viz.plots.through_time import relative_map
 from tinygrad_rnn.viz.plots.weights import weight_of
 
@@ -46,22 +46,6 @@ class Entry:
     ended: str | None = None
 
 
-def number(value: float | None) -> str:
-    """Return a number in few digits, or what it is instead."""
-    if value is None:
-        return "unknown"
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "infinite"
-    return f"{value:.1e}" if value and not 0.001 <= abs(value) < 1000 else f"{value:.3g}"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return "1 step" or "2 steps"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def furthest(report: FlowReport) -> StateFlow | None:
     """Return the state whose gradient reaches furthest: the one the verdict is about."""
     horizon = report.horizon
@@ -72,40 +56,10 @@ def furthest(report: FlowReport) -> StateFlow | None:
 
 
 def through_time(entries: Sequence[Entry]) -> list[str]:
-    """Return a sentence about each cell, about LSTMs as they start, and about the cells side by side."""
+    """Return sentences about every layer and direction of each cell, about LSTMs as they start, and side by side."""
+    judged = (said for entry in entries for said in verdicts(entry.report, entry.name))
     about_lstms = filter(None, (_lstm(entry, entries) for entry in entries))
-    return [*map(_verdict, entries), *about_lstms, *_compared(entries)]
-
-
-def _verdict(entry: Entry) -> str:
-    report, state, name = entry.report, furthest(entry.report), entry.name
-    if state is None or report.horizon is None:
-        return f"{name}: nothing can be said, because no state has a name."
-    if report.verdict == "nonfinite":
-        return f"{name}: some gradients are NaN or infinite, so there is no horizon."
-    if report.verdict == "zero":
-        return f"{name}: no gradient arrives at the last state, so there is none to lose."
-    lag, size, threshold = len(state.norms) - 1, f"‖∂L/∂{state.kind}_T‖", f"{report.threshold:.3g}"
-    if not lag:
-        return f"{name}: there is a single step, so there is nothing to compare."
-    at_the_end = f"{number(state.relative(lag))} at lag {lag}"
-    if report.verdict == "explodes":
-        return (
-            f"{name} explodes: at lag {report.explodes_at} a gradient is over {EXPLODED:g} times as large as at lag 0."
-        )
-    if report.verdict == "survives":
-        return f"{name} survives: nowhere is less than {threshold} of {size} left; it is {at_the_end}."
-    short = f"less than {threshold} of {size} is left at lag {report.horizon.steps}, {at_the_end}"
-    return f"{name} vanishes: {short}. {_speed(state)}"
-
-
-def _speed(state: StateFlow) -> str:
-    fit = decay(state.by_lag)
-    if fit is None:
-        return "Too few steps have a gradient to fit a speed."
-    if fit.half_life is None:
-        return f"Fitted over lags 0 to {fit.last} it does not shrink: ×{number(fit.per_step)} per step."
-    return f"Fitted: ×{number(fit.per_step)} per step, half of it gone in {number(fit.half_life)} steps."
+    return [*judged, *about_lstms, *_compared(entries)]
 
 
 def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
@@ -128,8 +82,9 @@ def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
 
 
 def _compared(entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield which cell keeps most of the gradient over the longest lag that all have."""
-    states = {entry.name: state for entry in entries if (state := furthest(entry.report)) and state.measurable}
+    """Yield which cell keeps most of the gradient over the longest lag that all have; an explosion is no keeping."""
+    judged = [entry for entry in entries if entry.report.verdict in ("survives", "vanishes")]
+    states = {entry.name: state for entry in judged if (state := furthest(entry.report))}
     lag = min((len(state.norms) for state in states.values()), default=0) - 1
     left = {name: state.relative(lag) for name, state in states.items()}
     known = {name: share for name, share in left.items() if share is not None and math.isfinite(share)}
@@ -140,7 +95,8 @@ def _compared(entries: Sequence[Entry]) -> Iterator[str]:
         yield f"At lag {lag} all keep the same share of the gradient, {number(known[most])}."
     else:
         shares = f"({number(known[most])}), {least} keeps least ({number(known[least])})"
-        yield f"At lag {lag} {most} keeps most of the gradient {shares}."
+        others = ", apart from those that explode" if any(e.report.verdict == "explodes" for e in entries) else ""
+        yield f"At lag {lag} {most} keeps most of the gradient {shares}{others}."
 
 
 def loss_maps(entries: Sequence[Entry]) -> list[str]:
@@ -158,8 +114,10 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
         known = [share for share in shares if share[0] == 1 and np.isfinite(share).all()]
         lags = [int(np.argmax(share < entry.report.threshold)) for share in known]
         felt = [lag for lag in lags if lag]
-        where = f"{np.median(felt):g} steps back (median of {len(felt)})" if felt else "nowhere"
-        whole = f"{len(known) - len(felt)} of {len(shares)} are felt back to the first step taken"
+        middle = float(np.median(felt)) if felt else 0.0
+        where = f"{middle:g} step{'s' * (middle != 1)} back (median of {len(felt)})" if felt else "nowhere"
+        kept = len(known) - len(felt)
+        whole = f"{kept} of {len(shares)} {'is' if kept == 1 else 'are'} felt back to the first step taken"
         less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss is left"
         found.append(f"{entry.name}: {less} {where}; {whole}.")
     return found
@@ -169,28 +127,27 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
 
 
 def attenuation(entries: Sequence[Entry]) -> list[str]:
-    """Return by which factor a step changes the gradient of each state, and along which path most arrives."""
+    """Return along which path most of the gradient of each state arrives."""
     found = []
     for entry in entries:
         for state in entry.report.cell:
-            total = _median(one_step_back(entry.report, state))
-            if total is None:
+            decay = state.decay(entry.report.threshold)
+            if decay is None:
                 found.append(f"{entry.name}: by which factor a step changes ‖∂L/∂{state.kind}‖ is unknown.")
                 continue
-            what = f"{entry.name}: one step back ‖∂L/∂{state.kind}‖ is {number(total)} times as large"
+            what = f"{entry.name}: ×{number(decay.per_step)} per step for ‖∂L/∂{state.kind}‖, down to lag {decay.lag}"
             only, parts = split_by_path(entry.report, state)
-            each = [(word, size) for word, _, values in parts if (size := _median(values)) is not None]
-            sizes = dict(each)
-            if only and sizes:
-                how = ", ".join(f"{word} {number(size)}" for word, size in each)
-                found.append(f"{what}; on its only path: {how} (medians over the steps).")
+            sizes = {word: size for word, _, values in parts if (size := _median(values)) is not None}
+            if only:
+                cause = next(cause for cause in entry.report.causes() if cause.kind == state.kind)
+                how = ", ".join(f"{OPERATIONS.get(op, op)} ×{number(size)}" for op, size in cause.factors if size != 1)
+                found.append(f"{what}; on its only path, on average: {how or 'nothing changes it'}.")
             elif sizes:
                 most = max(sizes, key=sizes.__getitem__)
-                found.append(
-                    f"{what}; of its paths {most} brings most, {number(sizes[most])} (medians over the steps)."
-                )
+                share = number(sizes[most])
+                found.append(f"{what}; of its paths {most} brings most, {share} of what is there (median over steps).")
             else:
-                found.append(f"{what} (median over the steps).")
+                found.append(f"{what}.")
     return found
 
 
@@ -242,22 +199,23 @@ def singular_values(entries: Sequence[Entry]) -> list[str]:
 
 
 def gates(entries: Sequence[Entry]) -> list[str]:
-    """Return how open the gates are that carry a state, and what they alone would bring."""
+    """Return how open the gates of each cell are, and how much their units differ."""
     found = []
     for entry in entries:
-        if not entry.report.carries:
-            found.append(f"{entry.name}: there is no path that a gate carries.")
-        for carry in entry.report.carries:
-            state = entry.report.state(carry.kind)
-            if state is None or not beside(carry, state) or not state.measurable:
-                continue
-            at, alone = by_lag(carry.steps, ratio(carry.norms, state.by_lag[0]), state)
-            gate = next((g for g in entry.report.gates if g.label == carry.gate and beside(g, state)), None)
-            mean = f"the gate {carry.gate} is {number(float(np.mean(gate.mean)))} on average; " if gate else ""
-            found.append(
-                f"{entry.name}: {mean}carried by it alone {number(alone[-1])} of ‖∂L/∂{carry.kind}_T‖ would be left at "
-                f"lag {at[-1]}, and {number(state.relative(int(at[-1])))} was measured."
-            )
+        state = entry.report.cell[0] if entry.report.cell else None
+        own = [gate for gate in entry.report.gates if state is None or gate.scope == state.scope]
+        if not own:
+            found.append(f"{entry.name}: no gate has a name.")
+        for gate in own:
+            said = f"{entry.name}: the gate {gate.label} is {number(float(np.mean(gate.mean)))} on average"
+            units = unit_means(gate)
+            if units is not None and len(units) > 1:
+                low, high = np.quantile(units, (0.1, 0.9))
+                open_units = int((units > OPEN).sum())
+                ends = f"{number(float(low))} and {number(float(high))}"
+                said += f"; the means of eight in ten of its units lie between {ends}"
+                said += f", {open_units} of {len(units)} above {OPEN:g}" if open_units else ""
+            found.append(f"{said}.")
     return found
 
 
@@ -270,8 +228,10 @@ def over_training(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         if entry.history:
             (first, before), *_, (last, after) = [entry.history[0], *entry.history]
+            start = "with initial weights" if first == 0 else f"after {plural(first, 'update')}"
             found.append(
-                f"{entry.name}: {_horizon(before)} after {plural(first, 'update')}, {_horizon(after)} after {last}."
+                f"{entry.cell or entry.name}: {_horizon(before)} {start}, {_horizon(after)} after "
+                f"{plural(last, 'update')}."
             )
         if entry.ended:
             found.append(f"{entry.name}: {entry.ended}")
@@ -282,7 +242,7 @@ def _horizon(report: FlowReport) -> str:
     if report.verdict not in ("vanishes", "survives", "explodes") or report.horizon is None:
         return f"no horizon ({report.verdict or 'no named state'})"
     steps = report.horizon.steps
-    return "horizon beyond the first step" if steps is None else f"horizon {steps}"
+    return "horizon beyond the first step" if steps is None else f"horizon {plural(steps, 'step')}"
 
 
 def clipping(entries: Sequence[Entry]) -> list[str]:
@@ -292,9 +252,10 @@ def clipping(entries: Sequence[Entry]) -> list[str]:
         if entry.updates:
             norms = np.array([update.norm for update in entry.updates])
             clipped = sum(update.clipped < update.norm for update in entry.updates)
+            was = "was" if clipped == 1 else "were"
             largest = int(np.nanargmax(norms)) if not np.isnan(norms).all() else 0
             found.append(
-                f"{entry.name}: {clipped} of {plural(len(norms), 'update')} clipped; the largest norm was "
+                f"{entry.name}: {clipped} of {plural(len(norms), 'update')} {was} clipped; the largest norm was "
                 f"{number(norms[largest])}, at update {largest + 1}."
             )
     return found

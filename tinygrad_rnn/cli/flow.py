@@ -252,7 +252,11 @@ def _print_table(entries: Sequence[Entry]) -> None:
         table.add_row(row.name if row.name != before else "", row.state, *numbers, row.verdict)
         before = row.name
     console.print(table)
-    console.print("factor per step, half-life in steps: of the line that fits log G best\n", highlight=False)
+    console.print(
+        "factor per step, half-life in steps: of the mean decay down to the horizon, or to the last lag;\n"
+        "no half-life where a straight line does not fit\n",
+        highlight=False,
+    )
 
 
 def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Sequence[str]) -> dict[str, Any]:
@@ -268,6 +272,7 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Seque
                 "updates": entry.updates_made,
                 "status": entry.report.status,
                 "verdict": entry.report.verdict,
+                "verdict_reason": entry.report.verdict_reason,
                 "states": [_state(row) for row in by_name[entry.name] if row.state != "-"],
                 "training": [
                     {"updates": made, "verdict": report.verdict, "horizon": report.horizon and report.horizon.steps}

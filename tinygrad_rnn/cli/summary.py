@@ -76,18 +76,17 @@ def print_table(results: Sequence[Result], unit: str) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for result in results:
-        first = True
+        head = result.cell, result.when
+        verdicts = {lane.scope: lane.verdict for lane in result.measurement.report.lanes}
         for label, state in _states(result):
-            head = (result.cell, result.when) if first else ("", "")
             sizes = (_size(state.relative(lag)) for lag in shown)
-            verdict = result.measurement.report.verdict if first else ""
-            table.add_row(*head, label, *sizes, _horizon(state, threshold), verdict)
-            first = False
+            table.add_row(*head, label, *sizes, _horizon(state, threshold), verdicts.pop(state.scope, ""))
+            head = "", ""
     console.print(table)
     console.print(
         "lag d: gradient of the loss at step T that reaches the state at step T-d,\n"
         "relative to the gradient at the state of step T itself.\n"
-        f"horizon: the first lag with less than {threshold:.0%}. The verdict goes by the state\n"
+        f"horizon: the first lag with less than {threshold:.3g} of it. The verdict goes by the state\n"
         "whose gradient reaches furthest.\n",
         highlight=False,
     )
@@ -100,10 +99,9 @@ def print_table(results: Sequence[Result], unit: str) -> None:
 
 def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
     """Yield the states, those of the last layer first, as they are called in the table."""
-    states = result.measurement.report.states
-    layers = 1 + max((state.layer for state in states), default=0)
-    for state in sorted(states, key=lambda state: -state.layer):
-        yield (state.kind if layers == 1 else f"layer {state.layer} {state.kind}"), state
+    report = result.measurement.report
+    for state in sorted(report.states, key=lambda state: -state.layer):
+        yield f"{report.place(state)} {state.kind}".strip(), state
 
 
 def _size(value: float | None) -> str:
@@ -134,6 +132,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "training_loss": finite(result.training_loss),
         "loss": finite(report.loss),
         "verdict": report.verdict,
+        "verdict_reason": report.verdict_reason,
         "states": [
             {
                 "state": state.kind,

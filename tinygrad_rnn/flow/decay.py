@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 #: A line that misses no size by more than this factor fits,
-_CLOSE = 2.0
+_CLOSE = 1.25
 #: or by more than this share of the decades that the curve runs through.
 _OF_ALL = 0.05
 
@@ -22,7 +22,7 @@ class Decay:
         lag: d, the horizon if there is one, else the last lag.
         last: the last lag whose size has all its digits, and over which a line was fitted.
         line: the factor per step of the line that fits log G best over the lags 0 to `last`; None where it does not
-            fit: where it misses a size by more than a factor of 2 and 5% of the decades that the curve runs through.
+            fit: where it misses a size by more than a factor of 1.25 and 5% of the decades that the curve runs through.
         bend: where no line fits, the lag at which the curve is furthest from a straight one.
         before, after: the mean factor per step up to the bend, and from there on.
     """

@@ -104,9 +104,14 @@ class FlowReport:
         """The states of the last layer, in the forward direction unless there is none."""
         return self._cell.states if self._cell else ()
 
-    def causes(self, lane: LaneFlow) -> tuple[Cause, ...]:
-        """Return by which factors, and in which units, the gradient of each state of a lane is carried back."""
-        return causes_of(lane, self.factors, self.carries)
+    def causes(self, lane: LaneFlow | None = None) -> tuple[Cause, ...]:
+        """Return by which factors, and in which units, the gradient of each state of a lane is carried back.
+
+        Args:
+            lane: the cell unless given.
+        """
+        lane = lane or self._cell
+        return causes_of(lane, self.factors, self.carries) if lane else ()
 
     def place(self, flow: StateFlow | LaneFlow) -> str:
         """Return what tells the layer and direction of something apart, "encoder layer 1"; "" if there is one only."""
@@ -228,7 +233,6 @@ class FlowReport:
             "per_step": _plain(self.decay and self.decay.per_step),
             "layers": [_lane(lane) | {"why": self._why(lane)} for lane in self.lanes],
         }
-
 
     def _why(self, lane: LaneFlow) -> dict[str, Any]:
         """Return what flow.json says about the causes; of units there is something with statistics only."""
