@@ -128,7 +128,10 @@ def describe(corpus: Corpus | None, task: AnyTask) -> None:
         return
     different, known = len(set(corpus.text)), len(task.vocabulary)
     kept = f", the {known} most frequent are kept" if different > known else ""
-    say(f"text: {shown(corpus.source)}: {len(corpus.text):,} characters, {different} different ones{kept}")
+    say(
+        f"text: {shown(corpus.source)}: {len(corpus.text):,} characters, {different} different ones{kept}, "
+        f"sha256 {corpus.sha256[:12]}"
+    )
 
 
 def say(message: str) -> None:
