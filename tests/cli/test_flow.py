@@ -273,8 +273,7 @@ def test_a_folder_that_cannot_be_written_is_noticed_at_once(refused, tmp_path, t
     assert "is a folder" in refused(*command, tmp_path / "out")
 
 
-@pytest.mark.usefixtures("never_measures")
-def test_a_missing_matplotlib_is_noticed_at_once(refused, tmp_path, monkeypatch):
+def test_without_matplotlib_the_numbers_are_written_and_it_is_said_what_to_install(flow, monkeypatch, capsys):
     real = importlib.import_module
 
     def refuse(name, *rest):
@@ -283,9 +282,15 @@ def test_a_missing_matplotlib_is_noticed_at_once(refused, tmp_path, monkeypatch)
         return real(name, *rest)
 
     monkeypatch.setattr(importlib, "import_module", refuse)
-    complaint = refused("flow", "--out", tmp_path / "out", code=3)
-    assert "pip install 'tinygrad-rnn[plots]'" in complaint
-    assert not (tmp_path / "out").exists()
+    folder = flow("--cells", "rnn,gru")
+    captured = capsys.readouterr()
+    first = captured.err.splitlines()[0]
+    assert "flow.html and its plots will not be written" in first
+    assert "pip install 'tinygrad-rnn[plots]'" in first
+    assert captured.out.rstrip().endswith("no flow.html, for want of Matplotlib")
+    assert "rnn vanishes" in captured.out or "rnn survives" in captured.out
+    stems = {f"{cell}.{kind}" for cell in ("rnn", "gru") for kind in ("flow.json", "run.safetensors")}
+    assert {path.name for path in visible(folder)} == stems
 
 
 # ---- the sheet by itself -------------------------------------------------------------------------------------------

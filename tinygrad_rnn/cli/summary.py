@@ -119,7 +119,8 @@ def _horizon(state: StateFlow, threshold: float) -> str:
 
 def to_json(results: Sequence[Result], source: str | None, unit: str) -> dict[str, Any]:
     """Return the summary: what was run, and for every cell and state of it the numbers of the table and the files."""
-    shared = {key: value for key, value in results[0].measurement.settings.items() if key != "cell"}
+    own = ("cell", "updates", "when")
+    shared = {key: value for key, value in results[0].measurement.settings.items() if key not in own}
     return {"schema": SCHEMA, **shared, "text": source, "unit": unit, "results": [_entry(result) for result in results]}
 
 
@@ -128,6 +129,7 @@ def _entry(result: Result) -> dict[str, Any]:
     return {
         "cell": result.cell,
         "when": result.when,
+        "updates": result.measurement.settings["updates"],
         "status": report.status,
         "training_loss": finite(result.training_loss),
         "loss": finite(report.loss),
