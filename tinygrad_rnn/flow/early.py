@@ -25,7 +25,7 @@ def first_states(losses: Value, survey: Survey, position: Mapping[Vertex, int]) 
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if survey.is_state(position[node]):
+        if survey.holds_state(node):
             continue
         for parent, _ in node.parents or ():
             if parent.requires_grad and parent not in between:
@@ -46,11 +46,10 @@ class _UpToStates(Observer):
         self.reached: set[int] = set()
 
     def complete(self, node: Vertex, grads: Grads) -> Grads:
-        at = self.position[node]
-        if not self.survey.is_state(at):
+        if not self.survey.holds_state(node):
             return grads
         if any(grad is not None and self.engine.norm(grad) != 0 for grad in grads):
-            self.reached.add(at)
+            self.reached.add(self.position[node])
         return ()
 
 
@@ -77,11 +76,12 @@ def early_reads(survey: Survey, states: Sequence[StateFlow], first: set[int]) ->
             continue
         entry, step = survey.entries[i], survey.step[i]
         late, soon = latest[i], earliest[i]
-        if step is not None and survey.is_state(i):
+        kind = next((name for _, name in survey.states_of(i)), None)
+        if step is not None and kind is not None:
             lane = lane_of(entry.scope)
             passed_none = soon >= step if lane in backward else late <= step
             if passed_none and step != ends.get(lane, step):
-                found.setdefault(lane, (next(kind for _, kind in survey.states_of(i)), step))
+                found.setdefault(lane, (kind, step))
             late, soon = max(late, step), min(soon, step)
         through = survey.stacked_part(i)
         for _, parent, _ in (through,) if through else entry.inputs:

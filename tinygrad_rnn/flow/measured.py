@@ -149,7 +149,7 @@ class MeasuredFlow(FlowReport):
             for index, kind in sorted(self._survey.states_of(i)):
                 sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
                 sizes[step] = self._noted.sizes.get((i, index), 0.0) / self._scale(i)
-                dtypes[lane_of(entry.scope), kind] = entry.dtype
+                dtypes[lane_of(entry.scope), kind] = str(entry.dtype)
                 if (i, index) in self._noted.unit_sizes:
                     units.setdefault((lane_of(entry.scope), kind), {})[step] = self._noted.unit_sizes[i, index]
         flows = []
