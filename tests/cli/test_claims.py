@@ -182,6 +182,24 @@ def test_paths_and_gates_are_told_from_what_was_measured():
     assert claims.gates([Entry("x", report(h=[1.0]))]) == ["x: no gate has a name."]
 
 
+def test_of_several_layers_every_sentence_names_the_one_it_is_about():
+    tg.manual_seed(0)
+    x = tg.randn(6, 2, 3, dtype="float64")
+    flows = [
+        gradient_flow(nn.GRU(3, 4, num_layers=2, dtype="float64").unroll(x)[0][-1].sum(axis=1), statistics=True)
+        for _ in range(2)
+    ]
+    a, b = [
+        Entry(name, flow, cell="gru", history=[(0, flow), (3, flow)]) for name, flow in zip("ab", flows, strict=True)
+    ]
+    for said in (claims.attenuation, claims.gates, claims.loss_maps, claims.singular_values):
+        assert all(sentence.startswith("a (layer 1): ") for sentence in said([a]))
+    assert claims.over_training([a])[0].startswith("gru (layer 1): ")
+    judged = claims.through_time([a, b])
+    assert [sentence.partition(" ")[2][:9] for sentence in judged[:-1]] == (["(layer 1)"] * 2 + ["(layer 0)"] * 2) * 2
+    assert "(layer 1) keeps most of the gradient" in judged[-1]
+
+
 def test_an_explosion_keeps_no_gradient():
     entries = [Entry("big", report(h=RISING)), Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))]
     last = claims.through_time(entries)[-1]

@@ -46,6 +46,13 @@ class Entry:
     ended: str | None = None
 
 
+def _who(entry: Entry, name: str | None = None) -> str:
+    """Return the name, with the layer and direction of the cell where there are several: what is measured of it."""
+    report = entry.report
+    place = report.place(report.cell[0]) if report.cell else ""
+    return f"{name or entry.name} ({place})" if place else name or entry.name
+
+
 def furthest(report: FlowReport) -> StateFlow | None:
     """Return the state whose gradient reaches furthest: the one the verdict is about."""
     horizon = report.horizon
@@ -84,7 +91,7 @@ def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
 def _compared(entries: Sequence[Entry]) -> Iterator[str]:
     """Yield which cell keeps most of the gradient over the longest lag that all have; an explosion is no keeping."""
     judged = [entry for entry in entries if entry.report.verdict in ("survives", "vanishes")]
-    states = {entry.name: state for entry in judged if (state := furthest(entry.report))}
+    states = {_who(entry): state for entry in judged if (state := furthest(entry.report))}
     lag = min((len(state.norms) for state in states.values()), default=0) - 1
     left = {name: state.relative(lag) for name, state in states.items()}
     known = {name: share for name, share in left.items() if share is not None and math.isfinite(share)}
@@ -105,7 +112,7 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         flow = entry.flow_map
         if flow is None:
-            found.append(f"{entry.name}: the losses of single steps were not measured.")
+            found.append(f"{_who(entry)}: the losses of single steps were not measured.")
             continue
         rows = relative_map(flow)
         backward = flow.direction == "reverse"
@@ -119,7 +126,7 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
         kept = len(known) - len(felt)
         whole = f"{kept} of {len(shares)} {'is' if kept == 1 else 'are'} felt back to the first step taken"
         less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss is left"
-        found.append(f"{entry.name}: {less} {where}; {whole}.")
+        found.append(f"{_who(entry)}: {less} {where}; {whole}.")
     return found
 
 
@@ -133,9 +140,9 @@ def attenuation(entries: Sequence[Entry]) -> list[str]:
         for state in entry.report.cell:
             decay = state.decay(entry.report.threshold)
             if decay is None:
-                found.append(f"{entry.name}: by which factor a step changes ‖∂L/∂{state.kind}‖ is unknown.")
+                found.append(f"{_who(entry)}: by which factor a step changes ‖∂L/∂{state.kind}‖ is unknown.")
                 continue
-            what = f"{entry.name}: ×{number(decay.per_step)} per step for ‖∂L/∂{state.kind}‖, down to lag {decay.lag}"
+            what = f"{_who(entry)}: ×{number(decay.per_step)} per step for ‖∂L/∂{state.kind}‖, down to lag {decay.lag}"
             only, parts = split_by_path(entry.report, state)
             sizes = {word: size for word, _, values in parts if (size := _median(values)) is not None}
             if only:
@@ -178,21 +185,21 @@ def singular_values(entries: Sequence[Entry]) -> list[str]:
     found = []
     for entry in entries:
         if entry.jacobians is None:
-            found.append(f"{entry.name}: the Jacobians of the states were not measured.")
+            found.append(f"{_who(entry)}: the Jacobians of the states were not measured.")
             continue
         exponents = np.asarray(entry.jacobians.exponents)
         lag = len(entry.jacobians.steps) - 1
         what = f"the largest finite-time Lyapunov exponent, ln(σ_max)/{lag},"
         if not lag:
-            found.append(f"{entry.name}: there is a single step, so there is no Jacobian between two states.")
+            found.append(f"{_who(entry)}: there is a single step, so there is no Jacobian between two states.")
         elif not len(exponents) or not math.isfinite(exponents[0]):
-            found.append(f"{entry.name}: {what} is {number(_first(exponents))}.")
+            found.append(f"{_who(entry)}: {what} is {number(_first(exponents))}.")
         else:
             sigma, per_step = (math.exp(min(exponents[0] * times, 700)) for times in (lag, 1))
             lost = int((~np.isfinite(exponents)).sum())
             rest = f"; {lost} of {len(exponents)} exponents {'is' if lost == 1 else 'are'} not finite" if lost else ""
             found.append(
-                f"{entry.name}: {what} is {number(exponents[0])}: after {plural(lag, 'step')} a change of the "
+                f"{_who(entry)}: {what} is {number(exponents[0])}: after {plural(lag, 'step')} a change of the "
                 f"state is at most {number(sigma)} times as large, ×{per_step:.4g} with each{rest}."
             )
     return found
@@ -205,9 +212,9 @@ def gates(entries: Sequence[Entry]) -> list[str]:
         state = entry.report.cell[0] if entry.report.cell else None
         own = [gate for gate in entry.report.gates if state is None or gate.scope == state.scope]
         if not own:
-            found.append(f"{entry.name}: no gate has a name.")
+            found.append(f"{_who(entry)}: no gate has a name.")
         for gate in own:
-            said = f"{entry.name}: the gate {gate.label} is {number(float(np.mean(gate.mean)))} on average"
+            said = f"{_who(entry)}: the gate {gate.label} is {number(float(np.mean(gate.mean)))} on average"
             units = unit_means(gate)
             if units is not None and len(units) > 1:
                 low, high = np.quantile(units, (0.1, 0.9))
@@ -230,7 +237,7 @@ def over_training(entries: Sequence[Entry]) -> list[str]:
             (first, before), *_, (last, after) = [entry.history[0], *entry.history]
             start = "with initial weights" if first == 0 else f"after {plural(first, 'update')}"
             found.append(
-                f"{entry.cell or entry.name}: {_horizon(before)} {start}, {_horizon(after)} after "
+                f"{_who(entry, entry.cell)}: {_horizon(before)} {start}, {_horizon(after)} after "
                 f"{plural(last, 'update')}."
             )
         if entry.ended:

@@ -214,7 +214,19 @@ class FlowReport:
         return "ok" if fine else "nonfinite"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what flow.json says about the graph: numbers that are not finite are None, which "status" tells."""
+        """Return what flow.json says about the graph: numbers that are not finite are None, which "status" tells.
+
+        Sizes are by step, in ascending order; lags count from the last step taken. "verdict" and what stands beside it
+        are about the cell. Of each layer and direction "layers" has besides, by kind of state:
+
+        - "part", the scopes around it, such as "encoder";
+        - "per_step": (G_{T-d} / G_T)^(1/d), d the horizon, else T-1; "line": the factor of the line that fits, or None;
+        - "zero_at", "underflows_at": the first lag at which G is exactly 0, or too small for its dtype;
+        - "why": over the same d lags "left", G_{T-d} / G_T; "factors", the mean factor of each op of a single path;
+          "gate", "gate_units" and "gate_alone": what the gate that multiplies the state lets through per step, unit by
+          unit, and what it alone would leave; "carriers": the fewest units that have four fifths of G_{T-d}^2; and of
+          each gate the "mean" of its values and the means of its "units".
+        """
         horizon = self.horizon
         return {
             "status": self.status,
