@@ -63,10 +63,11 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
             RISING,
             "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+03 times at lag 3.",
         ),
-        ([np.nan, 1.0], "x: no verdict, because some gradients are NaN or infinite."),
+        ([np.nan, 1.0], "x: no horizon in numbers that are not finite: some gradients are NaN or infinite."),
         (
             [np.nan, 1e9, 1e3, 1.0],
-            "x: no verdict, because some gradients are NaN or infinite; before that, ‖∂L/∂h‖ is over 100 times "
+            "x: no horizon in numbers that are not finite: some gradients are NaN or infinite; "
+            "before that, ‖∂L/∂h‖ is over 100 times "
             "that of the last step at lag 1, and at most 1.0e+09 times at lag 2.",
         ),
         ([0.0, 0.0], "x: no gradient arrives at the last state, so there is none to lose."),

@@ -54,6 +54,7 @@ def test_float32_that_is_too_small_is_not_called_0():
     norms = np.array([0.0, 1e-40, 1e-30, 1e-15, 1.0])
     found = report(StateFlow("h", 0, "forward", (), tuple(range(5)), norms, dtype="float32"))
     (said,) = verdicts(found, "x")
+    assert "is left at lag 1, too little for float32 at lag 4." in said
     assert said.endswith("From lag 3 it is too small for float32: measure in float64 what is there.")
     assert "exactly 0" not in said
 
@@ -96,6 +97,17 @@ def test_an_elman_network_is_explained_by_the_factors_of_its_ops():
     assert why == (
         f"rnn: on its only path from h to h a step multiplies by tanh′ (×{tanh}) and W_hh (×{matmul}), on average."
     )
+
+
+def test_relus_that_are_all_dead_are_said_to_let_nothing_pass():
+    h = tg.ones(1, 2, dtype="float64")
+    h.requires_grad = True
+    for t in range(4):
+        with tg.scope("t", t):
+            h = ((h - 5.0).relu() if t < 3 else h * 2.0).named("h")
+    verdict, why = verdicts(gradient_flow(h.sum(axis=1)), "x")
+    assert verdict.endswith("From lag 2 it is exactly 0: no path carries it.")
+    assert why == "x: on its only path from h to h, relu′ lets nothing pass."
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])

@@ -79,7 +79,7 @@ def print_table(results: Sequence[Result], unit: str) -> None:
         head = result.cell, result.when
         verdicts = {lane.scope: lane.verdict for lane in result.measurement.report.lanes}
         for label, state in _states(result):
-            sizes = (_size(state.relative(lag)) for lag in shown)
+            sizes = (_size(state, lag) for lag in shown)
             table.add_row(*head, label, *sizes, _horizon(state, threshold), verdicts.pop(state.scope, ""))
             head = "", ""
     console.print(table)
@@ -104,7 +104,10 @@ def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
         yield f"{report.place(state)} {state.kind}".strip(), state
 
 
-def _size(value: float | None) -> str:
+def _size(state: StateFlow, lag: int) -> str:
+    value = state.relative(lag)
+    if value == 0:
+        return "0" if state.underflows_at is None or lag < state.underflows_at else "underflow"
     if value is None or not math.isfinite(value):
         return "-" if value is None else "not finite"
     return f"{value:.1e}" if value < 0.01 or value >= 100 else f"{value:.2g}"

@@ -36,6 +36,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def left(state: StateFlow, lag: int) -> str:
+    """Return G_{T-lag} / G_T in few digits, or that it is too small for the dtype."""
+    share, small = state.relative(lag), state.underflows_at
+    return f"too little for {state.dtype}" if share == 0 and small is not None and lag >= small else number(share)
+
+
 def verdicts(report: FlowReport, name: str) -> Iterator[str]:
     """Yield the verdict on the states of each layer and direction, that of the cell first, and why it is so.
 
@@ -55,7 +61,7 @@ def verdicts(report: FlowReport, name: str) -> Iterator[str]:
 def _verdict(who: str, report: FlowReport, lane: LaneFlow) -> str:
     state = lane.furthest
     last = len(state.norms) - 1
-    at_the_end = f"{number(state.relative(last))} at lag {last}"
+    at_the_end = f"{left(state, last)} at lag {last}"
     short = f"less than {report.threshold:.3g} of ‖∂L/∂{state.kind}_T‖"
     lag = lane.horizon.steps
     if lane.verdict == "withheld":
@@ -63,7 +69,7 @@ def _verdict(who: str, report: FlowReport, lane: LaneFlow) -> str:
     if lane.verdict == "nonfinite":
         reason = report.nonfinite or "some gradients are NaN or infinite"
         exploded = f"; before that, {_explosion(lane)}" if lane.explodes_at is not None else ""
-        return f"{who}: no verdict, because {reason}{exploded}."
+        return f"{who}: no horizon in numbers that are not finite: {reason}{exploded}."
     if lane.verdict == "zero":
         return f"{who}: no gradient arrives at the last state, so there is none to lose."
     if lane.verdict == "explodes":
@@ -122,6 +128,9 @@ def _extremes(state: StateFlow) -> str:
 def _why(who: str, cause: Cause) -> str | None:
     """Return by which factors or in which units the gradient of a state is carried."""
     factors = [(OPERATIONS.get(op, op), size) for op, size in cause.factors if not math.isclose(size, 1, abs_tol=1e-9)]
+    stopped = next((word for word, size in factors if size == 0), None)
+    if stopped:
+        return f"{who}: on its only path from {cause.kind} to {cause.kind}, {stopped} lets nothing pass."
     if factors:
         each = " and ".join(f"{word} (×{number(size)})" for word, size in factors)
         return f"{who}: on its only path from {cause.kind} to {cause.kind} a step multiplies by {each}, on average."
