@@ -72,6 +72,19 @@ def test_reverse_lanes_end_at_the_first_position():
     assert gradient_flow(squared(backward[0])).verdict != "withheld"
 
 
+@pytest.mark.parametrize("unrolled", [True, False])
+def test_a_layer_that_the_other_direction_reads_at_every_step_has_no_verdict(unrolled):
+    net, x = network(num_layers=2, bidirectional=True)
+    output, _ = net.unroll(x) if unrolled else net(x)
+    report = gradient_flow(squared(tg.concat([output[-1, :, :H], output[0, :, H:]], axis=1)))
+    judged = {(lane.layer, lane.direction): lane.verdict != "withheld" for lane in report.lanes}
+    assert judged == {
+        (0, "forward"): False, (0, "reverse"): False, (1, "forward"): True, (1, "reverse"): True,
+    }  # fmt: skip
+    assert report.verdict == "withheld"
+    assert report.verdict_reason.startswith("layer 0 forward: the losses reach h of step ")
+
+
 def chain(h, steps, part):
     states = []
     for t in range(steps):

@@ -101,8 +101,8 @@ class LaneFlow:
         later = "an earlier" if self.direction == "reverse" else "a later"
         return (
             f"the losses reach {kind} of step {step} without passing the state of {later} step, so its gradient is not "
-            "only what was carried back through time: measure one loss that reads the last state of each layer and "
-            "direction alone"
+            "only what was carried back through time: measure one loss that reads the last state alone (what others "
+            "read at every step, by attention or in the other direction, has no verdict)"
         )
 
 
