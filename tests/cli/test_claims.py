@@ -61,7 +61,8 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
         ),
         (
             RISING,
-            "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+03 times at lag 3.",
+            "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+03 times at lag 3. "
+            "That is ×10 per step.",
         ),
         ([np.nan, 1.0], "x: no horizon in numbers that are not finite: some gradients are NaN or infinite."),
         (

@@ -50,6 +50,11 @@ def test_an_encoder_is_told_from_its_decoder():
     assert [lane["part"] for lane in found.to_dict()["layers"]] == ["encoder", "decoder"]
 
 
+def test_a_single_step_without_gradient_is_not_called_an_end():
+    (said,) = verdicts(report(state("h", [1.0, 0.0, 0.5])), "x")
+    assert "At lag 1 it is exactly 0" in said
+
+
 def test_float32_that_is_too_small_is_not_called_0():
     norms = np.array([0.0, 1e-40, 1e-30, 1e-15, 1.0])
     found = report(StateFlow("h", 0, "forward", (), tuple(range(5)), norms, dtype="float32"))

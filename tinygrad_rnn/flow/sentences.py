@@ -73,8 +73,10 @@ def _verdict(who: str, report: FlowReport, lane: LaneFlow) -> str:
     if lane.verdict == "zero":
         return f"{who}: no gradient arrives at the last state, so there is none to lose."
     if lane.verdict == "explodes":
-        falls = "" if lag is None else f" {'Before' if lag < (lane.explodes_at or 0) else 'Then'} it falls: {short} is "
-        return f"{who} explodes: {_explosion(lane)}.{falls}{f'left at lag {lag}.' if falls else ''}"
+        grown = f"{who} explodes: {_explosion(lane)}."
+        if lag is None or lane.explodes_at is None:
+            return f"{grown} {_speed(lane)}"
+        return f"{grown} {'Before' if lag < lane.explodes_at else 'Then'} it falls: {short} is left at lag {lag}."
     if lane.verdict == "survives":
         kept = f"nowhere is {short} left; it is {at_the_end}"
         return f"{who} survives these {plural(last + 1, 'step')}: {kept}. {_speed(lane)}{_extremes(state)}"
@@ -110,8 +112,9 @@ def _speed(lane: LaneFlow) -> str:
 def _extremes(state: StateFlow) -> str:
     """Return what a curve does besides falling: where it is 0 or too small to be measured, and where it comes back."""
     said = ""
-    if state.zero_at is not None:
-        said += f" From lag {state.zero_at} it is exactly 0: no path carries it."
+    zero = state.zero_at
+    if zero is not None:
+        said += f" {'At' if state.by_lag[zero:].any() else 'From'} lag {zero} it is exactly 0: no path carries it."
     if state.underflows_at is not None:
         said += f" From lag {state.underflows_at} it is too small for {state.dtype}: measure in float64 what is there."
     sizes = state.by_lag / state.by_lag[0]
@@ -146,6 +149,6 @@ def _why(who: str, cause: Cause) -> str | None:
     said += f", more than ×{OPEN:g} in {wide} of {len(cause.gate_units)}." if wide else "."
     if cause.carriers and cause.units:
         few = len(cause.carriers)
-        verb, unit = ("carries", "unit") if few == 1 else ("carry", "units")
-        said += f" {few} of {cause.units} {unit} {verb} four fifths of the squared gradient there."
+        carry = "carries" if few == 1 else "carry"
+        said += f" {few} of {cause.units} units {carry} four fifths of the squared gradient there."
     return said
