@@ -142,6 +142,11 @@ def test_maps_tell_how_far_back_losses_are_felt():
         "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of 2); 1 of 3 is felt back "
         "to the first step taken."
     ]
+    kept = by_hand([[1.0, nan], [0.5, 1.0]])
+    assert claims.loss_maps([Entry("x", report(h=[1.0]), flow_map=kept)]) == [
+        "x: nowhere is less than 0.01 of the gradient of a step's loss left; 2 of 2 are felt back to the first step "
+        "taken."
+    ]
     assert "not measured" in claims.loss_maps([Entry("x", report(h=[1.0]))])[0]
 
 

@@ -121,12 +121,15 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
         known = [share for share in shares if share[0] == 1 and np.isfinite(share).all()]
         lags = [int(np.argmax(share < entry.report.threshold)) for share in known]
         felt = [lag for lag in lags if lag]
-        middle = float(np.median(felt)) if felt else 0.0
-        where = f"{middle:g} step{'s' * (middle != 1)} back (median of {len(felt)})" if felt else "nowhere"
+        less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss"
+        if felt:
+            middle = float(np.median(felt))
+            where = f"{less} is left {middle:g} step{'' if middle == 1 else 's'} back (median of {len(felt)})"
+        else:
+            where = f"nowhere is {less} left"
         kept = len(known) - len(felt)
         whole = f"{kept} of {len(shares)} {'is' if kept == 1 else 'are'} felt back to the first step taken"
-        less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss is left"
-        found.append(f"{_who(entry)}: {less} {where}; {whole}.")
+        found.append(f"{_who(entry)}: {where}; {whole}.")
     return found
 
 

@@ -36,7 +36,8 @@ def gradient_flow(
         threshold: the share of the gradient at the last step below which it counts as vanished.
         edges: also measure what flows along every edge, and what each step contributes to the parameters.
         links: also measure what flows between named nodes, all paths through unnamed ones together (only with edges).
-        statistics: also describe the values and the gradients of every node, and what the gates let through.
+        statistics: also describe the values and the gradients of every node, and unit by unit what the gates let
+            through.
 
     Returns:
         The report; `report.notes` says what to name if states or steps are missing.
