@@ -49,18 +49,63 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
 @pytest.mark.parametrize(
     ("h", "said"),
     [
-        (FALLING, "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. Fitted: ×0.1 per step, "
-                  "half of it gone in 0.301 steps."),
-        (LASTING, "x survives: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3."),
-        (RISING, "x explodes: at lag 3 a gradient is over 100 times as large as at lag 0."),
-        ([np.nan, 1.0], "x: some gradients are NaN or infinite, so there is no horizon."),
+        (
+            FALLING,
+            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. That is ×0.1 per step, "
+            "half of it gone in 0.301 steps.",
+        ),
+        (
+            LASTING,
+            "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3. That is "
+            "×0.794 per step, half of it gone in 3 steps.",
+        ),
+        (
+            RISING,
+            "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+03 times at lag 3. "
+            "That is ×10 per step.",
+        ),
+        ([np.nan, 1.0], "x: no horizon in numbers that are not finite: some gradients are NaN or infinite."),
+        (
+            [np.nan, 1e9, 1e3, 1.0],
+            "x: no horizon in numbers that are not finite: some gradients are NaN or infinite; "
+            "before that, ‖∂L/∂h‖ is over 100 times "
+            "that of the last step at lag 1, and at most 1.0e+09 times at lag 2.",
+        ),
         ([0.0, 0.0], "x: no gradient arrives at the last state, so there is none to lose."),
-        ([1.0], "x: there is a single step, so there is nothing to compare."),
-        ([0.0, 1.0], "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 1, 0 at lag 1. Too few steps have a "
-                     "gradient to fit a speed."),
+        (
+            [1.0],
+            "x: no verdict, because there is a single step, so there is nothing to compare: unroll at least 2 steps.",
+        ),
+        (
+            [0.0, 1.0],
+            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 1, 0 at lag 1. Too few steps have a gradient "
+            "for a factor per step. From lag 1 it is exactly 0: no path carries it.",
+        ),
+        (
+            [1e6, 1.0, 1e-5, 1.0],
+            "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+06 times at "
+            "lag 3. Before it falls: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 1.",
+        ),
+        (
+            [1e-5, 1e4, 1.0],
+            "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 1, and at most 1.0e+04 times at "
+            "lag 1. Then it falls: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 2.",
+        ),
+        (
+            [0.5, 0.005, 0.1, 1.0],
+            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 2, 0.5 at lag 3. That is ×0.0707 per step "
+            "down to lag 2, but no straight line fits: ×0.0707 per step to lag 2, ×100 from there to lag 3. It "
+            "rises again, from 0.005 at lag 2 to 0.5 at lag 3.",
+        ),
+        (
+            [0.03, 0.2, 50.0, 1.0],
+            "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.03 at lag 3. That is "
+            "×0.311 per step down to lag 3, but no straight line fits: ×50 per step to lag 1, ×0.0245 from there "
+            "to lag 3. In between it grows, to 50 at lag 1.",
+        ),
         ([], "x: nothing can be said, because no state has a name."),
     ],
-)  # fmt: skip
+)
 def test_the_verdict_in_words(h, said):
     assert claims.through_time([Entry("x", report(h=h))]) == [said]
 
@@ -94,31 +139,39 @@ def test_maps_tell_how_far_back_losses_are_felt():
     nan = np.nan
     found = by_hand([[1.0, nan, nan], [0.001, 1.0, nan], [1e-6, 0.5, 1.0]])
     assert claims.loss_maps([Entry("x", report(h=[1.0]), flow_map=found)]) == [
-        "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of 2); 1 of 3 are felt back "
+        "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of 2); 1 of 3 is felt back "
         "to the first step taken."
+    ]
+    kept = by_hand([[1.0, nan], [0.5, 1.0]])
+    assert claims.loss_maps([Entry("x", report(h=[1.0]), flow_map=kept)]) == [
+        "x: nowhere is less than 0.01 of the gradient of a step's loss left; 2 of 2 are felt back to the first step "
+        "taken."
     ]
     assert "not measured" in claims.loss_maps([Entry("x", report(h=[1.0]))])[0]
 
 
 def test_exponents_say_what_a_step_does():
     found = Entry("x", report(h=[1.0]), jacobians=jacobians_by_hand())
-    assert claims.singular_values([found])[0].startswith(
-        "x: the largest Lyapunov exponent is -0.693 per step: a change in its direction becomes 0.5 times as large"
-    )
+    assert claims.singular_values([found]) == [
+        "x: the largest finite-time Lyapunov exponent, ln(σ_max)/2, is -0.693: after 2 steps a change of the state is "
+        "at most 0.25 times as large, ×0.5 with each; 1 of 2 exponents is not finite."
+    ]
     once = jacobians_by_hand(steps=(0,), one_step=np.zeros((0, 1, 2, 2)))
-    assert "is NaN" in claims.singular_values([Entry("x", report(h=[1.0]), jacobians=once)])[0]
+    assert "there is a single step" in claims.singular_values([Entry("x", report(h=[1.0]), jacobians=once)])[0]
 
 
 def test_training_and_clipping_are_told_from_the_updates():
     history = [(0, report(h=FALLING)), (5, report(h=LASTING)), (9, report(h=[0.0, 0.0]))]
     assert claims.over_training([Entry("x", report(), history=history[:2], ended="diverged")]) == [
-        "x: horizon 3 after 0 updates, horizon beyond the first step after 5.",
+        "x: horizon 3 steps with initial weights, horizon beyond the first step after 5 updates.",
         "x: diverged",
     ]
     assert "no horizon (zero) after 9" in claims.over_training([Entry("x", report(), history=history)])[0]
+    trained = Entry("x, 9 updates", report(), cell="x", history=history[:2])
+    assert claims.over_training([trained])[0].startswith("x: horizon 3 steps with initial weights")
     made = [Update(1.0, 0.5, 0.5), Update(1.0, 4.0, 1.0)]
     assert claims.clipping([Entry("x", report(), updates=made)]) == [
-        "x: 1 of 2 updates clipped; the largest norm was 4, at update 2."
+        "x: 1 of 2 updates was clipped; the largest norm was 4, at update 2."
     ]
 
 
@@ -128,10 +181,39 @@ def test_paths_and_gates_are_told_from_what_was_measured():
     most = max((path for path in found.paths if path.parent == "h"), key=lambda path: np.median(path.norms))
     assert f"of its paths gate {most.child} brings most" in first
     assert "of its paths carry brings most" in second
-    (gate,) = claims.gates([Entry("x", found)])
-    (carry,) = found.carries
-    assert f"carried by it alone {claims.number(carry.norms[0] / found.cell_grad[-1])} of" in gate
-    assert "no path that a gate carries" in claims.gates([Entry("x", report(h=[1.0]))])[0]
+    means = [float(np.mean(gate.mean)) for gate in found.gates]
+    said = claims.gates([Entry("x", found)])
+    assert [sentence.partition("; ")[0] for sentence in said] == [
+        f"x: the gate {label} is {claims.number(mean)} on average" for label, mean in zip("ifgo", means, strict=True)
+    ]
+    assert claims.gates([Entry("x", report(h=[1.0]))]) == ["x: no gate has a name."]
+
+
+def test_of_several_layers_every_sentence_names_the_one_it_is_about():
+    tg.manual_seed(0)
+    x = tg.randn(6, 2, 3, dtype="float64")
+    flows = [
+        gradient_flow(nn.GRU(3, 4, num_layers=2, dtype="float64").unroll(x)[0][-1].sum(axis=1), statistics=True)
+        for _ in range(2)
+    ]
+    a, b = [
+        Entry(name, flow, cell="gru", history=[(0, flow), (3, flow)]) for name, flow in zip("ab", flows, strict=True)
+    ]
+    for said in (claims.attenuation, claims.gates, claims.loss_maps, claims.singular_values):
+        assert all(sentence.startswith("a (layer 1): ") for sentence in said([a]))
+    assert claims.over_training([a])[0].startswith("gru (layer 1): ")
+    judged = claims.through_time([a, b])
+    assert [sentence.partition(" ")[2][:9] for sentence in judged[:-1]] == (["(layer 1)"] * 2 + ["(layer 0)"] * 2) * 2
+    assert "(layer 1) keeps most of the gradient" in judged[-1]
+
+
+def test_an_explosion_keeps_no_gradient():
+    entries = [Entry("big", report(h=RISING)), Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))]
+    last = claims.through_time(entries)[-1]
+    assert last == (
+        "At lag 3 b keeps most of the gradient (0.5), a keeps least (0.001), apart from those that explode."
+    )
+    assert not any("keeps" in said for said in claims.through_time([entries[0], entries[2]]))
 
 
 def test_alt_texts_have_the_numbers_of_the_picture():
@@ -157,7 +239,7 @@ def test_alt_texts_have_the_numbers_of_the_picture():
 @pytest.mark.parametrize(
     ("value", "said"),
     [(None, "unknown"), (np.nan, "NaN"), (np.inf, "infinite"), (0.0, "0"), (1.0, "1"), (1234.0, "1.2e+03"),
-     (1.8e-22, "1.8e-22"), (-0.5, "-0.5")],
+     (1.8e-22, "1.8e-22"), (-0.5, "-0.5"), (-0.0, "0")],
 )  # fmt: skip
 def test_numbers_are_short(value, said):
     assert claims.number(value) == said

@@ -133,6 +133,8 @@ def test_json_is_all_that_is_on_stdout(flow, capsys):
     assert [result["cell"] for result in found["results"]] == ["lstm:forget_bias=3", "irnn"]
     first = found["results"][0]
     assert [state["state"] for state in first["states"]] == ["layer 1 h", "layer 1 c", "layer 0 h", "layer 0 c"]
+    for layer in (0, 1):
+        assert any(said.startswith(f"lstm:forget_bias=3 (layer {layer})") for said in found["claims"])
     numbers = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())
     assert first["states"][0]["relative"]["5"] == numbers["hidden_grad"][0] / numbers["hidden_grad"][-1]
     assert [moment["updates"] for moment in first["training"]] == [0, 1, 3]
@@ -142,7 +144,10 @@ def test_json_is_all_that_is_on_stdout(flow, capsys):
 @pytest.mark.usefixtures("quick_pictures")
 def test_one_step_can_be_shown(flow):
     page = page_of(flow("--cells", "rnn,lstm", "--steps", "1"))
-    assert "rnn: there is a single step, so there is nothing to compare." in page.texts["li"]
+    assert (
+        "rnn: no verdict, because there is a single step, so there is nothing to compare: unroll at least 2 steps."
+        in page.texts["li"]
+    )
 
 
 @pytest.mark.usefixtures("quick_pictures")
@@ -268,8 +273,7 @@ def test_a_folder_that_cannot_be_written_is_noticed_at_once(refused, tmp_path, t
     assert "is a folder" in refused(*command, tmp_path / "out")
 
 
-@pytest.mark.usefixtures("never_measures")
-def test_a_missing_matplotlib_is_noticed_at_once(refused, tmp_path, monkeypatch):
+def test_without_matplotlib_the_numbers_are_written_and_it_is_said_what_to_install(flow, monkeypatch, capsys):
     real = importlib.import_module
 
     def refuse(name, *rest):
@@ -278,9 +282,15 @@ def test_a_missing_matplotlib_is_noticed_at_once(refused, tmp_path, monkeypatch)
         return real(name, *rest)
 
     monkeypatch.setattr(importlib, "import_module", refuse)
-    complaint = refused("flow", "--out", tmp_path / "out", code=3)
-    assert "pip install 'tinygrad-rnn[plots]'" in complaint
-    assert not (tmp_path / "out").exists()
+    folder = flow("--cells", "rnn,gru")
+    captured = capsys.readouterr()
+    first = captured.err.splitlines()[0]
+    assert "flow.html and its plots will not be written" in first
+    assert "pip install 'tinygrad-rnn[plots]'" in first
+    assert captured.out.rstrip().endswith("no flow.html, for want of Matplotlib")
+    assert "rnn vanishes" in captured.out or "rnn survives" in captured.out
+    stems = {f"{cell}.{kind}" for cell in ("rnn", "gru") for kind in ("flow.json", "run.safetensors")}
+    assert {path.name for path in visible(folder)} == stems
 
 
 # ---- the sheet by itself -------------------------------------------------------------------------------------------

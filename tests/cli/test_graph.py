@@ -1,14 +1,18 @@
 """`tinygrad-rnn graph`: the files it writes, the table, the JSON."""
 
+import hashlib
 import json
+import platform
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
+import tinygrad_rnn
 from tests.cli.conftest import SMALL, visible
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.files import MANIFEST
@@ -38,13 +42,24 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
     for stem in ("lstm", "lstm.init", "gru"):
         found = flow(folder, stem)
         assert list(found) == [
-            "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "status", "loss", "hidden_grad",
-            "cell_grad", "states", "weights", "horizon", "verdict", "layers",
+            "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "text", "text_sha256", "updates",
+            "when", "versions", "status", "loss", "hidden_grad",
+            "cell_grad", "states", "weights", "horizon", "verdict", "verdict_reason", "explodes_at",
+            "per_step", "layers",
         ]  # fmt: skip
         assert found["schema"] == "tinygrad_rnn.flow/1"
         assert [found[k] for k in ("task", "steps", "hidden", "batch", "seed")] == ["text", 6, 5, 3, 3]
         assert found["cell"] == stem.partition(".")[0]
         assert found["dtype"] == "float64"
+        text = Path(found["text"]).read_bytes()
+        assert found["text_sha256"] == hashlib.sha256(text).hexdigest()
+        assert (found["updates"], found["when"]) == ((0, "initial") if stem.endswith(".init") else (2, "trained"))
+        assert found["versions"] == {
+            "tinygrad_rnn": tinygrad_rnn.__version__, "python": platform.python_version(), "numpy": np.__version__
+        }
+        with safetensors.safe_open(folder / f"{stem}.run.safetensors", "numpy") as run:
+            settings = json.loads(run.metadata()["settings"])
+        assert {name: settings[name] for name in ("text", "text_sha256", "updates", "when")}.items() <= found.items()
         assert found["status"] == "ok"
         assert len(found["hidden_grad"]) == 6
         assert set(found["horizon"]) == {"threshold", "state", "steps"}
@@ -181,9 +196,9 @@ def test_measuring_in_float32_says_so(graph):
     assert safetensors.numpy.load_file(folder / "rnn.run.safetensors")["weight_hh_l0"].dtype == np.float32
 
 
-def test_the_text_may_be_whatever_python_brings(tmp_path, capsys):
+def test_without_a_text_there_is_one_that_is_the_same_everywhere(tmp_path, capsys):
     assert main(["graph", *SMALL, "--cell", "rnn", "--format", "dot", "--out", str(tmp_path)]) == 0
-    assert re.search(r"text: .* Python \d.*characters", capsys.readouterr().err)
+    assert re.search(r"text: .* the same everywhere: 200,161 characters.* sha256 8a061d2cc5c5", capsys.readouterr().err)
 
 
 def test_a_cell_with_options_has_files_of_a_safe_name_and_says_what_it_is(graph, capsys):

@@ -415,12 +415,27 @@ def test_a_loss_that_is_a_leaf_is_a_graph_of_one_node():
 
 
 def test_nan_in_the_graph_is_reported_not_raised():
-    x = tg.tensor([[1.0, 0.0]], dtype="float64", requires_grad=True)
-    with tg.scope("t", 0):
-        h = (x.log() * 0.0).named("h")
+    h = tg.tensor([[1.0, 0.0]], dtype="float64", requires_grad=True)
+    for t in range(2):
+        with tg.scope("t", t):
+            h = (h.log() * 0.0).named("h")
     report = gradient_flow(((h - h) / (h - h)).sum(axis=1))
     assert (report.verdict, report.status) == ("nonfinite", "nonfinite")
-    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["hidden_grad"] == [None]
+    assert report.verdict_reason == "the first value that is NaN or infinite is that of t0_log, in the forward pass"
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["hidden_grad"] == [None, None]
+
+
+def test_where_only_gradients_overflow_the_first_of_them_is_named():
+    h = tg.tensor([[1e-300]], dtype="float64", requires_grad=True)
+    for t, factor in enumerate((1e-150, 1e200, 1e200)):
+        with tg.scope("t", t):
+            h = (h * factor).named("h")
+    report = gradient_flow(h.sum(axis=1))
+    assert report.explodes_at == 1
+    assert report.verdict == "nonfinite"
+    assert report.verdict_reason == (
+        "all values are finite, and the first gradient that is NaN or infinite is that of t0_h, in the backward pass"
+    )
 
 
 def test_what_is_computed_from_parameters_alone_is_measured_like_them():

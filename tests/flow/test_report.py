@@ -40,13 +40,14 @@ def report(*states, threshold=0.01, weights=None, loss=1.0):
         ([0, 5, 5], None, "zero"),
         ([1, math.nan, 1000], None, "nonfinite"),
         ([math.inf, 1, 1], None, "nonfinite"),
-        ([1], None, "survives"),
+        ([1], None, "withheld"),
+        ([math.nan], None, "withheld"),
     ],
 )
 def test_horizon_and_verdict_of_one_state(by_lag, horizon, verdict):
     found = report(state("h", by_lag))
     assert found.verdict == verdict
-    if verdict != "nonfinite":
+    if verdict not in ("nonfinite", "withheld"):
         assert (found.horizon.state, found.horizon.steps) == ("h", horizon)
 
 
@@ -100,9 +101,22 @@ def test_json_has_null_for_what_is_not_finite_and_says_so():
     assert found["cell_grad"] is None
     assert found["horizon"] == {"threshold": 0.01, "state": "h", "steps": None}
     assert found["verdict"] == "survives"
-    assert found["layers"] == [
-        {"layer": 0, "direction": "forward", "hidden_grad": [0.5, 1.0], "cell_grad": None, "states": {"h": [0.5, 1.0]}}
-    ]
+    assert (found["verdict_reason"], found["explodes_at"], found["per_step"]) == (None, None, 0.5)
+    (lane,) = found["layers"]
+    assert lane.pop("why") == {
+        "gates": {},
+        "states": {
+            "h": {
+                "lag": 1, "left": 0.5, "factors": [], "gate": None, "gate_units": None, "gate_alone": None,
+                "carriers": None,
+            }
+        },
+    }  # fmt: skip
+    assert lane == {
+        "layer": 0, "direction": "forward", "part": "", "hidden_grad": [0.5, 1.0], "cell_grad": None,
+        "states": {"h": [0.5, 1.0]}, "horizon": found["horizon"], "verdict": "survives", "explodes_at": None,
+        "per_step": {"h": 0.5}, "line": {"h": pytest.approx(0.5)}, "zero_at": {"h": None}, "underflows_at": {"h": None},
+    }  # fmt: skip
     assert report(state("h", [1, 0.5])).status == "ok"
 
 

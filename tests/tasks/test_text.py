@@ -1,18 +1,17 @@
 """Text: where it comes from, characters as numbers, windows with the next character as the target."""
 
-import importlib
+import hashlib
 import os
+import re
 import shutil
 import subprocess
-import sys
-import types
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks import TextTask, Vocabulary, corpus, default_corpus, read_corpus
+from tinygrad_rnn.tasks import TextTask, Vocabulary, default_corpus, read_corpus
 from tinygrad_rnn.tasks.vocabulary import REPLACEMENT
 
 
@@ -77,31 +76,27 @@ def test_a_text_with_too_many_characters_keeps_the_frequent_ones():
     assert vocabulary.decode(vocabulary.encode(chr(0x4E00) + chr(0x4E00 + 19))) == REPLACEMENT + chr(0x4E00 + 19)
 
 
-def test_the_default_text_is_the_language_reference():
-    pytest.importorskip("pydoc_data.topics")
+def test_the_default_text_is_the_same_with_every_python_and_on_every_machine():
     found = default_corpus()
-    assert "pydoc_data.topics" in found.source
-    assert '"assert"' in found.text
-    assert len(found.text) > 100_000
+    assert "tinygrad_rnn.tasks.grammar" in found.source
+    assert found.sha256 == "8a061d2cc5c5c09f95ef12f8b5e555c4f2a499c7de640dcca39833245a1b6675"
+    assert found.sha256 == hashlib.sha256(found.text.encode("utf-8")).hexdigest()
+    assert found.text.isascii()
 
 
-@pytest.mark.parametrize("module", [None, types.ModuleType("empty")])
-def test_without_the_language_reference_the_standard_library_is_read(monkeypatch, module):
-    importlib.import_module("pydoc_data")
-    monkeypatch.setitem(sys.modules, "pydoc_data.topics", module)  # None makes the import fail
-    monkeypatch.setattr(corpus, "ENOUGH_CHARACTERS", 20_000)
-    found = default_corpus()
-    assert "standard modules" in found.source
-    assert len(found.text) > 20_000
-    assert "def " in found.text
-    assert "antigravity" not in sys.modules
+def test_the_sentences_of_the_default_text_close_what_they_open_and_hardly_repeat():
+    text = default_corpus().text
+    sentences = re.findall(r"[^.!?]+[.!?]", text)
+    assert all(said.count('"') % 2 == 0 and said.count("(") == said.count(")") for said in sentences)
+    assert len(set(sentences)) > 0.95 * len(sentences)
 
 
-def test_without_any_text_at_all_the_error_says_what_to_do(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
-    monkeypatch.setattr(corpus, "_source_of", lambda name: None)
-    with pytest.raises(InputError, match="--text"):
-        default_corpus()
+def test_a_verb_of_the_default_text_agrees_with_its_subject():
+    text = default_corpus().text
+    of_three = re.findall(r"^\W*The (\w+) (\w+)[.!?]$", text, re.MULTILINE)
+    plural = [noun.endswith("s") or noun == "wolves" for noun, _ in of_three]
+    assert 20 < sum(plural) < len(plural) - 20
+    assert [verb.endswith("s") for _, verb in of_three] == [not many for many in plural]
 
 
 def test_a_file_is_read_as_utf8_with_one_kind_of_line_end(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tinygrad_rnn.cli.claims import Entry, number
+from tinygrad_rnn.cli.claims import Entry, number, plural
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.viz.plots.causes import split_by_path
 from tinygrad_rnn.viz.plots.lags import relative
@@ -85,7 +85,8 @@ def over_training(entries: Sequence[Entry]) -> str:
     parts = []
     for update in sorted({update for entry in entries for update, _ in entry.history}):
         at = [(entry.name, report) for entry in entries for made, report in entry.history if made == update]
-        parts.append(f"after {update} updates {', '.join(_lines(at))}")
+        when = f"after {plural(update, 'update')}" if update else "with initial weights"
+        parts.append(f"{when} {', '.join(_lines(at))}")
     return _alt("Lines over the lag, logarithmic, panel by panel", parts)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.flow import FlowMap, FlowReport, JacobianReport, StateFlow
-from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.flow.sentences import OPEN, OPERATIONS, number, plural, verdicts
+from tinygrad_rnn.flow.why import unit_means
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz.plots.causes import split_by_path
-from tinygrad_rnn.viz.plots.decay import decay
-from tinygrad_rnn.viz.plots.lags import beside, by_lag, one_step_back, ratio
+from tinygrad_rnn.viz.plots.lags import by_lag, ratio
 from tinygrad_rnn.viz.plots.through_time import relative_map
 from tinygrad_rnn.viz.plots.weights import weight_of
 
@@ -46,20 +46,11 @@ class Entry:
     ended: str | None = None
 
 
-def number(value: float | None) -> str:
-    """Return a number in few digits, or what it is instead."""
-    if value is None:
-        return "unknown"
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "infinite"
-    return f"{value:.1e}" if value and not 0.001 <= abs(value) < 1000 else f"{value:.3g}"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return "1 step" or "2 steps"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _who(entry: Entry, name: str | None = None) -> str:
+    """Return the name, with the layer and direction of the cell where there are several: what is measured of it."""
+    report = entry.report
+    place = report.place(report.cell[0]) if report.cell else ""
+    return f"{name or entry.name} ({place})" if place else name or entry.name
 
 
 def furthest(report: FlowReport) -> StateFlow | None:
@@ -72,40 +63,10 @@ def furthest(report: FlowReport) -> StateFlow | None:
 
 
 def through_time(entries: Sequence[Entry]) -> list[str]:
-    """Return a sentence about each cell, about LSTMs as they start, and about the cells side by side."""
+    """Return sentences about every layer and direction of each cell, about LSTMs as they start, and side by side."""
+    judged = (said for entry in entries for said in verdicts(entry.report, entry.name))
     about_lstms = filter(None, (_lstm(entry, entries) for entry in entries))
-    return [*map(_verdict, entries), *about_lstms, *_compared(entries)]
-
-
-def _verdict(entry: Entry) -> str:
-    report, state, name = entry.report, furthest(entry.report), entry.name
-    if state is None or report.horizon is None:
-        return f"{name}: nothing can be said, because no state has a name."
-    if report.verdict == "nonfinite":
-        return f"{name}: some gradients are NaN or infinite, so there is no horizon."
-    if report.verdict == "zero":
-        return f"{name}: no gradient arrives at the last state, so there is none to lose."
-    lag, size, threshold = len(state.norms) - 1, f"‖∂L/∂{state.kind}_T‖", f"{report.threshold:.3g}"
-    if not lag:
-        return f"{name}: there is a single step, so there is nothing to compare."
-    at_the_end = f"{number(state.relative(lag))} at lag {lag}"
-    if report.verdict == "explodes":
-        return (
-            f"{name} explodes: at lag {report.explodes_at} a gradient is over {EXPLODED:g} times as large as at lag 0."
-        )
-    if report.verdict == "survives":
-        return f"{name} survives: nowhere is less than {threshold} of {size} left; it is {at_the_end}."
-    short = f"less than {threshold} of {size} is left at lag {report.horizon.steps}, {at_the_end}"
-    return f"{name} vanishes: {short}. {_speed(state)}"
-
-
-def _speed(state: StateFlow) -> str:
-    fit = decay(state.by_lag)
-    if fit is None:
-        return "Too few steps have a gradient to fit a speed."
-    if fit.half_life is None:
-        return f"Fitted over lags 0 to {fit.last} it does not shrink: ×{number(fit.per_step)} per step."
-    return f"Fitted: ×{number(fit.per_step)} per step, half of it gone in {number(fit.half_life)} steps."
+    return [*judged, *about_lstms, *_compared(entries)]
 
 
 def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
@@ -128,8 +89,9 @@ def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
 
 
 def _compared(entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield which cell keeps most of the gradient over the longest lag that all have."""
-    states = {entry.name: state for entry in entries if (state := furthest(entry.report)) and state.measurable}
+    """Yield which cell keeps most of the gradient over the longest lag that all have; an explosion is no keeping."""
+    judged = [entry for entry in entries if entry.report.verdict in ("survives", "vanishes")]
+    states = {_who(entry): state for entry in judged if (state := furthest(entry.report))}
     lag = min((len(state.norms) for state in states.values()), default=0) - 1
     left = {name: state.relative(lag) for name, state in states.items()}
     known = {name: share for name, share in left.items() if share is not None and math.isfinite(share)}
@@ -140,7 +102,8 @@ def _compared(entries: Sequence[Entry]) -> Iterator[str]:
         yield f"At lag {lag} all keep the same share of the gradient, {number(known[most])}."
     else:
         shares = f"({number(known[most])}), {least} keeps least ({number(known[least])})"
-        yield f"At lag {lag} {most} keeps most of the gradient {shares}."
+        others = ", apart from those that explode" if any(e.report.verdict == "explodes" for e in entries) else ""
+        yield f"At lag {lag} {most} keeps most of the gradient {shares}{others}."
 
 
 def loss_maps(entries: Sequence[Entry]) -> list[str]:
@@ -149,7 +112,7 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         flow = entry.flow_map
         if flow is None:
-            found.append(f"{entry.name}: the losses of single steps were not measured.")
+            found.append(f"{_who(entry)}: the losses of single steps were not measured.")
             continue
         rows = relative_map(flow)
         backward = flow.direction == "reverse"
@@ -158,10 +121,15 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
         known = [share for share in shares if share[0] == 1 and np.isfinite(share).all()]
         lags = [int(np.argmax(share < entry.report.threshold)) for share in known]
         felt = [lag for lag in lags if lag]
-        where = f"{np.median(felt):g} steps back (median of {len(felt)})" if felt else "nowhere"
-        whole = f"{len(known) - len(felt)} of {len(shares)} are felt back to the first step taken"
-        less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss is left"
-        found.append(f"{entry.name}: {less} {where}; {whole}.")
+        less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss"
+        if felt:
+            middle = float(np.median(felt))
+            where = f"{less} is left {middle:g} step{'' if middle == 1 else 's'} back (median of {len(felt)})"
+        else:
+            where = f"nowhere is {less} left"
+        kept = len(known) - len(felt)
+        whole = f"{kept} of {len(shares)} {'is' if kept == 1 else 'are'} felt back to the first step taken"
+        found.append(f"{_who(entry)}: {where}; {whole}.")
     return found
 
 
@@ -169,28 +137,27 @@ def loss_maps(entries: Sequence[Entry]) -> list[str]:
 
 
 def attenuation(entries: Sequence[Entry]) -> list[str]:
-    """Return by which factor a step changes the gradient of each state, and along which path most arrives."""
+    """Return along which path most of the gradient of each state arrives."""
     found = []
     for entry in entries:
         for state in entry.report.cell:
-            total = _median(one_step_back(entry.report, state))
-            if total is None:
-                found.append(f"{entry.name}: by which factor a step changes ‖∂L/∂{state.kind}‖ is unknown.")
+            decay = state.decay(entry.report.threshold)
+            if decay is None:
+                found.append(f"{_who(entry)}: by which factor a step changes ‖∂L/∂{state.kind}‖ is unknown.")
                 continue
-            what = f"{entry.name}: one step back ‖∂L/∂{state.kind}‖ is {number(total)} times as large"
+            what = f"{_who(entry)}: ×{number(decay.per_step)} per step for ‖∂L/∂{state.kind}‖, down to lag {decay.lag}"
             only, parts = split_by_path(entry.report, state)
-            each = [(word, size) for word, _, values in parts if (size := _median(values)) is not None]
-            sizes = dict(each)
-            if only and sizes:
-                how = ", ".join(f"{word} {number(size)}" for word, size in each)
-                found.append(f"{what}; on its only path: {how} (medians over the steps).")
+            sizes = {word: size for word, _, values in parts if (size := _median(values)) is not None}
+            if only:
+                cause = next(cause for cause in entry.report.causes() if cause.kind == state.kind)
+                how = ", ".join(f"{OPERATIONS.get(op, op)} ×{number(size)}" for op, size in cause.factors if size != 1)
+                found.append(f"{what}; on its only path, on average: {how or 'nothing changes it'}.")
             elif sizes:
                 most = max(sizes, key=sizes.__getitem__)
-                found.append(
-                    f"{what}; of its paths {most} brings most, {number(sizes[most])} (medians over the steps)."
-                )
+                share = number(sizes[most])
+                found.append(f"{what}; of its paths {most} brings most, {share} of what is there (median over steps).")
             else:
-                found.append(f"{what} (median over the steps).")
+                found.append(f"{what}.")
     return found
 
 
@@ -217,41 +184,48 @@ def contributions(entries: Sequence[Entry]) -> list[str]:
 
 
 def singular_values(entries: Sequence[Entry]) -> list[str]:
-    """Return the largest Lyapunov exponent of each cell."""
+    """Return the largest finite-time Lyapunov exponent of each cell: of the lags measured, not of endless time."""
     found = []
     for entry in entries:
         if entry.jacobians is None:
-            found.append(f"{entry.name}: the Jacobians of the states were not measured.")
+            found.append(f"{_who(entry)}: the Jacobians of the states were not measured.")
             continue
         exponents = np.asarray(entry.jacobians.exponents)
-        lost = int((~np.isfinite(exponents)).sum())
-        if not len(exponents) or not math.isfinite(exponents[0]):
-            found.append(f"{entry.name}: the largest Lyapunov exponent is {number(_first(exponents))}.")
-            continue
-        factor = f"{math.exp(min(exponents[0], 700)):.4g}"
-        words = f"the largest Lyapunov exponent is {number(exponents[0])} per step: a change in its direction becomes "
-        rest = f"; {lost} of {len(exponents)} exponents are not finite" if lost else ""
-        found.append(f"{entry.name}: {words}{factor} times as large with each step{rest}.")
+        lag = len(entry.jacobians.steps) - 1
+        what = f"the largest finite-time Lyapunov exponent, ln(σ_max)/{lag},"
+        if not lag:
+            found.append(f"{_who(entry)}: there is a single step, so there is no Jacobian between two states.")
+        elif not len(exponents) or not math.isfinite(exponents[0]):
+            found.append(f"{_who(entry)}: {what} is {number(_first(exponents))}.")
+        else:
+            sigma, per_step = (math.exp(min(exponents[0] * times, 700)) for times in (lag, 1))
+            lost = int((~np.isfinite(exponents)).sum())
+            rest = f"; {lost} of {len(exponents)} exponents {'is' if lost == 1 else 'are'} not finite" if lost else ""
+            found.append(
+                f"{_who(entry)}: {what} is {number(exponents[0])}: after {plural(lag, 'step')} a change of the "
+                f"state is at most {number(sigma)} times as large, ×{per_step:.4g} with each{rest}."
+            )
     return found
 
 
 def gates(entries: Sequence[Entry]) -> list[str]:
-    """Return how open the gates are that carry a state, and what they alone would bring."""
+    """Return how open the gates of each cell are, and how much their units differ."""
     found = []
     for entry in entries:
-        if not entry.report.carries:
-            found.append(f"{entry.name}: there is no path that a gate carries.")
-        for carry in entry.report.carries:
-            state = entry.report.state(carry.kind)
-            if state is None or not beside(carry, state) or not state.measurable:
-                continue
-            at, alone = by_lag(carry.steps, ratio(carry.norms, state.by_lag[0]), state)
-            gate = next((g for g in entry.report.gates if g.label == carry.gate and beside(g, state)), None)
-            mean = f"the gate {carry.gate} is {number(float(np.mean(gate.mean)))} on average; " if gate else ""
-            found.append(
-                f"{entry.name}: {mean}carried by it alone {number(alone[-1])} of ‖∂L/∂{carry.kind}_T‖ would be left at "
-                f"lag {at[-1]}, and {number(state.relative(int(at[-1])))} was measured."
-            )
+        state = entry.report.cell[0] if entry.report.cell else None
+        own = [gate for gate in entry.report.gates if state is None or gate.scope == state.scope]
+        if not own:
+            found.append(f"{_who(entry)}: no gate has a name.")
+        for gate in own:
+            said = f"{_who(entry)}: the gate {gate.label} is {number(float(np.mean(gate.mean)))} on average"
+            units = unit_means(gate)
+            if units is not None and len(units) > 1:
+                low, high = np.quantile(units, (0.1, 0.9))
+                open_units = int((units > OPEN).sum())
+                ends = f"{number(float(low))} and {number(float(high))}"
+                said += f"; the means of eight in ten of its units lie between {ends}"
+                said += f", {open_units} of {len(units)} above {OPEN:g}" if open_units else ""
+            found.append(f"{said}.")
     return found
 
 
@@ -264,8 +238,10 @@ def over_training(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         if entry.history:
             (first, before), *_, (last, after) = [entry.history[0], *entry.history]
+            start = "with initial weights" if first == 0 else f"after {plural(first, 'update')}"
             found.append(
-                f"{entry.name}: {_horizon(before)} after {plural(first, 'update')}, {_horizon(after)} after {last}."
+                f"{_who(entry, entry.cell)}: {_horizon(before)} {start}, {_horizon(after)} after "
+                f"{plural(last, 'update')}."
             )
         if entry.ended:
             found.append(f"{entry.name}: {entry.ended}")
@@ -276,7 +252,7 @@ def _horizon(report: FlowReport) -> str:
     if report.verdict not in ("vanishes", "survives", "explodes") or report.horizon is None:
         return f"no horizon ({report.verdict or 'no named state'})"
     steps = report.horizon.steps
-    return "horizon beyond the first step" if steps is None else f"horizon {steps}"
+    return "horizon beyond the first step" if steps is None else f"horizon {plural(steps, 'step')}"
 
 
 def clipping(entries: Sequence[Entry]) -> list[str]:
@@ -286,9 +262,10 @@ def clipping(entries: Sequence[Entry]) -> list[str]:
         if entry.updates:
             norms = np.array([update.norm for update in entry.updates])
             clipped = sum(update.clipped < update.norm for update in entry.updates)
+            was = "was" if clipped == 1 else "were"
             largest = int(np.nanargmax(norms)) if not np.isnan(norms).all() else 0
             found.append(
-                f"{entry.name}: {clipped} of {plural(len(norms), 'update')} clipped; the largest norm was "
+                f"{entry.name}: {clipped} of {plural(len(norms), 'update')} {was} clipped; the largest norm was "
                 f"{number(norms[largest])}, at update {largest + 1}."
             )
     return found

@@ -12,8 +12,11 @@ from tinygrad_rnn import nn, serialization
 from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.cli.problem import AnyTask, say
 from tinygrad_rnn.engine.creation import manual_seed
+from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.flow import FlowReport, elman_bound
+from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement, SequenceModel, flow_map_of, jacobians_of
+from tinygrad_rnn.viz import plots
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
 TRAINING_DTYPE = "float32"
@@ -21,12 +24,22 @@ TRAINING_DTYPE = "float32"
 CLIP = 1.0
 #: How the files with the numbers of a measurement end.
 NUMBERS = ("flow.json", "run.safetensors")
-#: Jacobians are medians over so many examples: each costs T * S * S numbers.
+#: Jacobians are of so many examples, as each costs T * S * S numbers.
 JACOBIAN_EXAMPLES = 4
 #: Jacobians that take more bytes than this are not measured.
 JACOBIAN_BYTES = 10**9
 #: The losses of more steps than this are not measured: each takes a walk of its own.
 MAP_STEPS = 300
+
+
+def can_plot(page: Path) -> bool:
+    """Return whether there is what plots take; say at once what to install if not."""
+    try:
+        plots.require_matplotlib()
+    except MissingToolError as error:
+        say(f"{shown(page)} and its plots will not be written, the numbers will: {error}")
+        return False
+    return True
 
 
 def fresh_model(cell: str, task: AnyTask, options: argparse.Namespace) -> SequenceModel:

@@ -22,15 +22,26 @@ from tinygrad_rnn.cli.entries import (
     JACOBIAN_EXAMPLES,
     NUMBERS,
     TRAINING_DTYPE,
+    can_plot,
     entry_of,
     fresh_model,
     write_numbers,
 )
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say, setting
+from tinygrad_rnn.cli.problem import (
+    AnyTask,
+    check_device,
+    check_memory,
+    corpus_of,
+    describe,
+    facts_about,
+    make_task,
+    say,
+    setting,
+)
 from tinygrad_rnn.cli.progress import training_progress
-from tinygrad_rnn.cli.sheet import FILES, Row, cells, rows, write_sheet
+from tinygrad_rnn.cli.sheet import FILES, PAGE, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
@@ -46,7 +57,6 @@ from tinygrad_rnn.train import (
     measure,
     training_flow,
 )
-from tinygrad_rnn.viz import plots
 
 SCHEMA = "tinygrad_rnn.sheet/1"
 #: What the options are unless given; with --model the file says it, and these cannot be given.
@@ -77,7 +87,6 @@ class Subject:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn flow --help`."""
-    plots.require_matplotlib()
     check_device(options)
     checkpoint = _take_model(options) if options.model else None
     if checkpoint is None:
@@ -88,7 +97,8 @@ def run(options: argparse.Namespace) -> int:
     check_memory(options, task, names)
     folder = Path(options.out)
     stems = [parse_cell(name).file_name for name in names]
-    files = [*FILES, *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)]
+    plotted = can_plot(folder / PAGE)
+    files = [*(FILES if plotted else ()), *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)]
     writable_folder(folder, "--out", files)
     describe(corpus, task)
     with (
@@ -100,16 +110,19 @@ def run(options: argparse.Namespace) -> int:
             if checkpoint
             else [Subject(name, fresh_model(name, task, options)) for name in names]
         )
-        entries = [_entry(subject, task, options, folder) for subject in subjects]
+        entries = [_entry(subject, task, corpus, options, folder) for subject in subjects]
         settings = _settings(options, corpus, task)
-        written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
+        written = []
+        if plotted:
+            written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
     made = [*(shown(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(shown, written)]
     if options.json:
         print(json.dumps(_to_json(entries, settings, made), indent=2, allow_nan=False))
     else:
         _print_table(entries)
         print("\n".join(through_time(entries)))
-        print(f"\nwritten: {len(made)} files in {shown(folder)}; all in one: {shown(written[-1])}")
+        one = f"all in one: {shown(written[-1])}" if written else f"no {PAGE}, for want of Matplotlib"
+        print(f"\nwritten: {plural(len(made), 'file')} in {shown(folder)}; {one}")
     return 0
 
 
@@ -159,11 +172,12 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
 # ---- measuring -----------------------------------------------------------------------------------------------------
 
 
-def _entry(subject: Subject, task: AnyTask, options: argparse.Namespace, folder: Path) -> Entry:
+def _entry(subject: Subject, task: AnyTask, corpus: Corpus | None, options: argparse.Namespace, folder: Path) -> Entry:
     """Measure everything about one cell; its numbers are on disk before its training begins."""
     say(f"{subject.name}: measuring the loss of the last step")
     model = subject.model.converted(options.dtype)
-    measurement = measure(model, task, options.batch, options.seed, statistics=True, threshold=options.threshold)
+    facts = facts_about(corpus, subject.updates_made)
+    measurement = measure(model, task, options.batch, options.seed, True, options.threshold, facts)
     write_numbers(folder / subject.file_name, measurement)
     history, updates, ended = _trained(subject, task, options, measurement.report)
     return entry_of(
@@ -226,7 +240,7 @@ def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask)
     settings |= {"dtype": options.dtype, "threshold": options.threshold}
     settings["jacobian_examples"] = min(options.batch, JACOBIAN_EXAMPLES)
     if corpus is not None:
-        settings["text"] = corpus.source
+        settings |= {"text": corpus.source, "text_sha256": corpus.sha256}
     if options.model:
         settings["model"] = shown(options.model)
     settings["updates"] = options.train
@@ -253,7 +267,11 @@ def _print_table(entries: Sequence[Entry]) -> None:
         table.add_row(row.name if row.name != before else "", row.state, *numbers, row.verdict)
         before = row.name
     console.print(table)
-    console.print("factor per step, half-life in steps: of the line that fits log G best\n", highlight=False)
+    console.print(
+        "factor per step, half-life in steps: of the mean decay down to the horizon, or to the last lag;\n"
+        "no half-life where a straight line does not fit\n",
+        highlight=False,
+    )
 
 
 def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Sequence[str]) -> dict[str, Any]:
@@ -269,6 +287,7 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Seque
                 "updates": entry.updates_made,
                 "status": entry.report.status,
                 "verdict": entry.report.verdict,
+                "verdict_reason": entry.report.verdict_reason,
                 "states": [_state(row) for row in by_name[entry.name] if row.state != "-"],
                 "training": [
                     {"updates": made, "verdict": report.verdict, "horizon": report.horizon and report.horizon.steps}

@@ -14,10 +14,19 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.claims import plural
-from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
+from tinygrad_rnn.cli.entries import CLIP, NUMBERS, can_plot, entry_of, fresh_model, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_task, say
+from tinygrad_rnn.cli.problem import (
+    AnyTask,
+    check_device,
+    check_memory,
+    corpus_of,
+    describe,
+    facts_about,
+    make_task,
+    say,
+)
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.sheet import FILES, PAGE, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
@@ -37,7 +46,6 @@ from tinygrad_rnn.train import (
     fit,
     measure,
 )
-from tinygrad_rnn.viz import plots
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
 
@@ -59,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         names += [name for cell in cells for name in tape_files(parse_cell(cell).file_name)]
     if options.backward:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
-    sheet = html and _can_plot(folder)
+    sheet = html and can_plot(folder / PAGE)
     pages = [*(STEPPERS.values() if html else ()), *(FILES if sheet else ())]
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
@@ -67,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
         only_of_this_run(folder, "graph", [*names, *pages]),
         threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
     ):
-        results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures, sheet)]
+        results = [
+            result for cell in cells for result in _measured(cell, task, corpus, options, folder, pictures, sheet)
+        ]
         written = _write_pages(results, folder, options) if html else []
         if sheet:
             written.append(_write_sheet(results, folder, options, corpus, task))
@@ -112,15 +122,6 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
     return pages
 
 
-def _can_plot(folder: Path) -> bool:
-    try:
-        plots.require_matplotlib()
-    except MissingToolError as error:
-        say(f"{shown(folder / PAGE)} and its plots will not be written: {error}")
-        return False
-    return True
-
-
 def _write_sheet(
     results: list[Result], folder: Path, options: argparse.Namespace, corpus: Corpus | None, task: AnyTask
 ) -> Path:
@@ -128,7 +129,7 @@ def _write_sheet(
     entries = [result.entry for result in results if result.entry is not None]
     about = ("task", "steps", "hidden", "layers", "batch", "seed", "dtype")
     settings = {name: getattr(options, name) for name in about}
-    settings |= {"text": corpus.source} if corpus else {}
+    settings |= {"text": corpus.source, "text_sha256": corpus.sha256} if corpus else {}
     settings |= {"updates": options.train, "loss": task.unit}
     cells = [word for entry in entries for word in ("--cell", str(entry.cell))]
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
@@ -173,7 +174,13 @@ def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
 
 
 def _measured(
-    cell: str, task: AnyTask, options: argparse.Namespace, folder: Path, pictures: tuple[str, ...], sheet: bool
+    cell: str,
+    task: AnyTask,
+    corpus: Corpus | None,
+    options: argparse.Namespace,
+    folder: Path,
+    pictures: tuple[str, ...],
+    sheet: bool,
 ) -> Iterator[Result]:
     """Yield the results before and after training; each is on disk when it comes."""
     model = fresh_model(cell, task, options)
@@ -194,7 +201,8 @@ def _measured(
             except InputError as error:  # it diverged: a finding about this cell, and no reason to lose the others
                 ended = str(error)
         exact = model.converted(options.dtype)
-        measurement = measure(exact, task, options.batch, options.seed, statistics=True)
+        facts = facts_about(corpus, len(updates))
+        measurement = measure(exact, task, options.batch, options.seed, statistics=True, about=facts)
         history.append((len(updates), measurement.report))
         missing = _write(measurement, when, folder / stem, options, pictures)
         if options.backward:

@@ -90,7 +90,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     # A repeated option would append to its default, so the default is applied by the command.
     _add_choice_of_cells(graph, GRAPH_CELLS)
     _option(graph, "--task", "text", "what to learn", choices=TASKS)
-    graph.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: Python's language reference)")
+    graph.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
     steps_help = "length of a sequence; A:B is short for a length of B and --window A:B"
     _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
     _option(graph, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
@@ -128,7 +128,7 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
     # What a model brings along has no default here, so that the command can tell whether it was given.
     flow.add_argument("--task", choices=TASKS, help="what to learn (default: text; with --model its own)")
-    text_help = "text to learn, in UTF-8 (default: Python's language reference; with --model its own)"
+    text_help = "text to learn, in UTF-8 (default: one made by a grammar; with --model its own)"
     flow.add_argument("--text", metavar="FILE", help=text_help)
     steps_help = "length of a sequence (default: 100; with --model its own)"
     flow.add_argument("--steps", type=positive_int, metavar="T", help=steps_help)
@@ -158,7 +158,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     # With --resume the file says these; without a default here the command can tell whether they were given.
     _remembered(train, "--cell", _cells_help(), type=cell, metavar="CELL")
     _remembered(train, "--task", "what to learn", choices=TASKS)
-    train.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: Python's language reference)")
+    train.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
     _remembered(train, "--steps", "length of a sequence", type=positive_int, metavar="T")
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
@@ -171,7 +171,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
     _option(train, "--every", 250, "save after so many updates", type=positive_int, metavar="N")
-    _remembered(train, "--seed", "same seed, same numbers", type=whole_number, metavar="S")
+    _remembered(train, "--seed", "same seed and text, same numbers", type=whole_number, metavar="S")
     out_help = "where to keep the model; a file that is there already is kept as FILE.prev"
     _option(train, "--out", "model.safetensors", out_help, metavar="FILE")
     resume_help = "continue the model in --out, which brings its own text, sizes and seed"
@@ -226,7 +226,7 @@ def _add_device(parser: Parser) -> None:
 
 
 def _add_seed(parser: Parser) -> None:
-    _option(parser, "--seed", 0, "same seed, same numbers", type=whole_number, metavar="S")
+    _option(parser, "--seed", 0, "same seed and text, same numbers", type=whole_number, metavar="S")
 
 
 # ---- types of values -----------------------------------------------------------------------------------------------

@@ -122,13 +122,22 @@ def _memory() -> float:
         return math.inf
 
 
+def facts_about(corpus: Corpus | None, updates: int) -> dict[str, Any]:
+    """Return what flow.json says about the text, and about the training that came before."""
+    text, sha256 = (shown(corpus.source), corpus.sha256) if corpus else (None, None)
+    return {"text": text, "text_sha256": sha256, "updates": updates, "when": "trained" if updates else "initial"}
+
+
 def describe(corpus: Corpus | None, task: AnyTask) -> None:
     """Say on stderr what the task reads."""
     if corpus is None or not isinstance(task, TextTask):
         return
     different, known = len(set(corpus.text)), len(task.vocabulary)
     kept = f", the {known} most frequent are kept" if different > known else ""
-    say(f"text: {shown(corpus.source)}: {len(corpus.text):,} characters, {different} different ones{kept}")
+    say(
+        f"text: {shown(corpus.source)}: {len(corpus.text):,} characters, {different} different ones{kept}, "
+        f"sha256 {corpus.sha256[:12]}"
+    )
 
 
 def say(message: str) -> None:

@@ -31,13 +31,13 @@ class Row:
     """One line of the table: a state of a cell. Numbers that do not exist are None."""
 
     name: str
-    state: str  # "h", or "layer 1 h" where there are several
+    state: str  # "h", or "encoder layer 1 h" where there are several
     left: dict[int, float | None]  # by lag
     horizon: int | None
     reached: str  # the horizon in words: "7", or ">99" where there is none, or "-" where nothing was measured
     per_step: float | None
     half_life: float | None
-    verdict: str  # of the cell, in its first line
+    verdict: str  # of the layer and direction, in its first line
 
 
 def rows(entries: Sequence[Entry]) -> list[Row]:
@@ -46,28 +46,26 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
     table = []
     for entry in entries:
         report = entry.report
-        verdict = report.verdict or "no named states"
-        lanes = {(state.layer, state.direction) for state in report.states}
+        verdicts = {lane.scope: lane.verdict for lane in report.lanes}
         for state in sorted(report.states, key=lambda state: -state.layer):
             horizon = state.horizon(report.threshold)
-            fit = plots.decay(state.by_lag)
-            place = f"layer {state.layer}{' reverse' * (state.direction == 'reverse')} " if len(lanes) > 1 else ""
+            decay = state.decay(report.threshold)
+            place = report.place(state)
             beyond = f">{len(state.norms) - 1}" if horizon is None else str(horizon)
             table.append(
                 Row(
                     name=entry.name,
-                    state=place + state.kind,
+                    state=f"{place} {state.kind}".strip(),
                     left={lag: state.relative(lag) for lag in shown},
                     horizon=horizon,
                     reached=beyond if state.measurable else "-",
-                    per_step=fit.per_step if fit else None,
-                    half_life=fit.half_life if fit else None,
-                    verdict=verdict,
+                    per_step=decay.per_step if decay else None,
+                    half_life=decay.half_life if decay else None,
+                    verdict=verdicts.pop(state.scope, ""),
                 )
             )
-            verdict = ""
-        if verdict:
-            table.append(Row(entry.name, "-", dict.fromkeys(shown), None, "-", None, None, verdict))
+        if not report.states:
+            table.append(Row(entry.name, "-", dict.fromkeys(shown), None, "-", None, None, "no named states"))
     return table
 
 
@@ -130,7 +128,7 @@ PICTURES = (
         "singular_values",
         "Singular values and Lyapunov exponents",
         "The Jacobian from an earlier state to the last one bounds what a loss that reads the last state can send "
-        "back: at most its largest singular value times as much, at least its smallest. Medians over some examples.",
+        "back: at most its largest singular value times as much, at least its smallest. Geometric means over examples.",
         lambda entries, _: plots.singular_values(
             {entry.name: entry.jacobians for entry in entries}, {entry.name: entry.bound for entry in entries}
         ),
@@ -286,8 +284,8 @@ def _table(entries: Sequence[Entry]) -> str:
     thresholds = " or ".join(sorted({f"{entry.report.threshold:.3g}" for entry in entries}))
     caption = (
         "Lag d: how much of the gradient at the state of step T is left at that of step T−d. Horizon: the first lag "
-        f"with less than {thresholds} of it. Factor per step, and half-life in steps: of the line that fits the "
-        "logarithm best. The verdict goes by the state whose gradient reaches furthest."
+        f"with less than {thresholds} of it. Factor per step: the mean down to the horizon, or to the last lag. "
+        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches furthest."
     )
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n<thead>{line("th", heads)}</thead>\n'

@@ -76,18 +76,17 @@ def print_table(results: Sequence[Result], unit: str) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for result in results:
-        first = True
+        head = result.cell, result.when
+        verdicts = {lane.scope: lane.verdict for lane in result.measurement.report.lanes}
         for label, state in _states(result):
-            head = (result.cell, result.when) if first else ("", "")
-            sizes = (_size(state.relative(lag)) for lag in shown)
-            verdict = result.measurement.report.verdict if first else ""
-            table.add_row(*head, label, *sizes, _horizon(state, threshold), verdict)
-            first = False
+            sizes = (_size(state, lag) for lag in shown)
+            table.add_row(*head, label, *sizes, _horizon(state, threshold), verdicts.pop(state.scope, ""))
+            head = "", ""
     console.print(table)
     console.print(
         "lag d: gradient of the loss at step T that reaches the state at step T-d,\n"
         "relative to the gradient at the state of step T itself.\n"
-        f"horizon: the first lag with less than {threshold:.0%}. The verdict goes by the state\n"
+        f"horizon: the first lag with less than {threshold:.3g} of it. The verdict goes by the state\n"
         "whose gradient reaches furthest.\n",
         highlight=False,
     )
@@ -100,13 +99,15 @@ def print_table(results: Sequence[Result], unit: str) -> None:
 
 def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
     """Yield the states, those of the last layer first, as they are called in the table."""
-    states = result.measurement.report.states
-    layers = 1 + max((state.layer for state in states), default=0)
-    for state in sorted(states, key=lambda state: -state.layer):
-        yield (state.kind if layers == 1 else f"layer {state.layer} {state.kind}"), state
+    report = result.measurement.report
+    for state in sorted(report.states, key=lambda state: -state.layer):
+        yield f"{report.place(state)} {state.kind}".strip(), state
 
 
-def _size(value: float | None) -> str:
+def _size(state: StateFlow, lag: int) -> str:
+    value = state.relative(lag)
+    if value == 0:
+        return "0" if state.underflows_at is None or lag < state.underflows_at else "underflow"
     if value is None or not math.isfinite(value):
         return "-" if value is None else "not finite"
     return f"{value:.1e}" if value < 0.01 or value >= 100 else f"{value:.2g}"
@@ -121,7 +122,8 @@ def _horizon(state: StateFlow, threshold: float) -> str:
 
 def to_json(results: Sequence[Result], source: str | None, unit: str) -> dict[str, Any]:
     """Return the summary: what was run, and for every cell and state of it the numbers of the table and the files."""
-    shared = {key: value for key, value in results[0].measurement.settings.items() if key != "cell"}
+    own = ("cell", "updates", "when")
+    shared = {key: value for key, value in results[0].measurement.settings.items() if key not in own}
     return {"schema": SCHEMA, **shared, "text": source, "unit": unit, "results": [_entry(result) for result in results]}
 
 
@@ -130,10 +132,12 @@ def _entry(result: Result) -> dict[str, Any]:
     return {
         "cell": result.cell,
         "when": result.when,
+        "updates": result.measurement.settings["updates"],
         "status": report.status,
         "training_loss": finite(result.training_loss),
         "loss": finite(report.loss),
         "verdict": report.verdict,
+        "verdict_reason": report.verdict_reason,
         "states": [
             {
                 "state": state.kind,

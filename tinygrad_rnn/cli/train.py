@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
+from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.files import previous_of, writable_folder
 from tinygrad_rnn.cli.parser import LEARNING_RATE, TRAINING
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_tasks, say, setting
@@ -73,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
     with threadpool_limits(limits=1, user_api="blas"):
         training = _resume(options, checkpoint, **given) if options.resume else _begin(options)
         before = evaluate(training.model, training.held_out, EVALUATED, options.seed)
-        say(f"{training.model.cell_name}: {before:.3f} {training.task.unit} after {training.updates} updates")
+        made = plural(training.updates, "update")
+        say(f"{training.model.cell_name}: {before:.3f} {training.task.unit} after {made}")
         _train(training, options)
         after = evaluate(training.model, training.held_out, EVALUATED, options.seed)
     unseen = training.held_out is not training.task

@@ -32,14 +32,18 @@ def _carries(lane: Lane, grads: dict[Edge, np.ndarray], batch: int) -> Iterator[
         gates = [_gate(states[after], states[before]) for after, before in pairwise(taken)]
         if grad is None or not gates or gates[0] is None:
             continue
-        norms = {taken[0]: grad}
+        norms, logs = {taken[0]: grad}, list[np.ndarray]()
         for before, gate in zip(taken[1:], gates, strict=True):
             if gate is None:
                 break
-            grad = norms[before] = grad * gate[0].values(gate[1])
+            opened = gate[0].values(gate[1])
+            grad = norms[before] = grad * opened
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs.append(np.log(np.abs(opened, dtype=np.float64)))
         steps = tuple(sorted(norms))
         sizes = np.array([norm(norms[step]) for step in steps]) / math.sqrt(batch)
-        yield CarryFlow(kind, _name(gates[0]) or "", lane.layer, lane.direction, lane.scope, steps, sizes)
+        units = np.exp(np.mean(logs, axis=(0, 1))) if {log.shape for log in logs} == {(batch, grad.shape[-1])} else None
+        yield CarryFlow(kind, _name(gates[0]) or "", lane.layer, lane.direction, lane.scope, steps, sizes, units)
 
 
 def _gate(after: Edge, before: Edge) -> Edge | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -17,6 +17,9 @@ from tinygrad_rnn.engine.protocol import Edge, Observer, Vertex
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.lanes import Lane, choose_lane, lanes_in
+
+#: Singular values of a product are accurate to half of their digits down to this share of the largest.
+_ACCURATE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class JacobianReport:
 
     @property
     def largest(self) -> np.ndarray:
-        """(T,): by lag 0..T-1 the largest singular value of ds_T/ds_{T-lag}, the median over the examples."""
+        """(T,): by lag 0..T-1 the largest singular value of ds_T/ds_{T-lag}, the geometric mean over the examples."""
         return self._over_lags(lambda values: values[:, 0])
 
     @property
@@ -72,50 +75,100 @@ class JacobianReport:
 
     @cached_property
     def exponents(self) -> np.ndarray:
-        """(S,): the Lyapunov exponents, descending: mean growth per step as a natural logarithm, over all T-1 steps.
+        """(S,): the finite-time Lyapunov exponents ln(sigma_i)/(T-1) of ds_T/ds_1, descending, the mean over examples.
 
-        Below 0 a change shrinks by exp(exponent) in each step. By QR decompositions of the one-step Jacobians, so
-        that small ones do not drown in the large; each example's in descending order, then their mean. -inf where a
-        Jacobian is singular, nan if there is a single step.
+        Below 0 a change in that direction shrinks by exp(exponent) per step. They are those of the singular values at
+        the last lag, and go on where these are below the precision: the product is taken apart by QR decompositions,
+        so that small values do not drown in the large. -inf where units that are exactly 0 let nothing pass, nan where
+        a Jacobian is singular within the precision, so that rounding leaves nothing, or if there is a single step.
         """
         count, batch, size, _ = self.one_step.shape
         if not count:
             return np.full(size, np.nan)
-        q: np.ndarray = np.broadcast_to(np.eye(size), (batch, size, size))
-        total = np.zeros((batch, size))
-        for jacobian in self.one_step:
-            q, r = np.linalg.qr(jacobian @ q)
-            with np.errstate(divide="ignore"):
-                total += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
-        return np.mean(-np.sort(-total / count, axis=1), axis=0)
+        values, scale = self._spectra[-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(values) + math.log(2) * scale[:, None]
+        for b in range(batch):
+            small = values[b] < self.precision * values[b, 0]
+            if small.any():
+                logs[b, small] = _log_singular(self.one_step[:, b], self.precision)[small]
+        return np.mean(logs / count, axis=0)
 
     @cached_property
     def _spectra(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """By lag all singular values (B, S), the meaningless ones too, and the power of 2 to multiply them by (B,)."""
-        _, batch, size, _ = self.one_step.shape
-        product: np.ndarray = np.broadcast_to(np.eye(size), (batch, size, size))
-        scale = np.zeros(batch)  # what was taken out of the product, so that it never overflows or vanishes
-        spectra = [(np.ones((batch, size)), scale)]
-        for jacobian in self.one_step[::-1]:
-            product = product @ jacobian
-            exponent = np.frexp(np.abs(product).max(axis=(1, 2)))[1]
-            product = np.ldexp(product, -exponent[:, None, None])
-            scale = scale + exponent
-            spectra.append((_singular(product), scale))
-        return spectra
+        products = _products(self.one_step[::-1])
+        return [(_singular(product), exponent) for product, exponent in products]
 
     def _over_lags(self, pick: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         found = []
         for values, scale in self._spectra:
             picked = pick(values)
             picked = np.where(picked < self.precision * values[:, 0], np.nan, picked)
-            found.append(np.median(_times(picked, scale)))
+            with np.errstate(divide="ignore", over="ignore"):
+                found.append(np.exp(np.mean(np.log(picked) + math.log(2) * scale)))
         return np.array(found)
 
 
 def _times(values: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         return values * np.exp2(exponent)
+
+
+def _products(jacobians: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the identity, J_1, J_1 J_2, ..., each with the power of 2 taken out so that it never over- or underflows.
+
+    Args:
+        jacobians: (T-1, B, S, S).
+    """
+    _, batch, size, _ = jacobians.shape
+    product: np.ndarray = np.broadcast_to(np.eye(size), (batch, size, size))
+    scale = np.zeros(batch)
+    yield product, scale
+    for jacobian in jacobians:
+        product = product @ jacobian
+        exponent = np.frexp(np.abs(product).max(axis=(1, 2)))[1]
+        product = np.ldexp(product, -exponent[:, None, None])
+        scale = scale + exponent
+        yield product, scale
+
+
+def _log_singular(jacobians: np.ndarray, precision: float) -> np.ndarray:
+    """Return ln of all singular values of J_n ... J_1, descending, however much smaller than the largest.
+
+    Of the product itself only the largest are accurate. Starting from the directions in which these lie, QR
+    decompositions J_k Q_{k-1} = Q_k R_k separate them from the rest: what is left is a smaller product, of the lower
+    right blocks of the R_k.
+
+    Args:
+        jacobians: (T-1, S, S).
+        precision: a Jacobian's singular values below it, relative to its largest, are not known.
+    """
+    size = jacobians.shape[-1]
+    logs = np.full(size, np.nan)
+    if not np.isfinite(jacobians).all():
+        return logs
+    each = np.linalg.svd(jacobians, compute_uv=False)
+    unknown = int((each < precision * each[:, :1]).sum())
+    dead = max(int((~jacobians.any(axis=axis)).sum(axis=1).max()) for axis in (1, 2))
+    logs[size - dead :] = -np.inf
+    done = 0
+    while done < size - max(unknown, dead):
+        *_, (product, scale) = _products(jacobians[::-1, None])
+        _, values, directions = np.linalg.svd(product[0])
+        accurate = int((values >= _ACCURATE * values[0]).sum())
+        if not values[0]:
+            break
+        found = np.log(values[:accurate]) + math.log(2) * scale[0]
+        logs[done : done + accurate] = found[: size - done]
+        done += accurate
+        q, blocks = directions.T, []
+        for jacobian in jacobians:
+            q, r = np.linalg.qr(jacobian @ q)
+            blocks.append(r[accurate:, accurate:])
+        jacobians = np.array(blocks)
+    logs[size - max(unknown, dead) : size - dead] = np.nan
+    return logs
 
 
 def _singular(matrices: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
+from tinygrad_rnn.flow.early import early_reads
 from tinygrad_rnn.flow.records import CarryFlow, EdgeFlow, NodeFlow, StateFlow, Statistics, WeightFlow
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.survey import Facts, Survey, direction_of, in_order, innermost, lane_of, layer_of
@@ -33,6 +34,10 @@ class Notes:
     directions: dict[int, str] = field(default_factory=dict)  # in which a parameter's steps were taken
     values: dict[int, Statistics] = field(default_factory=dict)
     gradients: dict[int, Statistics] = field(default_factory=dict)
+    first: set[int] = field(default_factory=set)  # the states that the losses reach without passing any other
+    nonfinite: str | None = None
+    unit_values: dict[int, np.ndarray] = field(default_factory=dict)  # of gates, the means over the examples
+    unit_sizes: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)  # of states, by node and output
     complete: bool = True  # whether a gradient that was not noted is zero
 
 
@@ -45,7 +50,8 @@ class MeasuredFlow(FlowReport):
     def __init__(
         self, survey: Survey, noted: Notes, loss: float, threshold: float, carries: tuple[CarryFlow, ...] = ()
     ) -> None:
-        given = {"batch": noted.batch, "loss": loss, "threshold": threshold, "carries": carries}
+        given: dict[str, object] = {"batch": noted.batch, "loss": loss, "threshold": threshold, "carries": carries}
+        given |= {"nonfinite": noted.nonfinite}
         vars(self).update(given, _survey=survey, _noted=noted)  # past the setters, which refuse: a report is frozen
 
     @cached_property
@@ -89,9 +95,10 @@ class MeasuredFlow(FlowReport):
                 constants=entry.constants,
                 value=entry.value,
                 norm=self._size(i),
-                gradient=noted.single[i] / self._scale(i) if i in noted.single else None,
+                gradient=noted.single[i] / self._scale(i) + 0.0 if i in noted.single else None,  # no -0.0
                 values=noted.values.get(i),
                 gradients=noted.gradients.get(i),
+                units=tuple(noted.unit_values[i].tolist()) if i in noted.unit_values else None,
             )
             for i, entry in enumerate(survey.entries)
         )
@@ -136,18 +143,30 @@ class MeasuredFlow(FlowReport):
     def states(self) -> tuple[StateFlow, ...]:
         """G_t of the states, by where they lie; a step without one has no gradient there."""
         found: dict[Scope, dict[str, dict[int, float]]] = {}
+        dtypes: dict[tuple[Scope, str], str] = {}
+        units: dict[tuple[Scope, str], dict[int, np.ndarray]] = {}
         for i, entry, step in self._of_steps():
             for index, kind in sorted(self._survey.states_of(i)):
                 sizes = found.setdefault(lane_of(entry.scope), {}).setdefault(kind, {})
                 sizes[step] = self._noted.sizes.get((i, index), 0.0) / self._scale(i)
+                dtypes[lane_of(entry.scope), kind] = str(entry.dtype)
+                if (i, index) in self._noted.unit_sizes:
+                    units.setdefault((lane_of(entry.scope), kind), {})[step] = self._noted.unit_sizes[i, index]
         flows = []
         for scope, kinds in found.items():
             steps = tuple(sorted({step for sizes in kinds.values() for step in sizes}))
             direction = direction_of(scope, list(next(iter(kinds.values()))))
             for kind in in_order(kinds):
                 norms = np.array([kinds[kind].get(step, 0.0) for step in steps])
-                flows.append(StateFlow(kind, layer_of(scope), direction, scope, steps, norms))
+                each = _side_by_side(units.get((scope, kind), {}), steps)
+                flows.append(
+                    StateFlow(kind, layer_of(scope), direction, scope, steps, norms, dtypes[scope, kind], each)
+                )
         return tuple(flows) if self._noted.complete else ()
+
+    @cached_property
+    def early(self) -> dict[Scope, tuple[str, int]]:
+        return early_reads(self._survey, self.states, self._noted.first)
 
     def _of_steps(self) -> Iterator[tuple[int, Facts, int]]:
         """Yield every node that was computed in a step."""
@@ -217,6 +236,14 @@ class MeasuredFlow(FlowReport):
             if word is not None and "gate" in word:
                 gates[word] = gates.get(word, False) or self._survey.role(i) == "gate"
         return [word for word, named in gates.items() if not named]
+
+
+def _side_by_side(units: dict[int, np.ndarray], steps: tuple[int, ...]) -> np.ndarray | None:
+    """Return (T, H) with zeros at steps that got no gradient; None if nothing was measured, or H is not the same."""
+    if len({len(row) for row in units.values()}) != 1:
+        return None
+    none = np.zeros_like(next(iter(units.values())))
+    return np.array([units.get(step, none) for step in steps])
 
 
 def _filled(running: dict[int, float], steps: tuple[int, ...], direction: str) -> dict[int, float]:

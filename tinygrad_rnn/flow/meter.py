@@ -14,6 +14,7 @@ from tinygrad_rnn.engine.protocol import Edge, Engine, Grads, Observer, Value, V
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
 from tinygrad_rnn.flow.carries import carries_of
 from tinygrad_rnn.flow.crossings import CrossingSums
+from tinygrad_rnn.flow.early import first_states
 from tinygrad_rnn.flow.links import links_of
 from tinygrad_rnn.flow.measured import MeasuredFlow, Notes
 from tinygrad_rnn.flow.records import Statistics
@@ -35,7 +36,8 @@ def gradient_flow(
         threshold: the share of the gradient at the last step below which it counts as vanished.
         edges: also measure what flows along every edge, and what each step contributes to the parameters.
         links: also measure what flows between named nodes, all paths through unnamed ones together (only with edges).
-        statistics: also describe the values and the gradients of every node, and what the gates let through.
+        statistics: also describe the values and the gradients of every node, and unit by unit what the gates let
+            through.
 
     Returns:
         The report; `report.notes` says what to name if states or steps are missing.
@@ -67,7 +69,24 @@ def gradient_flow(
     )
     engine.walk(engine.topological([node]), [(losses.edge, engine.ones_like(losses))], meter)
     carries = carries_of(engine.topological([node]), meter.of_states, losses.size) if statistics else ()
-    return MeasuredFlow(survey, meter.finish(), float(losses.numpy().mean()), threshold, carries)
+    noted = meter.finish()
+    noted.first = first_states(losses, survey, position)
+    noted.nonfinite = _first_nonfinite(survey, position, noted)
+    return MeasuredFlow(survey, noted, float(losses.numpy().mean()), threshold, carries)
+
+
+def _first_nonfinite(survey: Survey, position: dict[Vertex, int], noted: Notes) -> str | None:
+    """Return in words which node is the first with a value, or else a gradient, that is NaN or infinite."""
+    wrong = [at for (at, _), size in noted.sizes.items() if not math.isfinite(size)]
+    if not wrong:
+        return None
+    for node, at in position.items():
+        if not all(np.isfinite(node.values(index)).all() for index in range(len(node.outputs))):
+            return f"the first value that is NaN or infinite is that of {survey.names[at]}, in the forward pass"
+    return (
+        f"all values are finite, and the first gradient that is NaN or infinite is that of {survey.names[max(wrong)]}, "
+        "in the backward pass"
+    )
 
 
 def grads_at_hand(root: Value) -> FlowReport:
@@ -156,6 +175,11 @@ class _Meter(Observer):
     def _describe(self, node: Vertex, at: int, index: int, data: np.ndarray) -> None:
         if index in dict(self.survey.states_of(at)):
             self.of_states[node, index] = data
+            if (rows := _by_example(data, self.noted.batch)) is not None:
+                largest = np.abs(rows).max(initial=0.0)  # taken out, or small squares would underflow
+                scaled = rows / largest if 0 < largest < math.inf else rows
+                sizes = np.sqrt(np.mean(np.square(scaled, dtype=np.float64), axis=0))
+                self.noted.unit_sizes[at, index] = sizes * largest if scaled is not rows else sizes
         if len(node.outputs) == 1:
             scale = self.noted.batch if at in self.survey.batch_free else 1
             self.noted.gradients[at] = describe(data / scale)
@@ -164,6 +188,10 @@ class _Meter(Observer):
         """Return all that was noted, now that the walk is over."""
         if self.statistics:
             self.noted.values = {at: describe(node.values()) for node, at in self.position.items()}
+            gates = {at: node for node, at in self.position.items() if self.survey.role(at) == "gate"}
+            for at, node in gates.items():
+                if (rows := _by_example(node.values(), self.noted.batch)) is not None:
+                    self.noted.unit_values[at] = rows.mean(axis=0, dtype=np.float64)
         return self.noted
 
 
@@ -216,6 +244,13 @@ class _EdgeMeter(_Meter):
         if self.anchors:
             noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors)
         return noted
+
+
+def _by_example(values: np.ndarray, batch: int) -> np.ndarray | None:
+    """Return (B, units); None if the first axis is not that of the examples."""
+    if values.ndim == 1 and batch == 1:
+        return values[None]
+    return values.reshape(batch, -1) if values.ndim > 1 and values.shape[0] == batch else None
 
 
 def describe(values: np.ndarray) -> Statistics:

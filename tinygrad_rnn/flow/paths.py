@@ -25,7 +25,9 @@ def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[Ga
         mean, low, high = (np.array([getattr(v, what) for v in values]) for what in ("mean", "low", "high"))
         name = innermost(by_step[steps[0]].scope) or label
         layer, direction = layer_of(scope), _direction(states, scope)
-        flows.append(GateFlow(label, name, layer, direction, scope, steps, mean, low, high))
+        each = [by_step[step].units for step in steps]
+        units = None if None in each or len({len(row or ()) for row in each}) > 1 else np.array(each)
+        flows.append(GateFlow(label, name, layer, direction, scope, steps, mean, low, high, units))
     return tuple(flows)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.flow.decay import Decay, decay_of
 
 #: A gradient that grew to this many times its size at the last step is called exploding.
 EXPLODED = 100.0
@@ -51,6 +52,7 @@ class NodeFlow:
     gradient: float | None  # with its sign
     values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
     gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
+    units: tuple[float, ...] | None = None  # of a gate: the mean over the examples of each unit; if asked for
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class StateFlow:
     scope: Scope  # where the steps lie
     steps: tuple[int, ...]
     norms: np.ndarray
+    dtype: str = "float64"  # of the gradients: below its smallest normal number sizes lose their digits
+    units: np.ndarray | None = None  # (T, H): sqrt(mean_b (dL_b/dk)^2) of each unit; None without statistics
 
     @property
     def by_lag(self) -> np.ndarray:
@@ -104,6 +108,51 @@ class StateFlow:
     def measurable(self) -> bool:
         """Whether there is a gradient at the last step to compare with."""
         return bool(len(self.norms)) and bool(np.isfinite(self.by_lag[0])) and bool(self.by_lag[0] > 0)
+
+    def decay(self, threshold: float) -> Decay | None:
+        """Return the factor per step down to the horizon, or over all lags if there is none."""
+        lag = self.horizon(threshold)
+        return decay_of(self.by_lag, len(self.norms) - 1 if lag is None else lag, self._smallest)
+
+    @property
+    def underflows_at(self) -> int | None:
+        """The first lag at which G is too small for the dtype: from there on it has lost digits, or is 0 for that.
+
+        A 0 counts as such if G fell to it by a factor seen before, or from a size that has lost digits already.
+        """
+        sizes = self.by_lag
+        small = _first(sizes < self._smallest)
+        if small is None or sizes[small] > 0:
+            return small
+        if small < 2:  # no factor has been seen
+            return None
+        expected = sizes[small - 1] / sizes[small - 2] * sizes[small - 1]
+        return small if expected < self._smallest else None
+
+    @property
+    def zero_at(self) -> int | None:
+        """The first lag at which G is exactly 0, and not for being too small: no path carries a gradient there."""
+        zero = _first(self.by_lag == 0)
+        return zero if self.underflows_at is None or (zero is not None and zero < self.underflows_at) else None
+
+    def carriers(self, lag: int, share: float = 0.8) -> tuple[int, ...] | None:
+        """Return the fewest units that together have this share of G_{T-lag}^2, the largest first.
+
+        None where the units were not measured, or have no finite gradient.
+        """
+        if self.units is None:
+            return None
+        squares = (self.units if self.direction == "reverse" else self.units[::-1])[lag] ** 2
+        total = squares.sum()
+        if not 0 < total < np.inf:
+            return None
+        order = np.argsort(-squares, kind="stable")
+        count = int(np.searchsorted(np.cumsum(squares[order]), share * total)) + 1
+        return tuple(int(unit) for unit in order[:count])
+
+    @property
+    def _smallest(self) -> float:
+        return float(np.finfo(self.dtype).smallest_normal)
 
 
 def _first(found: np.ndarray) -> int | None:
@@ -149,6 +198,7 @@ class GateFlow:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    units: np.ndarray | None = None  # (T, H): the mean over the examples of each unit; what one mean over all hides
 
 
 @dataclass(frozen=True)
@@ -192,6 +242,8 @@ class CarryFlow:
 
     norms[t] = sqrt(mean_b ||dL_b/dk_T * product of gate_s over s > t||^2): the forget gates f of the LSTM for its c,
     the update gates z of the GRU for its h. What is missing to the measured gradient comes through the other gates.
+    `units` (H,) is what each unit's gate alone does per step: the geometric mean over steps and examples. None where
+    the gates are not (B, H).
     """
 
     kind: str  # "c"
@@ -201,3 +253,4 @@ class CarryFlow:
     scope: Scope
     steps: tuple[int, ...]
     norms: np.ndarray
+    units: np.ndarray | None = None

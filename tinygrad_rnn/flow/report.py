@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.flow.decay import Decay
 from tinygrad_rnn.flow.paths import factors_of, gates_of, paths_of
 from tinygrad_rnn.flow.records import (
     CarryFlow,
@@ -23,6 +24,8 @@ from tinygrad_rnn.flow.records import (
     StateFlow,
     WeightFlow,
 )
+from tinygrad_rnn.flow.verdict import LaneFlow, places
+from tinygrad_rnn.flow.why import Cause, causes_of, unit_means
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +47,9 @@ class FlowReport:
     threshold: float
     notes: tuple[str, ...]  # what the graph lacks for a full report
     carries: tuple[CarryFlow, ...] = ()  # what the multiplicative paths alone would carry; () without statistics
+    #: By lane a state that the losses reach without passing a later one of any lane: its kind and step.
+    early: Mapping[Scope, tuple[str, int]] = field(default_factory=dict)
+    nonfinite: str | None = None  # which value or gradient is the first that is NaN or infinite, in words
 
     def __repr__(self) -> str:
         horizon = self.horizon
@@ -79,14 +85,39 @@ class FlowReport:
 
     # ---- the cell: the states of the last layer, forward in time -----------------------------------------------
 
+    @cached_property
+    def lanes(self) -> tuple[LaneFlow, ...]:
+        """The states by layer and direction, as they were computed: what each says about its own gradient."""
+        lanes: dict[Scope, list[StateFlow]] = {}
+        for state in self.states:
+            lanes.setdefault(state.scope, []).append(state)
+        return tuple(LaneFlow(tuple(states), self.threshold, self.early.get(at)) for at, states in lanes.items())
+
+    @property
+    def _cell(self) -> LaneFlow | None:
+        """That of the last layer, in the forward direction unless there is none."""
+        latest = reversed(self.lanes)  # of equals, what was computed last, such as a decoder after its encoder
+        return max(latest, key=lambda lane: (lane.direction == "forward", lane.layer), default=None)
+
     @property
     def cell(self) -> tuple[StateFlow, ...]:
         """The states of the last layer, in the forward direction unless there is none."""
-        if not self.states:
-            return ()
-        latest = reversed(self.states)  # of equals, what was computed last, such as a decoder after its encoder
-        last = max(latest, key=lambda state: (state.direction == "forward", state.layer))
-        return tuple(state for state in self.states if state.scope == last.scope)
+        return self._cell.states if self._cell else ()
+
+    def causes(self, lane: LaneFlow | None = None) -> tuple[Cause, ...]:
+        """Return by which factors, and in which units, the gradient of each state of a lane is carried back.
+
+        Args:
+            lane: the cell unless given.
+        """
+        lane = lane or self._cell
+        return causes_of(lane, self.factors, self.carries) if lane else ()
+
+    def place(self, flow: StateFlow | LaneFlow) -> str:
+        """Return what tells the layer and direction of something apart, "encoder layer 1"; "" if there is one only."""
+        return next(
+            (words for lane, words in zip(self.lanes, places(self.lanes), strict=True) if lane.scope == flow.scope), ""
+        )
 
     def state(self, kind: str) -> StateFlow | None:
         """Return the flow of the cell's state of that name, such as "h" or "c", or None."""
@@ -122,34 +153,46 @@ class FlowReport:
     @property
     def horizon(self) -> Horizon | None:
         """The longest horizon over the cell's state kinds; None without named states."""
-        if not self.cell:
-            return None
-
-        def reach(state: StateFlow) -> tuple[bool, float, float]:
-            lag = state.horizon(self.threshold)
-            return state.measurable, math.inf if lag is None else lag, state.relative(len(state.norms) - 1) or 0.0
-
-        longest = max(self.cell, key=reach)
-        return Horizon(self.threshold, longest.kind, longest.horizon(self.threshold))
+        return self._cell.horizon if self._cell else None
 
     @property
     def explodes_at(self) -> int | None:
         """The first lag at which a state of the cell has more than 100 times its gradient at the last step."""
-        lags = [state.explodes_at for state in self.cell]
-        return min((lag for lag in lags if lag is not None), default=None)
+        return self._cell.explodes_at if self._cell else None
+
+    @property
+    def decay(self) -> Decay | None:
+        """How fast the cell's gradient changes from step to step, of the state with the longest horizon."""
+        return self._cell.decay if self._cell else None
 
     @property
     def verdict(self) -> str | None:
-        """One of "nonfinite", "zero", "explodes", "vanishes" and "survives"; None without named states."""
-        if self.horizon is None:
+        """One of "withheld", "nonfinite", "zero", "explodes", "vanishes" and "survives"; None without named states.
+
+        It speaks of the cell, and is withheld if the losses reach any lane's states other than from the last.
+        """
+        if self._cell is None:
             return None
-        if not all(np.isfinite(state.norms).all() for state in self.cell):
-            return "nonfinite"
-        if all(state.by_lag[0] == 0 for state in self.cell):
-            return "zero"
-        if self.explodes_at is not None:
-            return "explodes"
-        return "survives" if self.horizon.steps is None else "vanishes"
+        return "withheld" if self._withheld else self._cell.verdict
+
+    @property
+    def verdict_reason(self) -> str | None:
+        """Why there is no verdict, or where it began that numbers are not finite, and what to do; else None."""
+        if self._cell is None or self.verdict not in ("withheld", "nonfinite"):
+            return None
+        return self._withheld or self.nonfinite or "some gradients are NaN or infinite"
+
+    @property
+    def _withheld(self) -> str | None:
+        if self._cell is None:
+            return None
+        if self._cell.withheld:
+            return self._cell.withheld
+        for lane in self.lanes:
+            if lane.early and lane.withheld:
+                place = self.place(lane)
+                return f"{place}: {lane.withheld}" if place else lane.withheld
+        return None
 
     @property
     def reference(self) -> tuple[str, float]:
@@ -171,7 +214,19 @@ class FlowReport:
         return "ok" if fine else "nonfinite"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what flow.json says about the graph: numbers that are not finite are None, which "status" tells."""
+        """Return what flow.json says about the graph: numbers that are not finite are None, which "status" tells.
+
+        Sizes are by step, in ascending order; lags count from the last step taken. "verdict" and what stands beside it
+        are about the cell. Of each layer and direction "layers" has besides, by kind of state:
+
+        - "part", the scopes around it, such as "encoder";
+        - "per_step": (G_{T-d} / G_T)^(1/d), d the horizon, else T-1; "line": the factor of the line that fits, or None;
+        - "zero_at", "underflows_at": the first lag at which G is exactly 0, or too small for its dtype;
+        - "why": over the same d lags "left", G_{T-d} / G_T; "factors", the mean factor of each op of a single path;
+          "gate", "gate_units" and "gate_alone": what the gate that multiplies the state lets through per step, unit by
+          unit, and what it alone would leave; "carriers": the fewest units that have four fifths of G_{T-d}^2; and of
+          each gate the "mean" of its values and the means of its "units".
+        """
         horizon = self.horizon
         return {
             "status": self.status,
@@ -183,25 +238,61 @@ class FlowReport:
                 name: {"per_step": _plain(weight.per_step), "total": _plain(weight.total)}
                 for name, weight in self.weights.items()
             },
-            "horizon": horizon and {"threshold": horizon.threshold, "state": horizon.state, "steps": horizon.steps},
+            "horizon": horizon and _horizon(horizon),
             "verdict": self.verdict,
-            "layers": [
-                {
-                    "layer": layer,
-                    "direction": direction,
-                    "hidden_grad": _plain(kinds.get("h")),
-                    "cell_grad": _plain(kinds.get("c")),
-                    "states": {kind: _plain(norms) for kind, norms in kinds.items()},
-                }
-                for (_, layer, direction), kinds in self._lanes().items()
-            ],
+            "verdict_reason": self.verdict_reason,
+            "explodes_at": self.explodes_at,
+            "per_step": _plain(self.decay and self.decay.per_step),
+            "layers": [_lane(lane) | {"why": self._why(lane)} for lane in self.lanes],
         }
 
-    def _lanes(self) -> dict[tuple[Scope, int, str], dict[str, np.ndarray]]:
-        lanes: dict[tuple[Scope, int, str], dict[str, np.ndarray]] = {}
-        for state in self.states:
-            lanes.setdefault((state.scope, state.layer, state.direction), {})[state.kind] = state.norms
-        return lanes
+    def _why(self, lane: LaneFlow) -> dict[str, Any]:
+        """Return what flow.json says about the causes; of units there is something with statistics only."""
+        gates = {gate.label: gate for gate in self.gates if gate.scope == lane.scope}
+        return {
+            "gates": {
+                label: {"mean": _plain(float(np.mean(gate.mean))), "units": _plain(unit_means(gate))}
+                for label, gate in gates.items()
+            },
+            "states": {
+                cause.kind: {
+                    "lag": cause.lag,
+                    "left": _plain(cause.measured),
+                    "factors": [{"op": op, "per_step": _plain(size)} for op, size in cause.factors],
+                    "gate": cause.gate,
+                    "gate_units": _plain(cause.gate_units),
+                    "gate_alone": _plain(cause.gate_alone),
+                    "carriers": cause.carriers and list(cause.carriers),
+                }
+                for cause in self.causes(lane)
+            },
+        }
+
+
+def _lane(lane: LaneFlow) -> dict[str, Any]:
+    """Return what flow.json says about the states of one layer and direction."""
+    kinds = {state.kind: state for state in lane.states}
+    norms = {kind: _plain(state.norms) for kind, state in kinds.items()}
+    decays = {kind: state.decay(lane.threshold) for kind, state in kinds.items()}
+    return {
+        "layer": lane.layer,
+        "direction": lane.direction,
+        "part": lane.part,
+        "hidden_grad": norms.get("h"),
+        "cell_grad": norms.get("c"),
+        "states": norms,
+        "horizon": _horizon(lane.horizon),
+        "verdict": lane.verdict,
+        "explodes_at": lane.explodes_at,
+        "per_step": {kind: _plain(decay and decay.per_step) for kind, decay in decays.items()},
+        "line": {kind: _plain(decay and decay.line) for kind, decay in decays.items()},
+        "zero_at": {kind: state.zero_at for kind, state in kinds.items()},
+        "underflows_at": {kind: state.underflows_at for kind, state in kinds.items()},
+    }
+
+
+def _horizon(horizon: Horizon) -> dict[str, Any]:
+    return {"threshold": horizon.threshold, "state": horizon.state, "steps": horizon.steps}
 
 
 def _plain(value: Any) -> Any:

@@ -40,6 +40,7 @@ class Facts(NamedTuple):
     roles: Mapping[int, str] | None
     outputs: int
     shape: tuple[int, ...]  # of the first output
+    dtype: Any  # of the first output
     value: Any  # of the first output if it is a single number, else None
     requires_grad: bool
     attrs: Mapping[str, Any] | None  # of a movement op
@@ -50,6 +51,9 @@ class Facts(NamedTuple):
     def label(self) -> str | None:
         """What `named` called it; its outputs' names side by side if several have one."""
         return _label(self.names, self.outputs)
+
+
+_ROLES = Facts._fields.index("roles")
 
 
 def look_over(root: Vertex, purpose: str = "draw") -> tuple[Survey, dict[Vertex, int]]:
@@ -104,6 +108,7 @@ def _facts(node: Vertex) -> tuple[Any, ...]:
         node.roles,
         len(outputs),
         first.shape,
+        first.dtype,
         node.values().item() if first.size == 1 else None,
         node.requires_grad,
         node.attrs if op in MOVEMENT else None,
@@ -157,7 +162,14 @@ class Survey:
 
     @cached_property
     def _has_roles(self) -> bool:
-        return any(entry.roles for entry in self.entries)
+        return any(facts[_ROLES] for facts in self._facts)  # entries would take longer than the walk to the states
+
+    def holds_state(self, node: Vertex) -> bool:
+        """Return whether an output of a node of this graph holds the state of a step."""
+        if not node.names or node.op_name is None or step_of(node.scope) is None:
+            return False
+        roles = node.roles or {}
+        return any(is_state(name, roles.get(index), self._has_roles) for index, name in node.names.items())
 
     def states_of(self, i: int) -> Iterator[tuple[int, str]]:
         """Yield the outputs of a node that hold a state, with the names of these."""

@@ -1,22 +1,18 @@
-"""Where text comes from: a file, or what every Python brings along."""
+"""Where text comes from: a file, or a grammar."""
 
 from __future__ import annotations
 
 import codecs
-import importlib
-import importlib.util
-import platform
+import hashlib
 import re
 import shlex
 import stat
-import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
-
-#: How much of the standard library's sources is taken where the language reference is missing; about its length.
-ENOUGH_CHARACTERS = 465_000
+from tinygrad_rnn.tasks import grammar
 
 
 @dataclass(frozen=True)
@@ -25,6 +21,11 @@ class Corpus:
 
     text: str
     source: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """What tells this text from any other, in hexadecimal: a seed gives the same numbers on the same text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def read_corpus(path: str | Path) -> Corpus:
@@ -153,42 +154,5 @@ def shown(name: object) -> str:
 
 
 def default_corpus() -> Corpus:
-    """Return text that is there offline: Python's language reference, or its standard library's sources.
-
-    Some distributions of Python leave `pydoc_data.topics` out.
-    """
-    try:
-        topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
-    except (ImportError, AttributeError):
-        return _standard_library()
-    if not topics:
-        return _standard_library()
-    text = "\n\n".join(topics[name].strip("\n") for name in sorted(topics))
-    return Corpus(text, f"pydoc_data.topics, the language reference inside Python {platform.python_version()}")
-
-
-def _standard_library() -> Corpus:
-    """Return the sources of the first public modules of the standard library, by name."""
-    sources: list[str] = []
-    characters = 0
-    for name in sorted(sys.stdlib_module_names):
-        source = None if name.startswith("_") else _source_of(name)
-        if source:
-            sources.append(source.strip("\n"))
-            characters += len(sources[-1])
-        if characters >= ENOUGH_CHARACTERS:
-            break
-    if not sources:
-        raise InputError("this Python brings neither pydoc_data.topics nor its sources; name a text file with --text")
-    described = f"the sources of {len(sources)} standard modules of Python {platform.python_version()}"
-    return Corpus("\n\n".join(sources), f"{described} (it has no pydoc_data.topics)")
-
-
-def _source_of(name: str) -> str | None:
-    """Return a module's source without running it, also from a zipped library; None where there is none."""
-    try:
-        spec = importlib.util.find_spec(name)
-        get_source = getattr(spec.loader, "get_source", None) if spec else None
-        return get_source(name) if get_source else None
-    except (ImportError, ValueError, OSError, SyntaxError):
-        return None
+    """Return the text that is there offline, the same characters on every machine; see `tasks.grammar`."""
+    return Corpus(grammar.text(), "the text of tinygrad_rnn.tasks.grammar, the same everywhere")

@@ -33,7 +33,7 @@ def jacobians_of(
     """Measure the Jacobian of the state from step to step, of the last layer unless another is asked for.
 
     Args:
-        batch: B, the examples; a few are enough for medians, and each costs (T-1) * S * S * 8 bytes.
+        batch: B, the examples; a few are enough, and each costs (T-1) * S * S * 8 bytes.
 
     >>> from tinygrad_rnn.tasks import AddingTask
     >>> from tinygrad_rnn.train import SequenceModel, jacobians_of

@@ -140,6 +140,7 @@ def findings(report: FlowReport) -> list[str]:
     share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
     return [
         {
+            "withheld": f"No verdict: {report.verdict_reason}.",
             "nonfinite": "Some gradients are NaN or Inf.",
             "zero": "There is no gradient at the last step.",
             "explodes": f"The gradient explodes: {report.explodes_at} steps before the last {times}.",

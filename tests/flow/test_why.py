@@ -1,0 +1,108 @@
+"""What is said of causes, against the same cells in plain NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tests.flow.cells import example, parameters, rnn_losses, tensors
+from tinygrad_rnn import nn
+from tinygrad_rnn.flow import gradient_flow
+
+T, B, H = 5, 4, 3
+
+
+def test_the_factors_of_an_elman_network_multiply_to_its_factor_per_step():
+    x, readout = example(hidden=H, batch=B, steps=T)
+    p = parameters(2, H, 1)
+    report = gradient_flow(rnn_losses(tensors(p), x, readout), threshold=0.0)
+    states, h = [], np.zeros((B, H))
+    for t in range(T):
+        h = np.tanh(x[t] @ p["W"].T + h @ p["U"].T + p["b"])
+        states.append(h)
+    grad, tanh, matmul = np.tile(readout, (B, 1)), [], []
+    for t in range(T - 1, 0, -1):
+        before, slope = np.linalg.norm(grad), grad * (1 - states[t] ** 2)
+        grad = slope @ p["U"]
+        tanh.append(np.linalg.norm(slope) / before)
+        matmul.append(np.linalg.norm(grad) / np.linalg.norm(slope))
+    (cause,) = report.causes(report.lanes[0])
+    found = dict(cause.factors)
+    assert found["tanh"] == pytest.approx(np.exp(np.mean(np.log(tanh))), rel=1e-12)
+    assert found["matmul"] == pytest.approx(np.exp(np.mean(np.log(matmul))), rel=1e-12)
+    assert np.prod(list(found.values())) == pytest.approx(report.decay.per_step, rel=1e-12)
+    assert (cause.lag, cause.gate, cause.carriers) == (T - 1, None, None)
+
+
+def gru_by_hand(net, x):
+    """The update gates and states of a GRU, and the gradient of sum_b ||h_T||^2 / 2 by backpropagation."""
+    w, u, b, d = (net.state_dict()[f"{name}_l0"].numpy() for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    h, passed = np.zeros((B, H)), []
+    for step in x:
+        (a_r, a_z, a_n), (s_r, s_z, s_n) = np.split(step @ w.T + b, 3, axis=1), np.split(h @ u.T + d, 3, axis=1)
+        r, z = 1 / (1 + np.exp(-a_r - s_r)), 1 / (1 + np.exp(-a_z - s_z))
+        n = np.tanh(a_n + r * s_n)
+        passed.append((h, r, z, n, s_n))
+        h = (1 - z) * n + z * h
+    u_r, u_z, u_n = np.split(u, 3, axis=0)
+    grads = [h]
+    for before, r, z, n, s_n in passed[:0:-1]:
+        g = grads[-1]
+        pre_n = g * (1 - z) * (1 - n**2)
+        pre_z, pre_r = g * (before - n) * z * (1 - z), pre_n * s_n * r * (1 - r)
+        grads.append(g * z + pre_z @ u_z + pre_r @ u_r + (pre_n * r) @ u_n)
+    return np.array([z for _, _, z, _, _ in passed]), np.array(grads[::-1])
+
+
+@pytest.fixture
+def gru():
+    tg.manual_seed(0)
+    net = nn.GRU(2, H, dtype="float64")
+    x = tg.randn(T, B, 2, dtype="float64")
+    last = net.unroll(x)[0][-1]
+    report = gradient_flow((last * last).sum(axis=1) * 0.5, threshold=0.0, statistics=True)
+    return report, *gru_by_hand(net, x.numpy())
+
+
+def test_the_gates_and_gradients_of_single_units_are_those_of_the_equations(gru):
+    report, z, grads = gru
+    gate = next(gate for gate in report.gates if gate.label == "z")
+    np.testing.assert_allclose(gate.units, z.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(gate.units.mean(axis=1), gate.mean, rtol=1e-12)
+    (state,) = report.cell
+    np.testing.assert_allclose(state.units, np.sqrt((grads**2).mean(axis=1)), rtol=1e-10)
+    np.testing.assert_allclose(np.linalg.norm(state.units, axis=1), state.norms, rtol=1e-12)
+
+
+def test_the_gate_that_carries_and_the_few_units_that_do(gru):
+    report, z, grads = gru
+    (cause,) = report.causes(report.lanes[0])
+    alone = grads[-1] * z[1:].prod(axis=0)
+    assert cause.gate == "z"
+    np.testing.assert_allclose(cause.gate_units, np.exp(np.log(z[1:]).mean(axis=(0, 1))), rtol=1e-12)
+    assert cause.gate_alone == pytest.approx(np.linalg.norm(alone) / np.linalg.norm(grads[-1]), rel=1e-12)
+    assert cause.measured == pytest.approx(np.linalg.norm(grads[0]) / np.linalg.norm(grads[-1]), rel=1e-10)
+    squares = (grads[0] ** 2).sum(axis=0)
+    order = np.argsort(-squares)
+    few = next(n for n in range(1, H + 1) if squares[order[:n]].sum() >= 0.8 * squares.sum())
+    assert cause.carriers == tuple(order[:few])
+    why = report.to_dict()["layers"][0]["why"]
+    assert why["states"]["h"]["carriers"] == list(cause.carriers)
+    assert why["states"]["h"]["gate_units"] == cause.gate_units.tolist()
+    assert why["gates"]["z"]["units"] == pytest.approx(z.mean(axis=(0, 1)))
+
+
+def test_without_statistics_nothing_is_known_of_units():
+    tg.manual_seed(0)
+    report = gradient_flow(nn.LSTM(2, H, dtype="float64").unroll(tg.randn(T, B, 2, dtype="float64"))[0][-1].sum(axis=1))
+    why = report.to_dict()["layers"][0]["why"]
+    assert why["gates"] == {}
+    assert why["states"]["c"]["carriers"] is None
+
+
+def test_of_a_single_unbatched_example_the_units_are_known_too():
+    net = nn.GRU(2, H, dtype="float64")
+    report = gradient_flow((net.unroll(tg.randn(T, 2, dtype="float64"))[0][-1]).sum(), statistics=True)
+    assert next(gate for gate in report.gates if gate.label == "z").units.shape == (T, H)
+    assert report.cell[0].units.shape == (T, H)
