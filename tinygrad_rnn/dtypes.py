@@ -8,12 +8,15 @@ import numpy as np
 
 from tinygrad_rnn.errors import DTypeError
 
-__all__ = ["bool_", "float32", "float64", "int64", "is_float", "of_array", "promote", "resolve"]
+__all__ = ["NUMBERS", "bool_", "float32", "float64", "int64", "is_float", "of_array", "promote", "resolve"]
 
 float32 = np.dtype("float32")
 float64 = np.dtype("float64")
 int64 = np.dtype("int64")
 bool_ = np.dtype("bool")
+
+#: The types of Python's and NumPy's numbers.
+NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
 #: Narrow to wide; integers and bools never widen a float (torch's rule, not NumPy's).
 _RANK = {bool_: 0, int64: 1, float32: 2, float64: 3}

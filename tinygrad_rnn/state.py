@@ -70,7 +70,7 @@ def _like(target: Tensor, value: Any) -> Tensor:
         array = value if isinstance(value, Tensor) else np.asarray(value)
     except Exception as error:  # ragged lists, other libraries' tensors: whatever they raise
         raise StateError(f"is no array ({type(value).__name__}: {error})") from error
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in ("fiub" if target.dtype == dtypes.bool_ else "fiu"):
         raise StateError(f"is not numeric ({type(value).__name__}, dtype {array.dtype})")
     if array.shape != target.shape:
         raise StateError(f"has shape {array.shape} in the state, {target.shape} here")

@@ -221,7 +221,7 @@ def test_nobody_draws_between_the_writes_of_a_new_seed():
 
     class Watch(Recording):
         def assigned(self, target, value):
-            together(lambda: free.append(creation._drawing.acquire(blocking=False)))
+            together(lambda: free.append(creation.drawing.acquire(blocking=False)))
 
     with Watch():
         generator.manual_seed(2)

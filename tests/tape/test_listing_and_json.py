@@ -46,7 +46,7 @@ state, read anew at every replay
 numbers of the program, the same at every replay
   -0.25, 0.25, 1.0, 0.9
 settings, checked at every replay
-  Linear: in_features=2, out_features=1, training=True
+  Linear: training=True, in_features=2, out_features=1
   SGD: momentum=0.9, weight_decay=0.0, nesterov=False
 zero_grad
             forget_grad(%1 weight)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import dtypes
+from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.autograd import grad, tensors_in
 from tinygrad_rnn.engine.creation import Generator, basis_like, randn
 from tinygrad_rnn.engine.graph import Node, Op
@@ -166,6 +167,8 @@ class _AnomalyWatch(Recorder):
 
     def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None:
         node.line = users_line()
+        if op is ops.Copy:  # it makes no numbers: `tensor(x)` may hand on what x has
+            return
         for array in node.outputs:
             if array.dtype.kind != "f" or node.backend.all_finite(array):
                 continue

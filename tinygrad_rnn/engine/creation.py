@@ -14,13 +14,12 @@ from tinygrad_rnn.backends import locks
 from tinygrad_rnn.engine import ops
 from tinygrad_rnn.engine.applying import apply
 from tinygrad_rnn.engine.axes import accepts_dim, one_tuple
-from tinygrad_rnn.engine.modes import unrecorded
+from tinygrad_rnn.engine.modes import modes, unrecorded
 from tinygrad_rnn.engine.recorder import Made
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError, StateError
 
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
-_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
 
 def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
@@ -49,7 +48,7 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
             here = data.detach().to(backend.device).cast(wanted)
             return Tensor._leaf_of(here.copy() if here._data is data._data else here, requires_grad)
         data = data.numpy()
-    made = Made("tensor", {"data": data}) if isinstance(data, _NUMBERS) else None
+    made = Made("tensor", {"data": data}) if isinstance(data, dtypes.NUMBERS) else None
     if isinstance(data, list | tuple):
         data = _without_tensors(data)
     try:
@@ -130,7 +129,7 @@ def full(
     """
     if isinstance(value, Tensor):
         value = value.item()
-    if not isinstance(value, _NUMBERS):
+    if not isinstance(value, dtypes.NUMBERS):
         raise DTypeError(f"full: the value must be a number, not {type(value).__name__}; for data use tg.tensor(data)")
     if dtype is None:
         dtype = dtypes.float32 if isinstance(value, float) else dtypes.of_array(np.asarray(value))
@@ -247,7 +246,9 @@ def linspace(
     if count < 0:
         raise ShapeError(f"linspace: the number of steps cannot be {count}")
     made = Made("linspace", {"start": ends[0], "stop": ends[1], "steps": count})
-    return _of_array(np.linspace(*ends, count), dtype, device, requires_grad, made)
+    numbers, dtype = np.linspace(*ends, count), dtypes.resolve(dtype)
+    _must_fit(numbers, dtype)
+    return _of_array(numbers, dtype, device, requires_grad, made)
 
 
 def eye(
@@ -272,6 +273,8 @@ class Generator:
         self.device = device
         self._first_seed = _key(seed)
         self._state: tuple[Tensor, Tensor] | None = None
+        if modes.recorders:  # it belongs to what is recorded, and begins anew in every replay
+            self._state = self._begun()
 
     @property
     def seed(self) -> Tensor:
@@ -285,16 +288,19 @@ class Generator:
 
     def _seed_and_counter(self) -> tuple[Tensor, Tensor]:
         if self._state is None:  # made on first use, so that importing the package loads no backend
-            with _drawing, unrecorded():
+            with drawing, unrecorded():
                 if self._state is None:
-                    seed, counter = (tensor(number, "int64", self.device) for number in (self._first_seed, 0))
-                    self._state = seed.named("random.seed"), counter.named("random.counter")
+                    self._state = self._begun()
         return self._state
+
+    def _begun(self) -> tuple[Tensor, Tensor]:
+        seed, counter = (tensor(number, "int64", self.device) for number in (self._first_seed, 0))
+        return seed.named("random.seed"), counter.named("random.counter")
 
     def manual_seed(self, seed: int) -> None:
         """Start the stream of a seed (any int; its lowest 63 bits count)."""
         key = tensor(_key(seed), "int64", self.device)
-        with _drawing:
+        with drawing:
             self.seed.assign_(key)
             self.counter.assign_(tensor(0, "int64", self.device))
 
@@ -309,7 +315,7 @@ class Generator:
         >>> tg.rand(2, generator=generator).tolist() == first.tolist()
         True
         """
-        with _drawing:
+        with drawing:
             return {"seed": self.seed.detach().copy(), "counter": self.counter.detach().copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -322,7 +328,7 @@ class Generator:
             given = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
             raise StateError(f"the state of a Generator has the keys seed and counter, not {given or 'none'}")
         found = {name: _whole(name, state[name]) for name in ("seed", "counter")}
-        with _drawing:
+        with drawing:
             self.seed.assign_(tensor(found["seed"], "int64", self.device))
             self.counter.assign_(tensor(found["counter"], "int64", self.device))
 
@@ -343,7 +349,7 @@ class Generator:
             )
         if kind not in ("uniform", "normal"):
             raise InputError(f"there are no random numbers of kind {kind!r}; use 'uniform' or 'normal'")
-        with _drawing:
+        with drawing:
             seed, counter = self.seed.to(device=device), self.counter.to(device=device)
             values = apply(ops.Random, seed, counter, kind=kind, shape=shape, dtype=wanted)
             self.counter.assign_(self.counter + (values.size + 1) // 2)
@@ -351,7 +357,7 @@ class Generator:
 
 
 #: Held from reading a counter to advancing it: two threads must not draw the same numbers.
-_drawing = locks.lock()
+drawing = locks.lock()
 
 
 def _key(seed: int) -> int:

@@ -36,10 +36,10 @@ def positions(x: Tensor, index: Any, axis: int, within: Range | None = None) -> 
 
 
 def _of_program(index: Any) -> Any:
-    """Return an index; recorders take one that is an array for data, and a list for written in the program."""
-    if isinstance(index, np.ndarray):
+    """Return an index; recorders take a list for written in the program, and what else is no tensor for data."""
+    if not isinstance(index, Node.tensor_type | list | tuple | range | int):
         for recorder in modes.recorders:
-            recorder.outside("an index that is a NumPy array")
+            recorder.outside(f"an index that is of type {type(index).__name__}")
     return index
 
 
@@ -53,7 +53,7 @@ def _positions(x: Tensor, index: Any, axis: int, within: Range | None = None, fr
     size = x.shape[axis]
     if within is None:
         within = Range(-size, size, None, f"position {{}} is out of range for axis {axis} of shape {x.shape}")
-    known = check(index, within)
+    known = checked(index, within)
     if isinstance(index, np.ndarray):
         index = np.where(index < 0, index + size, index) if from_start else index
         return x._beside(index, Made("tensor", {"data": index.tolist()}) if modes.recorders else None)
@@ -70,11 +70,11 @@ def at_hand(index: Any) -> np.ndarray | None:
     return index._node.values(index._index) if index.device == "cpu" else None
 
 
-def check(numbers: Tensor | np.ndarray, within: Range) -> bool:
-    """Check that whole numbers are in a range, and return whether that can be seen without waiting for a device.
+def checked(numbers: Tensor | np.ndarray, within: Range) -> bool:
+    """Return whether whole numbers can be looked at without waiting for a device; then they are checked.
 
     Raises:
-        IndexRangeError: one is not.
+        IndexRangeError: one is not in the range.
     """
     values = at_hand(numbers)
     if values is None:

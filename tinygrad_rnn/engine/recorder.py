@@ -46,6 +46,9 @@ class Recorder:
     def read(self, x: Tensor) -> None:
         """Take a tensor whose values are about to leave for Python."""
 
+    def changed(self, x: Tensor, what: str) -> None:
+        """Take a tensor of which something else is about to change than its values; `what` is a verb with "of"."""
+
     def outside(self, what: str) -> None:
         """Take what is about to come in from outside, or to happen, that no list of ops can hold."""
 

@@ -77,9 +77,10 @@ class Tensor(Names):
     def _leaf(cls, data: Any, backend: ModuleType, requires_grad: bool = False, made: Made | None = None) -> Self:
         """Wrap an array of a backend as a leaf; `made` says how, if from nothing but numbers of the program."""
         node = Node((data,), backend)
-        for recorder in modes.recorders:
+        if modes.recorders:
             node.serial = next_serial()
-            recorder.leaf(node, made)
+            for recorder in modes.recorders:
+                recorder.leaf(node, made)
         leaf = cls._from_edge(node, 0)
         if requires_grad:
             leaf._require_grad()
@@ -90,9 +91,10 @@ class Tensor(Names):
         """Return a leaf in the memory of a tensor."""
         node = Node((source._data,), source._node.backend)
         node.storage = source._node.shared_storage()
-        for recorder in modes.recorders:
+        if modes.recorders:
             node.serial = next_serial()
-            recorder.detached(node, source)
+            for recorder in modes.recorders:
+                recorder.detached(node, source)
         leaf = cls._from_edge(node, 0)
         if requires_grad:
             leaf._require_grad()
@@ -307,6 +309,8 @@ class Tensor(Names):
             raise GraphError("requires_grad can be set on leaves only; use .detach() to cut a result off its graph")
         if flag and not dtypes.is_float(self.dtype):
             raise DTypeError(f"only floats can require grad, not {self.dtype}; use .cast('float32')")
+        for recorder in modes.recorders:
+            recorder.changed(self, "sets requires_grad of")
         self._node.requires_grad = flag
 
     @property
@@ -393,6 +397,8 @@ class Tensor(Names):
         self._must_require_grad("register_hook")
         if not callable(hook):
             raise DTypeError(f"register_hook: a hook is a function of the gradient, not {type(hook).__name__}")
+        for recorder in modes.recorders:
+            recorder.changed(self, "registers a hook on")
         return self._node.info(self._index).add_hook(hook)
 
     def _must_require_grad(self, what: str) -> None:
@@ -460,7 +466,7 @@ class Tensor(Names):
         if moved is here:
             return
         for recorder in modes.recorders:
-            recorder.outside("module.to(...) moves a parameter")
+            recorder.outside("module.to(...), which moves a parameter")
         grad, node = self.grad, self._node
         self._data = moved._data
         node.outputs, node.backend = (moved._data,), moved._node.backend
@@ -500,7 +506,7 @@ class Tensor(Names):
             return constant(value, self._data.dtype, self._node.backend)
         if isinstance(value, Tensor):
             return value
-        if isinstance(value, _NUMBERS):
+        if isinstance(value, dtypes.NUMBERS):
             return constant(value, self.dtype, self._node.backend)
         if isinstance(value, np.ndarray):
             return self._beside(value)
@@ -916,12 +922,9 @@ class Tensor(Names):
 Node.tensor_type = Tensor
 
 
-_NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)
-
-
 def _combines(value: Any) -> bool:
     """Return whether == compares elements with this value; with anything else it compares identities."""
-    return isinstance(value, (Tensor, np.ndarray, *_NUMBERS))
+    return isinstance(value, (Tensor, np.ndarray, *dtypes.NUMBERS))
 
 
 def _bools(a: Tensor, b: Tensor, sign: str, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import indexing
 from tinygrad_rnn.engine.creation import arange, rand
+from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, ShapeError
@@ -53,7 +54,10 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     if weight.ndim != 2:
         raise ShapeError(f"embedding: the weight must be (V, E), one row per id, not shape {weight.shape}")
     rows = weight.shape[0]
-    if isinstance(ids, Tensor) and indexing.at_hand(ids) is None:
+    if not isinstance(ids, Tensor):
+        for recorder in modes.recorders:
+            recorder.outside("ids that are no tensor")
+    elif indexing.at_hand(ids) is None:
         ids = ids.where(ids >= 0, rows)  # outside; negative ones would count from the end
     message = f"embedding: id {{}} is not within 0 and {rows - 1}, the rows of a weight of shape {weight.shape}"
     return weight._take(indexing.positions(weight, ids, 0, Range(0, rows, None, message)), 0)
@@ -97,7 +101,7 @@ def check_class_ids(ids: Tensor, classes: int, what: str, ignore_index: int | No
     if ids.dtype != "int64":
         raise DTypeError(f"{what}: class ids must be int64, not {ids.dtype}; use .cast('int64')")
     message = f"{what}: class id {{}} is not within 0 and {classes - 1}, for {classes} classes"
-    indexing.check(ids, Range(0, classes, ignore_index, message))
+    indexing.checked(ids, Range(0, classes, ignore_index, message))
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

@@ -3,26 +3,42 @@
 The text is an object:
 
     format, version   "tinygrad_rnn tape" and 1
-    scopes            scopes, each a list of [name, number or null], outermost first
+    scopes            scopes, each a list of [name, number or null], outermost first; "grad" is the backward pass
     shapes            shapes, each a list of sizes
-    kinds             [dtype, position in shapes, device]
+    kinds             [dtype, position in shapes, device]; dtypes are float32, float64, int64 and bool
     values            per value its position in kinds; a value is called by its position here
-    arguments         what the step is called with: {"$value": n} for a tensor, lists, {"$dict": ...}, plain values
+    arguments         what the step is called with: {"$value": n} for a tensor, tuples, plain values
     result            what it returns, likewise
-    state             [{"value": n, "data": ..., "requires_grad": true or false}], which a replay reads and overwrites
-    gradients         [{"of": n, "value": m or null, "data": ...}]: the .grad of value n that the step starts from
+    inputs            [{"value": n, "requires_grad": ..., "strided": ...}]: the tensors among the arguments
+    state             [{"value": n, "data": ..., "requires_grad": ...}], which a replay reads and overwrites
+    gradients         [{"of": n, "value": m or null, "data": ...}]: the .grad of value n when the step begins, which is
+                      value m, or null (and no data) where there must be none
     constants         [{"value": n, "number": x}]: Python numbers
     names             {"n": [name, role or null]}
-    shared            {"n": m}: value n of the result lies in the memory of m
+    shared            {"n": m}: value n lies in the memory of m
     instructions      [name, [inputs], [outputs], {attributes}, position in scopes], in order
     settings          what the step relied on when it was recorded, as texts
 
-An instruction is an op, or an effect: assign_ writes its second input into the first; set_grad and forget_grad give the
-first one a .grad and take it away; detach hands its input on; make makes a tensor, of one number (function "full") or
-of the array among its attributes; check refuses numbers outside low <= x < high, other than `but`.
+An instruction is an op or an effect. What an op does with its inputs and attributes is the `forward` of its class in
+`tinygrad_rnn.engine.ops`, and what the kernels that it names compute is in `tinygrad_rnn.backends.reference`. Effects:
 
-Data are the elements in C order, little-endian, in base64. What JSON does not have: {"$float": "nan"}, {"$slice":
-[start, stop, step]}, {"$ellipsis": true}, {"$dtype": "float32"}, {"$array": {"dtype", "shape", "data"}}.
+    assign_           write the second input into the memory of the first. Views see it: what detach, getitem,
+                      transpose, broadcast_to, split and unbind make lies in the memory of their input, and so does what
+                      reshape makes of elements that lie one after the other
+    set_grad          the second input becomes the .grad of the first; forget_grad takes it away
+    detach            the output is the input
+    make              the output is `array`; of function "full" it is arguments.shape filled with arguments.value
+    check             an error unless all numbers are low <= x < high, or `but`
+
+Data are the elements in C order, little-endian (of bool one byte each), in base64. What JSON does not have:
+{"$float": "nan"}, {"$list": [...]} for a list (a plain one is a tuple), {"$dict": {...}}, {"$slice": [start, stop,
+step]}, {"$ellipsis": true}, {"$dtype": "float32"}, {"$array": {"dtype", "shape", "data"}}.
+
+The step lambda x: x * 2.0 of a tensor of shape (3,), its text shortened:
+
+    {"format": "tinygrad_rnn tape", "version": 1, "scopes": [[]], "shapes": [[3], []],
+     "kinds": [["float32", 0, "cpu"], ["float32", 1, "cpu"]], "values": [0, 1, 0], "arguments": [{"$value": 0}],
+     "result": {"$value": 2}, "constants": [{"value": 1, "number": 2.0}], "instructions": [["mul", [0, 1], [2], {}, 0]]}
 """
 
 from __future__ import annotations
@@ -41,9 +57,25 @@ from tinygrad_rnn.engine import ops as library
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.graph import Op
 from tinygrad_rnn.engine.protocol import Scope
+from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, InputError, TinygradError
-from tinygrad_rnn.tape.records import EFFECTS, MAKE, Contents, Instruction, Kind, Setting, Slot, name_of, slots
+from tinygrad_rnn.errors import DTypeError, InputError, TapeError, TinygradError
+from tinygrad_rnn.tape.records import (
+    ASSIGN,
+    CHECK,
+    DETACH,
+    EFFECTS,
+    FORGET_GRAD,
+    MAKE,
+    SET_GRAD,
+    Contents,
+    Instruction,
+    Kind,
+    Setting,
+    Slot,
+    name_of,
+    slots,
+)
 
 FORMAT, VERSION = "tinygrad_rnn tape", 1
 
@@ -55,8 +87,11 @@ def encoded(contents: Contents) -> str:
     """Return a tape as JSON, with its state as it is now.
 
     Raises:
-        DTypeError: an own op has an attribute that JSON cannot hold.
+        DTypeError: an own op has an attribute that JSON cannot hold, or two have one name.
+        TapeError: tensors of the state lie in each other's memory, or a gradient that the step starts from is gone.
     """
+    _check_apart(contents)
+    own: dict[str, type[Op]] = {}
     scopes: dict[Scope, int] = {}
     shapes: dict[tuple[int, ...], int] = {}
     kinds: dict[Kind, int] = {}
@@ -66,7 +101,7 @@ def encoded(contents: Contents) -> str:
         values.append(kinds.setdefault(kind, len(kinds)))
     instructions = [
         [
-            f"{op.__module__}.{op.__qualname__}" if not isinstance(op, str) and op.own else name_of(op),
+            _exported_name(op, own),
             reads,
             makes,
             {key: _plain(value, f"{name_of(op)}: the attribute {key}") for key, value in attrs.items()},
@@ -78,7 +113,12 @@ def encoded(contents: Contents) -> str:
     for leaf, number in contents.gradients.items():
         node, index = contents.state[leaf].edge if leaf in contents.state else (None, 0)
         found = node.grad_of(index) if node is not None else None
-        data = {"data": _data(found.numpy())} if found is not None and number is not None else {}
+        if number is not None and found is None:
+            raise TapeError(
+                f"to_json: the step starts from a gradient of {contents.name_of(leaf)}, and there is none now; write "
+                "the tape before zero_grad(), or record it as it is now"
+            )
+        data = {} if number is None or found is None else {"data": _data(found.numpy())}
         gradients.append({"of": leaf, "value": number, **data})
     text = {
         "format": FORMAT,
@@ -89,6 +129,10 @@ def encoded(contents: Contents) -> str:
         "values": values,
         "arguments": _plain(contents.arguments, "the arguments"),
         "result": _plain(contents.result, "the result"),
+        "inputs": [
+            {"value": number, "requires_grad": number in contents.learns, "strided": number in contents.strided}
+            for number in slots(contents.arguments)
+        ],
         "state": [
             {"value": number, "data": _data(x.numpy()), "requires_grad": x.requires_grad}
             for number, x in contents.state.items()
@@ -105,6 +149,29 @@ def encoded(contents: Contents) -> str:
     return json.dumps(text, separators=(",", ":"), allow_nan=False)
 
 
+def _exported_name(op: type[Op] | str, own: dict[str, type[Op]]) -> str:
+    if isinstance(op, str) or not op.own:
+        return name_of(op)
+    name = f"{op.__module__}.{op.__qualname__}"
+    if own.setdefault(name, op) is not op:
+        raise DTypeError(f"to_json: there are two ops called {name}; give each class a __qualname__ of its own")
+    return name
+
+
+def _check_apart(contents: Contents) -> None:
+    """Raise TapeError if what the step overwrites lies in the memory of other state: a text would tear them apart."""
+    seen: dict[Any, int] = {}
+    for number, x in contents.state.items():
+        storage = x.edge[0].storage
+        if storage is not None and seen.setdefault(storage, number) != number:
+            one, other = contents.name_of(number), contents.name_of(seen[storage])
+            if any(op == ASSIGN for op, *_ in contents.instructions):
+                raise TapeError(
+                    f"to_json: {one} lies in the memory of {other}, which a text cannot tell; make one of them a copy "
+                    "before the step is recorded"
+                )
+
+
 def _data(array: np.ndarray) -> str:
     return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
 
@@ -119,8 +186,10 @@ def _plain(value: Any, what: str) -> Any:
         return {"$float": str(value)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
         return [_plain(part, what) for part in value]
+    if isinstance(value, list):
+        return {"$list": [_plain(part, what) for part in value]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"$dict": {key: _plain(part, what) for key, part in value.items()}}
     if isinstance(value, slice):
@@ -149,11 +218,13 @@ def decoded(text: str, device: str | None, own: Iterable[type[Op]]) -> Contents:
     """
     try:
         data = json.loads(text)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"from_json: the text is no JSON ({error}); pass what to_json returned") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"from_json: the text is no JSON ({error}); pass what to_json returned, of a file Path(name).read_text()"
+        ) from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"from_json: the text is no tape: it has no format {FORMAT!r}; pass what to_json returned")
-    if data.get("version") != VERSION:
+    if type(data.get("version")) is not int or data["version"] != VERSION:
         raise InputError(
             f"from_json: the tape is of version {data.get('version')}, and this library reads {VERSION}; write it with "
             "the same release"
@@ -162,7 +233,7 @@ def decoded(text: str, device: str | None, own: Iterable[type[Op]]) -> Contents:
         return _Reader(data, device, own).contents
     except TinygradError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError, binascii.Error) as error:
         raise InputError(f"from_json: the tape is damaged ({type(error).__name__}: {error}); write it anew") from error
 
 
@@ -183,13 +254,17 @@ class _Reader:
         self.contents = contents = Contents(kinds=[kinds[_position(kind)] for kind in data["values"]])
         contents.arguments = _back(data["arguments"])
         contents.result = _back(data["result"])
+        for each in data["inputs"]:
+            for names, found in ((contents.learns, each["requires_grad"]), (contents.strided, each["strided"])):
+                if found:
+                    names.add(self._number(each["value"]))
         for each in data["state"]:
             number = self._number(each["value"])
             if number in contents.state:
                 raise InputError(f"from_json: value {number} is given twice")
             contents.state[number] = self._tensor(number, each["data"], bool(each["requires_grad"]))
         for each in data["constants"]:
-            contents.constants[self._number(each["value"])] = _back(each["number"])
+            contents.constants[self._number(each["value"])] = _plain_number(_back(each["number"]))
         contents.names = {self._number(int(key)): (str(name), role) for key, (name, role) in data["names"].items()}
         for number, x in contents.state.items():
             if number in contents.names:
@@ -222,11 +297,25 @@ class _Reader:
             )
         reads, makes = tuple(map(self._number, inputs)), tuple(map(self._number, outputs))
         found = {str(key): _back(value) for key, value in attrs.items()}
-        if op == MAKE and "array" in found:
-            found["array"] = backends.get(self.contents.kinds[makes[0]][2]).from_numpy(found["array"])
+        if op == MAKE:
+            found = self._made(makes, found)
+        elif name in _EFFECTS and (len(reads), len(makes), set(found)) != _EFFECTS[name]:
+            raise InputError(f"from_json: {name} has other inputs, outputs or attributes than it should")
         if "device" in found:
             found["device"] = self.contents.kinds[makes[0]][2]
         return op, reads, makes, found, self.scopes[_position(scope)]
+
+    def _made(self, makes: tuple[int, ...], attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return what makes a tensor, so that it makes what `kinds` says and nothing else."""
+        (number,) = makes
+        dtype, shape, device = self.contents.kinds[number]
+        if attrs["function"] == "full":
+            filled = {"shape": shape, "value": _plain_number(attrs["arguments"]["value"]), "dtype": dtype}
+            return {"function": "full", "arguments": filled}
+        array = attrs["array"]
+        if (array.dtype, array.shape) != (dtype, shape):
+            raise InputError(f"from_json: value {number} is made in another shape or dtype than it should have")
+        return attrs | {"array": backends.get(device).from_numpy(array)}
 
     def _check(self) -> None:
         """Raise InputError unless every value is made once, before it is read."""
@@ -255,8 +344,22 @@ def _ops_by_name(own: Iterable[type[Op]]) -> dict[str, type[Op]]:
     for op in own:
         if not (isinstance(op, type) and issubclass(op, Op)):
             raise DTypeError(f"from_json: ops are classes of ops, not {type(op).__name__}")
-        found[f"{op.__module__}.{op.__qualname__}"] = op
+        if found.setdefault(f"{op.__module__}.{op.__qualname__}", op) is not op:
+            raise InputError(f"from_json: there are two ops called {op.__module__}.{op.__qualname__}; pass one")
     return found
+
+
+#: How many inputs and outputs the effects have, and which attributes.
+_EFFECTS: dict[str, tuple[int, int, set[str]]] = {
+    ASSIGN: (2, 0, set()), SET_GRAD: (2, 0, set()), FORGET_GRAD: (1, 0, set()), DETACH: (1, 1, set()),
+    CHECK: (1, 0, set(Range._fields)),
+}  # fmt: skip
+
+
+def _plain_number(value: Any) -> bool | int | float:
+    if not isinstance(value, bool | int | float):
+        raise InputError(f"from_json: {value!r} is no number")
+    return value
 
 
 def _position(number: Any) -> int:
@@ -284,6 +387,8 @@ def _back(value: Any) -> Any:
     ((tag, content),) = value.items()
     if tag == "$value":
         return Slot(_position(content))
+    if tag == "$list":
+        return [_back(part) for part in content]
     if tag == "$dict":
         return {key: _back(part) for key, part in content.items()}
     if tag == "$slice":

@@ -137,8 +137,7 @@ def _call(contents: Contents, op: type[Op] | str, reads: tuple[int, ...], given:
     attrs, name = dict(given), name_of(op)
     if op == MAKE:
         name = attrs.pop("function")
-        attrs.pop("array", None)
-        attrs = attrs.pop("arguments", attrs)
+        attrs = attrs["arguments"]
     operands += [f"{key}={_shown(value)}" for key, value in attrs.items() if value is not None]
     return f"{name}({', '.join(operands)})"
 

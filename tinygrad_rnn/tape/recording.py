@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_rnn.engine.graph import Edge, Node, Op
+from tinygrad_rnn.engine.graph import Edge, Node, Op, Storage
 from tinygrad_rnn.engine.modes import modes, scope_suffix
 from tinygrad_rnn.engine.recorder import Made, Range, Recorder, users_call, users_line
 from tinygrad_rnn.engine.tensor import Tensor
@@ -22,12 +22,13 @@ from tinygrad_rnn.tape.records import (
     Contents,
     Setting,
     Slot,
+    contiguous,
     mapped,
     name_of,
     paths,
     tensors_of,
 )
-from tinygrad_rnn.tape.surroundings import Watched, left_behind, settings_of, variables_of
+from tinygrad_rnn.tape.surroundings import Watched, left_behind, settings_of, variables, variables_of
 
 
 class Recording(Recorder):
@@ -43,7 +44,9 @@ class Recording(Recorder):
         self._inputs: set[Edge] = set()
         self._gradients: set[int] = set()  # the values whose gradient is known, as the step itself has set it
         self._nodes: list[weakref.ref[Node]] = []  # what the step makes, as long as it lives
-        self._owners: dict[int, Any] = {}  # modules and optimizers in use, by id
+        self._targets: dict[int, Storage] = {}  # the memory that assign_ has overwritten
+        # Modules and optimizers in use, by id; those that the step makes may die with it.
+        self._owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._watched: list[Watched] = []
         self.problem: TapeError | None = None
         self.contents.arguments = mapped(arguments, self._argument, "record: inputs")
@@ -60,6 +63,10 @@ class Recording(Recorder):
             )
         number = self._before[x.edge] = self._new(*x.edge)
         self._inputs.add(x.edge)
+        if x.requires_grad:
+            self.contents.learns.add(number)
+        if not contiguous(x.edge[0].outputs[x.edge[1]]):
+            self.contents.strided.add(number)
         return Slot(number)
 
     def _new(self, node: Node, index: int) -> int:
@@ -102,6 +109,12 @@ class Recording(Recorder):
         self._instructions.append((op, inputs, outputs, attrs or {}, modes.scope))
 
     def op(self, node: Node, inputs: tuple[Tensor, ...], op: type[Op], attrs: dict[str, Any]) -> None:
+        if op.own:
+            for name, value in attrs.items():
+                if hasattr(value, "__array__") or hasattr(value, "shape"):
+                    self._refuse(
+                        f"hands data to {op.name} as {name}=, which a replay would see again; hand it over as a tensor"
+                    )
         made, reads = self._made, []
         for x in inputs:
             parent, index = x.edge
@@ -125,16 +138,18 @@ class Recording(Recorder):
                 "numbers of tg.rand, tg.randn and nn.Dropout are fine: their generator is replayed, too"
             )
             return
-        attrs: dict[str, Any] = {"function": made.function, **made.arguments}
+        attrs: dict[str, Any] = {"function": made.function, "arguments": made.arguments}
         if made.function != "full":
-            attrs = {"function": made.function, "arguments": made.arguments, "array": node.outputs[0]}
+            attrs["array"] = node.backend.copy(node.outputs[0])  # which the step may overwrite
         self._add(MAKE, (), self._outputs(node), attrs)
 
     def detached(self, node: Node, source: Tensor) -> None:
         self._add(DETACH, (self.number_of(source, detached=True),), self._outputs(node))
 
     def assigned(self, target: Tensor, value: Tensor) -> None:
-        self._add(ASSIGN, (self.number_of(target), self.number_of(value)))
+        number = self.number_of(target)
+        self._targets[number] = target.edge[0].shared_storage()
+        self._add(ASSIGN, (number, self.number_of(value)))
 
     def grad_set(self, x: Tensor, value: Tensor | None) -> None:
         number = self.number_of(x)
@@ -151,10 +166,17 @@ class Recording(Recorder):
         self._gradients.add(number)
         self.contents.gradients[number] = None
         if found is not None:
-            gradient = self._before.get(found.edge)
-            if gradient is None:
-                gradient = self._before[found.edge] = self._new(*found.edge)
-            self.contents.gradients[number] = gradient
+            if found.edge in self._before:
+                self._refuse(
+                    f"uses the gradient of {self._shown(x)} also as another tensor, as an input, a variable or the "
+                    "gradient of something else; the tape could not tell them apart. Make it a copy: w.grad.copy()"
+                )
+            if found.requires_grad:
+                self._refuse(
+                    f"starts from a gradient of {self._shown(x)} with a graph behind it, of create_graph=True; forget "
+                    "it first, w.grad = None, or detach it"
+                )
+            self.contents.gradients[number] = self._before[found.edge] = self._new(*found.edge)
 
     def named(self, node: Node, index: int, name: str, role: str | None) -> None:
         first = self._made.get(node.serial)
@@ -172,6 +194,16 @@ class Recording(Recorder):
             "between values inside, write tg.where"
         )
 
+    def changed(self, x: Tensor, what: str) -> None:
+        if self._made.get(x.edge[0].serial) is None:
+            self._refuse(
+                f"{what} {self._shown(x)}, which was there before; a replay would not do it again. Do it before or "
+                "after the step, or to a tensor that the step makes"
+            )
+
+    def _shown(self, x: Tensor) -> str:
+        return x.name or f"a tensor of shape {x.shape}"
+
     def outside(self, what: str) -> None:
         self._refuse(f"uses {what}, which a replay would not follow; make it an input, or do it before the step")
 
@@ -184,8 +216,13 @@ class Recording(Recorder):
 
     def watch(self, step: Callable[..., Any]) -> None:
         """Before a step runs: watch the variables that it has from outside, and note what it calls its inputs."""
-        if hasattr(step, "__self__"):
-            self.used(step.__self__)
+        owner = getattr(step, "__self__", None)
+        if hasattr(owner, "__dict__"):
+            self.used(owner)
+        for value in variables(step).values():
+            if hasattr(value, "named_modules"):
+                for module in value.modules():
+                    self.used(module)
         self._watched.append(variables_of(step, self._owners))
         try:
             parameters = [p.name for p in inspect.signature(step).parameters.values() if p.kind in _POSITIONAL]
@@ -205,25 +242,14 @@ class Recording(Recorder):
             raise self.problem
         contents = self.contents
         contents.result = mapped(result, self._returned, "record: the result")
-        by_storage = {}
         for (node, index), number in self._before.items():
-            by_storage[node.storage] = number
             if name := node.name_of(index):
                 contents.names[number] = (name, (node.roles or {}).get(index))
-        by_storage.pop(None, None)
         returned = tensors_of(result)
-        for x in returned:
-            owner = by_storage.get(x.edge[0].storage)
-            if owner is not None and owner != self.number_of(x):
-                contents.shared[self.number_of(x)] = owner
-        for name, x in (pair for watched in self._watched for pair in watched.tensors()):
-            if x.edge in self._inputs:
-                raise TapeError(
-                    f"record: one of the inputs is {name}, too: the tape could not tell the one from the other; pass "
-                    "x.copy() as the input"
-                )
+        self._note_shared(returned)
+        self._check_roles()
         contents.settings += [watched.settled() for watched in self._watched]
-        contents.settings += [_requires(x, contents.name_of(number)) for number, x in contents.state.items()]
+        contents.settings += [_attached(x, contents.name_of(number)) for number, x in contents.state.items()]
         left = left_behind(self._nodes, [*(x.edge[0] for x in returned), *(node for node, _ in self._before)])
         if left:
             node, holder = left
@@ -233,6 +259,34 @@ class Recording(Recorder):
                 "in the step, after backward(): h.assign_(new)"
             )
         return contents
+
+    def _check_roles(self) -> None:
+        """Raise TapeError if a variable or a setting is also an input, or a gradient that the step starts from."""
+        gradients = set(self.contents.gradients.values())
+        for name, x in (pair for watched in self._watched for pair in watched.tensors()):
+            if x.edge in self._inputs or self._before.get(x.edge) in gradients - {None}:
+                what = "one of the inputs is" if x.edge in self._inputs else "a gradient that the step starts from is"
+                raise TapeError(
+                    f"record: {what} {name}, too: the tape could not tell the one from the other; make one of them a "
+                    "copy: x.copy()"
+                )
+
+    def _note_shared(self, returned: list[Tensor]) -> None:
+        """Note which results, and which tensors that were overwritten, lie in the memory of others."""
+        overwritten = set(self._targets.values())
+        for edge in self._inputs:
+            if edge[0].storage in overwritten and self._before[edge] not in self._targets:
+                raise TapeError("record: an input lies in memory that the step overwrites; pass x.copy() as the input")
+        owners: dict[Storage, int] = {}
+        for (node, _), number in self._before.items():
+            if node.storage is not None:
+                owners.setdefault(node.storage, number)
+        gradients = [x.edge[0].grad_of(x.edge[1]) for x in self.contents.state.values()]
+        left = [x for x in gradients if x is not None and x.edge[0].serial in self._made]
+        others = [(self.number_of(x), x.edge[0].storage) for x in (*left, *returned)]
+        for number, storage in (*self._targets.items(), *others):
+            if storage is not None and owners.setdefault(storage, number) != number:
+                self.contents.shared[number] = owners[storage]
 
     def _described(self, node: Node) -> str:
         """Return what a node was made by, which one without a graph does not know."""
@@ -260,10 +314,18 @@ _READS = {
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _requires(x: Tensor, name: str) -> Setting:
-    recorded = x.requires_grad
+def _attached(x: Tensor, name: str) -> Setting:
+    """Return the setting that a tensor requires grad as before, and has the same hooks."""
+    node, index = x.edge
+    learns, hooks = x.requires_grad, _hooks(node, index)
 
     def differs() -> str | None:
-        return None if x.requires_grad is recorded else f"{name}.requires_grad was {recorded} and is now {not recorded}"
+        if x.requires_grad is not learns:
+            return f"{name}.requires_grad was {learns} and is now {not learns}"
+        return None if _hooks(node, index) == hooks else f"{name} has other hooks than before"
 
     return Setting(differs)
+
+
+def _hooks(node: Node, index: int) -> tuple[int, ...]:
+    return tuple(node.infos[index].hooks) if node.infos and index in node.infos else ()

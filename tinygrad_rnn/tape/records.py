@@ -67,7 +67,10 @@ class Contents:
         gradients: for every leaf whose `.grad` the step found, the number of that gradient, None if there was none.
         constants: the Python numbers that were combined with tensors, by number.
         names: names and roles of values, by number.
-        shared: of tensors of the result, in the memory of which state or argument they lie, by number.
+        shared: in whose memory a value lies, by number: a tensor of the result or what is overwritten, in that of what
+            was there before or of an earlier tensor of the result.
+        learns: the numbers of the arguments that require grad.
+        strided: the numbers of the arguments whose elements do not lie one after the other.
         settings: what must be as it was when the step was recorded.
     """
 
@@ -80,6 +83,8 @@ class Contents:
     constants: dict[int, bool | int | float] = field(default_factory=dict)
     names: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     shared: dict[int, int] = field(default_factory=dict)
+    learns: set[int] = field(default_factory=set)
+    strided: set[int] = field(default_factory=set)
     settings: list[Setting] = field(default_factory=list)
 
     def name_of(self, number: int) -> str:
@@ -177,12 +182,27 @@ def matched(structure: Any, given: Any, where: str) -> list[tuple[int, Tensor]]:
                 f"replay: {where} must have the keys {', '.join(map(repr, structure))}, not {list(given)!r}"
             )
         return [pair for key in keys for pair in matched(structure[key], given[key], f"{where}[{key!r}]")]
-    if isinstance(given, Tensor) or type(given) is not type(structure) or given != structure:
+    if not same(given, structure):
         raise InputError(
             f"replay: {where} was {structure!r} when the step was recorded, which every replay repeats; to let it "
             "vary, pass a tensor, and record the step with one"
         )
     return []
+
+
+def same(a: Any, b: Any) -> bool:
+    """Return whether two plain values are the same: 0.0 and -0.0 are not, nor 1 and True; NaN and NaN are."""
+    return a is b or (type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b))
+
+
+def contiguous(array: Any) -> bool:
+    """Return whether the elements of an array lie one after the other."""
+    step = array.dtype.itemsize
+    for size, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if size != 1 and stride != step:
+            return False
+        step *= size
+    return True
 
 
 def _like(value: Any, parts: list[Any]) -> Any:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
+import inspect
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn.engine.graph import Node
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import TapeError
-from tinygrad_rnn.tape.records import PLAIN, Setting
+from tinygrad_rnn.tape.records import PLAIN, Setting, same
 
 _MOST_PARTS = 64  # a longer list is data
 
@@ -34,9 +39,10 @@ class Watched:
         Raises:
             TapeError: the step itself has changed one.
         """
-        now = self._read()
+        now, earlier = self._read(), self._before
+        self._before = {}  # it may hold what would die with the step
         for name, value in now.items():
-            before = self._before.get(name, value)
+            before = earlier.get(name, value)
             if not name.startswith("_") and not _same(before, value):
                 raise TapeError(
                     f"record: {self._what}{name} was {_shown(before)} before the step and is {_other(before, value)} "
@@ -46,6 +52,8 @@ class Watched:
 
         def differs() -> str | None:
             later = self._read()
+            if not later:  # it is gone, and can no longer be changed
+                return None
             for name, value in now.items():
                 if name not in later or not _same(value, later[name]):
                     new = _other(value, later[name]) if name in later else "something else"
@@ -57,7 +65,7 @@ class Watched:
         return Setting(differs, f"{self._what.rstrip('. ')}: {shown}" if shown else "")
 
     def tensors(self) -> Iterable[tuple[str, Tensor]]:
-        """Yield the tensors among the values, with what they are called."""
+        """Yield the tensors among the values before the step, with what they are called."""
         for name, value in self._before.items():
             for part in value if isinstance(value, tuple) else (value,):
                 if isinstance(part, Tensor):
@@ -66,10 +74,19 @@ class Watched:
 
 def settings_of(owner: Any, used: Iterable[int]) -> Watched:
     """Return what is set at a module or an optimizer, which tensors it has, and what of it is in use, by id."""
+    # what is an attribute of the class until somebody sets it, such as `training`
+    defaults = {name: value for kind in reversed(type(owner).__mro__) for name, value in vars(kind).items()}
+    defaults = {name: value for name, value in defaults.items() if isinstance(value, PLAIN) and name[:2] != "__"}
+
+    alive = weakref.ref(owner)
 
     def read() -> dict[str, Any]:
-        # `training` is an attribute of the class until somebody sets it
-        attributes = vars(owner) | ({"training": owner.training} if hasattr(owner, "training") else {})
+        owner = alive()
+        if owner is None:  # the step made it
+            return {}
+        attributes = defaults | vars(owner)
+        if hasattr(owner, "children"):
+            attributes["names of modules"] = tuple(name for name, _ in owner.children())
         return _values(attributes, used)
 
     return Watched(f"{type(owner).__name__}.", read)
@@ -77,32 +94,33 @@ def settings_of(owner: Any, used: Iterable[int]) -> Watched:
 
 def variables_of(step: Callable[..., Any], used: Iterable[int]) -> Watched:
     """Return the variables that a function reads from outside: those with plain values, tensors, and what is in use."""
+    return Watched("the variable ", lambda: _values(variables(step), used))
+
+
+def variables(step: Callable[..., Any]) -> dict[str, Any]:
+    """Return all variables that a function reads from outside, as they are now."""
     function: Any = step
     while isinstance(function, functools.partial) or hasattr(function, "__func__"):
         function = function.func if isinstance(function, functools.partial) else function.__func__
-    function = getattr(function, "__wrapped__", function)
+    function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
-
-    def read() -> dict[str, Any]:
-        if code is None:  # a module, say, or something that is not written in Python
-            return {}
-        found = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                found[name] = cell.cell_contents
-            except ValueError:  # it has no value yet
-                continue
-        return _values(found, used)
-
-    return Watched("the variable ", read)
+    if code is None:  # a module, say, or something that is not written in Python
+        return {}
+    found = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # it has no value yet
+            found[name] = cell.cell_contents
+    return found
 
 
 def _values(found: Mapping[str, Any], used: Iterable[int]) -> dict[str, Any]:
     """Return those of some values that are tensors, plain, or in use; tuples of the parts of containers of such."""
     values: dict[str, Any] = {}
     for name, value in found.items():
-        if isinstance(value, Tensor | PLAIN) or id(value) in used:
+        if isinstance(value, Tensor | PLAIN | FunctionType) or id(value) in used:
             values[name] = value
+        elif isinstance(value, np.generic):
+            values[name] = value.item()
         elif isinstance(value, tuple | list | dict) and len(value) <= _MOST_PARTS:
             parts = tuple(value.values()) if isinstance(value, dict) else tuple(value)
             if all(isinstance(part, Tensor | PLAIN) for part in parts):
@@ -111,11 +129,9 @@ def _values(found: Mapping[str, Any], used: Iterable[int]) -> dict[str, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    if a is b:
-        return True
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(map(_same, a, b))
-    return isinstance(a, PLAIN) and isinstance(b, PLAIN) and type(a) is type(b) and a == b
+    return same(a, b)
 
 
 def _shown(value: Any) -> str:
@@ -127,7 +143,8 @@ def _shown(value: Any) -> str:
 
 
 def _other(before: Any, value: Any) -> str:
-    return "another" if isinstance(before, Tensor) and isinstance(value, Tensor) else _shown(value)
+    kinds = Tensor | FunctionType
+    return "another" if isinstance(before, kinds) and isinstance(value, kinds) else _shown(value)
 
 
 # ---- what the step leaves behind ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_rnn.engine.graph import Op
 from tinygrad_rnn.engine.modes import recording
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, InputError
+from tinygrad_rnn.errors import DTypeError, InputError, TapeError
 from tinygrad_rnn.tape.export import decoded, encoded
 from tinygrad_rnn.tape.listing import Line, lines
 from tinygrad_rnn.tape.recording import Recording
@@ -21,11 +21,11 @@ class Tape:
     """A recorded step: a list of instructions on numbered values. `record` and `from_json` make one.
 
     Attributes:
-        result: what the step returned when it was recorded; None of a tape that was read from JSON.
+        result: what the step returned when it was recorded, and always that; None of a tape that was read from JSON.
     """
 
-    def __init__(self, contents: Contents, result: Any = None) -> None:
-        self._contents, self.result = contents, result
+    def __init__(self, contents: Contents, result: Any = None, verify: bool = False) -> None:
+        self._contents, self.result, self._verify = contents, result, verify
         self._player: Player | None = None  # made when it is first needed: a listing needs none
 
     def replay(self, *inputs: Any) -> Any:
@@ -35,7 +35,8 @@ class Tape:
         it returns are tensors without a graph.
 
         Args:
-            inputs: as those of the recording, each tensor of the same shape and dtype and on the same device.
+            inputs: by position, as those of the recording, each tensor of the same shape and dtype, on the same device,
+                and requiring grad or not, as it did.
 
         Raises:
             ShapeError, DTypeError, DeviceError: an input or a tensor of the state is not like the recorded one.
@@ -51,7 +52,7 @@ class Tape:
         (9.0, 25.0)
         """
         if self._player is None:
-            self._player = Player(self._contents)
+            self._player = Player(self._contents, self._verify)
         return self._player.play(inputs)
 
     def listing(self) -> str:
@@ -96,6 +97,9 @@ class Tape:
             found[f"{name} (%{number})" if name in found else name] = x
         return MappingProxyType(found)
 
+    def __reduce__(self) -> Any:
+        raise TapeError("a tape works on the very tensors of its step; to take it elsewhere write to_json()")
+
     def __len__(self) -> int:
         return len(self._contents.instructions)
 
@@ -111,11 +115,15 @@ def record(step: Callable[..., Any], *inputs: Any) -> Tape:
     the step does must follow from them and from its inputs:
 
     * A Python number is a constant of the tape, which the listing shows as such. What shall change between replays is a
-      tensor, as `optimizer.lr` is.
+      tensor, as `optimizer.lr` is. Random numbers of this library are drawn anew, with the step's own generators.
     * Data come in as inputs, and out as results. Reading a value inside, with `item()`, `print` or a boolean mask, is
       an error, and so is making a tensor of a list or an array there.
-    * Settings of modules and optimizers are checked at every replay.
-    * What a loop carries from step to step is an input and a result, or is overwritten with `assign_`.
+    * What a loop carries from step to step is an input and a result, or is overwritten with `assign_`. A tensor that
+      the step leaves anywhere else is an error.
+    * The variables that the step reads from outside, the settings of modules and optimizers, and hooks are compared at
+      every replay. What Python alone decides is not noticed, such as `random.random()`, or `next(batches)` inside.
+
+    Who wants to be sure compares the results of a few steps with those of as many replays: they are equal to the bit.
 
     Args:
         step: the function.
@@ -125,7 +133,8 @@ def record(step: Callable[..., Any], *inputs: Any) -> Tape:
         The tape; `tape.result` is what the step returned.
 
     Raises:
-        TapeError: the step does something that a replay could not repeat; the message names the line.
+        TapeError: the step does something that a replay could not repeat; the message names the line. What the step
+            has done up to there, such as an optimizer's step, is done.
         DTypeError: what is given is no function, or an input or the result is neither tensor nor plain value.
 
     >>> import tinygrad_rnn as tg
@@ -170,6 +179,6 @@ def from_json(text: str, *, device: str | None = None, ops: Iterable[type[Op]] =
     >>> tape.from_json(text).replay(tg.ones(2)).tolist()
     [2.0, 2.0]
     """
-    if not isinstance(text, str | bytes):
+    if not isinstance(text, str):
         raise InputError(f"from_json: pass the text that to_json returned, not {type(text).__name__}")
-    return Tape(decoded(text if isinstance(text, str) else text.decode(), device, ops))
+    return Tape(decoded(text, device, ops), verify=True)
