@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.viz.stepper import HOSTILE, STEPS, data_of, measured, numbers, rgb
+from tests.viz import networks
+from tests.viz.stepper import HOSTILE, STEPS, data_of, measured, numbers, shown_colour
 from tinygrad_rnn import nn, viz
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.viz.page import page, write_page
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import colour
 
 # ---- without a browser ----------------------------------------------------------------------------------------------
 
@@ -100,19 +100,27 @@ def test_it_opens_at_the_end_with_every_gradient_of_the_report(show, lstm, level
         if not box.requires_grad:
             assert "not-required" in classes
         elif box.norm == 0:
-            assert ("zero" in classes, lines[-1]) == (True, "0")
+            assert ("zero" in classes, lines[-1]) == (True, "grad 0")
         else:
-            assert "finite" in classes
+            assert {"finite", box.seen.kind} <= classes
             assert numbers(lines[-1])[-1] == pytest.approx(box.norm, rel=0.06)
-            share = min(max(-math.log10(box.norm / lstm.reference[1]) / 12, 0), 1)
-            assert fill == rgb(colour(round(120 * share) / 120)), "the colours are those of the scale"
+            assert fill == shown_colour(box.seen), "the colours are those of the scale"
     for arrow, (_, classes, stroke, width) in zip(drawn.arrows, shown.arrows(), strict=True):
         if arrow.requires_grad and arrow.norm:
-            share = min(max(-math.log10(arrow.norm / lstm.reference[1]) / 12, 0), 1)
-            assert stroke == rgb(colour(round(120 * share) / 120))
-            assert float(width.removesuffix("px")) == pytest.approx(4 - 3.4 * share, abs=0.02) or level == "ops"
+            assert arrow.seen.kind in classes
+            assert stroke == shown_colour(arrow.seen) or arrow.seen.kind == "vanished", "ghosts are too pale for lines"
+            assert float(width.removesuffix("px")) == pytest.approx(arrow.seen.width, abs=0.02) or level == "ops"
         else:
             assert {"zero", "not-required"} & set(classes)
+
+
+@pytest.mark.parametrize("level", ["cell", "ops"])
+def test_no_arrow_is_filled_whatever_its_gradient(show, level):
+    panels = {name: networks.report(name) for name in ("zero", "nan", "exploding", "two layers, both directions")}
+    shown = show(panels, level=level)
+    fills = shown.tab.evaluate("() => [...document.querySelectorAll('.arrow')].map(a => getComputedStyle(a).fill)")
+    assert len(fills) > 100
+    assert set(fills) == {"none"}
 
 
 def test_the_forward_pass_fills_in_values(show, lstm):
@@ -262,9 +270,9 @@ def test_nan_and_zero_gradients(show):
         "zero": "ok", "nan": "nonfinite", "inf": "nonfinite", "fine": "ok"
     }  # fmt: skip
     looks = {name: shown.looks(name) for name in ("zero", "nan", "inf", "fine")}
-    assert ("zero" in looks["zero"]["t1_h"][0], looks["zero"]["t1_h"][1][-1]) == (True, "0")
-    assert ("nonfinite" in looks["nan"]["t1_h"][0], looks["nan"]["t1_h"][1][-1]) == (True, "NaN")
-    assert looks["inf"]["t1_h"][1][-1] in ("Inf", "NaN")
+    assert ("zero" in looks["zero"]["t1_h"][0], looks["zero"]["t1_h"][1][-1]) == (True, "grad 0")
+    assert ("nonfinite" in looks["nan"]["t1_h"][0], looks["nan"]["t1_h"][1][-1]) == (True, "grad NaN")
+    assert looks["inf"]["t1_h"][1][-1] in ("grad Inf", "grad NaN")
     assert "finite" in looks["fine"]["t1_h"][0]
     assert "NaN or Inf" in shown.tab.text_content('[data-panel="nan"] .finding')
     assert shown.tab.locator(".zero").count() > 0

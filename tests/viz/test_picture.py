@@ -77,7 +77,7 @@ def test_boxes_have_the_size_of_their_gradient():
     for box in drawn("gru", "cell").boxes:
         if box.kind in ("state", "gate", "loss", "total"):
             assert box.norm == flow.nodes[box.node].norm
-            assert box.lines[-1] == f"{box.norm:.2g}"
+            assert box.lines[-1] == f"grad {box.norm:.2g}"
 
 
 def test_steps_that_are_stacked_and_not_read_have_no_arrow_from_afar():

@@ -287,10 +287,24 @@ def test_a_map_shows_each_row_relative_to_its_own_step():
     nan = np.nan
     found = by_hand([[2.0, nan, nan], [1e-3, 1.0, nan], [0.0, nan, 4.0]])
     axes = drawn(plots.loss_maps({"x": found})).axes[0]
-    expected = [[0, nan, nan], [-3, 0, nan], [nan, nan, 0]]
+    expected = [[0, nan, nan], [0.55, 0, nan], [nan, nan, 0]]  # places on the scale: a decade below the threshold
     np.testing.assert_allclose(np.ma.filled(axes.images[0].get_array(), nan), expected, atol=1e-12)
     marks = {marks.get_label(): marks.get_offsets().tolist() for marks in axes.collections}
     assert marks == {"exactly 0": [[0, 2]], "NaN or Inf": [[1, 2]]}
+
+
+def test_a_map_of_losses_that_explode_is_not_that_of_losses_that_stay():
+    stays, explodes = ([[1.0, np.nan], [size, 1.0]] for size in (0.98, 4e6))
+    figure = drawn(plots.loss_maps({"stays": by_hand(stays), "explodes": by_hand(explodes)}))
+    first, second = (axes.images[0] for axes in figure.axes[:2])
+    assert first.get_array()[1, 0] >= 0 > second.get_array()[1, 0]
+    blue, hot = (image.to_rgba(image.get_array())[1, 0] for image in (first, second))
+    assert blue[2] > blue[0]
+    assert hot[0] > hot[2]
+    bar = figure.axes[-1]
+    texts = [text.get_text() for text in bar.get_yticklabels()]
+    assert "more than 100: exploded" in texts
+    assert "≤ 1e-12" not in texts, "nothing vanishes here"
 
 
 def test_a_map_of_the_reverse_direction_has_its_states_on_the_other_side():
@@ -306,7 +320,7 @@ def test_a_measured_map_can_be_drawn():
             h = (h * 0.1).named("h")
         losses.append(h.sum(axis=1))
     image = drawn(plots.loss_maps({"x": flow_map(losses)})).axes[0].images[0]
-    np.testing.assert_allclose(image.get_array().filled(np.nan)[2], [-2, -1, 0], atol=1e-6)
+    np.testing.assert_allclose(image.get_array().filled(np.nan)[2], [0.5, 0.25, 0], atol=1e-6)
 
 
 def test_clipping_shows_both_norms_and_the_threshold():

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from tinygrad_rnn.engine.graph import scope_text
 from tinygrad_rnn.flow import BackwardReport, FlowReport, NodeFlow
 from tinygrad_rnn.flow.records import EXPLODED
-from tinygrad_rnn.viz.scale import Look
+from tinygrad_rnn.viz.scale import SIZED, Look
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.viz.shapes import Picture
 
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
@@ -68,15 +72,43 @@ def folded(report: FlowReport, first: int, last: int) -> list[str]:
     return lines
 
 
-def label(node: NodeFlow, caption: str, norm: float | None, seen: Look) -> str:
-    """Return the lines in a box: the caption, the size of the gradient; of a single number its value and gradient."""
-    if node.value is None:
-        lines = [caption, seen.text]
-    else:
-        signed = node.gradient is not None and math.isfinite(node.gradient) and norm == node.norm
-        gradient = f"{node.gradient:.3g}" if signed else seen.text
-        lines = [caption, f"value {node.value:.3g}", f"grad {gradient}" if gradient else ""]
-    return "\n".join(line for line in lines if line)
+def label(node: NodeFlow, caption: str, norm: float | None, seen: Look) -> list[str]:
+    """Return the lines in a box: the caption, the value where it is known and tells something, and the gradient."""
+    return [caption, *filter(None, (_value(node), _gradient(node, norm, seen)))]
+
+
+def sizes(node: NodeFlow, seen: Look) -> str:
+    """Return value and gradient of a node in one line."""
+    return ", ".join(filter(None, (_value(node), _gradient(node, node.norm, seen))))
+
+
+def _value(node: NodeFlow) -> str:
+    """Return the value of a single number, or what those of a gate are like: how open it is."""
+    if node.value is not None and not several(node):
+        return f"value {node.value:.3g}"
+    if node.role == "gate" and node.values is not None:
+        return f"value {node.values.mean:.2g} ± {node.values.std:.1g}"
+    return ""
+
+
+def _gradient(node: NodeFlow, norm: float | None, seen: Look) -> str:
+    single = node.value is not None and node.gradient is not None and not several(node)
+    if single and norm == node.norm and seen.kind in SIZED:
+        return f"grad {node.gradient:.3g}"
+    return f"grad {seen.text}" if seen.text else ""
+
+
+def several(node: NodeFlow) -> bool:
+    """Whether an op has several outputs: what is known of a single number is then of the first, or of the last."""
+    if node.op in _SEVERAL:
+        return True
+    if node.gradient is None or node.norm is None or not math.isfinite(node.norm):
+        return False
+    return not math.isclose(abs(node.gradient), node.norm, rel_tol=1e-6)
+
+
+#: Ops of this library with several outputs; of others the gradient tells, if more than one output has one.
+_SEVERAL = ("split", "unbind")
 
 
 def operation(node: NodeFlow) -> str:
@@ -88,11 +120,11 @@ def operation(node: NodeFlow) -> str:
     return f"{name}({', '.join(constants.values())})" if constants else name
 
 
-def size(norm: float | None, requires_grad: bool) -> str:
+def size(norm: float | None, seen: Look) -> str:
     """Return the size of a gradient in full, or why there is none."""
-    if not requires_grad:
-        return "not required"
-    return "not computed" if norm is None else f"{norm:.6g}"
+    if norm is None or seen.kind in ("not required", "underflow"):
+        return seen.kind
+    return f"{norm:.6g}"
 
 
 def about(node: NodeFlow, gradient: str) -> str:
@@ -102,33 +134,61 @@ def about(node: NodeFlow, gradient: str) -> str:
     return "\n".join(filter(None, (node.name, place, what, gradient)))
 
 
-def title(report: FlowReport, first: str | None) -> str:
+def title(drawn: Picture, first: str | None) -> list[str]:
     """Return what is written above a picture: a first line, how to read it, and what it shows."""
+    report = drawn.report
     steps = f" through {len(report.steps)} steps of time" if report.steps else ""
-    known = [node.norm is not None for node in report.nodes if node.requires_grad]
+    kinds = drawn.kinds
+    known = kinds - {"not computed", "not required"}
     if isinstance(report, BackwardReport):
-        return "\n".join(
-            [
-                first or "The backward pass" + steps,
-                "Every box computes a gradient of the loss L; its number and colour show how large that is.",
-                "Arrows lead from a gradient to what is computed from it. Dotted: values of the forward pass.",
-            ]
+        smaller = f" (of single examples 1/√{report.batch} of what gradient_flow says)" if report.batch > 1 else ""
+        lines = [
+            first or "The backward pass" + steps,
+            "Coloured: what is computed from the seed, and so is a gradient of the loss"
+            f"{f' L, the mean over {report.batch} examples' if report.batch > 1 else ' L'}; its number is the "
+            f"size of that array{smaller}, its colour that relative to the seed's.",
+            "Arrows lead from a gradient to what is computed from it. Dotted: values of the forward pass, and what is "
+            "computed from them alone, such as a transposed weight.",
+        ]
+        return [*lines, *origin(report)]
+    lines = [first or ("Gradient flow" if known else "Computation") + steps]
+    if known:
+        parts = [f"grad: the size ‖∂L/∂·‖ of the gradient of the loss there{_mean(report)}"]
+        parts += ["at a parameter W it is ‖∂L/∂W‖ of the mean loss"] * (report.batch > 1 and drawn.has_parameters)
+        parts += ["value: of a gate, mean ± standard deviation"] * any(
+            box.kind == "gate" and any("value" in line for line in box.lines) for box in drawn.boxes
         )
-    lines = [first or ("Gradient flow" if any(known) else "Computation") + steps]
-    if any(known):
-        lines.append(
-            f"Number in a box: the size of the gradient of the loss there{_mean(report)}. "
-            f"Its colour: that relative to ‖∂L/∂{report.reference[0]}‖, log scale."
-        )
+        lines += [f"{'; '.join(parts)}.", f"Colour, log scale: {_compared(drawn)}."]
     if any(edge.norm is not None for edge in report.edges):
         lines.append("Arrows point forward; their colour and width show the gradient that comes back along them.")
-    if not all(known):
+    if drawn.level == "rolled" and any(arrow.text for arrow in drawn.arrows):
+        first_step, last_step = report.steps[0], report.steps[-1]
+        lines.append(
+            f"× on an arrow into the next step: the factor by which it changes the gradient on the way back, geometric "
+            f"mean over the steps. t={last_step}, t={first_step}: at both ends of time."
+        )
+    if "not computed" in kinds:
         lines.append("Dashed: a gradient not computed, or not kept. draw(gradient_flow(losses)) shows them all.")
-    return "\n".join([*lines, *findings(report)])
+    return [*lines, *findings(report)]
 
 
 def _mean(report: FlowReport) -> str:
     return f", root mean square over {report.batch} examples" if report.batch > 1 else ""
+
+
+def _compared(drawn: Picture) -> str:
+    """Return what colours are relative to."""
+    name = drawn.report.reference[0]
+    if name == "L":
+        return "that relative to the gradient of the loss itself, 1"
+    kinds = list(dict.fromkeys(state.kind for state in drawn.report.states))
+    own = f"that of {' and '.join(kinds)} relative to {'their' if len(kinds) > 1 else 'its'} own at the last step"
+    parts = [own] if len(kinds) > 1 or len(drawn.report.states) > 1 else [f"that relative to ‖∂L/∂{name}‖"]
+    if len(parts[0]) and parts[0] is own and any(box.kind in ("gate", "op") for box in drawn.boxes):
+        parts.append(f"of all else to ‖∂L/∂{name}‖")
+    if drawn.has_parameters:
+        parts.append("of what a step adds to a parameter to the parameter's whole")
+    return ", ".join(parts)
 
 
 def findings(report: FlowReport) -> list[str]:
@@ -140,10 +200,37 @@ def findings(report: FlowReport) -> list[str]:
     share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
     return [
         {
-            "nonfinite": "Some gradients are NaN or Inf.",
+            "nonfinite": " ".join(["Some gradients are NaN or Inf.", *origin(report)]),
             "zero": "There is no gradient at the last step.",
             "explodes": f"The gradient explodes: {report.explodes_at} steps before the last {times}.",
             "vanishes": f"The gradient vanishes: less than {share} is left {horizon.steps} steps before the last.",
             "survives": f"The gradient survives: it is nowhere less than {share}.",
         }[report.verdict or "survives"]
     ]
+
+
+def origin(report: FlowReport) -> list[str]:
+    """Return where the first NaN or Inf is: of the values as they are computed, and of the gradients on their way."""
+    found = []
+    measured = all(node.values is not None or node.value is not None for node in report.nodes)
+    values = [node for node in report.nodes if measured and _broken(node)]
+    if values:
+        found.append(f"The first value that is not finite: {_at(values[0])}.")
+    gradients = [node for node in report.nodes if node.norm is not None and not math.isfinite(node.norm)]
+    if gradients:
+        last = gradients[-1]
+        found.append(f"The first gradient that is, on the way back: at {_at(last)}.")
+        if not values:
+            found[-1] = f"The first, on the way back: at {_at(last)}."
+    return found
+
+
+def _broken(node: NodeFlow) -> bool:
+    """Whether a value is known to be NaN or infinite."""
+    known = node.value if node.value is not None else node.values.minimum + node.values.maximum if node.values else 0.0
+    return not math.isfinite(known)
+
+
+def _at(node: NodeFlow) -> str:
+    what = "data" if node.op is None and not node.requires_grad else node.op or "parameter"
+    return f"{node.name} ({what}{f', t={node.step}' if node.step is not None else ''})"

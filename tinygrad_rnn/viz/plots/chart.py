@@ -20,6 +20,7 @@ import numpy as np
 
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.serialization import write_whole
+from tinygrad_rnn.viz.scale import colour as shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -253,6 +254,20 @@ def settle(panels: Iterable[Axes]) -> None:
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.yaxis.set_major_formatter(FormatStrFormatter("%.4g"))
             axes.yaxis.set_minor_locator(NullLocator())
+
+
+def mark_edges(panels: Iterable[Axes], thresholds: Iterable[float]) -> None:
+    """Shade what the scale of colours has edges for: below the threshold, and above 1."""
+    edges = sorted({threshold for threshold in thresholds if threshold > 0})
+    for axes in panels:
+        low, high = axes.get_ylim()
+        for edge in edges:
+            axes.axhline(edge, color=GREY, lw=0.8, ls=":", label="_threshold")
+        if edges and low < edges[0]:
+            axes.axhspan(low, edges[0], color=shade(0.5 + 1e-9), alpha=0.6, lw=0, zorder=0)
+        if high > 1:
+            axes.axhspan(1, high, color=shade(-1e-9), alpha=0.08, lw=0, zorder=0)
+        axes.set_ylim(low, high)
 
 
 def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:
