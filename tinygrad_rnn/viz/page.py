@@ -203,6 +203,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "forward": [(event.box, event.tick) for event in forward],
         "backward": [(event.box, event.tick) for event in backward],
         "weights": _weights(drawn, backward),
+        "readers": _readers(drawn),
         "states": [_state(state) for state in report.cell],
         "gates": _gates(report),
     }
@@ -300,6 +301,29 @@ def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
         for name, weight in report.weights.items()
         if weight.per_step is not None and weight.running is not None and backward
     ]
+
+
+def _readers(drawn: Picture) -> dict[int, list[int]]:
+    """Return for every parameter the boxes of the first values with a name that are computed from it."""
+    nodes = drawn.report.nodes
+    boxes = {box.node: i for i, box in enumerate(drawn.boxes) if box.kind in ("op", "gate", "state", "loss")}
+    children: dict[int, list[int]] = {}
+    for edge in drawn.report.edges:
+        children.setdefault(edge.parent, []).append(edge.child)
+    found: dict[int, list[int]] = {}
+    for weight in drawn.report.weights.values():
+        waiting = list(children.get(weight.node, ()))
+        seen = set(waiting)
+        while waiting:
+            at = waiting.pop()
+            if at in boxes:
+                found.setdefault(weight.node, []).append(boxes[at])
+            if at in boxes or nodes[at].label is not None:
+                continue
+            fresh = [child for child in children.get(at, ()) if child not in seen]
+            seen.update(fresh)
+            waiting += fresh
+    return found
 
 
 def _part_shade(norm: float, total: float, drawn: Picture) -> int | None:

@@ -79,18 +79,20 @@ class Graph {
     return drawn;
   }
 
-  /** A fold has the colours of all its steps, from the first to the last. */
+  /** A fold has a strip in the colours of all its steps, from the first to the last, above and below its text. */
   drawFold(box, group) {
-    group.append(
-      svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em" }),
-    );
+    const spot = `translate(${box.x} ${box.y}) rotate(-90)`;
+    group.append(svg("text", { class: "far-text", transform: spot, dy: "0.35em" }));
     if (!box.shades) return;
     const id = `run-${this.panel.number}-${box.index}`;
     const stops = box.shades.map((shade, i) =>
       svg("stop", { class: `s${shade}`, offset: i / Math.max(box.shades.length - 1, 1), "stop-color": "var(--c)" }),
     );
-    group.append(svg("linearGradient", { id }, ...stops));
-    group.style.setProperty("--run", `url(#${id})`);
+    const high = Math.max((box.h - box.room * 14) / 2 - 8, 4);
+    const strip = (y) =>
+      svg("rect", { class: "strip", fill: `url(#${id})`, x: box.x - box.w / 2 + 3, y, width: box.w - 6, height: high });
+    const top = box.y - box.h / 2 + 3;
+    group.append(svg("linearGradient", { id }, ...stops), strip(top), strip(box.y + box.h / 2 - 3 - high));
   }
 
   drawFlag(flag) {
@@ -201,6 +203,7 @@ class Graph {
     root.addEventListener(
       "wheel",
       (event) => {
+        if (!event.ctrlKey && !event.metaKey) return; // the page scrolls; pinching comes with ctrlKey
         event.preventDefault();
         const place = root.getBoundingClientRect();
         view.zoomBy(Math.exp(-event.deltaY * 0.0015), event.clientX - place.left, event.clientY - place.top);

@@ -36,7 +36,7 @@ function sizeText(thing, digits = 2) {
 /** A size compared with its reference: "4e-4 of ‖∂L/∂h_T‖"; empty where that says nothing. */
 function shareText(thing) {
   if (!thing.share || (isWeight(thing) && thing.step === undefined)) return "";
-  return ofText(thing.share, thing.against);
+  return isWeight(thing) ? `${number(thing.share, 2)} of its whole` : ofText(thing.share, thing.against);
 }
 
 function ofText(share, name) {
