@@ -258,7 +258,7 @@ class _Unrolled:
 
 
 def _flags(report: FlowReport) -> list[Flag]:
-    """Mark the step at which the cell's gradient has vanished, or exploded."""
+    """Mark the step at which the cell's gradient has vanished, or exploded, or where the first NaN is."""
     flags = []
     horizon = report.horizon
     for state in report.cell:
@@ -269,6 +269,10 @@ def _flags(report: FlowReport) -> list[Flag]:
         elif report.verdict == "explodes" and state.explodes_at is not None:
             text = f"exploded: ‖∂L/∂{state.kind}‖ > {EXPLODED:g} ‖∂L/∂{state.kind}_T‖"
             flags.append(Flag(text, _step_at(state, state.explodes_at)))
+    if report.verdict == "nonfinite":
+        broken = next((node for node in words.first_broken(report) if node is not None and node.step is not None), None)
+        if broken is not None and broken.step is not None:
+            flags.append(Flag(f"the first NaN or Inf: {broken.name}", broken.step))
     return flags[:1]
 
 

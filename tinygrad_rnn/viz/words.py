@@ -211,18 +211,21 @@ def findings(report: FlowReport) -> list[str]:
 
 def origin(report: FlowReport) -> list[str]:
     """Return where the first NaN or Inf is: of the values as they are computed, and of the gradients on their way."""
-    found = []
-    measured = all(node.values is not None or node.value is not None for node in report.nodes)
-    values = [node for node in report.nodes if measured and _broken(node)]
-    if values:
-        found.append(f"The first value that is not finite: {_at(values[0])}.")
-    gradients = [node for node in report.nodes if node.norm is not None and not math.isfinite(node.norm)]
-    if gradients:
-        last = gradients[-1]
-        found.append(f"The first gradient that is, on the way back: at {_at(last)}.")
-        if not values:
-            found[-1] = f"The first, on the way back: at {_at(last)}."
+    value, gradient = first_broken(report)
+    found = [f"The first value that is not finite: {_at(value)}."] if value else []
+    if gradient:
+        what = "The first gradient that is, on the way back" if value else "The first, on the way back"
+        found.append(f"{what}: at {_at(gradient)}.")
     return found
+
+
+def first_broken(report: FlowReport) -> tuple[NodeFlow | None, NodeFlow | None]:
+    """Return the first node whose value is not finite, if values were measured, and the first in the backward pass
+    whose gradient is not; None where there is none."""
+    measured = all(node.values is not None or node.value is not None for node in report.nodes)
+    value = next((node for node in report.nodes if measured and _broken(node)), None)
+    gradients = (node for node in reversed(report.nodes) if node.norm is not None and not math.isfinite(node.norm))
+    return value, next(gradients, None)
 
 
 def _broken(node: NodeFlow) -> bool:
