@@ -27,6 +27,7 @@ from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
+from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED, Look, colour, ink
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
@@ -136,7 +137,11 @@ def _escaped(data: Mapping[str, Any]) -> str:
 def _content(title: str, names: Sequence[str], pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return all that the page shows: numbers that are not finite are null, and "look" tells."""
     times = clock(pictures)
-    panels = [_panel(name, drawn, times, i) for i, (name, drawn) in enumerate(zip(names, pictures, strict=True))]
+    colours = hues(names)
+    panels = [
+        {**_panel(name, drawn, times, i), "colour": colours[name]}
+        for i, (name, drawn) in enumerate(zip(names, pictures, strict=True))
+    ]
     shades = [place / _SHADES for place in range(-_SHADES, _SHADES + 1)]
     kinds = set().union(*(drawn.kinds for drawn in pictures)) | {"not computed"}  # as everything is, before its turn
     legend = {text: look for drawn in pictures for text, look in drawn.scale.legend(kinds)}

@@ -24,7 +24,8 @@ def caption(node: NodeFlow, level: str, is_root: bool) -> str:
     if label is None:
         return operation(node)
     if level == "ops":
-        return f"{label} = {operation(node)}"
+        word = operation(node)
+        return f"{label} = {f'· {word} ·' if word in SYMBOLS.values() else word}"
     words = [name.replace("_", " ") for name, index in node.scope[-1:] if index is None and name != "reverse"]
     return " ".join([*words, label])
 

@@ -106,7 +106,7 @@ class Curves {
   constructor(host, panels, page) {
     Object.assign(this, { host, page, now: null });
     this.series = panels
-      .flatMap((panel, i) => panel.states.map((state) => ({ panel, state, colour: i })))
+      .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
     this.key = html("p", { class: "key" }, ...this.series.map((series) => this.keyOf(series)));
     this.draw();

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.decay import decay
-from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, kinds_of, ratio, relative, states
+from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, kinds_of, named, ratio, relative, states
 from tinygrad_rnn.viz.scale import Scale, colour
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ _SHADES = 120  # colours on each side of the scale
 _HORIZON = "Grey: below the threshold. Red: above 1. Ring: the horizon, the first lag below the threshold."
 
 
-def through_time(reports: Mapping[str, FlowReport | None]) -> Figure:
+def through_time(reports: Mapping[str, FlowReport | None] | FlowReport) -> Figure:
     """Plot G_t / G_T by lag: how much of the gradient is left at h of each step, and at c where there is one.
 
     A ring marks the horizon. The legend has factor per step and half-life of the line that fits log G best.
     """
     title = "Gradient through time"
+    reports = named(reports)
     kinds = kinds_of(reports)
     with chart.look():
         if not kinds:
@@ -48,14 +49,16 @@ def through_time(reports: Mapping[str, FlowReport | None]) -> Figure:
         return chart.finish(figure, panels, [fitted, _HORIZON, floors], columns=2)
 
 
-def over_training(histories: Mapping[str, Sequence[tuple[int, FlowReport]] | None]) -> Figure:
+def over_training(
+    histories: Mapping[str, Sequence[tuple[int, FlowReport]] | None] | Sequence[tuple[int, FlowReport]],
+) -> Figure:
     """Plot the gradient through time again and again while the cells are trained: a panel for each update measured.
 
     Args:
         histories: by cell, the number of updates made and what was measured then.
     """
     title = "Gradient through time, while training"
-    found = {name: dict(history or ()) for name, history in histories.items()}
+    found = {name: dict(history or ()) for name, history in named(histories).items()}
     updates = sorted({update for history in found.values() for update in history})
     at = {update: {name: history.get(update) for name, history in found.items()} for update in updates}
     kinds = list(dict.fromkeys(kind for update in updates for kind in kinds_of(at[update])))
@@ -108,14 +111,14 @@ def speed(by_lag: np.ndarray) -> str:
 # ---- the loss of every step ----------------------------------------------------------------------------------------
 
 
-def loss_maps(maps: Mapping[str, FlowMap | None], threshold: float = 0.01) -> Figure:
+def loss_maps(maps: Mapping[str, FlowMap | None] | FlowMap, threshold: float = 0.01) -> Figure:
     """Plot as heat maps how much of the gradient of each step's loss is left at the state of each earlier step.
 
     Args:
         threshold: the share below which a gradient counts as vanished.
     """
     title = "How far back the loss of each step is felt"
-    found = {name: flow for name, flow in maps.items() if flow is not None and flow.norms.size}
+    found = {name: flow for name, flow in named(maps).items() if flow is not None and flow.norms.size}
     kinds = {flow.kind for flow in found.values()}
     k = next(iter(kinds)) if len(kinds) == 1 else "k"
     formula = (
