@@ -41,7 +41,7 @@ _DOTS_PER_INCH = 110
 _LEFT = 0.01
 _TITLES_HIGH = 0.75  # inches
 _INCHES_PER_LINE = 0.15  # of the notes
-_LETTERS_IN_TITLES = {1: 100, 2: 47, 3: 36}  # of a panel, by the panels in a row; of more, 100 in all
+_LETTERS_IN_TITLES = {1: 100, 2: 47, 3: 32}  # of a panel, by the panels in a row; of more, 100 in all
 _LETTERS_IN_NOTES = 175
 _LETTERS_IN_NAMES = 32
 #: Whatever a user's own matplotlibrc says, a figure looks the same.
@@ -150,7 +150,7 @@ def label(axes: Axes, title: str, xlabel: str, ylabel: str, finding: str = "") -
     letters = _LETTERS_IN_TITLES.get(columns, 100 // columns)
     shared = len(axes.get_shared_y_axes().get_siblings(axes)) > 1
     inner = shared and place is not None and not place.is_first_col()
-    wide = letters - 6  # a finding has no formulas, whose letters are narrow
+    wide = letters - 3  # a finding has no formulas, whose letters are narrow
     lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, wide)
     axes.set_title("\n".join(lines))
     axes.set(xlabel=xlabel, ylabel="" if inner else ylabel)
