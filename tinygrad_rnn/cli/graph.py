@@ -56,17 +56,18 @@ def run(options: argparse.Namespace) -> int:
     names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
     if options.backward:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
-    sheet = html and _can_plot(folder)
-    pages = [*(STEPPERS.values() if html else ()), *(FILES if sheet else ())]
+    if html:
+        _say_what_is_missing(folder)
+    pages = [*STEPPERS.values(), *FILES] if html else []
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
     with (
         only_of_this_run(folder, "graph", [*names, *pages]),
         threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
     ):
-        results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures, sheet)]
+        results = [result for cell in cells for result in _measured(cell, task, options, folder, pictures, html)]
         written = _write_pages(results, folder, options) if html else []
-        if sheet:
+        if html:
             written.append(_write_sheet(results, folder, options, corpus, task))
     if options.json:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
@@ -107,13 +108,11 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
     return pages
 
 
-def _can_plot(folder: Path) -> bool:
+def _say_what_is_missing(folder: Path) -> None:
     try:
         plots.require_matplotlib()
     except MissingToolError as error:
-        say(f"{shown(folder / PAGE)} and its plots will not be written: {error}")
-        return False
-    return True
+        say(f"{shown(folder / PAGE)} will have sentences and tables, but no plots: {error}")
 
 
 def _write_sheet(
