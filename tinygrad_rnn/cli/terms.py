@@ -24,46 +24,45 @@ _OPTIONS = {
 }
 
 
+_GRADIENT = (
+    "‖∂L/∂h_t‖: how strongly the loss of the last step depends on the state h of step t; root mean square over the "
+    "examples. Nothing of it left means: what happened at t cannot be learned from this loss."
+)
+_TIME = (
+    "steps count from t=0 to t={last}; T is the one taken last, t={last} (t=0 in the reverse direction). Lag d is d "
+    "steps before it: plots by lag run from the loss, at the left, back into the past."
+)
+_NOTHING_AT_FIRST = (
+    "the recurrent weights meet the initial state there, which is 0, so that step adds exactly nothing to their "
+    "gradient; nor does a forget gate matter where there is nothing to forget."
+)
+_NATS = (
+    "the unit of the loss: −ln of the probability given to what comes next, on average per character. Guessing among N "
+    "equally likely ones costs ln N; 1 nat is 1.44 bits."
+)
+
+
 def explained(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield each word with what it means here."""
     steps = max((len(entry.report.steps) for entry in entries), default=0)
-    yield (
-        "gradient",
-        (
-            "‖∂L/∂h_t‖: how strongly the loss of the last step depends on the state h of step t; root mean square over the "
-            "examples. Nothing of it left means: what happened at t cannot be learned from this loss."
-        ),
-    )
+    yield "gradient", _GRADIENT
     if steps:
-        yield (
-            "T, t and lag",
-            (
-                f"steps count from t=0 to t={steps - 1}; T is the last that is taken, t={steps - 1} (t=0 in the reverse "
-                "direction). Lag d is d steps before it: plots by lag run from the loss, at the left, back into the past."
-            ),
-        )
+        yield "T, t and lag", _TIME.format(last=steps - 1)
     yield "horizon", "the first lag at which less than the threshold is left of the gradient at the last step."
     yield "half-life", "in so many steps the line that fits best loses half; none where it does not fall."
     for verdict in dict.fromkeys(entry.report.verdict for entry in entries):
         if verdict in _VERDICTS:
             yield verdict, _VERDICTS[verdict].format(exploded=EXPLODED)
-    if any(entry.report.weights for entry in entries):
-        yield (
-            "0 at the first step",
-            (
-                "the recurrent weights meet the initial state there, which is 0, so that step adds exactly nothing to their "
-                "gradient; nor does a forget gate matter where there is nothing to forget."
-            ),
-        )
+    if any(_adds_nothing_at_first(entry) for entry in entries):
+        yield "0 at the first step", _NOTHING_AT_FIRST
     if "nats" in str(settings.get("loss", "")):
-        yield (
-            "nats",
-            (
-                "the unit of the loss: −ln of the probability given to what comes next, on average per character. Guessing "
-                "among N equally likely ones costs ln N; 1 nat is 1.44 bits."
-            ),
-        )
+        yield "nats", _NATS
     yield from _cells(entries)
+
+
+def _adds_nothing_at_first(entry: Entry) -> bool:
+    parts = [weight.per_step for weight in entry.report.weights.values() if weight.per_step is not None]
+    return any(0 in (part[0], part[-1]) for part in parts if len(part))
 
 
 def _cells(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
