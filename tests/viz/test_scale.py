@@ -34,9 +34,10 @@ def test_the_threshold_is_an_edge_that_can_be_seen():
 
 
 def test_above_one_is_another_hue():
-    (r, _, b), (hot_r, _, hot_b) = rgb(colour(0.0)), rgb(colour(-1e-9))
-    assert b > r
-    assert hot_r > hot_b
+    (kept, _, blue), (grown, _, _), (exploded, _, rest) = (rgb(colour(place)) for place in (0.0, -1e-9, -0.5))
+    assert blue > 2 * kept
+    assert grown > 2 * kept
+    assert exploded > 2 * rest
 
 
 def rgb(text):

@@ -4,7 +4,7 @@ It has two sides and three edges. Sizes are compared with a reference, usually t
 
 - from 1 down to the threshold it is blue, and takes half of that side, however small the threshold is;
 - below the threshold, where a gradient counts as vanished, it is a ghost: pale and grey;
-- above 1 it is hot, from red to black, with half of that side up to 100, where a gradient counts as exploding.
+- above 1 it is hot: violet, red at 100, where a gradient counts as exploding and half of that side is used, then black.
 
 All the way lightness falls as the size grows (on dark pages it rises), so the scale reads in grey print and for every
 kind of colour vision.
@@ -22,10 +22,10 @@ from tinygrad_rnn.flow.records import EXPLODED
 DECADES = 12
 _KEPT = ("#2468ae", "#5f9fd6", "#a9cdea")  # at equal distances, from 1 to the threshold
 _GHOST = ("#e1e5ea", "#fafbfc")  # from the threshold to the end
-_HOT = ("#b8320f", "#7d0f1c", "#26000a")  # just above 1, at 100, at the end
+_HOT = ("#63489c", "#800d1e", "#26000a")  # just above 1, at 100, at the end
 _KEPT_IN_DARK = ("#5fb0f0", "#3f7db2", "#27507a")
 _GHOST_IN_DARK = ("#2a313b", "#1d222a")
-_HOT_IN_DARK = ("#ff9d6b", "#ffc49e", "#fff0e0")
+_HOT_IN_DARK = ("#b79bf0", "#ff9d8a", "#fff0e0")
 NONFINITE = "#ffd400"
 #: Gradients that have a number, and so a place on the scale.
 SIZED = ("exploded", "grown", "finite", "vanished")
@@ -124,14 +124,22 @@ class Scale:
             rows.setdefault(text, Look(_kind(place), colour(place), text, _width(place), place))
         return [*rows.items(), *((text, look) for text, look in self._others() if look.kind in kinds)]
 
+    def axis(self, kinds: Set[str]) -> list[tuple[float, str]]:
+        """Return the places of numbers on the scale and what they are, as far as it occurs, from the hot end."""
+        places = [0.0, 0.25, 0.5]
+        if kinds & {"grown", "exploded"}:
+            places = [-1.0, -0.75, -0.5, *places]
+        if "vanished" in kinds:
+            places += [0.75, 1.0]
+        return [(place, self._text(place)) for place in places]
+
     def _text(self, place: float) -> str:
-        if place == -_STEP:
-            return "more than 1: grown"
-        if place == -0.5 - _STEP:
-            return f"more than {EXPLODED:g}: exploded"
-        if place == 0.5 + _STEP:
-            return f"below {self.threshold:g}: vanished"
-        return {-1.0: "≥ ", 1.0: "≤ "}.get(place, "") + short(self.ratio(place))
+        words = {
+            -0.5 - _STEP: f"more than {EXPLODED:g}: exploded",
+            -_STEP: "more than 1: grown",
+            0.5 + _STEP: f"below {self.threshold:g}: vanished",
+        }
+        return words.get(place) or {-1.0: "≥ ", 1.0: "≤ "}.get(place, "") + short(self.ratio(place))
 
     def _others(self) -> Iterable[tuple[str, Look]]:
         yield "exactly 0", self.look(0.0, True, 1.0)

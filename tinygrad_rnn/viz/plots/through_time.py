@@ -152,9 +152,9 @@ def loss_maps(maps: Mapping[str, FlowMap | None] | FlowMap, threshold: float = 0
             what = chart.plain(name) + ("" if flow.kind == k else f": state {flow.kind}")
             chart.label(axes, what, "step $t$ of the state", r"step $\tau$ of the loss")
         bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=30)
-        marks = [(look.place, text) for text, look in scale.legend(seen) if look.share is None and look.text == text]
+        marks = scale.axis(seen)
         bar.set_ticks([place for place, _ in marks], labels=[text for _, text in marks])
-        bar.ax.set_ylim(max(place for place, _ in marks), min(place for place, _ in marks))
+        bar.ax.set_ylim(marks[-1][0], marks[0][0])
         bar.set_label("what is left of it")
         note = "The colours of the graphs. White: no path from the state to the loss. ·: exactly 0. ×: NaN or Inf."
         return chart.finish(figure, panels, [note])
