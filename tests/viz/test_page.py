@@ -195,6 +195,13 @@ def test_the_sums_of_shared_weights_grow_by_each_steps_part(show, lstm):
     assert shown.tab.locator(".frame.hot").count() == 1
 
 
+def test_bars_keep_their_height_whatever_a_notebooks_style_says(show, lstm):
+    shown = show(lstm)
+    shown.tab.add_style_tag(content="svg { height: auto; max-width: 100%; }")
+    heights = shown.tab.locator(".parts").evaluate_all("all => all.map(each => each.getBoundingClientRect().height)")
+    assert set(heights) == {26} or set(heights) == {27}
+
+
 def test_findings_and_curves_are_computed(show, reports):
     shown = show(reports)
     for name, report in reports.items():
