@@ -442,6 +442,8 @@ def test_help_opens(show, lstm):
     shown = show(lstm)
     shown.tab.click("#help summary")
     assert shown.tab.is_visible("#help dl")
+    words = shown.tab.locator("#help dt").all_text_contents()
+    assert {"message", "its turn", "T, the last step", "exactly 0 at t=0"} <= set(words)
 
 
 # ---- light, dark, still ---------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def title(drawn: Picture, first: str | None) -> list[str]:
             "Coloured: what is computed from the seed, and so is a gradient of the loss"
             f"{f' L, the mean over {report.batch} examples' if report.batch > 1 else ' L'}; its number is the "
             f"size of that array{smaller}, its colour that relative to the seed's.",
-            "Arrows lead from a gradient to what is computed from it. Dotted: values of the forward pass, and what is "
+            "Arrows lead from a gradient to what is computed from it, beginning with the seed. Dotted: values of the forward pass, and what is "
             "computed from them alone, such as a transposed weight.",
         ]
         return [*lines, *origin(report)]
@@ -161,7 +161,10 @@ def title(drawn: Picture, first: str | None) -> list[str]:
         )
         lines += [f"{'; '.join(parts)}.", f"Colour, log scale: {_compared(drawn)}."]
     if any(edge.norm is not None for edge in report.edges):
-        lines.append("Arrows point forward; their colour and width show the gradient that comes back along them.")
+        where = ", to the loss at the right end" if drawn.timed and drawn.level != "rolled" else ""
+        lines.append(
+            f"Arrows point forward{where}; their colour and width show the gradient that comes back along them."
+        )
     if drawn.level == "rolled" and any(arrow.text for arrow in drawn.arrows):
         first_step, last_step = report.steps[0], report.steps[-1]
         lines.append(
