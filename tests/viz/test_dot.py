@@ -304,6 +304,7 @@ def legend_of(dot):
 def test_the_legend_shows_only_what_occurs():
     x = tg.tensor([2.0], requires_grad=True).named("x")
     assert legend_of(viz.dot_source(x * 2.0)) == ["not computed"]
+    assert "‖∂L/∂L‖" not in viz.dot_source(x * 2.0), "nothing is compared with anything"
     assert legend_of(viz.dot_source(viz.gradient_flow((x * 0.5).sum()))) == ["1", "0.1", "0.01"]
     assert legend_of(viz.dot_source(report("nan"), "cell")) == [
         "1",
@@ -330,7 +331,7 @@ def test_the_title_says_what_is_plotted_and_found():
     flow = report("long")
     title = viz.dot_source(flow, title="my network").splitlines()[1].replace("\\l", " ")
     assert "my network grad: " in title
-    assert "that of h and c relative to their own at the last step" in title
+    assert "that of every h and c relative to its own at the last step" in title
     assert "at a parameter W it is ‖∂L/∂W‖ of the mean loss" in title
     assert f"{flow.horizon.steps} steps before the last" in title
     assert flow.verdict == "vanishes"

@@ -71,6 +71,22 @@ def test_numbers_are_those_of_the_report(lstm):
     assert c["steps"] == list(lstm.steps[::-1])
 
 
+def test_a_cell_has_the_same_colour_on_every_page(reports):
+    pages = [page(reports), page({"GRU": reports["GRU"], "LSTM (forget bias 3)": reports["LSTM"]})]
+    first, second = ({panel["name"][:3]: panel["colour"] for panel in data_of(text)["panels"]} for text in pages)
+    assert first == {"RNN": 0, "LST": 1, "GRU": 2}
+    assert second == {"GRU": 2, "LST": 1}
+
+
+def test_an_op_with_several_outputs_shows_no_single_number():
+    tg.manual_seed(0)
+    outputs, _ = nn.unroll(nn.LSTMCell(1, 1, dtype="float64"), tg.randn(2, 1, 1, dtype="float64"))
+    (panel,) = data_of(page(viz.gradient_flow(outputs[-1].sum(axis=1), statistics=True), level="ops"))["panels"]
+    split = [box for box in panel["boxes"] if box.get("op") == "split"]
+    assert split
+    assert not any({"value", "gradient"} & set(box) for box in split)
+
+
 def test_hostile_texts_cannot_leave_their_place():
     x = tg.ones(2, requires_grad=True).named(HOSTILE)
     text = page({HOSTILE: viz.gradient_flow((x * 2.0).sum())}, title=HOSTILE)

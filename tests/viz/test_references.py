@@ -10,8 +10,10 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.networks import drawn, exploding, report, unrolled
 from tinygrad_rnn import nn, viz
+from tinygrad_rnn.flow import FlowReport, StateFlow
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.picture import picture
+from tinygrad_rnn.viz.titles import title
 
 
 def boxes(found):
@@ -90,12 +92,12 @@ def test_what_a_step_adds_to_a_parameter_is_relative_to_the_whole():
 
 
 def test_two_normalisations_are_both_said():
-    text = " ".join(words.title(drawn("lstm", "cell"), None))
+    text = " ".join(title(drawn("lstm", "cell"), None))
     assert "root mean square over 2 examples" in text
     assert "at a parameter W it is ‖∂L/∂W‖ of the mean loss" in text
     assert "of what a step adds to a parameter to the parameter's whole" in text
-    assert "of h and c relative to their own at the last step, of all else to ‖∂L/∂h_T‖" in text
-    alone = " ".join(words.title(picture(viz.gradient_flow(chain([0.5, 0.5]))), None))
+    assert "of every h and c relative to its own at the last step, of all else to ‖∂L/∂h_T‖" in text
+    alone = " ".join(title(picture(viz.gradient_flow(chain([0.5, 0.5]))), None))
     assert "root mean square" not in alone, "of a single example it is none"
 
 
@@ -155,7 +157,7 @@ def test_the_backward_picture_says_its_normalisation_and_keeps_it():
     losses = language_model()
     flow, back = viz.gradient_flow(losses), viz.backward_graph(losses)
     drawing = picture(back, "ops")
-    text = " ".join(words.title(drawing, None))
+    text = " ".join(title(drawing, None))
     assert "the mean over 3 examples" in text
     assert "1/√3 of what gradient_flow says" in text
     forward = flow.node("t3_h").norm / math.sqrt(3)
@@ -185,6 +187,22 @@ def test_an_op_with_several_outputs_pairs_no_value_with_another_ones_gradient():
     for box in split:
         assert len(box.lines) == 2, "the caption and the gradient of all outputs"
         assert box.lines[1] == f"grad {box.seen.text}"
+
+
+def test_a_gradient_of_minus_zero_is_no_number_with_a_sign():
+    x = tg.tensor(1.0, requires_grad=True).named("x")
+    (box,) = [box for box in picture(viz.gradient_flow(x * -0.0), "ops").boxes if box.name == "x"]
+    assert box.lines[-1] == "grad 0"
+
+
+def test_a_verdict_that_is_withheld_comes_with_its_reason():
+    class Withheld(FlowReport):
+        verdict = "withheld"
+        verdict_reason = "there is a loss at every step."
+
+    state = StateFlow("h", 0, "forward", (), (0, 1), np.ones(2))
+    flow = Withheld(1, 0.0, (0, 1), (), (), (), {}, (state,), {}, 0.01, ())
+    assert words.findings(flow) == ["No verdict: there is a loss at every step."]
 
 
 # ---- NaN -------------------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ PICTURES = (
     ),
     Plot(
         "loss_maps",
-        "How far back is each loss felt?",
+        "Which losses reach which state?",
         "A row for the loss of each step: how much of its gradient is left at earlier states.",
         lambda entries, _: plots.loss_maps(
             {entry.name: entry.flow_map for entry in entries}, min(entry.report.threshold for entry in entries)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
-from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.layout import text_width
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import DECADES, Look
+from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
 from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Frame, Picture, Point
+from tinygrad_rnn.viz.titles import title as picture_title
 
 if TYPE_CHECKING:
     import graphviz
@@ -115,7 +115,7 @@ class _Writer:
         drawn = self.picture
         free = {**_FREE, **(_HURRIED if len(drawn.arrows) > _MANY else {})}
         graph = {**_GRAPH, **(free if self.free else {"layout": "nop2"})}
-        label = _quoted("\n".join(_wrapped(words.title(drawn, title))), left=True)
+        label = _quoted("\n".join(_wrapped(picture_title(drawn, title))), left=True)
         node = _NODE if self.free else {**_NODE, **_PLACED}
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(node)}]"]
         lines += ['edge [arrowsize="0.6", fontname="Helvetica", fontsize="11"]', *self._legend()]
@@ -208,7 +208,7 @@ class _Writer:
                 for name, (text, seen) in zip(names, looks, strict=True)
             ]
             boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
-            return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture.report)}, boxes)
+            return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture)}, boxes)
         width, height = _SWATCH
         across = max(int(max(self.picture.width, 6 * width) // width), 1)
         rows = math.ceil(len(looks) / across)
@@ -220,14 +220,17 @@ class _Writer:
             attributes = {"fontsize": "10", **_fill(seen), "label": text, "tooltip": text}
             lines.append(f"{name} [{_attributes(attributes)}{self._spot(x, y, width - 6, height)}]")
         count = min(len(looks), across)
-        attributes = {**_FRAME, "label": (text := _scale_text(self.picture.report))}
+        attributes = {**_FRAME, "label": (text := _scale_text(self.picture))}
         attributes["bb"] = f"{self._place(-4, -2)},{self._place(count * width + 2, top)}"
         attributes["lp"] = self._place(text_width(text, 13) / 2 + 4, top + 11)
         return _subgraph("cluster_legend", attributes, lines)
 
 
-def _scale_text(report: FlowReport) -> str:
-    """Return the sizes that have the colour of 1."""
+def _scale_text(drawn: Picture) -> str:
+    """Return the sizes that have the colour of 1, if anything has a size."""
+    report = drawn.report
+    if not drawn.kinds & {*SIZED}:
+        return ""
     if isinstance(report, BackwardReport):
         return "1: the seed"
     sizes = [(f"{state.kind}_T", float(state.by_lag[0])) for state in report.cell if state.measurable]

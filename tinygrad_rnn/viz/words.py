@@ -1,17 +1,13 @@
-"""What is written in pictures: captions, numbers, and what the whole shows."""
+"""What is written in boxes, and what the whole shows; `titles.py` has what stands above a picture."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from tinygrad_rnn.engine.graph import scope_text
-from tinygrad_rnn.flow import BackwardReport, FlowReport, NodeFlow
+from tinygrad_rnn.flow import FlowReport, NodeFlow
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz.scale import SIZED, Look
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.viz.shapes import Picture
 
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
@@ -93,9 +89,9 @@ def _value(node: NodeFlow) -> str:
 
 
 def _gradient(node: NodeFlow, norm: float | None, seen: Look) -> str:
-    single = node.value is not None and node.gradient is not None and not several(node)
-    if single and norm == node.norm and seen.kind in SIZED:
-        return f"grad {node.gradient:.3g}"
+    signed = node.gradient if node.value is not None and not several(node) else None
+    if signed is not None and norm == node.norm and seen.kind in SIZED:
+        return f"grad {signed:.3g}"
     return f"grad {seen.text}" if seen.text else ""
 
 
@@ -135,71 +131,13 @@ def about(node: NodeFlow, gradient: str) -> str:
     return "\n".join(filter(None, (node.name, place, what, gradient)))
 
 
-def title(drawn: Picture, first: str | None) -> list[str]:
-    """Return what is written above a picture: a first line, how to read it, and what it shows."""
-    report = drawn.report
-    steps = f" through {len(report.steps)} steps of time" if report.steps else ""
-    kinds = drawn.kinds
-    known = kinds - {"not computed", "not required"}
-    if isinstance(report, BackwardReport):
-        smaller = f" (of single examples 1/√{report.batch} of what gradient_flow says)" if report.batch > 1 else ""
-        lines = [
-            first or "The backward pass" + steps,
-            "Coloured: what is computed from the seed, and so is a gradient of the loss"
-            f"{f' L, the mean over {report.batch} examples' if report.batch > 1 else ' L'}; its number is the "
-            f"size of that array{smaller}, its colour that relative to the seed's.",
-            "Arrows lead from a gradient to what is computed from it, beginning with the seed. Dotted: values of the forward pass, and what is "
-            "computed from them alone, such as a transposed weight.",
-        ]
-        return [*lines, *origin(report)]
-    lines = [first or ("Gradient flow" if known else "Computation") + steps]
-    if known:
-        parts = [f"grad: the size ‖∂L/∂·‖ of the gradient of the loss there{_mean(report)}"]
-        parts += ["at a parameter W it is ‖∂L/∂W‖ of the mean loss"] * (report.batch > 1 and drawn.has_parameters)
-        parts += ["value: of a gate, mean ± standard deviation"] * any(
-            box.kind == "gate" and any("value" in line for line in box.lines) for box in drawn.boxes
-        )
-        lines += [f"{'; '.join(parts)}.", f"Colour, log scale: {_compared(drawn)}."]
-    if any(edge.norm is not None for edge in report.edges):
-        where = ", to the loss at the right end" if drawn.timed and drawn.level != "rolled" else ""
-        lines.append(
-            f"Arrows point forward{where}; their colour and width show the gradient that comes back along them."
-        )
-    if drawn.level == "rolled" and any(arrow.text for arrow in drawn.arrows):
-        first_step, last_step = report.steps[0], report.steps[-1]
-        lines.append(
-            f"× on an arrow into the next step: the factor by which it changes the gradient on the way back, geometric "
-            f"mean over the steps. t={last_step}, t={first_step}: at both ends of time."
-        )
-    if "not computed" in kinds:
-        lines.append("Dashed: a gradient not computed, or not kept. draw(gradient_flow(losses)) shows them all.")
-    return [*lines, *findings(report)]
-
-
-def _mean(report: FlowReport) -> str:
-    return f", root mean square over {report.batch} examples" if report.batch > 1 else ""
-
-
-def _compared(drawn: Picture) -> str:
-    """Return what colours are relative to."""
-    name = drawn.report.reference[0]
-    if name == "L":
-        return "that relative to the gradient of the loss itself, 1"
-    kinds = list(dict.fromkeys(state.kind for state in drawn.report.states))
-    own = f"that of {' and '.join(kinds)} relative to {'their' if len(kinds) > 1 else 'its'} own at the last step"
-    parts = [own] if len(kinds) > 1 or len(drawn.report.states) > 1 else [f"that relative to ‖∂L/∂{name}‖"]
-    if len(parts[0]) and parts[0] is own and any(box.kind in ("gate", "op") for box in drawn.boxes):
-        parts.append(f"of all else to ‖∂L/∂{name}‖")
-    if drawn.has_parameters:
-        parts.append("of what a step adds to a parameter to the parameter's whole")
-    return ", ".join(parts)
-
-
 def findings(report: FlowReport) -> list[str]:
     """Return the verdict in words."""
     horizon = report.horizon
     if horizon is None:
         return list(report.notes)
+    if report.verdict == "withheld":
+        return [f"No verdict: {getattr(report, 'verdict_reason', None) or 'the report does not allow one'}"]
     times = f"over {EXPLODED:g} times as large"
     share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
     return [
