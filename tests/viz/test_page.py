@@ -235,6 +235,14 @@ def test_findings_and_curves_are_computed(show, reports):
     np.testing.assert_allclose(steps / steps[0], logs / logs[0], atol=0.02)
 
 
+def test_the_curves_have_the_edges_of_the_scale(show):
+    shown = show({"RNN": measured("RNN", steps=20), "wild": networks.report("exploding")}, level="cell")
+    ghosts, grown = (shown.tab.locator(f"#curves .{name}").bounding_box() for name in ("ghosts", "grown"))
+    line = shown.tab.locator("#curves .threshold").bounding_box()
+    assert ghosts["y"] == pytest.approx(line["y"], abs=1.5)
+    assert grown["y"] + grown["height"] < ghosts["y"]
+
+
 def test_a_vanishing_gradient_is_marked_where_the_report_says(show):
     report = measured("RNN", steps=20)
     assert report.verdict == "vanishes"
