@@ -61,7 +61,7 @@ def draw(
             all; by size unless given.
         title: the first line above the picture.
         window: the steps (A, B) to draw, B not included; a long middle is folded unless given.
-        decades: how far below the reference the scale of colours reaches.
+        decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
 
     Returns:
         A `graphviz.Digraph`: it shows itself in notebooks and has `.source`; `viz.render` writes it to a file.

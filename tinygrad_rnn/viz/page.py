@@ -56,7 +56,7 @@ def page(
         title: the heading.
         level: "ops" for every operation, "cell" for named gates and states only; by size unless given.
         window: the steps A:B to draw, B not included; a long middle is folded unless given.
-        decades: how far below the reference the scale of colours reaches.
+        decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
 
     Returns:
         HTML, complete in itself.

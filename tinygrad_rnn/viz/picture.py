@@ -36,7 +36,7 @@ def picture(
         level: "ops" for every operation, "cell" for named gates and states only, "rolled" for one step that stands for
             all; by size unless given.
         window: the steps A:B to draw, B not included; a long middle is folded unless given.
-        decades: how far below the reference the scale of colours reaches.
+        decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
 
     Raises:
         InputError: an unknown level, a window without steps, or "rolled" without time.
