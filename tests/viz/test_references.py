@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.viz.networks import drawn, exploding, report, unrolled
+from tests.viz.networks import LOSSES, drawn, exploding, report, unrolled
 from tinygrad_rnn import nn, viz
 from tinygrad_rnn.flow import FlowReport, StateFlow
 from tinygrad_rnn.viz import words
@@ -145,8 +145,9 @@ def test_only_what_depends_on_the_seed_is_a_gradient(losses):
     assert any(node.op == "transpose" and i not in depends for i, node in enumerate(flow.nodes)), "of a weight"
 
 
-def test_the_seed_stands_at_the_right_where_the_backward_pass_begins():
-    found = picture(viz.backward_graph(language_model()), "ops")
+@pytest.mark.parametrize("losses", [language_model, LOSSES["hoisted"], LOSSES["gru"]])
+def test_the_seed_stands_at_the_right_where_the_backward_pass_begins(losses):
+    found = picture(viz.backward_graph(losses()), "ops")
     (seed,) = [box for box in found.boxes if box.caption == "seed"]
     ours = boxes(found)
     assert seed.x > max(box.x for box in found.boxes if box.step is not None)

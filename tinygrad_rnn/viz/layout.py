@@ -7,7 +7,7 @@ straight line. What lies outside time is put in columns before the first step an
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from tinygrad_rnn.flow import BackwardReport
 from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
@@ -82,9 +82,12 @@ class _Columns:
         outside = [b for b in self.picture.boxes if b.fold is None and b.step is None and b.kind != "total"]
         later = self._after(outside, times)
         earlier = [box for box in outside if box.name not in later]
-        before = self._layers(earlier, backward=True) + ([totals] if totals else [])
         right = [box for box in outside if box.name in later]
-        after = self._layers(right, True)[::-1] if self._leads_back(later) else self._layers(right, False)
+        if isinstance(self.picture.report, BackwardReport):  # it comes from the right and goes on to the left
+            before, after = self._layers(earlier, False)[::-1], self._layers(right, True)[::-1]
+        else:
+            before = self._layers(earlier, backward=True) + ([totals] if totals else [])
+            after = self._layers(right, False)
         self.before, self.timed = len(before), len(times)
         self.columns = [*before, *times, *after]
         self.of = {box.name: i for i, column in enumerate(self.columns) for box in column}
@@ -145,14 +148,6 @@ class _Columns:
                     found.add(box.name)
                     grown = True
         return found
-
-    def _leads_back(self, later: Collection[str]) -> bool:
-        """Whether what stands after the last step leads to it rather than comes from it, as in a backward pass."""
-        into = out = 0
-        for arrow in self.picture.arrows:
-            if arrow.requires_grad and (arrow.tail in later) != (arrow.head in later):
-                into, out = into + (arrow.tail in later), out + (arrow.head in later)
-        return into > out
 
     def _layers(self, boxes: list[Box], backward: bool) -> list[list[Box]]:
         """Return boxes outside time by depth: as many arrows from where they come, or to where they lead."""
