@@ -316,6 +316,22 @@ def test_nan_and_zero_gradients(show):
     assert "NaN" in shown.tab.text_content("#card")
 
 
+def test_what_is_too_small_for_its_dtype_is_not_called_exactly_zero(show):
+    h = tg.tensor([[1.0, 2.0]], dtype="float32", requires_grad=True)
+    for t in range(8):
+        with tg.scope("t", t):
+            h = (h * 1e-9).named("h")
+    shown = show(viz.gradient_flow(h.sum(axis=1)), level="ops")
+    classes, lines = shown.looks()["t0_h"]
+    assert "underflow" in classes
+    assert lines[-1] == "grad underflow"
+    assert "0 by underflow" in shown.tab.text_content("#legend")
+    assert "exactly 0" not in shown.tab.text_content("#legend")
+    shown.press("ArrowLeft")
+    assert "exactly 0" not in shown.live
+    assert not any("zero" in names for _, names, *_ in shown.arrows())
+
+
 def test_a_gradient_that_explodes_has_a_ring(show):
     h = tg.tensor([[1.0, 2.0]], dtype="float64", requires_grad=True)
     for t in range(4):

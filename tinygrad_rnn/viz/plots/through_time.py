@@ -146,7 +146,7 @@ def loss_maps(maps: Mapping[str, FlowMap | None] | FlowMap, threshold: float = 0
             )
             everywhere = np.ones(shares.shape, dtype=bool)
             reached = np.triu(everywhere) if flow.direction == "reverse" else np.tril(everywhere)
-            _mark_cells(axes, flow, reached & (shares == 0), ".", chart.GREY, "exactly 0")
+            _mark_cells(axes, flow, reached & (shares == 0), ".", chart.GREY, "0")
             _mark_cells(axes, flow, reached & ~np.isfinite(shares), "x", "black", "NaN or Inf")
             axes.grid(False)
             what = chart.plain(name) + ("" if flow.kind == k else f": state {flow.kind}")
@@ -156,7 +156,10 @@ def loss_maps(maps: Mapping[str, FlowMap | None] | FlowMap, threshold: float = 0
         bar.set_ticks([place for place, _ in marks], labels=[text for _, text in marks])
         bar.ax.set_ylim(marks[-1][0], marks[0][0])
         bar.set_label("what is left of it")
-        note = "The colours of the graphs. White: no path from the state to the loss. ·: exactly 0. ×: NaN or Inf."
+        note = (
+            "The colours of the graphs. White: no path from the state to the loss. ·: 0, or too small for the dtype. "
+            "×: NaN or Inf."
+        )
         return chart.finish(figure, panels, [note])
 
 
