@@ -199,7 +199,7 @@ def test_a_gradient_of_minus_zero_is_no_number_with_a_sign():
 def test_a_verdict_that_is_withheld_comes_with_its_reason():
     class Withheld(FlowReport):
         verdict = "withheld"
-        verdict_reason = "there is a loss at every step."
+        verdict_reason = "there is a loss at every step"
 
     state = StateFlow("h", 0, "forward", (), (0, 1), np.ones(2))
     flow = Withheld(1, 0.0, (0, 1), (), (), (), {}, (state,), {}, 0.01, ())

@@ -137,7 +137,7 @@ def findings(report: FlowReport) -> list[str]:
     if horizon is None:
         return list(report.notes)
     if report.verdict == "withheld":
-        return [f"No verdict: {getattr(report, 'verdict_reason', None) or 'the report does not allow one'}"]
+        return [f"No verdict: {getattr(report, 'verdict_reason', None) or 'the report does not allow one'}."]
     times = f"over {EXPLODED:g} times as large"
     share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
     return [
