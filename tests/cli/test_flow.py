@@ -88,7 +88,7 @@ def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     assert left in captured.out
     assert max(map(len, captured.out.partition("factor per step,")[0].splitlines())) <= 100
     assert "…" not in captured.out
-    for said in ("rnn: measuring", "update 3/3", "plot: Gates"):
+    for said in ("rnn: measuring", "update 3/3", "plot: What do the gates let through?"):
         assert said in captured.err
     run = safetensors.numpy.load_file(folder / "lstm-forget_bias-0.run.safetensors")
     np.testing.assert_array_equal((run["bias_ih_l0"] + run["bias_hh_l0"])[4:8], 0)
@@ -327,6 +327,31 @@ def test_numbers_that_do_not_exist_are_said_to(tmp_path):
     assert "NaN" in page.texts["td"]
     assert not {"nan", "inf", "None"} & set(page.texts["td"])
     assert "The Jacobians of the states were not measured" in " ".join(page.texts["p"])
+
+
+def test_cells_whose_names_have_commas_are_told_apart(tmp_path):
+    names = ["lstm:forget_bias=1,nonlinearity=relu, 3 updates", "gru, 3 updates"]
+    write_sheet(tmp_path, [Entry(name, report(h=[0.1, 1.0])) for name in names], {}, "none")
+    page = page_of(tmp_path)
+    assert page.texts["title"] == [f"Gradient flow: {'; '.join(names)}"]
+    assert any(text.startswith(f"Measured: {'; '.join(names)}") for text in page.texts["p"])
+
+
+def test_words_are_explained_where_they_appear(tmp_path):
+    entries = [
+        Entry("gru:update_bias=8", report(h=[0.1, 1.0]), cell="gru:update_bias=8"),
+        Entry("irnn:gain=1.3", report(h=[1e6, 1.0], weight=[0.0, 1.0]), cell="irnn:gain=1.3"),
+    ]
+    write_sheet(tmp_path, entries, {"loss": "nats/char"}, "none")
+    page = page_of(tmp_path)
+    words = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
+    for word in ("horizon", "half-life", "survives", "explodes", "nats", "irnn", "gru", "gain", "update_bias"):
+        assert word in words
+    assert "t=0 to t=1" in words["T, t and lag"]
+    assert "exactly nothing" in words["0 at the first step"]
+    assert not {"lstm", "forget_bias", "vanishes"} & set(words), "only what is on the page"
+    write_sheet(tmp_path, entries[:1], {}, "none")
+    assert not {"nats", "irnn", "explodes"} & set(page_of(tmp_path).texts["dt"])
 
 
 def test_a_sheet_of_nothing_can_be_written(tmp_path):

@@ -238,14 +238,18 @@ def test_the_default_has_pages_with_all_cells_and_the_plots(graph):
     assert {path.suffix for path in visible(folder)} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
 
 
-def test_without_matplotlib_the_rest_is_written_and_the_lack_is_said(graph, monkeypatch, capsys):
+def test_without_matplotlib_the_page_has_no_plots_and_says_so(graph, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     folder = graph("--cell", "rnn", formats="html")
     said = capsys.readouterr().err
-    assert f"{folder / 'flow.html'} and its plots will not be written" in said
-    assert "matplotlib" in said
+    assert f"{folder / 'flow.html'} will have sentences and tables, but no plots" in said
+    assert "pip install 'tinygrad-rnn[plots]'" in said
     assert (folder / "stepper.html").exists()
-    assert not (folder / "flow.html").exists()
+    page = (folder / "flow.html").read_text(encoding="utf-8")
+    assert "<table>" in page
+    assert "<img" not in page
+    assert "Not drawn: plots need Matplotlib" in page
+    assert not list(folder.glob("*.png"))
 
 
 def test_steps_may_be_a_window(graph):

@@ -7,6 +7,7 @@ import re
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn, viz
+from tinygrad_rnn.viz.scale import colour
 
 STEPS = 5
 HOSTILE = 'a<b>|"q" </script><!-- \\N {{JS}} &amp; \u2028\nsecond line'
@@ -29,6 +30,13 @@ def numbers(text):
 
 def rgb(hexadecimal):
     return "rgb({}, {}, {})".format(*(int(hexadecimal[i : i + 2], 16) for i in (1, 3, 5)))
+
+
+def shown_colour(seen, dark=False):
+    """Return the colour that the page gives to a place of the scale: one of 120 on each side of 1."""
+    number = round(120 * seen.place)
+    edge = {"grown": min(number, -1), "exploded": min(number, -61), "vanished": max(number, 61)}
+    return rgb(colour(edge.get(seen.kind, number) / 120, dark))
 
 
 class Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html.parser
 import os
 import shutil
 import sys
@@ -34,6 +35,26 @@ def test_a_tensor_with_a_graph_shows_it():
     svg = loss()._repr_svg_()
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert "h = tanh" in svg
+
+
+def test_a_tensor_shows_its_values_above_its_graph():
+    w = tg.tensor([1.0, 2.0, 3.0], requires_grad=True).named("w")
+    texts = [each.text for each in ElementTree.fromstring((w * 2)._repr_svg_()).iter() if each.tag.endswith("text")]
+    assert texts[0].startswith("tensor([2., 4., 6.]")
+    assert not {"1", "0.1", "exactly 0", "NaN or Inf"} & set(texts), "a small graph has a small legend"
+    large = (tg.ones(100, 100, requires_grad=True) * 2.0)._repr_svg_()
+    assert large.count("2., 2.") <= notebook.MOST_LINES * 3
+
+
+def test_a_page_is_shown_in_a_frame_of_its_own():
+    report = viz.gradient_flow(loss(), statistics=True)
+    shown = viz.show({"a": report}, height=500, title='"quoted" & <b>')._repr_html_()
+    assert "height: 500px" in shown
+    frames = []
+    parser = html.parser.HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: frames.append(dict(attributes))
+    parser.feed(shown)
+    assert frames[0]["srcdoc"] == viz.page({"a": report}, title='"quoted" & <b>')
 
 
 def test_a_tensor_without_a_graph_is_shown_as_text():

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.viz.stepper import HOSTILE, STEPS, data_of, measured, numbers, rgb
+from tests.viz import networks
+from tests.viz.stepper import HOSTILE, STEPS, data_of, measured, numbers, shown_colour
 from tinygrad_rnn import nn, viz
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.viz.page import page, write_page
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import colour
 
 # ---- without a browser ----------------------------------------------------------------------------------------------
 
@@ -71,6 +71,22 @@ def test_numbers_are_those_of_the_report(lstm):
     assert c["steps"] == list(lstm.steps[::-1])
 
 
+def test_a_cell_has_the_same_colour_on_every_page(reports):
+    pages = [page(reports), page({"GRU": reports["GRU"], "LSTM (forget bias 3)": reports["LSTM"]})]
+    first, second = ({panel["name"][:3]: panel["colour"] for panel in data_of(text)["panels"]} for text in pages)
+    assert first == {"RNN": 0, "LST": 1, "GRU": 2}
+    assert second == {"GRU": 2, "LST": 1}
+
+
+def test_an_op_with_several_outputs_shows_no_single_number():
+    tg.manual_seed(0)
+    outputs, _ = nn.unroll(nn.LSTMCell(1, 1, dtype="float64"), tg.randn(2, 1, 1, dtype="float64"))
+    (panel,) = data_of(page(viz.gradient_flow(outputs[-1].sum(axis=1), statistics=True), level="ops"))["panels"]
+    split = [box for box in panel["boxes"] if box.get("op") == "split"]
+    assert split
+    assert not any({"value", "gradient"} & set(box) for box in split)
+
+
 def test_hostile_texts_cannot_leave_their_place():
     x = tg.ones(2, requires_grad=True).named(HOSTILE)
     text = page({HOSTILE: viz.gradient_flow((x * 2.0).sum())}, title=HOSTILE)
@@ -100,19 +116,27 @@ def test_it_opens_at_the_end_with_every_gradient_of_the_report(show, lstm, level
         if not box.requires_grad:
             assert "not-required" in classes
         elif box.norm == 0:
-            assert ("zero" in classes, lines[-1]) == (True, "0")
+            assert ("zero" in classes, lines[-1]) == (True, "grad 0")
         else:
-            assert "finite" in classes
+            assert {"finite", box.seen.kind} <= classes
             assert numbers(lines[-1])[-1] == pytest.approx(box.norm, rel=0.06)
-            share = min(max(-math.log10(box.norm / lstm.reference[1]) / 12, 0), 1)
-            assert fill == rgb(colour(round(120 * share) / 120)), "the colours are those of the scale"
+            assert fill == shown_colour(box.seen), "the colours are those of the scale"
     for arrow, (_, classes, stroke, width) in zip(drawn.arrows, shown.arrows(), strict=True):
         if arrow.requires_grad and arrow.norm:
-            share = min(max(-math.log10(arrow.norm / lstm.reference[1]) / 12, 0), 1)
-            assert stroke == rgb(colour(round(120 * share) / 120))
-            assert float(width.removesuffix("px")) == pytest.approx(4 - 3.4 * share, abs=0.02) or level == "ops"
+            assert arrow.seen.kind in classes
+            assert stroke == shown_colour(arrow.seen) or arrow.seen.kind == "vanished", "ghosts are too pale for lines"
+            assert float(width.removesuffix("px")) == pytest.approx(arrow.seen.width, abs=0.02) or level == "ops"
         else:
             assert {"zero", "not-required"} & set(classes)
+
+
+@pytest.mark.parametrize("level", ["cell", "ops"])
+def test_no_arrow_is_filled_whatever_its_gradient(show, level):
+    panels = {name: networks.report(name) for name in ("zero", "nan", "exploding", "two layers, both directions")}
+    shown = show(panels, level=level)
+    fills = shown.tab.evaluate("() => [...document.querySelectorAll('.arrow')].map(a => getComputedStyle(a).fill)")
+    assert len(fills) > 100
+    assert set(fills) == {"none"}
 
 
 def test_the_forward_pass_fills_in_values(show, lstm):
@@ -187,6 +211,13 @@ def test_the_sums_of_shared_weights_grow_by_each_steps_part(show, lstm):
     assert shown.tab.locator(".frame.hot").count() == 1
 
 
+def test_bars_keep_their_height_whatever_a_notebooks_style_says(show, lstm):
+    shown = show(lstm)
+    shown.tab.add_style_tag(content="svg { height: auto; max-width: 100%; }")
+    heights = shown.tab.locator(".parts").evaluate_all("all => all.map(each => each.getBoundingClientRect().height)")
+    assert set(heights) == {26} or set(heights) == {27}
+
+
 def test_findings_and_curves_are_computed(show, reports):
     shown = show(reports)
     for name, report in reports.items():
@@ -202,6 +233,14 @@ def test_findings_and_curves_are_computed(show, reports):
     steps = np.diff([point[1] for point in points])
     logs = np.diff(np.log10(state.by_lag / state.by_lag[0]))
     np.testing.assert_allclose(steps / steps[0], logs / logs[0], atol=0.02)
+
+
+def test_the_curves_have_the_edges_of_the_scale(show):
+    shown = show({"RNN": measured("RNN", steps=20), "wild": networks.report("exploding")}, level="cell")
+    ghosts, grown = (shown.tab.locator(f"#curves .{name}").bounding_box() for name in ("ghosts", "grown"))
+    line = shown.tab.locator("#curves .threshold").bounding_box()
+    assert ghosts["y"] == pytest.approx(line["y"], abs=1.5)
+    assert grown["y"] + grown["height"] < ghosts["y"]
 
 
 def test_a_vanishing_gradient_is_marked_where_the_report_says(show):
@@ -262,9 +301,9 @@ def test_nan_and_zero_gradients(show):
         "zero": "ok", "nan": "nonfinite", "inf": "nonfinite", "fine": "ok"
     }  # fmt: skip
     looks = {name: shown.looks(name) for name in ("zero", "nan", "inf", "fine")}
-    assert ("zero" in looks["zero"]["t1_h"][0], looks["zero"]["t1_h"][1][-1]) == (True, "0")
-    assert ("nonfinite" in looks["nan"]["t1_h"][0], looks["nan"]["t1_h"][1][-1]) == (True, "NaN")
-    assert looks["inf"]["t1_h"][1][-1] in ("Inf", "NaN")
+    assert ("zero" in looks["zero"]["t1_h"][0], looks["zero"]["t1_h"][1][-1]) == (True, "grad 0")
+    assert ("nonfinite" in looks["nan"]["t1_h"][0], looks["nan"]["t1_h"][1][-1]) == (True, "grad NaN")
+    assert looks["inf"]["t1_h"][1][-1] in ("grad Inf", "grad NaN")
     assert "finite" in looks["fine"]["t1_h"][0]
     assert "NaN or Inf" in shown.tab.text_content('[data-panel="nan"] .finding')
     assert shown.tab.locator(".zero").count() > 0
@@ -275,6 +314,22 @@ def test_nan_and_zero_gradients(show):
     assert "zero: t=0: gradient of h 0 | nan: t=0: gradient of h not finite" in shown.live
     shown.box("t1_h", "nan").hover()
     assert "NaN" in shown.tab.text_content("#card")
+
+
+def test_what_is_too_small_for_its_dtype_is_not_called_exactly_zero(show):
+    h = tg.tensor([[1.0, 2.0]], dtype="float32", requires_grad=True)
+    for t in range(8):
+        with tg.scope("t", t):
+            h = (h * 1e-9).named("h")
+    shown = show(viz.gradient_flow(h.sum(axis=1)), level="ops")
+    classes, lines = shown.looks()["t0_h"]
+    assert "underflow" in classes
+    assert lines[-1] == "grad underflow"
+    assert "0 by underflow" in shown.tab.text_content("#legend")
+    assert "exactly 0" not in shown.tab.text_content("#legend")
+    shown.press("ArrowLeft")
+    assert "exactly 0" not in shown.live
+    assert not any("zero" in names for _, names, *_ in shown.arrows())
 
 
 def test_a_gradient_that_explodes_has_a_ring(show):

@@ -8,9 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from tests.viz.stepper import STEPS, numbers, rgb
+from tests.viz.stepper import STEPS, measured, numbers, shown_colour
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import colour
 
 # ---- the controls ---------------------------------------------------------------------------------------------------
 
@@ -286,8 +285,77 @@ def test_a_click_lights_up_the_paths_to_the_loss(show, lstm):
     shown.box(start).click()
     shown.box(start).click()
     assert shown.tab.locator(".lit").count() == 0, "a second click puts them out"
+
+
+def lit(shown):
+    names = [box["name"] for box in shown.panel()["boxes"]]
+    found = "() => [...document.querySelectorAll('[data-box][data-on]')].map(box => Number(box.dataset.box))"
+    return {names[i] for i in shown.tab.evaluate(found)}
+
+
+def test_a_click_on_a_weight_lights_up_what_is_computed_with_it(show, lstm):
+    shown = show(lstm, level="cell")
+    gates = {"input_gate_i", "forget_gate_f", "candidate_g", "output_gate_o"}
+    shown.box(f"t{STEPS - 1}_weight_hh_l0").click()
+    last = {f"t{STEPS - 1}_{name}" for name in (*gates, "c", "h", "weight_hh_l0")}
+    assert lit(shown) == last | {"loss"}
+    assert "no path to the loss" not in shown.live
+    shown.press("Escape")
     shown.box("weight_hh_l0").click()
-    assert "no path to the loss" in shown.live or "other box" in shown.live
+    assert lit(shown) >= {f"t{t}_{name}" for t in range(STEPS) for name in gates} | {"loss"}
+
+
+def test_a_click_on_the_curve_goes_to_a_step_that_is_folded(show):
+    shown = show(measured("RNN", steps=40), level="cell")
+    fold = next(box for box in shown.panel()["boxes"] if box["kind"] == "fold")
+    shown.tab.locator("#curve-section").scroll_into_view_if_needed()
+    for step in (fold["fold"][0], sum(fold["fold"]) // 2, fold["fold"][1]):
+        shown.press("End")
+        shown.tab.mouse.click(*shown.at(39 - step, last=39))
+        assert shown.current() == fold["name"]
+
+
+def test_the_letters_on_a_fold_stand_on_the_page_colour(show):
+    shown = show(measured("RNN", steps=40), level="cell", window=(30, 40))
+    fold = shown.box("fold0")
+    style = "(group, what) => getComputedStyle(group.querySelector(what)).fill"
+    assert fold.evaluate(style, ".body") == "rgb(255, 255, 255)"
+    assert fold.locator(".strip").count() == 2
+    rows = fold.evaluate(
+        "group => [...group.querySelectorAll('text:not(.far-text), .strip')].map(e => { const b = e.getBBox(); "
+        "return [e.classList.contains('strip'), b.y, b.y + b.height] })"
+    )
+    strips, texts = ([row[1:] for row in rows if row[0] is is_strip] for is_strip in (True, False))
+    assert all(low >= bottom - 1 or top + 1 >= high for low, high in texts for top, bottom in strips if high > low)
+
+
+def test_following_cuts_nothing_off_while_there_is_room(show, lstm):
+    shown = show(lstm, level="cell")
+    for _ in range(4):
+        shown.tab.get_by_title("zoom in").click()
+    shown.press("t")
+    graph = shown.tab.locator(".graph").bounding_box()
+    while shown.tick < shown.ticks - 1:
+        shown.press("ArrowRight")
+        box = shown.box(shown.current()).bounding_box()
+        assert graph["x"] - 1 <= box["x"]
+        assert box["x"] + box["width"] <= graph["x"] + graph["width"] + 1
+        assert graph["y"] - 1 <= box["y"]
+        assert box["y"] + box["height"] <= graph["y"] + graph["height"] + 1
+        _, y, zoom = numbers(shown.tab.get_attribute(".graph > g", "transform"))
+        high = shown.panel()["height"] * zoom
+        assert high < graph["height"] or (y <= 27 and y + high >= graph["height"] - 7), "no empty room above or below"
+
+
+def test_the_letters_of_a_flag_are_inside_the_window(show):
+    panels = {name: measured(name, steps=40) for name in ("RNN", "LSTM", "GRU")}
+    shown = show(panels, level="cell", size=(1400, 900))
+    assert shown.tab.locator(".flag").count() == 3
+    for name in panels:
+        graph = shown.tab.locator(f'[data-panel="{name}"] .graph').bounding_box()
+        text = shown.tab.locator(f'[data-panel="{name}"] .flag text').bounding_box()
+        assert graph["x"] <= text["x"]
+        assert text["x"] + text["width"] <= graph["x"] + graph["width"]
 
 
 def test_curves_gates_and_graphs_are_linked(show, reports):
@@ -329,7 +397,14 @@ def test_the_graph_zooms_moves_and_follows(show, lstm):
     place = graph.bounding_box()
     middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
     shown.tab.mouse.move(*middle)
+    shown.tab.mouse.wheel(0, -200)
+    shown.tab.wait_for_function("() => true")
+    assert view() == [x, y, zoom], "the wheel alone belongs to the page"
+    shown.tab.evaluate("() => scrollTo(0, 0)")
+    graph.scroll_into_view_if_needed()
+    shown.tab.keyboard.down("Control")
     shown.tab.mouse.wheel(0, -600)
+    shown.tab.keyboard.up("Control")
     shown.tab.wait_for_function(
         f"() => !document.querySelector('.graph > g').getAttribute('transform').includes('({zoom})')"
     )
@@ -360,13 +435,15 @@ def test_the_graph_zooms_moves_and_follows(show, lstm):
     shown.tab.get_by_title("zoom out").click()
     shown.tab.get_by_title("show the whole graph").click()
     assert view() == pytest.approx([x, y, zoom], abs=0.2)
-    assert graph.evaluate("graph => graph.classList.contains('far')") == (zoom < 0.5)
+    assert graph.evaluate("graph => graph.classList.contains('far')") == (zoom < 0.45)
 
 
 def test_help_opens(show, lstm):
     shown = show(lstm)
     shown.tab.click("#help summary")
     assert shown.tab.is_visible("#help dl")
+    words = shown.tab.locator("#help dt").all_text_contents()
+    assert {"message", "its turn", "T, the last step", "exactly 0 at t=0"} <= set(words)
 
 
 # ---- light, dark, still ---------------------------------------------------------------------------------------------
@@ -379,11 +456,11 @@ def test_dark_turns_the_scale_round_so_that_small_stays_faint(show, lstm):
     box = shown.box(f"t{STEPS - 1}_h")
     assert shown.tab.evaluate(theme) == "dark"
     assert sum(numbers(shown.tab.evaluate("() => getComputedStyle(document.body).backgroundColor"))) < 150
-    share = round(120 * min(max(-math.log10(lstm.node(f"t{STEPS - 1}_h").norm / lstm.reference[1]) / 12, 0), 1)) / 120
-    assert box.evaluate(fill) == rgb(colour(1 - share))
+    seen = next(each.seen for each in picture(lstm, "cell").boxes if each.name == f"t{STEPS - 1}_h")
+    assert box.evaluate(fill) == shown_colour(seen, dark=True)
     shown.tab.click("#theme")
     assert shown.tab.evaluate(theme) == "light"
-    assert box.evaluate(fill) == rgb(colour(share))
+    assert box.evaluate(fill) == shown_colour(seen)
     shown.tab.click("#theme")
     assert shown.tab.evaluate(theme) == "dark"
     shown.tab.emulate_media(color_scheme="light")
@@ -396,7 +473,7 @@ def test_letters_can_be_read_on_every_colour_in_both_themes(show, lstm):
       const part = v => v <= 10 ? v / 3294.6 : ((v / 255 + .055) / 1.055) ** 2.4;
       const light = c => { const [r, g, b] = c.match(/\\d+/g).map(part); return .2126 * r + .7152 * g + .0722 * b };
       const probe = document.createElement("i"); document.body.append(probe);
-      return [...Array(121).keys()].map(i => {
+      return [...Array(241).keys()].map(i => {
         probe.className = `s${i}`; probe.style.color = "var(--i)"; probe.style.background = "var(--c)";
         const style = getComputedStyle(probe);
         const [a, b] = [light(style.color), light(style.backgroundColor)].sort((x, y) => y - x);
@@ -427,7 +504,7 @@ def test_what_a_screen_reader_is_told(show, lstm):
     shown.tab.click("#box-forward")
     shown.tab.click("#box-forward")
     last = lstm.hidden_grad[-1]
-    assert re.fullmatch(rf"Backward pass\. t={STEPS - 1}, h: gradient (\S+), 1 of the last state", shown.live)
+    assert re.fullmatch(rf"Backward pass\. t={STEPS - 1}, h: gradient (\S+), 1 of ‖∂L/∂h_T‖", shown.live)
     assert numbers(shown.live)[1] == pytest.approx(last, rel=0.06)
     assert "gradient" in shown.tab.get_attribute("#curves .chart", "aria-label")
     unnamed = (

@@ -77,7 +77,7 @@ def test_boxes_have_the_size_of_their_gradient():
     for box in drawn("gru", "cell").boxes:
         if box.kind in ("state", "gate", "loss", "total"):
             assert box.norm == flow.nodes[box.node].norm
-            assert box.lines[-1] == f"{box.norm:.2g}"
+            assert box.lines[-1] == f"grad {box.norm:.2g}"
 
 
 def test_steps_that_are_stacked_and_not_read_have_no_arrow_from_afar():
@@ -314,7 +314,18 @@ def test_in_the_reverse_direction_the_gradient_vanishes_at_late_steps():
     assert flow.hidden_grad[flag.step] < 0.01 * flow.hidden_grad[0] <= flow.hidden_grad[flag.step - 1]
 
 
-@pytest.mark.parametrize("name", ["rnn", "zero", "nan", "no time", "own cell without names"])
+def test_the_step_of_the_first_nan_is_marked():
+    (flag,) = drawn("nan", "ops").flags
+    assert (flag.step, flag.text) == (2, "the first NaN or Inf: t2_tanh")
+    tg.manual_seed(0)
+    x = np.ones((3, 2, 3))
+    x[1, 0, 0] = np.nan
+    outputs, _ = tg.nn.unroll(tg.nn.LSTMCell(3, 4, dtype="float64"), tg.tensor(x))
+    (flag,) = picture(viz.gradient_flow(outputs[-1].sum(axis=1), statistics=True), "cell").flags
+    assert (flag.step, flag.text) == (1, "the first NaN or Inf: t1_data"), "where values are known, the first of them"
+
+
+@pytest.mark.parametrize("name", ["rnn", "zero", "no time", "own cell without names"])
 def test_there_is_no_flag_where_nothing_vanishes_or_explodes(name):
     assert drawn(name, "ops").flags == []
 

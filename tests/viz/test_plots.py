@@ -12,6 +12,7 @@ import pytest
 
 import tests.flow.cells as cells
 import tinygrad_rnn as tg
+from tests.viz.networks import unrolled
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import (
     FlowMap,
@@ -104,7 +105,7 @@ def test_lines_differ_in_colour_dashes_and_markers():
     lines = [line(figure.axes[0], str(i)) for i in range(7)]
     for what in ("get_color", "get_linestyle", "get_marker"):
         looks = {getattr(each, what)() for each in lines}
-        assert len(looks) >= (4 if what == "get_linestyle" else 7)  # patterns of one's own all count as "--"
+        assert len(looks) >= (3 if what == "get_linestyle" else 7)  # patterns of one's own all count as "--"
 
 
 def test_a_cell_that_was_not_measured_keeps_the_colours_of_the_others():
@@ -122,6 +123,40 @@ def test_the_legend_tells_the_factor_per_step_and_the_half_life():
         "rises: h ×2 per step, no half-life",
         "once: h no two lags to fit",
     ]
+
+
+def test_a_cell_has_the_same_colour_whatever_stands_beside_it():
+    one = report(h=[0.1, 1.0])
+    pages = [["rnn", "lstm", "gru"], ["gru, 5 updates", "lstm:forget_bias=3"], ["irnn", "GRU", "LSTM (forget bias 3)"]]
+    found = {}
+    for names in pages:
+        axes = plots.through_time(dict.fromkeys(names, one)).axes[0]
+        for each in axes.get_lines():
+            if not each.get_label().startswith("_"):
+                found.setdefault(each.get_label().lower()[:3], set()).add(each.get_color())
+    assert {key: len(colours) for key, colours in found.items()} == {"rnn": 1, "lst": 1, "gru": 1, "irn": 1}
+    assert len(set.union(*found.values())) == 4
+
+
+def test_one_measurement_needs_no_name():
+    one = measured()
+    for draw in (plots.through_time, plots.attenuation, plots.gates):
+        drawn(draw(one))
+    drawn(plots.contributions(report(h=[0.1, 1.0], weight=[1.0, 2.0])))
+    drawn(plots.loss_maps(by_hand([[1.0]])))
+    drawn(plots.singular_values(jacobians_by_hand()))
+    drawn(plots.over_training([(0, one)]))
+    drawn(plots.clipping([Update(1.0, 2.0, 1.0)], 1.0))
+
+
+def test_below_the_threshold_and_above_one_the_paper_is_shaded():
+    axes = drawn(plots.through_time({"x": report(h=[1e-4, 5.0, 1.0])})).axes[0]
+    low, high = axes.get_ylim()
+    spans = [patch.get_path().vertices[:, 1] for patch in axes.patches]
+    ends = [tuple(patch.get_patch_transform().transform([(0, min(ys)), (0, max(ys))])[:, 1])
+            for patch, ys in zip(axes.patches, spans, strict=True)]  # fmt: skip
+    assert any(end == pytest.approx((low, 0.01)) for end in ends)
+    assert any(end == pytest.approx((1, high)) for end in ends)
 
 
 def test_zeros_nan_and_infinity_are_marked_and_leave_gaps():
@@ -196,6 +231,40 @@ def test_the_factors_on_the_only_path_are_drawn_and_multiply_to_the_whole():
     np.testing.assert_allclose(whole, (found.hidden_grad[:-1] / found.hidden_grad[1:])[::-1])
     np.testing.assert_allclose(slope * weight, whole)
     assert list(line(axes, "W_hh").get_xdata()) == [1, 2, 3, 4, 5]
+
+
+def test_the_panel_names_the_culprit():
+    one = measured(cells.rnn_losses, gates=1)
+    (axes,) = plots.attenuation({"rnn": one}).axes
+    means = {label: np.exp(np.log(line(axes, label).get_ydata()).mean()) for label in ("tanh′", "W_hh")}
+    worst = min(means, key=means.get)
+    assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in axes.get_title().replace("\n", " ")
+    of_c = plots.attenuation({"lstm": measured()}).axes[1]
+    assert "most comes by carry: × " in of_c.get_title().replace("\n", " ")
+
+
+def test_every_panel_of_paths_has_an_axis_of_its_own():
+    figure = drawn(plots.attenuation({"rnn": measured(cells.rnn_losses, gates=1), "lstm": measured()}))
+    assert len({axes.get_ylim() for axes in figure.axes}) == 3
+
+
+def test_no_two_paths_have_one_colour():
+    kinds = {"rnn": measured(cells.rnn_losses, gates=1), "lstm": measured(), "gru": gradient_flow(unrolled("GRU"))}
+    figure = plots.attenuation(kinds)
+    found = {each.get_label(): each.get_color() for axes in figure.axes for each in axes.get_lines()
+             if not each.get_label().startswith("_")}  # fmt: skip
+    assert len(set(found.values())) == len(found) >= 10
+
+
+def test_a_carry_has_no_gates_colour():
+    left, right = plots.gates({"lstm": measured()}).axes
+    carry = line(right, "by the product of that gate alone").get_color()
+    assert carry not in {each.get_color() for each in left.get_lines()}
+
+
+def test_a_bound_does_not_flatten_the_singular_values():
+    axes = drawn(plots.singular_values({"x": jacobians_by_hand()}, {"x": 1e9 ** np.arange(3)})).axes[0]
+    assert axes.get_ylim()[1] <= 100
 
 
 def test_what_arrives_along_each_path_is_relative_to_the_state_a_step_later():
@@ -287,16 +356,29 @@ def test_a_map_shows_each_row_relative_to_its_own_step():
     nan = np.nan
     found = by_hand([[2.0, nan, nan], [1e-3, 1.0, nan], [0.0, nan, 4.0]])
     axes = drawn(plots.loss_maps({"x": found})).axes[0]
-    expected = [[0, nan, nan], [-3, 0, nan], [nan, nan, 0]]
+    expected = [[0, nan, nan], [0.55, 0, nan], [nan, nan, 0]]  # places on the scale: a decade below the threshold
     np.testing.assert_allclose(np.ma.filled(axes.images[0].get_array(), nan), expected, atol=1e-12)
     marks = {marks.get_label(): marks.get_offsets().tolist() for marks in axes.collections}
-    assert marks == {"exactly 0": [[0, 2]], "NaN or Inf": [[1, 2]]}
+    assert marks == {"0": [[0, 2]], "NaN or Inf": [[1, 2]]}
+
+
+def test_a_map_of_losses_that_explode_is_not_that_of_losses_that_stay():
+    stays, explodes = ([[1.0, np.nan], [size, 1.0]] for size in (0.98, 4e6))
+    figure = drawn(plots.loss_maps({"stays": by_hand(stays), "explodes": by_hand(explodes)}))
+    first, second = (axes.images[0] for axes in figure.axes[:2])
+    assert first.get_array()[1, 0] >= 0 > second.get_array()[1, 0]
+    blue, hot = (image.to_rgba(image.get_array())[1, 0] for image in (first, second))
+    assert blue[2] > blue[0]
+    assert hot[0] > hot[2]
+    bar = figure.axes[-1]
+    texts = [text.get_text() for text in bar.get_yticklabels()]
+    assert texts == ["≥ 1e12", "1e7", "100", "1", "0.1", "0.01"]
 
 
 def test_a_map_of_the_reverse_direction_has_its_states_on_the_other_side():
     axes = plots.loss_maps({"x": by_hand([[1.0, 0.0], [np.nan, 1.0]], direction="reverse")}).axes[0]
     marks = {marks.get_label(): marks.get_offsets().tolist() for marks in axes.collections}
-    assert marks == {"exactly 0": [[1, 0]]}
+    assert marks == {"0": [[1, 0]]}
 
 
 def test_a_measured_map_can_be_drawn():
@@ -306,7 +388,7 @@ def test_a_measured_map_can_be_drawn():
             h = (h * 0.1).named("h")
         losses.append(h.sum(axis=1))
     image = drawn(plots.loss_maps({"x": flow_map(losses)})).axes[0].images[0]
-    np.testing.assert_allclose(image.get_array().filled(np.nan)[2], [-2, -1, 0], atol=1e-6)
+    np.testing.assert_allclose(image.get_array().filled(np.nan)[2], [0.5, 0.25, 0], atol=1e-6)
 
 
 def test_clipping_shows_both_norms_and_the_threshold():

@@ -68,7 +68,7 @@ def test_factors_are_means_over_the_steps_of_message_by_gradient(name):
             if tail == path.parent and (head == path.child or head.endswith(f"_{path.child}"))
         )
         ratios = [sent / norms[f"t{t}_{child}"] for t, sent in zip(path.steps, path.norms, strict=True)]
-        assert found[path.parent, child].text == f"× {geometric_mean(ratios):.2g}"
+        assert found[path.parent, child].text.endswith(f"× {geometric_mean(ratios):.2g}")
     assert len(found) == len(flow.paths)
 
 
@@ -88,12 +88,12 @@ def test_without_a_gradient_there_is_no_factor(name):
 def test_boxes_show_the_sizes_at_both_ends_of_time():
     flow = report("long")
     (h,) = [box for box in drawn("long", "rolled").boxes if box.name == "h"]
-    assert h.lines == ("h", f"{flow.hidden_grad[-1]:.2g} … {flow.hidden_grad[0]:.2g}")
+    assert h.lines == ("h", f"t=39: grad {flow.hidden_grad[-1]:.2g}", f"t=0: grad {flow.hidden_grad[0]:.2g}")
     assert h.norm == flow.hidden_grad[-1]
     assert f"at t=39: {flow.hidden_grad[-1]:.6g}\nat t=0: {flow.hidden_grad[0]:.6g}" in h.tooltip
     (weight,) = [box for box in drawn("long", "rolled").boxes if box.name == "weight_hh_l0"]
     assert weight.norm == flow.weights["weight_hh_l0"].total
-    assert weight.lines == ("weight_hh_l0", f"{weight.norm:.2g}")
+    assert weight.lines == ("weight_hh_l0", f"grad {weight.norm:.2g}")
 
 
 def test_arrows_show_the_message_of_the_step_next_to_the_loss():
@@ -156,3 +156,28 @@ def test_a_factor_of_zero_is_not_left_out_of_the_mean():
             h = (h * (0.0 if t == 2 else 2.0)).named("h")
     (arrow,) = [arrow for arrow in picture(viz.gradient_flow(h.sum(axis=1)), "rolled").arrows if arrow.loop]
     assert arrow.text == "× 0"
+
+
+def test_two_factors_on_arrows_into_one_box_are_told_apart_and_apart():
+    found = drawn("own cell", "rolled")
+    into_c = [arrow for arrow in loops(found).values() if arrow.head == "c"]
+    assert sorted(arrow.text.split()[0] for arrow in into_c) == ["c", "h"]
+    (x0, y0), (x1, y1) = (arrow.text_at for arrow in into_c)
+    assert abs(y0 - y1) >= 12 or abs(x0 - x1) >= 60, "a line of text each"
+    assert len({arrow.points[-1] for arrow in into_c}) == 2
+    assert {arrow.text.split()[0] for arrow in loops(drawn("lstm", "rolled")).values()} == {"×"}
+
+
+def test_data_outside_time_is_not_taken_for_the_input_of_the_same_name():
+    tg.manual_seed(0)
+    target = tg.randn(2, 4, dtype="float64")
+    outputs, _ = tg.nn.unroll(tg.nn.RNNCell(3, 4, dtype="float64"), tg.randn(3, 2, 3, dtype="float64"))
+    found = picture(viz.gradient_flow((outputs[-1] - target).square().sum(axis=1)), "rolled")
+    assert [arrow.tail for arrow in found.arrows if arrow.head == "loss"] == ["h", "outside_data"]
+    assert {box.caption for box in found.boxes if "data" in box.name} == {"input", "data"}
+
+
+def test_what_factors_and_ends_are_is_said():
+    title = viz.dot_source(report("long"), "rolled").splitlines()[1].replace("\\l", " ")
+    assert "× on an arrow into the next step: the factor by which it changes the gradient on the way back" in title
+    assert "t=39, t=0: at both ends of time" in title

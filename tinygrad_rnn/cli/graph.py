@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.claims import plural
-from tinygrad_rnn.cli.entries import CLIP, NUMBERS, can_plot, entry_of, fresh_model, write_numbers
+from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
@@ -46,6 +46,7 @@ from tinygrad_rnn.train import (
     fit,
     measure,
 )
+from tinygrad_rnn.viz import plots
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
 
@@ -67,8 +68,9 @@ def run(options: argparse.Namespace) -> int:
         names += [name for cell in cells for name in tape_files(parse_cell(cell).file_name)]
     if options.backward:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
-    sheet = html and can_plot(folder / PAGE)
-    pages = [*(STEPPERS.values() if html else ()), *(FILES if sheet else ())]
+    if html:
+        _say_what_is_missing(folder)
+    pages = [*STEPPERS.values(), *FILES] if html else []
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
     with (
@@ -76,10 +78,10 @@ def run(options: argparse.Namespace) -> int:
         threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
     ):
         results = [
-            result for cell in cells for result in _measured(cell, task, corpus, options, folder, pictures, sheet)
+            result for cell in cells for result in _measured(cell, task, corpus, options, folder, pictures, html)
         ]
         written = _write_pages(results, folder, options) if html else []
-        if sheet:
+        if html:
             written.append(_write_sheet(results, folder, options, corpus, task))
     if options.json:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
@@ -120,6 +122,13 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         viz.write_page(path, panels, title=title, level=level, window=options.window, decades=options.decades)
         pages.append(path)
     return pages
+
+
+def _say_what_is_missing(folder: Path) -> None:
+    try:
+        plots.require_matplotlib()
+    except MissingToolError as error:
+        say(f"{shown(folder / PAGE)} will have sentences and tables, but no plots: {error}")
 
 
 def _write_sheet(

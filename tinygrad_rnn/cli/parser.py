@@ -104,7 +104,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(graph, "--level", "cell", level_help, choices=LEVELS)
     window_help = "draw the steps A to B-1 only (default: all, with a long middle folded)"
     graph.add_argument("--window", type=window, metavar="A:B", help=window_help)
-    _option(graph, "--decades", 12, "how far down the colours reach", type=positive_int, metavar="N")
+    _option(graph, "--decades", 12, "how far the colours reach, up and down", type=positive_int, metavar="N")
     graph.add_argument(
         "--tape", action="store_true", help="also write all that one training step does, as CELL.tape.{txt,json}"
     )

@@ -17,6 +17,8 @@ from tinygrad_rnn import __version__
 from tinygrad_rnn.cli import alt_texts, claims
 from tinygrad_rnn.cli.claims import Entry, number
 from tinygrad_rnn.cli.summary import lags
+from tinygrad_rnn.cli.terms import explained
+from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
 
@@ -90,7 +92,7 @@ def _reports(entries: Sequence[Entry]) -> dict[str, Any]:
 PICTURES = (
     Plot(
         "through_time",
-        "Gradient through time",
+        "How far back does the gradient reach?",
         "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps. A "
         "straight line means: the same factor with every step.",
         lambda entries, _: plots.through_time(_reports(entries)),
@@ -99,7 +101,7 @@ PICTURES = (
     ),
     Plot(
         "attenuation",
-        "Who killed it",
+        "Which path takes it, which brings it?",
         "By which factor one step changes the gradient, and what arrives along each path. Norms of contributions do "
         "not add.",
         lambda entries, _: plots.attenuation(_reports(entries)),
@@ -108,7 +110,7 @@ PICTURES = (
     ),
     Plot(
         "contributions",
-        "What each step contributes to the recurrent weight",
+        "Which steps does the recurrent weight learn from?",
         "All steps share one weight; its gradient is the sum of their contributions.",
         lambda entries, _: plots.contributions(_reports(entries)),
         claims.contributions,
@@ -116,9 +118,11 @@ PICTURES = (
     ),
     Plot(
         "loss_maps",
-        "The loss of every step",
+        "Which losses reach which state?",
         "A row for the loss of each step: how much of its gradient is left at earlier states.",
-        lambda entries, _: plots.loss_maps({entry.name: entry.flow_map for entry in entries}),
+        lambda entries, _: plots.loss_maps(
+            {entry.name: entry.flow_map for entry in entries}, min(entry.report.threshold for entry in entries)
+        ),
         claims.loss_maps,
         alt_texts.loss_maps,
         lambda entry: entry.flow_map is not None,
@@ -126,7 +130,7 @@ PICTURES = (
     ),
     Plot(
         "singular_values",
-        "Singular values and Lyapunov exponents",
+        "What can pass from state to state at all?",
         "The Jacobian from an earlier state to the last one bounds what a loss that reads the last state can send "
         "back: at most its largest singular value times as much, at least its smallest. Geometric means over examples.",
         lambda entries, _: plots.singular_values(
@@ -139,7 +143,7 @@ PICTURES = (
     ),
     Plot(
         "gates",
-        "Gates",
+        "What do the gates let through?",
         "How open the gates are, and how much of the gradient would be left if only the path through one gate carried "
         "it.",
         lambda entries, _: plots.gates(_reports(entries)),
@@ -150,7 +154,7 @@ PICTURES = (
     ),
     Plot(
         "over_training",
-        "While training",
+        "What does training change?",
         "The first picture again, after more and more updates.",
         lambda entries, _: plots.over_training({entry.name: entry.history for entry in entries}),
         claims.over_training,
@@ -160,7 +164,7 @@ PICTURES = (
     ),
     Plot(
         "clipping",
-        "Clipping",
+        "What did clipping do?",
         "The norm of the gradient of all parameters together, at every update of that training.",
         lambda entries, clip: plots.clipping({entry.name: entry.updates for entry in entries}, clip),
         claims.clipping,
@@ -184,6 +188,8 @@ def write_sheet(
 ) -> list[Path]:
     """Write the plots of some cells as SVG and PNG, and the page with all of them, last.
 
+    Without Matplotlib there are no plots, and the page says so.
+
     Args:
         folder: where to, it must exist.
         settings: what the page says about the run, in this order.
@@ -195,15 +201,17 @@ def write_sheet(
         The files written.
 
     Raises:
-        MissingToolError: there is no Matplotlib.
         InputError: a file cannot be written.
     """
-    plots.require_matplotlib()
     written: list[Path] = []
     sections = []
+    lacking = _lacking()
     for picture in PICTURES:
         if not any(picture.there(entry) for entry in entries):
             sections.append(_section(picture, [_paragraph(picture.missing)]))
+            continue
+        if lacking:
+            sections.append(_section(picture, [_paragraph(f"Not drawn: {lacking}"), _list(picture.claims(entries))]))
             continue
         on_picture(picture.heading)
         svg, png = plots.save(picture.draw(entries, clip), folder / picture.name)
@@ -214,26 +222,37 @@ def write_sheet(
     return [*written, page]
 
 
+def _lacking() -> str:
+    """Return what is missing to draw plots; "" if nothing is."""
+    try:
+        plots.require_matplotlib()
+    except MissingToolError as error:
+        return str(error)
+    return ""
+
+
 # ---- the page ------------------------------------------------------------------------------------------------------
 
 
 def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str, sections: Iterable[str]) -> str:
-    names = ", ".join(entry.name for entry in entries)
+    names = "; ".join(entry.name for entry in entries)
     style = resources.files("tinygrad_rnn.viz").joinpath("assets/sheet.css").read_text(encoding="utf-8")
     links = "".join(f'<li><a href="#{picture.name}">{_escaped(picture.heading)}</a></li>' for picture in PICTURES)
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.report.notes]
     parts = [
         "<h1>Gradient flow through time</h1>",
         _paragraph(
-            f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else '; all with initial weights'}. "
+            f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else ': all with initial weights'}. "
             "What this page says about them is worked out from the numbers measured."
         ),
         _list(claims.through_time(entries)),
-        f'<nav aria-label="Pictures"><ol>{links}</ol></nav>',
+        f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',
         '<h2 id="table">Horizons, half-lives, verdicts</h2>',
         _table(entries),
         _list(notes),
         *sections,
+        '<h2 id="words">Words on this page</h2>',
+        _definitions(explained(entries, settings)),
         '<h2 id="settings">Settings</h2>',
         _definitions(settings),
         '<h2 id="versions">Versions</h2>',
@@ -305,7 +324,10 @@ def _versions() -> Iterator[tuple[str, str]]:
     yield "tinygrad_rnn", __version__
     yield "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     for package in ("numpy", "numba", "matplotlib"):
-        yield package, importlib.metadata.version(package)
+        try:
+            yield package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            yield package, "not installed"
 
 
 def _definitions(pairs: Mapping[str, object] | Iterable[tuple[str, object]]) -> str:

@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import FlowReport, grads_at_hand
-from tinygrad_rnn.viz import words
+from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
 from tinygrad_rnn.viz.layout import text_width
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import DECADES, Look, look
+from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
 from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Frame, Picture, Point
+from tinygrad_rnn.viz.titles import title as picture_title
 
 if TYPE_CHECKING:
     import graphviz
 
 Attributes = dict[str, str]
 
-_GRAPH = {"labelloc": "t", "labeljust": "l", "fontname": "Helvetica", "fontsize": "16", "outputorder": "edgesfirst"}
+_GRAPH = {"labelloc": "t", "labeljust": "l", "fontname": "Helvetica", "fontsize": "14", "outputorder": "edgesfirst"}
 #: For graphs that Graphviz lays out.
 _FREE = {"rankdir": "LR", "nodesep": "0.12", "ranksep": "0.3"}
 #: Added with more arrows than this: straight lines and a layout that is good enough. The best one can take minutes.
@@ -41,6 +43,7 @@ _FLAG = {"shape": "box", "style": "filled", "fillcolor": "#fff3cd", "color": "#c
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
 _SWATCH = 132.0, 18.0  # width and height of a box of the legend
 _ARROWHEAD = 6.0
+_LETTERS = 110  # in a line of the title
 
 
 def draw(
@@ -58,7 +61,7 @@ def draw(
             all; by size unless given.
         title: the first line above the picture.
         window: the steps (A, B) to draw, B not included; a long middle is folded unless given.
-        decades: how far below the reference the scale of colours reaches.
+        decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
 
     Returns:
         A `graphviz.Digraph`: it shows itself in notebooks and has `.source`; `viz.render` writes it to a file.
@@ -106,14 +109,13 @@ class _Writer:
 
     def __init__(self, drawn: Picture) -> None:
         self.picture = drawn
-        self.reference = drawn.report.reference[1]
         self.free = not drawn.timed
 
     def lines(self, title: str | None) -> list[str]:
         drawn = self.picture
         free = {**_FREE, **(_HURRIED if len(drawn.arrows) > _MANY else {})}
         graph = {**_GRAPH, **(free if self.free else {"layout": "nop2"})}
-        label = _quoted(words.title(drawn.report, title), left=True)
+        label = _quoted("\n".join(_wrapped(picture_title(drawn, title))), left=True)
         node = _NODE if self.free else {**_NODE, **_PLACED}
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(node)}]"]
         lines += ['edge [arrowsize="0.6", fontname="Helvetica", fontsize="11"]', *self._legend()]
@@ -132,8 +134,7 @@ class _Writer:
         return f"{x:.1f},{self.picture.height - y:.1f}"
 
     def _box(self, box: Box) -> str:
-        seen = look(box.norm, box.requires_grad, self.reference, self.picture.decades)
-        attributes = {"label": "\n".join(box.lines), "tooltip": box.tooltip, **_fill(seen)}
+        attributes = {"label": "\n".join(box.lines), "tooltip": box.tooltip, **_fill(box.seen)}
         if box.kind == "fold":
             attributes |= _FOLD
         elif box.kind in ("parameter", "total"):
@@ -178,8 +179,7 @@ class _Writer:
         return lines
 
     def _arrow(self, arrow: Arrow) -> str:
-        seen = look(arrow.norm, arrow.requires_grad, self.reference, self.picture.decades)
-        attributes = {**_stroke(seen), "tooltip": arrow.tooltip}
+        attributes = {**_stroke(arrow.seen), "tooltip": arrow.tooltip}
         if arrow.text:
             attributes["label"] = arrow.text
         if not self.free:
@@ -200,7 +200,7 @@ class _Writer:
     # ---- the legend --------------------------------------------------------------------------------------------
 
     def _legend(self) -> list[str]:
-        looks = legend(self.picture.report, self.picture.decades)
+        looks = self.picture.scale.legend(self.picture.kinds)
         names = [_quoted(f"legend.{i}") for i in range(len(looks))]
         if self.free:
             boxes = [
@@ -208,7 +208,7 @@ class _Writer:
                 for name, (text, seen) in zip(names, looks, strict=True)
             ]
             boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
-            return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture.report)}, boxes)
+            return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture)}, boxes)
         width, height = _SWATCH
         across = max(int(max(self.picture.width, 6 * width) // width), 1)
         rows = math.ceil(len(looks) / across)
@@ -220,43 +220,59 @@ class _Writer:
             attributes = {"fontsize": "10", **_fill(seen), "label": text, "tooltip": text}
             lines.append(f"{name} [{_attributes(attributes)}{self._spot(x, y, width - 6, height)}]")
         count = min(len(looks), across)
-        attributes = {**_FRAME, "label": (text := _scale_text(self.picture.report))}
+        attributes = {**_FRAME, "label": (text := _scale_text(self.picture))}
         attributes["bb"] = f"{self._place(-4, -2)},{self._place(count * width + 2, top)}"
         attributes["lp"] = self._place(text_width(text, 13) / 2 + 4, top + 11)
         return _subgraph("cluster_legend", attributes, lines)
 
 
-def _scale_text(report: FlowReport) -> str:
-    name, size = report.reference
-    return f"‖∂L/∂{name}‖ = {size:.2g}"
+def _scale_text(drawn: Picture) -> str:
+    """Return the sizes that have the colour of 1, if anything has a size."""
+    report = drawn.report
+    if not drawn.kinds & {*SIZED}:
+        return ""
+    if isinstance(report, BackwardReport):
+        return "1: the seed"
+    sizes = [(f"{state.kind}_T", float(state.by_lag[0])) for state in report.cell if state.measurable]
+    return "1: " + ", ".join(f"‖∂L/∂{name}‖ = {size:.2g}" for name, size in sizes or [report.reference])
 
 
-def legend(report: FlowReport, decades: int = DECADES) -> list[tuple[str, Look]]:
-    """Return the texts of the legend with how they look, from the largest gradient to none."""
-    rows = [(f"‖∂L/∂{report.reference[0]}‖ or more", 1.0)]
-    rows += [(f"× 1e-{round(decades * i / 6)}", 10.0 ** -round(decades * i / 6)) for i in range(1, 6)]
-    rows += [(f"× 1e-{decades} or less", 10.0**-decades), ("more than × 100", 1e3), ("exactly 0", 0.0)]
-    rows = list(dict(rows).items())
-    looks = [(text, look(size, True, 1.0, decades)) for text, size in [*rows, ("NaN or Inf", math.nan)]]
-    return [*looks, ("not computed", look(None, True, 1.0)), ("no gradient required", look(None, False, 1.0))]
+def _wrapped(lines: Sequence[str]) -> list[str]:
+    """Return lines that a window of usual size holds, with every character as it was."""
+    wrapper = textwrap.TextWrapper(
+        _LETTERS, expand_tabs=False, replace_whitespace=False, break_long_words=False, break_on_hyphens=False
+    )
+    parts = [part for line in lines for part in line.splitlines()]
+    return [short for part in parts for short in wrapper.wrap(part) or [""]]
 
 
 # ---- how things look ------------------------------------------------------------------------------------------------
 def _fill(seen: Look) -> Attributes:
     attributes = {"fillcolor": seen.colour, "fontcolor": seen.ink}
-    if seen.kind == "exploded":
-        attributes |= {"peripheries": "2", "color": "#c1121f"}
-    elif seen.kind == "not computed":
-        attributes |= {"style": "rounded,filled,dashed", "color": "#808080", "fontcolor": "#606060"}
-    elif seen.kind == "not required":
-        attributes |= {"style": "rounded,filled,dotted", "color": "#808080", "fontcolor": "#606060"}
+    if seen.kind == "vanished":
+        attributes |= {"color": "#a0a8b2", "fontcolor": "#4a525c"}
+    elif seen.kind in ("grown", "exploded"):
+        attributes |= {"color": seen.colour, "peripheries": "2"} if seen.kind == "exploded" else {"color": seen.colour}
+    elif seen.kind == "nonfinite":
+        attributes |= {"penwidth": "3"}
+    elif seen.kind == "zero":
+        attributes |= {"penwidth": "1.5"}
+    elif seen.kind == "underflow":
+        attributes |= {"fillcolor": "#ffffff:#d5dae0", "fontcolor": "#4a525c", "color": "#a0a8b2"}
+    elif seen.kind in ("not computed", "not required"):
+        dashes = "dashed" if seen.kind == "not computed" else "dotted"
+        attributes |= {"style": f"rounded,filled,{dashes}", "color": "#808080", "fontcolor": "#606060"}
     return attributes
 
 
 def _stroke(seen: Look) -> Attributes:
     if seen.kind in ("not computed", "not required"):
         return {"color": "#909090", "style": "dashed" if seen.kind == "not computed" else "dotted"}
-    return {"color": "#b0b0b0" if seen.kind == "zero" else seen.colour, "penwidth": f"{seen.width}"}
+    if seen.kind == "vanished":
+        return {"color": "#b9c0c9", "penwidth": f"{seen.width}"}  # the ghosts of boxes are too pale for a line
+    if seen.kind == "nonfinite":
+        return {"color": "#000000:#ffd400:#000000", "penwidth": "1.5"}
+    return {"color": "#b0b0b0" if seen.kind in ("zero", "underflow") else seen.colour, "penwidth": f"{seen.width}"}
 
 
 # ---- DOT ------------------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ straight line. What lies outside time is put in columns before the first step an
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
+from tinygrad_rnn.flow import BackwardReport
 from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
 
 #: Sizes in points. A character of Helvetica is about 0.56 of its size wide.
@@ -81,9 +82,12 @@ class _Columns:
         outside = [b for b in self.picture.boxes if b.fold is None and b.step is None and b.kind != "total"]
         later = self._after(outside, times)
         earlier = [box for box in outside if box.name not in later]
-        before = self._layers(earlier, backward=True) + ([totals] if totals else [])
         right = [box for box in outside if box.name in later]
-        after = self._layers(right, True)[::-1] if self._leads_back(later) else self._layers(right, False)
+        if isinstance(self.picture.report, BackwardReport):  # it comes from the right and goes on to the left
+            before, after = self._layers(earlier, False)[::-1], self._layers(right, True)[::-1]
+        else:
+            before = self._layers(earlier, backward=True) + ([totals] if totals else [])
+            after = self._layers(right, False)
         self.before, self.timed = len(before), len(times)
         self.columns = [*before, *times, *after]
         self.of = {box.name: i for i, column in enumerate(self.columns) for box in column}
@@ -102,6 +106,8 @@ class _Columns:
         readers: dict[str, list[str]] = {}
         for arrow in self.picture.arrows:
             readers.setdefault(arrow.tail, []).append(arrow.head)
+        if isinstance(self.picture.report, BackwardReport):
+            return self._with_what_it_reads(self._before_time_in_reverse(outside, timed), outside, readers)
         found = {box.name for box in outside if box.kind == "loss"}
         for box in outside:  # what begins in the last step, such as the states of the reverse direction
             places = [timed.get(head, 0) for head in readers.get(box.name, ())]
@@ -113,8 +119,28 @@ class _Columns:
                 if head not in timed and head not in found:
                     found.add(head)
                     waiting.append(head)
+        return self._with_what_it_reads(found, outside, readers)
+
+    def _before_time_in_reverse(self, outside: Iterable[Box], timed: Container[str]) -> set[str]:
+        """Return the gradients that a backward pass computes before it comes to the last step, from its seed on."""
+        readers: dict[str, list[str]] = {}
+        for arrow in self.picture.arrows:
+            if arrow.requires_grad:
+                readers.setdefault(arrow.tail, []).append(arrow.head)
+        waiting = [box.name for box in self.picture.boxes if box.name in timed and box.requires_grad]
+        reached = set(waiting)
+        while waiting:
+            fresh = [head for head in readers.get(waiting.pop(), ()) if head not in reached]
+            reached.update(fresh)
+            waiting += fresh
+        return {box.name for box in outside if box.requires_grad and box.name not in reached}
+
+    def _with_what_it_reads(
+        self, found: set[str], outside: Iterable[Box], readers: Mapping[str, list[str]]
+    ) -> set[str]:
+        """Add what only such boxes read, such as the output layer's weights: it stands beside them."""
         grown = True
-        while grown:  # what only such boxes read, such as the output layer's weights, stands beside them
+        while grown:
             grown = False
             for box in outside:
                 heads = readers.get(box.name)
@@ -122,14 +148,6 @@ class _Columns:
                     found.add(box.name)
                     grown = True
         return found
-
-    def _leads_back(self, later: Collection[str]) -> bool:
-        """Whether what stands after the last step leads to it rather than comes from it, as in a backward pass."""
-        into = out = 0
-        for arrow in self.picture.arrows:
-            if arrow.requires_grad and (arrow.tail in later) != (arrow.head in later):
-                into, out = into + (arrow.tail in later), out + (arrow.head in later)
-        return into > out
 
     def _layers(self, boxes: list[Box], backward: bool) -> list[list[Box]]:
         """Return boxes outside time by depth: as many arrows from where they come, or to where they lead."""
@@ -260,6 +278,7 @@ class _Routes:
         self.overhead = top - columns.head - 10
         self.roof = top - columns.head  # below it lie all boxes, frames and arrows
         self.lanes: dict[str, int] = {}  # of what goes round, by where it starts
+        self.entered: dict[str, int] = {}  # how much goes round into a box
         self.busy = 0  # arrows that pass over everything
 
     def draw(self) -> None:
@@ -336,8 +355,11 @@ class _Routes:
         y = self.overhead - lane * _LANE
         self.roof = min(self.roof, y)
         out, back = self.columns.right[column] + 10 + lane * _LANE, self.columns.left[column] - 10 - lane * _LANE
-        a, b = (tail.x + tail.width / 2, tail.y), (head.x - head.width / 2, head.y)
-        arrow.text_at = self.columns.left[column] + text_width(arrow.text) / 2 + 2, head.y - 8
+        place = self.entered[arrow.head] = self.entered.get(arrow.head, -1) + 1
+        down = min(9.0 * place, head.height / 2 - 2)  # the first with its text above it, the others below
+        a, b = (tail.x + tail.width / 2, tail.y), (head.x - head.width / 2, head.y + down)
+        text_y = head.y - 8 if place == 0 else head.y + down + 9 + 12 * (place - 1)
+        arrow.text_at = self.columns.left[column] + text_width(arrow.text) / 2 + 2, text_y
         return _rounded([a, (out, a[1]), (out, y), (back, y), (back, b[1]), b])
 
     def _over(self, arrow: Arrow, tail: Box, head: Box, here: int, there: int) -> tuple[Point, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from tinygrad_rnn.engine.modes import step_of
 from tinygrad_rnn.engine.protocol import Vertex
@@ -12,12 +14,15 @@ from tinygrad_rnn.errors import TinygradError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.dot import dot_source
+from tinygrad_rnn.viz.page import page
 from tinygrad_rnn.viz.render import rendered
 
 #: A graph with more nodes and arrows than this is shown as text only: in all, in one step of time, outside the steps.
 MOST_PARTS, MOST_OF_A_STEP, MOST_OUTSIDE = 20_000, 300, 1000
 #: Seconds that Graphviz gets: nobody asked for this picture, so nobody waits for it.
 PATIENCE = 2.0
+#: Lines of a tensor's values above its picture.
+MOST_LINES = 8
 
 
 def register() -> None:
@@ -27,11 +32,14 @@ def register() -> None:
 
 
 def svg_of(x: Tensor) -> str | None:
-    """Return the graph behind a tensor as SVG; None if there is none, or it is too large, freed, or not to be drawn."""
+    """Return the values of a tensor and the graph behind it as SVG; None if there is none, or it is too large, freed,
+    or not to be drawn."""
     if not x.requires_grad or x.is_leaf or _large(x.edge[0]):
         return None
     try:
-        return rendered(dot_source(x), "svg", PATIENCE).decode()
+        lines = repr(x).splitlines()
+        values = "\n".join([*lines[:MOST_LINES], *["..."] * (len(lines) > MOST_LINES)])
+        return rendered(dot_source(x, title=values), "svg", PATIENCE).decode()
     except TinygradError:
         return None
 
@@ -48,6 +56,38 @@ def html_of(report: FlowReport) -> str:
     except TinygradError as error:
         return f"{text}<p>{escape(str(error))}</p>"
     return f'{text}<div style="overflow-x: auto">{svg[svg.index("<svg") :]}</div>'
+
+
+def show(panels: Mapping[str, FlowReport] | FlowReport, height: int = 900, **options: Any) -> Shown:
+    """Return the page of `viz.page` so that a notebook shows it, in a frame where neither disturbs the other.
+
+    Args:
+        panels: reports of `gradient_flow(losses, statistics=True)` by name; or a single one.
+        height: of the frame, in pixels.
+        options: further ones of `viz.page`: title, level, window, decades.
+
+    Raises:
+        InputError: as `viz.page`.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import viz
+    >>> x = tg.tensor(3.0, requires_grad=True).named("x")
+    >>> "<iframe" in viz.show(viz.gradient_flow(x * x, statistics=True))._repr_html_()
+    True
+    """
+    return Shown(page(panels, **options), height)
+
+
+class Shown:
+    """A page in a frame."""
+
+    def __init__(self, page: str, height: int) -> None:
+        self.page = page
+        self.height = height
+
+    def _repr_html_(self) -> str:
+        style = f"width: 100%; height: {self.height}px; border: 0"
+        return f'<iframe srcdoc="{escape(self.page)}" style="{style}" title="Gradient flow, step by step"></iframe>'
 
 
 def _large(root: Vertex) -> bool:

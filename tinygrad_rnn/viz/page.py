@@ -27,8 +27,9 @@ from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
+from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import DECADES, Look, colour, look
+from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED, Look, colour, ink
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
@@ -36,7 +37,7 @@ SCRIPTS = (
     "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "charts", "player", "legend", "pointing",
     "controls", "main",
 )  # fmt: skip
-#: How many colours the scale is divided into.
+#: How many colours each side of the scale is divided into; even, so that its edges fall between two.
 _SHADES = 120
 
 
@@ -55,7 +56,7 @@ def page(
         title: the heading.
         level: "ops" for every operation, "cell" for named gates and states only; by size unless given.
         window: the steps A:B to draw, B not included; a long middle is folded unless given.
-        decades: how far below the reference the scale of colours reaches.
+        decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
 
     Returns:
         HTML, complete in itself.
@@ -136,15 +137,26 @@ def _escaped(data: Mapping[str, Any]) -> str:
 def _content(title: str, names: Sequence[str], pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return all that the page shows: numbers that are not finite are null, and "look" tells."""
     times = clock(pictures)
-    decades = pictures[0].decades
-    panels = [_panel(name, drawn, times, i) for i, (name, drawn) in enumerate(zip(names, pictures, strict=True))]
+    colours = hues(names)
+    panels = [
+        {**_panel(name, drawn, times, i), "colour": colours[name]}
+        for i, (name, drawn) in enumerate(zip(names, pictures, strict=True))
+    ]
+    shades = [place / _SHADES for place in range(-_SHADES, _SHADES + 1)]
+    kinds = set().union(*(drawn.kinds for drawn in pictures)) | {"not computed"}  # as everything is, before its turn
+    legend = {text: look for drawn in pictures for text, look in drawn.scale.legend(kinds)}
     return {
         "title": title,
         "scale": {
-            "decades": decades,
-            "exploded": EXPLODED,
-            "nonfinite": look(math.nan, True, 1.0).colour,
-            "colours": [[shade, Look("finite", shade, "", 0).ink] for shade in map(_colour, range(_SHADES + 1))],
+            "nonfinite": NONFINITE,
+            "colours": [
+                [shade for dark in (False, True) for shade in (colour(at, dark), ink(colour(at, dark)))]
+                for at in shades
+            ],
+            "legend": [
+                {"text": text, "look": look.kind, "shade": _shade(look) if look.kind in SIZED else None}
+                for text, look in legend.items()
+            ],
         },
         "clock": {
             "ticks": times.ticks,
@@ -171,7 +183,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "verdict": report.verdict,
         "status": report.status,
         "measured": all(node.values is not None or node.value is not None for node in report.nodes),
-        "reference": {"name": report.reference[0], "size": _number(report.reference[1], 9)},
+        "reference": report.reference[0],
         "loss": _number(report.loss, 9),
         "batch": report.batch,
         "threshold": report.threshold,
@@ -196,6 +208,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "forward": [(event.box, event.tick) for event in forward],
         "backward": [(event.box, event.tick) for event in backward],
         "weights": _weights(drawn, backward),
+        "readers": _readers(drawn),
         "states": [_state(state) for state in report.cell],
         "gates": _gates(report),
     }
@@ -223,8 +236,8 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
             "shape": node.shape,
             "scope": scope_text(node.scope) if node.scope else None,
             "equation": written[box.node],
-            "value": _number(node.value, 6),
-            "gradient": _number(node.gradient, 6),
+            "value": None if words.several(node) else _number(node.value, 6),
+            "gradient": None if words.several(node) else _number(node.gradient, 6),
             "values": _statistics(node.values),
             "gradients": _statistics(node.gradients),
         }
@@ -233,14 +246,19 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
 
 def _fold_shades(fold: tuple[int, int], drawn: Picture) -> list[int] | None:
     """Return the colours of the cell's state over the steps of a fold; None if some have none."""
-    reference = drawn.report.reference[1]
+    state = next((state for state in drawn.report.cell if state.measurable), None)
+    if state is None:
+        return None
+    size = float(state.by_lag[0])
     inside = [
-        [_shade(float(norm), reference, drawn.decades) for step, norm in pairs if fold[0] <= step <= fold[1]]
-        for pairs in (list(zip(state.steps, state.norms, strict=True)) for state in drawn.report.cell[:1])
+        drawn.scale.look(float(norm), True, size)
+        for step, norm in zip(state.steps, state.norms, strict=True)
+        if fold[0] <= step <= fold[1]
     ]
-    found = [shade for shades in inside for shade in shades if shade is not None]
-    spaced = found[:: max(1, len(found) // 12)]
-    return [*spaced, found[-1]] if found and len(found) == sum(map(len, inside)) else None
+    if not inside or any(look.kind not in SIZED for look in inside):
+        return None
+    found = [_shade(look) for look in inside]
+    return [*found[:: max(1, len(found) // 12)], found[-1]]
 
 
 def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[str, Any]:
@@ -250,34 +268,31 @@ def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[st
 
 
 def _look(thing: Box | Arrow, drawn: Picture) -> dict[str, Any]:
-    """Return how a gradient is drawn; "shade" is its place among the colours of the scale."""
-    reference = drawn.report.reference[1]
-    seen = look(thing.norm, thing.requires_grad, reference, drawn.decades)
+    """Return how a gradient is drawn; "shade" is its place among the colours, "share" its size as they show it."""
+    seen = thing.seen
     found: dict[str, Any] = {"look": seen.kind, "width": seen.width if isinstance(thing, Arrow) else None}
-    if seen.kind in ("finite", "exploded"):
-        found |= {"norm": _number(thing.norm, 9), "shade": _shade(thing.norm, reference, drawn.decades)}
-    elif seen.kind == "zero":
+    if seen.kind in SIZED:
+        found |= {"norm": _number(thing.norm, 9), "shade": _shade(seen)}
+        if seen.against not in ("", "L"):
+            found |= {"share": _number(seen.share, 9), "against": seen.against}
+    elif seen.kind in ("zero", "underflow"):
         found["norm"] = 0
     elif seen.kind == "nonfinite":
         found["text"] = seen.text
     return found
 
 
-def _shade(norm: float | None, reference: float, decades: int) -> int | None:
-    if norm is None or not math.isfinite(norm) or norm == 0:
-        return None
-    lost = math.log10(reference) - math.log10(norm)
-    return round(_SHADES * min(max(lost / decades, 0.0), 1.0))
-
-
-def _colour(shade: int) -> str:
-    return colour(shade / _SHADES)
+def _shade(look: Look) -> int:
+    """Return the number of the colour of something that has a place on the scale, on its side of the edges."""
+    number = round(_SHADES * look.place)
+    if look.kind in ("grown", "exploded"):
+        return _SHADES + min(number, -_SHADES // 2 - 1 if look.kind == "exploded" else -1)
+    return _SHADES + (max(number, _SHADES // 2 + 1) if look.kind == "vanished" else number)
 
 
 def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
     """Return the parameters that every step adds to, with the event at which each step's part arrives."""
     report = drawn.report
-    reference = report.reference[1]
     return [
         {
             "name": name,
@@ -285,12 +300,40 @@ def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
             "total": _number(weight.total, 9),
             "per_step": _numbers(weight.per_step, 9),
             "running": _numbers(weight.running, 9),
-            "shades": [_shade(float(norm), reference, drawn.decades) for norm in weight.per_step],
+            "shades": [_part_shade(float(norm), weight.total, drawn) for norm in weight.per_step],
             "events": arrivals(drawn, backward, weight.node),
         }
         for name, weight in report.weights.items()
         if weight.per_step is not None and weight.running is not None and backward
     ]
+
+
+def _readers(drawn: Picture) -> dict[int, list[int]]:
+    """Return for every parameter the boxes of the first values with a name that are computed from it."""
+    nodes = drawn.report.nodes
+    boxes = {box.node: i for i, box in enumerate(drawn.boxes) if box.kind in ("op", "gate", "state", "loss")}
+    children: dict[int, list[int]] = {}
+    for edge in drawn.report.edges:
+        children.setdefault(edge.parent, []).append(edge.child)
+    found: dict[int, list[int]] = {}
+    for weight in drawn.report.weights.values():
+        waiting = list(children.get(weight.node, ()))
+        seen = set(waiting)
+        while waiting:
+            at = waiting.pop()
+            if at in boxes:
+                found.setdefault(weight.node, []).append(boxes[at])
+            if at in boxes or nodes[at].label is not None:
+                continue
+            fresh = [child for child in children.get(at, ()) if child not in seen]
+            seen.update(fresh)
+            waiting += fresh
+    return found
+
+
+def _part_shade(norm: float, total: float, drawn: Picture) -> int | None:
+    seen = drawn.scale.look(norm, True, total if 0 < total < math.inf else 1.0, EXPLODED)
+    return _shade(seen) if seen.kind in SIZED else None
 
 
 def _state(state: StateFlow) -> dict[str, Any]:

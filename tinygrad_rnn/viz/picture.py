@@ -11,8 +11,9 @@ from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.layout import place
+from tinygrad_rnn.viz.references import References
 from tinygrad_rnn.viz.rolled import rolled
-from tinygrad_rnn.viz.scale import DECADES, look
+from tinygrad_rnn.viz.scale import DECADES, Scale
 from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Picture
 
 LEVELS = ("rolled", "cell", "ops")
@@ -35,7 +36,7 @@ def picture(
         level: "ops" for every operation, "cell" for named gates and states only, "rolled" for one step that stands for
             all; by size unless given.
         window: the steps A:B to draw, B not included; a long middle is folded unless given.
-        decades: how far below the reference the scale of colours reaches.
+        decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
 
     Raises:
         InputError: an unknown level, a window without steps, or "rolled" without time.
@@ -48,7 +49,8 @@ def picture(
     folds = _folds(report, level, window)
     if decades < 1:
         raise InputError(f"draw: a scale of {decades} decades has no colours; use at least 1")
-    drawn = rolled(report, decades) if level == "rolled" else _Unrolled(report, level, folds, decades).picture()
+    references = References(report, Scale(report.threshold, decades))
+    drawn = rolled(references) if level == "rolled" else _Unrolled(references, level, folds).picture()
     place(drawn)
     return drawn
 
@@ -73,13 +75,12 @@ def _folds(report: FlowReport, level: str, window: tuple[int, int] | None) -> li
 class _Unrolled:
     """Chooses the boxes, arrows and frames of the levels "cell" and "ops"."""
 
-    def __init__(self, report: FlowReport, level: str, folds: list[tuple[int, int]], decades: int) -> None:
-        self.report = report
+    def __init__(self, references: References, level: str, folds: list[tuple[int, int]]) -> None:
+        self.references = references
+        self.report = report = references.report
         self.level = level
         self.taken = {node.name for node in report.nodes}
-        self.reference = report.reference[1]
         self.folds = folds
-        self.decades = decades
         self.fold_of = {
             step: i for i, (first, last) in enumerate(folds) for step in report.steps if first <= step <= last
         }
@@ -120,7 +121,8 @@ class _Unrolled:
         self._initial_states()
         boxes, arrows = list(self.boxes.values()), self._arrows()
         timed, flags = bool(self.report.steps), _flags(self.report)
-        return Picture(self.report, self.level, boxes, arrows, flags=flags, timed=timed, decades=self.decades)
+        scale = self.references.scale
+        return Picture(self.report, self.level, boxes, arrows, flags=flags, timed=timed, scale=scale)
 
     # ---- boxes -------------------------------------------------------------------------------------------------
 
@@ -161,17 +163,17 @@ class _Unrolled:
         computed = node.op is not None and step is None
         reader = i if computed else self.first.get((i, at), i)
         caption = words.caption(node, self.level, is_root)
-        seen = look(norm, node.requires_grad, self.reference, self.decades)
+        seen = self.references.look(i, norm)
         self.boxes[name] = Box(
             name=name,
             kind=kind,
             node=i,
             step=at,
             caption=caption,
-            lines=tuple(words.label(node, caption, norm, seen).split("\n")),
+            lines=tuple(words.label(node, caption, norm, seen)),
             norm=norm,
-            requires_grad=node.requires_grad,
-            tooltip=words.about(node, f"{what}: {words.size(norm, node.requires_grad)}"),
+            seen=seen,
+            tooltip=words.about(node, f"{what}: {words.size(norm, seen)}"),
             row=words.row(node) if at is not None or kind == "total" else None,
             lane=words.lane(self.report.nodes[reader]) if self.many_lanes and at is not None else "",
             order=i if computed else reader - 0.5,
@@ -206,6 +208,7 @@ class _Unrolled:
         lines = words.folded(self.report, *steps)
         state = next((state for state in self.report.cell if steps[1] in state.steps), None)
         norm = None if state is None else float(state.norms[state.steps.index(steps[1])])
+        size = float(state.by_lag[0]) if state is not None and state.measurable else self.references.whole[1]
         self.boxes[f"fold{fold}"] = Box(
             name=f"fold{fold}",
             kind="fold",
@@ -214,7 +217,7 @@ class _Unrolled:
             caption=lines[0],
             lines=tuple(lines),
             norm=norm,
-            requires_grad=True,
+            seen=self.references.scale.look(norm, True, size),
             tooltip="\n".join(lines),
             fold=steps,
         )
@@ -243,11 +246,11 @@ class _Unrolled:
 
     def _arrow(self, tail: str, head: str, tail_row: str | None, head_row: str | None, edges: list[EdgeFlow]) -> Arrow:
         norms = [edge.norm for edge in edges if edge.norm is not None]
-        required = any(edge.requires_grad for edge in edges)
         norm = (norms[0] if len(norms) == 1 else math.hypot(*norms)) if norms else None
         what = "message" if len(edges) == 1 else f"{len(edges)} messages"
-        text = f"{what} from {self._called(head)} to {self._called(tail)}: {words.size(norm, required)}"
-        return Arrow(tail, head, norm, required, text, tail_row=tail_row, head_row=head_row)
+        seen = self.references.message(edges, norm)
+        text = f"{what} from {self._called(head)} to {self._called(tail)}: {words.size(norm, seen)}"
+        return Arrow(tail, head, norm, seen, text, tail_row=tail_row, head_row=head_row)
 
     def _called(self, name: str) -> str:
         fold = self.boxes[name].fold
@@ -255,7 +258,7 @@ class _Unrolled:
 
 
 def _flags(report: FlowReport) -> list[Flag]:
-    """Mark the step at which the cell's gradient has vanished, or exploded."""
+    """Mark the step at which the cell's gradient has vanished, or exploded, or where the first NaN is."""
     flags = []
     horizon = report.horizon
     for state in report.cell:
@@ -266,6 +269,10 @@ def _flags(report: FlowReport) -> list[Flag]:
         elif report.verdict == "explodes" and state.explodes_at is not None:
             text = f"exploded: ‖∂L/∂{state.kind}‖ > {EXPLODED:g} ‖∂L/∂{state.kind}_T‖"
             flags.append(Flag(text, _step_at(state, state.explodes_at)))
+    if report.verdict == "nonfinite":
+        broken = next((node for node in words.first_broken(report) if node is not None and node.step is not None), None)
+        if broken is not None and broken.step is not None:
+            flags.append(Flag(f"the first NaN or Inf: {broken.name}", broken.step))
     return flags[:1]
 
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable
 
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import EdgeFlow, FlowReport
+from tinygrad_rnn.flow import EdgeFlow
 from tinygrad_rnn.viz import words
-from tinygrad_rnn.viz.scale import look
+from tinygrad_rnn.viz.references import References
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 
 
-def rolled(report: FlowReport, decades: int) -> Picture:
+def rolled(references: References) -> Picture:
     """Return the cell of a report: gates and states with their sizes at both ends of time, not laid out yet.
 
     Sizes are those of the step next to the loss; what leads to the neighbouring step also tells by which factor it
@@ -21,21 +21,22 @@ def rolled(report: FlowReport, decades: int) -> Picture:
     Raises:
         InputError: the graph has no steps of time, or names nothing in them.
     """
+    report = references.report
     if not report.steps or not report.links:
         raise InputError(
             "draw: the level 'rolled' shows one step for all, but this graph has no named values in steps of time; "
             "compute step t inside tg.scope('t', t) and name its states, or draw the level 'ops'"
         )
-    return _Rolled(report, decades).picture()
+    return _Rolled(references).picture()
 
 
 class _Rolled:
-    def __init__(self, report: FlowReport, decades: int) -> None:
-        self.report = report
-        self.decades = decades
-        self.reference = report.reference[1]
+    def __init__(self, references: References) -> None:
+        self.references = references
+        self.report = report = references.report
         lanes = {words.lane(node) for node in report.nodes if node.step is not None and node.op is not None}
         self.many_lanes = len(lanes) > 1
+        self.rows = {words.row(node) for node in report.nodes if node.step is not None}
         self.groups: dict[tuple[str, str, bool], list[EdgeFlow]] = {}  # by tail and head; whether time passes between
         self.members: dict[str, list[int]] = {}
         self.first: dict[str, int] = {}
@@ -61,17 +62,20 @@ class _Rolled:
             name
             for name, nodes in self.members.items()
             if report.nodes[nodes[0]].op is None and not report.nodes[nodes[0]].parameter
-            if len(report.steps) > 1 and len(steps[name]) == 1
+            if len(report.steps) > 1 and len(steps[name] - {None}) == 1
         }
 
     def picture(self) -> Picture:
         boxes = [self._box(name, nodes) for name, nodes in self.members.items() if name not in self.initial]
         boxes.sort(key=lambda box: box.order)
         arrows = [self._arrow(*ends, links) for ends, links in self.groups.items() if ends[0] not in self.initial]
-        return Picture(self.report, "rolled", boxes, arrows, timed=True, decades=self.decades)
+        return Picture(self.report, "rolled", boxes, arrows, timed=True, scale=self.references.scale)
 
     def _name(self, i: int) -> str:
-        return words.row(self.report.nodes[i])
+        """Return what a node is called in every step; data outside time may be called like an input, and is not it."""
+        node = self.report.nodes[i]
+        name = words.row(node)
+        return f"outside_{name}" if node.step is None and name in self.rows else name
 
     def _late_first(self, nodes: Iterable[int]) -> list[int]:
         """Return nodes that play one part in the order in which the backward pass comes to them."""
@@ -82,14 +86,14 @@ class _Rolled:
         node = self.report.nodes[nodes[0]]
         is_root = nodes[0] == len(self.report.nodes) - 1
         caption = words.caption(node, "cell", is_root)
-        seen = look(node.norm, node.requires_grad, self.reference, self.decades)
-        lines = [caption, seen.text]
+        seen = self.references.look(nodes[0], node.norm)
+        lines = words.label(node, caption, node.norm, seen)
         sizes = ""
-        if len(nodes) > 1 and node.norm is not None and node.requires_grad:
-            earliest = self.report.nodes[nodes[-1]]
-            lines[1] += f" … {look(earliest.norm, True, self.reference, self.decades).text}"
-            sizes = f"\nat t={node.step}: {words.size(node.norm, True)}"
-            sizes += f"\nat t={earliest.step}: {words.size(earliest.norm, True)}"
+        if len(nodes) > 1 and seen.text:
+            ends = [(self.report.nodes[i], self.references.look(i, self.report.nodes[i].norm)) for i in nodes]
+            ends = [ends[0], ends[-1]]
+            lines = [caption, *(f"t={end.step}: {words.sizes(end, look)}" for end, look in ends)]
+            sizes = "".join(f"\nat t={end.step}: {words.size(end.norm, look)}" for end, look in ends)
         in_cell = node.step is not None or name in self.first
         return Box(
             name=name,
@@ -97,10 +101,10 @@ class _Rolled:
             node=nodes[0],
             step=self.report.steps[-1] if in_cell else None,
             caption=caption,
-            lines=tuple(line for line in lines if line),
+            lines=tuple(lines),
             norm=node.norm,
-            requires_grad=node.requires_grad,
-            tooltip=words.about(node, f"gradient: {words.size(node.norm, node.requires_grad)}") + sizes,
+            seen=seen,
+            tooltip=words.about(node, f"gradient: {words.size(node.norm, seen)}") + sizes,
             row=name if in_cell else None,
             lane=words.lane(self.report.nodes[self.first.get(name, nodes[0])]) if self.many_lanes and in_cell else "",
             order=nodes[0] if node.op is not None else self.first.get(name, nodes[0]) - 0.5,
@@ -109,12 +113,15 @@ class _Rolled:
     def _arrow(self, tail: str, head: str, passes: bool, links: list[EdgeFlow]) -> Arrow:
         links = sorted(links, key=lambda link: -link.child)
         nearest = links[0]
-        text = f"message from {head} to {tail}: {words.size(nearest.norm, nearest.requires_grad)}"
+        seen = self.references.message([nearest], nearest.norm)
+        text = f"message from {head} to {tail}: {words.size(nearest.norm, seen)}"
         factor = self._factor(links) if passes else None
+        label = ""
         if factor is not None:
             text += f"\nper step it is {factor:.4g} times the gradient it comes from (geometric mean)"
-        label = f"× {factor:.2g}" if factor is not None else ""
-        return Arrow(tail, head, nearest.norm, nearest.requires_grad, text, label, loop=passes)
+            several = sum(passing and other == head for _, other, passing in self.groups) > 1
+            label = f"{tail} × {factor:.2g}" if several else f"× {factor:.2g}"
+        return Arrow(tail, head, nearest.norm, seen, text, label, loop=passes)
 
     def _factor(self, links: list[EdgeFlow]) -> float | None:
         """Return by which factor an edge changes the gradient on its way to the neighbouring step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tinygrad_rnn.flow import FlowReport
-from tinygrad_rnn.viz.scale import DECADES
+from tinygrad_rnn.viz.scale import Look, Scale
 
 Point = tuple[float, float]
 
@@ -24,7 +24,7 @@ class Box:
     caption: str
     lines: tuple[str, ...]
     norm: float | None
-    requires_grad: bool
+    seen: Look
     tooltip: str
     row: str | None = None  # boxes of different steps with the same row play the same part
     lane: str = ""  # layer and direction, if there are several
@@ -34,6 +34,11 @@ class Box:
     y: float = 0.0
     width: float = 0.0
     height: float = 0.0
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether there is a gradient at all."""
+        return self.seen.kind != "not required"
 
 
 @dataclass
@@ -46,7 +51,7 @@ class Arrow:
     tail: str
     head: str
     norm: float | None
-    requires_grad: bool
+    seen: Look
     tooltip: str
     text: str = ""
     loop: bool = False  # leads from one step into the next of the same drawn cell
@@ -54,6 +59,11 @@ class Arrow:
     head_row: str | None = None  # and where it enters one
     points: tuple[Point, ...] = ()
     text_at: Point = (0.0, 0.0)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient can come back along it."""
+        return self.seen.kind != "not required"
 
 
 @dataclass
@@ -93,6 +103,17 @@ class Picture:
     frames: list[Frame] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     timed: bool = False
-    decades: int = DECADES  # of the scale of colours
+    scale: Scale = field(default_factory=Scale)
     width: float = 0.0
     height: float = 0.0
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of looks that occur; see `Look`."""
+        boxes = {box.seen.kind for box in self.boxes if box.kind != "fold"}
+        return boxes | {arrow.seen.kind for arrow in self.arrows}
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether there are boxes of parameters."""
+        return any(box.kind in ("parameter", "total") for box in self.boxes)

@@ -1,13 +1,13 @@
-"""What is written in pictures: captions, numbers, and what the whole shows."""
+"""What is written in boxes, and what the whole shows; `titles.py` has what stands above a picture."""
 
 from __future__ import annotations
 
 import math
 
 from tinygrad_rnn.engine.modes import scope_text
-from tinygrad_rnn.flow import BackwardReport, FlowReport, NodeFlow
+from tinygrad_rnn.flow import FlowReport, NodeFlow
 from tinygrad_rnn.flow.records import EXPLODED
-from tinygrad_rnn.viz.scale import Look
+from tinygrad_rnn.viz.scale import SIZED, Look
 
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
@@ -20,7 +20,8 @@ def caption(node: NodeFlow, level: str, is_root: bool) -> str:
     if label is None:
         return operation(node)
     if level == "ops":
-        return f"{label} = {operation(node)}"
+        word = operation(node)
+        return f"{label} = {f'· {word} ·' if word in SYMBOLS.values() else word}"
     words = [name.replace("_", " ") for name, index in node.scope[-1:] if index is None and name != "reverse"]
     return " ".join([*words, label])
 
@@ -68,15 +69,43 @@ def folded(report: FlowReport, first: int, last: int) -> list[str]:
     return lines
 
 
-def label(node: NodeFlow, caption: str, norm: float | None, seen: Look) -> str:
-    """Return the lines in a box: the caption, the size of the gradient; of a single number its value and gradient."""
-    if node.value is None:
-        lines = [caption, seen.text]
-    else:
-        signed = node.gradient is not None and math.isfinite(node.gradient) and norm == node.norm
-        gradient = f"{node.gradient:.3g}" if signed else seen.text
-        lines = [caption, f"value {node.value:.3g}", f"grad {gradient}" if gradient else ""]
-    return "\n".join(line for line in lines if line)
+def label(node: NodeFlow, caption: str, norm: float | None, seen: Look) -> list[str]:
+    """Return the lines in a box: the caption, the value where it is known and tells something, and the gradient."""
+    return [caption, *filter(None, (_value(node), _gradient(node, norm, seen)))]
+
+
+def sizes(node: NodeFlow, seen: Look) -> str:
+    """Return value and gradient of a node in one line."""
+    return ", ".join(filter(None, (_value(node), _gradient(node, node.norm, seen))))
+
+
+def _value(node: NodeFlow) -> str:
+    """Return the value of a single number, or what those of a gate are like: how open it is."""
+    if node.value is not None and not several(node):
+        return f"value {node.value:.3g}"
+    if node.role == "gate" and node.values is not None:
+        return f"value {node.values.mean:.2g} ± {node.values.std:.1g}"
+    return ""
+
+
+def _gradient(node: NodeFlow, norm: float | None, seen: Look) -> str:
+    signed = node.gradient if node.value is not None and not several(node) else None
+    if signed is not None and norm == node.norm and seen.kind in SIZED:
+        return f"grad {signed:.3g}"
+    return f"grad {seen.text}" if seen.text else ""
+
+
+def several(node: NodeFlow) -> bool:
+    """Whether an op has several outputs: what is known of a single number is then of the first, or of the last."""
+    if node.op in _SEVERAL:
+        return True
+    if node.gradient is None or node.norm is None or not math.isfinite(node.norm):
+        return False
+    return not math.isclose(abs(node.gradient), node.norm, rel_tol=1e-6)
+
+
+#: Ops of this library with several outputs; of others the gradient tells, if more than one output has one.
+_SEVERAL = ("split", "unbind")
 
 
 def operation(node: NodeFlow) -> str:
@@ -88,11 +117,11 @@ def operation(node: NodeFlow) -> str:
     return f"{name}({', '.join(constants.values())})" if constants else name
 
 
-def size(norm: float | None, requires_grad: bool) -> str:
+def size(norm: float | None, seen: Look) -> str:
     """Return the size of a gradient in full, or why there is none."""
-    if not requires_grad:
-        return "not required"
-    return "not computed" if norm is None else f"{norm:.6g}"
+    if norm is None or seen.kind in ("not required", "underflow"):
+        return seen.kind
+    return f"{norm:.6g}"
 
 
 def about(node: NodeFlow, gradient: str) -> str:
@@ -100,35 +129,6 @@ def about(node: NodeFlow, gradient: str) -> str:
     place = f"in {scope_text(node.scope)}" if node.scope else ""
     what = f"{node.op or 'leaf'}, shape {node.shape}"
     return "\n".join(filter(None, (node.name, place, what, gradient)))
-
-
-def title(report: FlowReport, first: str | None) -> str:
-    """Return what is written above a picture: a first line, how to read it, and what it shows."""
-    steps = f" through {len(report.steps)} steps of time" if report.steps else ""
-    known = [node.norm is not None for node in report.nodes if node.requires_grad]
-    if isinstance(report, BackwardReport):
-        return "\n".join(
-            [
-                first or "The backward pass" + steps,
-                "Every box computes a gradient of the loss L; its number and colour show how large that is.",
-                "Arrows lead from a gradient to what is computed from it. Dotted: values of the forward pass.",
-            ]
-        )
-    lines = [first or ("Gradient flow" if any(known) else "Computation") + steps]
-    if any(known):
-        lines.append(
-            f"Number in a box: the size of the gradient of the loss there{_mean(report)}. "
-            f"Its colour: that relative to ‖∂L/∂{report.reference[0]}‖, log scale."
-        )
-    if any(edge.norm is not None for edge in report.edges):
-        lines.append("Arrows point forward; their colour and width show the gradient that comes back along them.")
-    if not all(known):
-        lines.append("Dashed: a gradient not computed, or not kept. draw(gradient_flow(losses)) shows them all.")
-    return "\n".join([*lines, *findings(report)])
-
-
-def _mean(report: FlowReport) -> str:
-    return f", root mean square over {report.batch} examples" if report.batch > 1 else ""
 
 
 def findings(report: FlowReport) -> list[str]:
@@ -140,11 +140,41 @@ def findings(report: FlowReport) -> list[str]:
     share = f"{horizon.threshold:.3g} of ‖∂L/∂{horizon.state}_T‖"
     return [
         {
-            "withheld": f"No verdict: {report.verdict_reason}.",
-            "nonfinite": "Some gradients are NaN or Inf.",
+            "withheld": f"No verdict: {(report.verdict_reason or 'the report does not allow one').rstrip('.')}.",
+            "nonfinite": " ".join(["Some gradients are NaN or Inf.", *origin(report)]),
             "zero": "There is no gradient at the last step.",
             "explodes": f"The gradient explodes: {report.explodes_at} steps before the last {times}.",
             "vanishes": f"The gradient vanishes: less than {share} is left {horizon.steps} steps before the last.",
             "survives": f"The gradient survives: it is nowhere less than {share}.",
         }[report.verdict or "survives"]
     ]
+
+
+def origin(report: FlowReport) -> list[str]:
+    """Return where the first NaN or Inf is: of the values as they are computed, and of the gradients on their way."""
+    value, gradient = first_broken(report)
+    found = [f"The first value that is not finite: {_at(value)}."] if value else []
+    if gradient:
+        what = "The first gradient that is, on the way back" if value else "The first, on the way back"
+        found.append(f"{what}: at {_at(gradient)}.")
+    return found
+
+
+def first_broken(report: FlowReport) -> tuple[NodeFlow | None, NodeFlow | None]:
+    """Return the first node whose value is not finite, if values were measured, and the first in the backward pass
+    whose gradient is not; None where there is none."""
+    measured = all(node.values is not None or node.value is not None for node in report.nodes)
+    value = next((node for node in report.nodes if measured and _broken(node)), None)
+    gradients = (node for node in reversed(report.nodes) if node.norm is not None and not math.isfinite(node.norm))
+    return value, next(gradients, None)
+
+
+def _broken(node: NodeFlow) -> bool:
+    """Whether a value is known to be NaN or infinite."""
+    known = node.value if node.value is not None else node.values.minimum + node.values.maximum if node.values else 0.0
+    return not math.isfinite(known)
+
+
+def _at(node: NodeFlow) -> str:
+    what = "data" if node.op is None and not node.requires_grad else node.op or "parameter"
+    return f"{node.name} ({what}{f', t={node.step}' if node.step is not None else ''})"

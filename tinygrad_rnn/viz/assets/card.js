@@ -27,8 +27,9 @@ function gradientFacts(panel, box, done, add) {
   const { stage, arrived, expected } = stageOf(box, done);
   const step = box.kind === "parameter" && box.step !== undefined;
   if (stage === "done") {
-    const share = shareText(panel, box.norm);
-    add(step ? "this step adds" : "gradient", `‖·‖ = ${sizeText(box, 4)}${share && ` (${share})`}`);
+    const share = shareText(box);
+    const what = isWeight(box) ? ", of the mean loss" : panel.batch > 1 ? `, root mean square over ${panel.batch}` : "";
+    add(step ? "this step adds" : "gradient", `‖·‖ = ${sizeText(box, 4)}${share && ` (${share})`}${what}`);
     if (!step) add("its elements", statisticsText(box.gradient, box.gradients));
   } else
     add(
@@ -52,7 +53,7 @@ function arrowFacts(panel, arrow, done) {
   const facts = [["forward", `${placed(arrow.tail)} → ${placed(arrow.head)}`]];
   if (arrow.look === "not required") return [...facts, ["message", "none: no gradient required"]];
   if (!sent(arrow, done)) return [...facts, ["message", "not sent yet"]];
-  const share = shareText(panel, arrow.norm);
+  const share = shareText(arrow);
   facts.push(["message", `‖·‖ = ${sizeText(arrow, 4)}${share && ` (${share})`}`]);
   const part = partText(arrow);
   if (part)

@@ -46,6 +46,14 @@ class Axes {
     );
   }
 
+  /** A stripe from side to side, where the scale of colours has an edge. */
+  stripe(name, low, high) {
+    if (high <= low) return;
+    const { left, right } = MARGIN;
+    const [y, bottom] = [this.y(high), this.y(low)];
+    this.svg.append(svg("rect", { class: name, x: left, width: this.wide - left - right, y, height: bottom - y }));
+  }
+
   /** A band over steps that are marked, hidden until then. */
   band(name) {
     const band = svg("rect", {
@@ -106,7 +114,7 @@ class Curves {
   constructor(host, panels, page) {
     Object.assign(this, { host, page, now: null });
     this.series = panels
-      .flatMap((panel, i) => panel.states.map((state) => ({ panel, state, colour: i })))
+      .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
     this.key = html("p", { class: "key" }, ...this.series.map((series) => this.keyOf(series)));
     this.draw();
@@ -143,9 +151,11 @@ class Curves {
       (value) => (value === 0 ? "1" : `1e${value}`),
       "steps before the last",
     );
+    const thresholds = new Set(this.series.map(({ panel }) => panel.threshold));
+    axes.stripe("ghosts", low, Math.log10(Math.min(...thresholds)));
+    axes.stripe("grown", 0, high);
     this.band = axes.band("hot-band");
     this.nowBand = axes.band("now-band");
-    const thresholds = new Set(this.series.map(({ panel }) => panel.threshold));
     this.series.forEach((series, i) => this.drawSeries(axes, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));

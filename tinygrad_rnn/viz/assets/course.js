@@ -78,8 +78,11 @@ function pathsToLoss(panel, start) {
   return { boxes, arrows: new Set(arrows) };
 }
 
-/** A value that stands outside time is read where its copies are. */
+/** A value that stands outside time is read where its copies are; a weight by what has it, though no arrow shows it. */
 function startsOf(panel, box) {
+  const readers = panel.readers[box.node];
+  if (readers && box.readers.length === 0)
+    return readers.map((i) => panel.boxes[i]).filter(({ step }) => box.step === undefined || step === box.step);
   if (box.step !== undefined || box.node === undefined) return [box];
   return panel.boxes.filter((other) => other.node === box.node);
 }

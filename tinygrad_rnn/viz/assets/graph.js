@@ -79,24 +79,25 @@ class Graph {
     return drawn;
   }
 
-  /** A fold has the colours of all its steps, from the first to the last. */
+  /** A fold has a strip in the colours of all its steps, from the first to the last, above and below its text. */
   drawFold(box, group) {
-    group.append(
-      svg("text", { class: "far-text", transform: `translate(${box.x} ${box.y}) rotate(-90)`, dy: "0.35em" }),
-    );
+    const spot = `translate(${box.x} ${box.y}) rotate(-90)`;
+    group.append(svg("text", { class: "far-text", transform: spot, dy: "0.35em" }));
     if (!box.shades) return;
     const id = `run-${this.panel.number}-${box.index}`;
     const stops = box.shades.map((shade, i) =>
       svg("stop", { class: `s${shade}`, offset: i / Math.max(box.shades.length - 1, 1), "stop-color": "var(--c)" }),
     );
-    group.append(svg("linearGradient", { id }, ...stops));
-    group.style.setProperty("--run", `url(#${id})`);
+    const high = Math.max((box.h - box.room * 14) / 2 - 8, 4);
+    const strip = (y) =>
+      svg("rect", { class: "strip", fill: `url(#${id})`, x: box.x - box.w / 2 + 3, y, width: box.w - 6, height: high });
+    const top = box.y - box.h / 2 + 3;
+    group.append(svg("linearGradient", { id }, ...stops), strip(top), strip(box.y + box.h / 2 - 3 - high));
   }
 
   drawFlag(flag) {
-    const end = flag.x > this.panel.width / 2;
     const pole = svg("line", { x1: flag.x, x2: flag.x, y1: flag.y + 8, y2: flag.foot });
-    const text = svg("text", { x: flag.x, y: flag.y + 4, "text-anchor": end ? "end" : "start", text: flag.text });
+    const text = svg("text", { x: flag.x, y: flag.y + 4, text: flag.text });
     const group = svg("g", { class: "flag" }, pole, text);
     this.tiles.add("flags", group, 0, this.panel.width); // its letters reach far
     return { flag, group, text };
@@ -106,6 +107,17 @@ class Graph {
     const { view, active } = this;
     const kept = active && this.boxes[active.index].tile; // what is not drawn cannot have the focus
     this.tiles.show(-view.x / view.zoom, (view.size[0] - view.x) / view.zoom, kept);
+    this.flags?.forEach((drawn) => this.placeFlag(drawn));
+  }
+
+  /** Put the letters of a flag inside the window as long as its pole is. */
+  placeFlag({ flag, text }) {
+    const { view } = this;
+    const [pole, wide] = [flag.x * view.zoom + view.x, view.size[0]];
+    const long = flag.text.length * 7.2 * Math.max(view.zoom, 1);
+    const left = pole - long / 2;
+    const inside = pole < 0 || pole > wide ? left : Math.max(4, Math.min(left, wide - 4 - long));
+    text.setAttribute("x", ((inside - view.x) / view.zoom).toFixed(1));
   }
 
   // ---- what changes with the events ----
@@ -147,7 +159,7 @@ class Graph {
 
   render(box, done, drawn) {
     const state = stageOf(box, done);
-    const look = state.stage === "done" ? `${slug(box.look)} s${box.shade}` : state.stage;
+    const look = state.stage === "done" ? lookClass(box) : state.stage;
     const free = box.look === "not required" && state.stage !== "waiting" ? " not-required" : "";
     paint(drawn.group, `box ${box.kind} ${look}${free}`);
     const gathering = state.expected !== undefined;
@@ -191,6 +203,7 @@ class Graph {
     root.addEventListener(
       "wheel",
       (event) => {
+        if (!event.ctrlKey && !event.metaKey) return; // the page scrolls; pinching comes with ctrlKey
         event.preventDefault();
         const place = root.getBoundingClientRect();
         view.zoomBy(Math.exp(-event.deltaY * 0.0015), event.clientX - place.left, event.clientY - place.top);
@@ -359,7 +372,7 @@ function pathOf(points) {
 function arrowClass(arrow, done) {
   if (!(arrow.tail.valueEvent < done)) return "arrow waiting";
   if (arrow.look === "not required") return "arrow not-required";
-  return sent(arrow, done) ? `arrow ${slug(arrow.look)} s${arrow.shade}` : "arrow valued";
+  return sent(arrow, done) ? `arrow ${lookClass(arrow)}` : "arrow valued";
 }
 
 /** The lines in a box: its name, its value, and its gradient when that is complete. */
@@ -373,7 +386,8 @@ function linesOf(box, { stage, arrived, expected }) {
   }
   const value = valueText(box);
   if (box.room === 1) return [value ? `${box.caption}  ${value}` : box.caption];
-  return [box.caption, gradient ?? value];
+  const said = gradient && (stage === "done" ? `grad ${gradient}` : gradient);
+  return box.room > 2 ? [box.caption, value && `value ${value}`, said] : [box.caption, said ?? value];
 }
 
 /** Write a line of text, squeezed if it is too long. */
@@ -387,6 +401,11 @@ function write(text, line, room, size) {
 
 function paint(element, names) {
   element.setAttribute("class", names);
+}
+
+/** The classes of a look: "finite" is all that has a place on the scale. */
+function lookClass({ look, shade }) {
+  return shade === undefined ? slug(look) : `finite ${slug(look)} s${shade}`;
 }
 
 /** The name of a look as a class: "not-computed". */

@@ -1,12 +1,11 @@
 // ---- legend.js: colours, light and dark, and the legend ----
 
-/** The colours of the scale as classes; on a dark page the scale is turned round, so that faint stays faint. */
+/** The colours of the scale as classes, those of light pages and of dark ones. */
 function addColours() {
-  const { colours } = scale;
-  const rules = colours.map(([fill, ink], i) => {
-    const [darkFill, darkInk] = colours[colours.length - 1 - i];
-    return `.s${i}{--c:${fill};--i:${ink}}[data-theme=dark] .s${i}{--c:${darkFill};--i:${darkInk}}`;
-  });
+  const rules = scale.colours.map(
+    ([fill, ink, darkFill, darkInk], i) =>
+      `.s${i}{--c:${fill};--i:${ink}}[data-theme=dark] .s${i}{--c:${darkFill};--i:${darkInk}}`,
+  );
   document.head.append(html("style", { text: `:root{--nonfinite:${scale.nonfinite}}${rules.join("")}` }));
 }
 
@@ -24,36 +23,36 @@ function listenToTheme() {
   );
 }
 
+/** What occurs: the scale, what has no place on it, and what a box looks like on its way there. */
 function makeLegend() {
-  const { decades, colours } = scale;
-  const every = Math.max(1, Math.round(decades / 6));
-  const swatches = Array.from({ length: decades + 1 }, (_, i) => {
-    const shade = Math.round((i / decades) * (colours.length - 1));
-    const text = i === decades ? `≤ 1e-${i}` : i % every ? "" : i ? `1e-${i}` : "≥ 1";
-    return html("span", { class: `swatch s${shade}` }, html("i"), html("b", { text }));
-  });
-  const names = new Set(panels.map((panel) => panel.reference.name));
-  const [only] = names;
-  let relative = only === "L" ? "" : `, relative to ‖∂L/∂${only}‖`;
-  if (names.size > 1) relative = ", relative to the last state, or the loss";
-  const looks = [
-    ["exploded s0", `over ${scale.exploded}×`],
-    ["zero", "exactly 0"],
-    ["nonfinite", "NaN or Inf"],
-    ["valued", "not computed (yet)"],
-    ["not-required", "not required"],
-    ["gathering", "n of m messages came"],
-    ["valued now", "has its turn"],
-  ];
+  const sized = scale.legend.filter((row) => row.shade !== null);
+  const swatches = sized.map(({ text, shade }) =>
+    html("span", { class: `swatch s${shade}` }, html("i"), html("b", { text })),
+  );
+  const others = scale.legend
+    .filter((row) => row.shade === null)
+    .map(({ text, look }) => [look === "not computed" ? "valued" : slug(look), text]);
+  const looks = [...others, ["gathering", "some messages have come"], ["valued now", "its turn now"]];
   byId("legend").append(
     html(
       "span",
       { class: "scale" },
-      html("span", { class: "scale-name", text: `size of the gradient${relative}` }),
+      html("span", { class: "scale-name", text: `size of the gradient, ${comparedText()}` }),
       html("span", { class: "swatches" }, ...swatches),
     ),
     ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)),
   );
+}
+
+/** What sizes are compared with, in boxes and curves alike. */
+function comparedText() {
+  const names = [...new Set(panels.map((panel) => panel.reference))];
+  const kinds = [...new Set(panels.flatMap((panel) => panel.states.map((state) => state.kind)))];
+  if (kinds.length === 0) return "beside that of the loss, 1";
+  const own = kinds.map((kind) => `${kind}: beside ‖∂L/∂${kind}_T‖, its last`).join("; ");
+  const rest = names.filter((name) => name !== "L").map((name) => `‖∂L/∂${name}‖`);
+  const weights = panels.some((panel) => panel.weights.length) ? "; part of a parameter: beside its whole" : "";
+  return own + (rest.length ? `; other: beside ${rest.join(" or ")}` : "") + weights;
 }
 
 function legendBox(name) {
@@ -63,9 +62,6 @@ function legendBox(name) {
     svg(
       "g",
       { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
-      ...(name.startsWith("exploded")
-        ? [svg("rect", { class: "ring", x: 1, y: 1, width: 24, height: 16, rx: 5 })]
-        : []),
       svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
       ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
     ),

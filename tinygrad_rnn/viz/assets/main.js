@@ -132,6 +132,10 @@ const player = new Player(clock, move, (playing) => {
 const parts = panels.map(makePanel);
 const curves = new Curves(byId("curves"), panels, page);
 byId("curve-section").hidden = curves.empty;
+byId("curve-text").textContent =
+  "How much of the gradient is left at each state. A curve shows the size at a state beside that of the same state at " +
+  "the last step, as the colour of its box does; the loss is at the right. The verdict goes by the state that keeps most.";
+byId("live").classList.toggle("tall", panels.length > 1);
 const gated = parts.filter(({ panel }) => panel.gates.length);
 byId("gate-section").hidden = gated.length === 0;
 byId("gates").append(

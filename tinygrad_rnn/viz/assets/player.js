@@ -29,9 +29,10 @@ class Player {
     return this.stretches.find((stretch) => stretch.start < this.tick && this.tick <= stretch.end);
   }
 
-  /** Go to where the backward pass is through a step. */
-  goToStep(step) {
-    const part = this.stretches.find((stretch) => !stretch.forward && stretch.step === step);
+  /** Go to where the backward pass is through a step; `fold`: the first and last of the steps it is folded with. */
+  goToStep(step, fold = [step, step]) {
+    const within = (part) => part.step !== null && part.step >= fold[0] && part.step <= fold[1];
+    const part = this.stretches.find((stretch) => !stretch.forward && within(stretch));
     if (part) this.go(part.end, "step");
   }
 

@@ -61,7 +61,9 @@ const page = {
   /** Go to where the backward pass reaches a lag. */
   goToLag(lag) {
     const owner = curves.series.find(({ state }) => state.steps[lag] !== undefined);
-    if (owner) player.goToStep(owner.state.steps[lag]);
+    if (!owner) return;
+    const step = owner.state.steps[lag];
+    player.goToStep(step, owner.panel.boxes.find(({ fold }) => fold && step >= fold[0] && step <= fold[1])?.fold);
   },
   /** On the gates. */
   step(panel, step, event) {

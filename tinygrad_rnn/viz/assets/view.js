@@ -63,6 +63,15 @@ class View {
     const [dx, dy] = [(box.w / 2) * this.zoom, (box.h / 2) * this.zoom];
     const outside = (at, half, room) => at - half < 4 || at + half > room - 4;
     const to = (at, half, room) => (outside(at, half, room) ? room / 2 : at);
-    this.set(this.zoom, this.x + to(x, dx, wide) - x, this.y + to(y, dy, high) - y);
+    const moved = (at, spot, half, room, size) => {
+      const wanted = at + to(spot, half, room) - spot;
+      // No empty room on one side while something is cut off on the other.
+      return wanted === at || size < room ? wanted : Math.min(LETTERS, Math.max(wanted, room - size - 6));
+    };
+    this.set(
+      this.zoom,
+      moved(this.x, x, dx, wide, this.width * this.zoom),
+      moved(this.y, y, dy, high, this.height * this.zoom),
+    );
   }
 }

@@ -39,6 +39,7 @@ class Weights {
       "svg",
       {
         class: "parts",
+        style: `height:${BAR_HEIGHT}px`, // where a notebook's own style says "height: auto"
         viewBox: `0 0 ${steps.length} ${BAR_HEIGHT}`,
         preserveAspectRatio: "none",
         role: "img",

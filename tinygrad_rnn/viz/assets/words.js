@@ -29,20 +29,22 @@ function valueText(box, digits = 2) {
 
 /** The size of the gradient of a box, or of a message. */
 function sizeText(thing, digits = 2) {
-  if (thing.look === "finite" || thing.look === "exploded") return number(thing.norm, digits);
+  if (thing.shade !== undefined) return number(thing.norm, digits);
   return { zero: "0", nonfinite: thing.text, "not required": "" }[thing.look] ?? thing.look;
 }
 
-/** What the sizes of a panel are compared with: "the last state". */
-function referenceText(panel) {
-  const name = panel.reference.name;
-  return name.endsWith("_T") ? "the last state" : `‖∂L/∂${name}‖`;
+/** A size compared with its reference: "4e-4 of ‖∂L/∂h_T‖"; empty where that says nothing. */
+function shareText(thing) {
+  if (!thing.share || (isWeight(thing) && thing.step === undefined)) return "";
+  return isWeight(thing) ? `${number(thing.share, 2)} of its whole` : ofText(thing.share, thing.against);
 }
 
-/** A size compared with the reference: "4e-4 of the last state"; empty where that says nothing. */
-function shareText(panel, norm) {
-  if (!norm || panel.reference.name === "L") return "";
-  return `${number(norm / panel.reference.size, 2)} of ${referenceText(panel)}`;
+function ofText(share, name) {
+  return `${number(share, 2)} of ‖∂L/∂${name}‖`;
+}
+
+function isWeight(box) {
+  return box.kind === "parameter" || box.kind === "total";
 }
 
 /** What happened when a box had its turn. */
@@ -53,10 +55,11 @@ function eventText(panel, event) {
     const value = valueText(box);
     return `${placed(box)}: ${value ? `value ${value}` : "computed"}`;
   }
-  const share = shareText(panel, box.norm);
+  const share = shareText(box);
   if (box.look === "nonfinite") return `${placed(box)}: gradient ${box.text}`;
   if (box.look === "not computed") return `${placed(box)}: gradient not computed`;
   if (box.look === "zero") return `${placed(box)}: gradient exactly 0`;
+  if (box.look === "underflow") return `${placed(box)}: gradient 0, too small for its dtype`;
   const what = box.kind === "parameter" && box.step !== undefined ? "this step adds" : "gradient";
   return `${placed(box)}: ${what} ${number(box.norm, 2)}${share && `, ${share}`}`;
 }
@@ -72,9 +75,8 @@ function stepText(panel, step) {
   const parts = panel.states.map((state) => {
     const i = state.steps.indexOf(step);
     if (i < 0) return "";
-    const norm = state.norms[i];
-    const share = shareText(panel, norm);
-    return `gradient of ${state.kind} ${number(norm, 2)}${share && `, ${share}`}`;
+    const share = state.shares[i] ? `, ${ofText(state.shares[i], `${state.kind}_T`)}` : "";
+    return `gradient of ${state.kind} ${number(state.norms[i], 2)}${share}`;
   });
   return `t=${step}: ${parts.filter(Boolean).join("; ") || "done"}`;
 }

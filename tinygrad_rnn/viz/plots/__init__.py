@@ -1,6 +1,6 @@
 """Plots of gradient flow: functions that return a `matplotlib.figure.Figure`, and `save`. They need the extra `plots`.
 
-Each takes what was measured by the name of the cell. None says that it was not, and keeps the colours of the others.
+Each takes what was measured by the name of the cell, or one measurement alone. None says that it was not measured.
 """
 
 from tinygrad_rnn.viz.plots.causes import attenuation, gates, singular_values

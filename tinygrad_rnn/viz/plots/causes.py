@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_rnn.flow import FlowReport, StateFlow
 from tinygrad_rnn.viz.plots import chart
-from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, beside, by_lag, lags, one_step_back, ratio, relative
+from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, beside, by_lag, lags, named, one_step_back, ratio, relative
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ Part = tuple[str, np.ndarray, np.ndarray]  # its name, the lags at which it arri
 # ---- along which path ----------------------------------------------------------------------------------------------
 
 
-def attenuation(reports: Mapping[str, FlowReport | None]) -> Figure:
+def attenuation(reports: Mapping[str, FlowReport | None] | FlowReport) -> Figure:
     """Plot by which factor one step back changes the size of a state's gradient, and what each path has to do with it.
 
     Where a single path of operations leads from a state to the one before (Elman), these are the factors of the
@@ -37,17 +37,17 @@ def attenuation(reports: Mapping[str, FlowReport | None]) -> Figure:
     formula = r"$G_{t-1} / G_t$,  and by path:  $\Vert$message$\Vert / G_t$,  or the factor of each operation"
     found = [
         (name, report, state)
-        for name, report in reports.items()
+        for name, report in named(reports).items()
         for state in (report.cell if report else ())
         if report and len(state.norms) > 1
     ]
     with chart.look():
         if not found:
             return chart.empty(title, formula, f"{NO_STATES} Two steps are needed.")
-        figure, panels = chart.grid(title, formula, len(found), 3, 2.7, sharey=True)
-        parts = [split_by_path(report, state)[1] for _, report, state in found]
-        looks = chart.styles(sorted(word for each in parts for word, _, _ in each))
-        for axes, (name, report, state), split in zip(panels, found, parts, strict=True):
+        figure, panels = chart.grid(title, formula, len(found), 3, 2.7)
+        parts = [split_by_path(report, state) for _, report, state in found]
+        looks = chart.styles(sorted({word for _, each in parts for word, _, _ in each}))
+        for axes, (name, report, state), (only, split) in zip(panels, found, parts, strict=True):
             total = one_step_back(report, state)
             chart.log_line(axes, np.arange(1, len(total) + 1), total, label=_TOTAL, color="black", lw=3, alpha=0.8)
             for place, (word, at, values) in enumerate(split, start=1):
@@ -55,7 +55,8 @@ def attenuation(reports: Mapping[str, FlowReport | None]) -> Figure:
                     axes, at, values, place, label=chart.plain(word), **looks[word].line(len(at)) | {"lw": 1.1}
                 )
             axes.axhline(1, color=chart.GREY, lw=0.8, ls=":")
-            chart.label(axes, f"{chart.plain(name)}: into ${state.kind}_{{t-1}}$", "lag of $t-1$", "factor of one step")
+            what = f"{chart.plain(name)}: into ${state.kind}_{{t-1}}$"
+            chart.label(axes, what, "lag of $t-1$", "factor of one step", culprit(only, split))
         chart.settle(panels)
         return chart.finish(
             figure,
@@ -63,11 +64,34 @@ def attenuation(reports: Mapping[str, FlowReport | None]) -> Figure:
             [
                 "Norms of contributions do not add: what arrives along several paths is a sum of vectors, which may "
                 "cancel or stand at right angles.",
-                "tanh′, relu′, W_hh: on the only path there is, and they multiply. "
-                "carry: from one state straight to the next. gate x: through the gate x.",
+                "tanh′, relu′, W_hh: on the only path there is, and they multiply. carry: from a state straight "
+                "to itself one step earlier, times the gate that keeps it (f of an LSTM, z of a GRU).",
+                "gate x: what comes back because the gate x itself was computed from the state. Each panel has an axis "
+                "of its own. Factors in titles: geometric means over the steps.",
             ],
             columns=6,
         )
+
+
+def culprit(only: bool, split: Sequence[Part]) -> str:
+    """Return in words which operation takes most away, or which path brings most; "" where nothing can be said."""
+    means = {word: _geometric_mean(values) for word, _, values in split}
+    known = {word: mean for word, mean in means.items() if mean is not None}
+    if not known:
+        return ""
+    if only:
+        word = min(known, key=lambda each: known[each])
+        taken = f"most is lost in {word}" if known[word] < 1 else f"nothing is lost, least is gained in {word}"
+        return f"{taken}: × {known[word]:.2g} per step"
+    word = max(known, key=lambda each: known[each])
+    return f"most comes by {chart.plain(word)}: × {known[word]:.2g} per step"
+
+
+def _geometric_mean(values: np.ndarray) -> float | None:
+    fine = values[np.isfinite(values)]
+    if not len(fine):
+        return None
+    return float(np.exp(np.log(fine).mean())) if (fine > 0).all() else 0.0
 
 
 def split_by_path(report: FlowReport, state: StateFlow) -> tuple[bool, list[Part]]:
@@ -107,7 +131,8 @@ _BOUND = r"bound: $\sigma_{\max}(W_{hh})^{T-t}$"
 
 
 def singular_values(
-    jacobians: Mapping[str, JacobianReport | None], bounds: Mapping[str, np.ndarray | None] | None = None
+    jacobians: Mapping[str, JacobianReport | None] | JacobianReport,
+    bounds: Mapping[str, np.ndarray | None] | None = None,
 ) -> Figure:
     """Plot the largest, median and smallest singular value of ds_T/ds_t by lag, and the Lyapunov exponents.
 
@@ -119,6 +144,7 @@ def singular_values(
         r"$\sigma(\partial s_T/\partial s_t)$ by the lag $T-t$, median over examples;   "
         r"$\lambda_i$: mean growth of $\ln\,\sigma_i$ per step"
     )
+    jacobians = named(jacobians)
     found = {name: report for name, report in jacobians.items() if report is not None}
     with chart.look():
         if not found:
@@ -149,6 +175,8 @@ def singular_values(
         last.axhline(0, color=chart.GREY, lw=0.8, ls=":")
         chart.label(last, "Lyapunov exponents", "$i$", r"$\lambda_i$ (per step)")
         chart.settle(by_cell)
+        for axes, report in zip(by_cell, found.values(), strict=True):
+            _without_bound(axes, report)
         floors = chart.mark_floors((axes, [1.0]) for axes in by_cell)
         return chart.finish(
             figure,
@@ -170,6 +198,15 @@ def _singular_lines(axes: Axes, report: JacobianReport, colour: str) -> None:
     axes.axhline(1, color=chart.GREY, lw=0.8, ls=":")
 
 
+def _without_bound(axes: Axes, report: JacobianReport) -> None:
+    """Let the axis show the singular values: a bound that grows far beyond them would flatten them."""
+    sizes = np.concatenate([np.asarray(getattr(report, word)).ravel() for word in _SIZES])
+    fine = sizes[np.isfinite(sizes) & (sizes > 0)]
+    if len(fine):
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, min(high, 30 * max(fine.max(), 1.0)))
+
+
 def _range(exponents: np.ndarray) -> str:
     known = np.asarray(exponents)[np.isfinite(exponents)]
     if not len(known):
@@ -181,13 +218,14 @@ def _range(exponents: np.ndarray) -> str:
 # ---- gates ---------------------------------------------------------------------------------------------------------
 
 
-def gates(reports: Mapping[str, FlowReport | None]) -> Figure:
+def gates(reports: Mapping[str, FlowReport | None] | FlowReport) -> Figure:
     """Plot each gate's mean and 10% to 90% band, and the gradient that the carried path alone would bring."""
     title = "How open the gates are, and what the path through them alone would bring"
     formula = (
         r"left: mean and 10–90% band;   right: $G^k_t$ against "
         r"$\sqrt{\mathrm{mean}_b\,\Vert\partial L_b/\partial k_T \cdot \prod_{s>t} \mathrm{gate}_s\Vert^2}$"
     )
+    reports = named(reports)
     found = {name: report for name, report in reports.items() if report and _gates_of(report)}
     without = [name for name, report in reports.items() if report and name not in found]
     with chart.look():
@@ -234,7 +272,7 @@ def _carried(axes: Axes, name: str, report: FlowReport) -> list[float]:
             measured = relative(state)
             chart.log_line(axes, np.arange(len(measured)), measured, 2 * place, label="measured", color="black", lw=2)
             at, alone = by_lag(carry.steps, ratio(carry.norms, size), state)
-            look = {"color": chart.COLOURS[1 + place], "ls": "--", "label": "by the product of that gate alone"}
+            look = {"color": chart.GREY, "ls": "--", "lw": 2, "label": "by the product of that gate alone"}
             chart.log_line(axes, at, alone, 2 * place + 1, **look)
     if not sizes:
         axes.text(0.5, 0.5, "no path that one gate carries", ha="center", color=chart.GREY, transform=axes.transAxes)

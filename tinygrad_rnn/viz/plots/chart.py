@@ -20,13 +20,17 @@ import numpy as np
 
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.serialization import write_whole
+from tinygrad_rnn.viz.hues import hues
+from tinygrad_rnn.viz.scale import colour as shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Okabe and Ito's colours that stand out from white; every kind of colour vision tells them apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
+#: Okabe and Ito's colours that stand out from white, which every kind of colour vision tells apart, and a few more.
+COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b3fa0", "#8a6d00", "#a0174f", "#444444",
+)  # fmt: skip
 #: These tell lines apart in grey, too.
 _DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (8, 3)), (0, (1, 2)))
 _MARKERS = "os^DvPX*"
@@ -37,7 +41,7 @@ _DOTS_PER_INCH = 110
 _LEFT = 0.01
 _TITLES_HIGH = 0.75  # inches
 _INCHES_PER_LINE = 0.15  # of the notes
-_LETTERS_IN_TITLES = {1: 100, 2: 47, 3: 36}  # of a panel, by the panels in a row; of more, 100 in all
+_LETTERS_IN_TITLES = {1: 100, 2: 47, 3: 32}  # of a panel, by the panels in a row; of more, 100 in all
 _LETTERS_IN_NOTES = 175
 _LETTERS_IN_NAMES = 32
 #: Whatever a user's own matplotlibrc says, a figure looks the same.
@@ -76,10 +80,10 @@ class Style:
 
 
 def styles(names: Iterable[str]) -> dict[str, Style]:
-    """Return a style for each name, by its place among them."""
+    """Return a style for each name: a cell has the same everywhere, other names go by their place among them."""
     return {
         name: Style(COLOURS[i % len(COLOURS)], _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)], i)
-        for i, name in enumerate(dict.fromkeys(names))
+        for name, i in hues(names).items()
     }
 
 
@@ -139,14 +143,16 @@ def grid(
     return figure, list(axes.flat[:panels])
 
 
-def label(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    """Write what a panel shows; an axis that all panels of a row share is named at the left only."""
+def label(axes: Axes, title: str, xlabel: str, ylabel: str, finding: str = "") -> None:
+    """Write what a panel shows, and what it says; an axis that all panels of a row share is named at the left only."""
     place = axes.get_subplotspec()
     columns = place.get_gridspec().ncols if place else 1
     letters = _LETTERS_IN_TITLES.get(columns, 100 // columns)
     shared = len(axes.get_shared_y_axes().get_siblings(axes)) > 1
     inner = shared and place is not None and not place.is_first_col()
-    axes.set_title("\n".join(textwrap.wrap(title, letters, break_on_hyphens=False)))
+    wide = letters - 3  # a finding has no formulas, whose letters are narrow
+    lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, wide)
+    axes.set_title("\n".join(lines))
     axes.set(xlabel=xlabel, ylabel="" if inner else ylabel)
 
 
@@ -253,6 +259,20 @@ def settle(panels: Iterable[Axes]) -> None:
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.yaxis.set_major_formatter(FormatStrFormatter("%.4g"))
             axes.yaxis.set_minor_locator(NullLocator())
+
+
+def mark_edges(panels: Iterable[Axes], thresholds: Iterable[float]) -> None:
+    """Shade what the scale of colours has edges for: below the threshold, and above 1."""
+    edges = sorted({threshold for threshold in thresholds if threshold > 0})
+    for axes in panels:
+        low, high = axes.get_ylim()
+        for edge in edges:
+            axes.axhline(edge, color=GREY, lw=0.8, ls=":", label="_threshold")
+        if edges and low < edges[0]:
+            axes.axhspan(low, edges[0], color=shade(0.5 + 1e-9), alpha=0.6, lw=0, zorder=0)
+        if high > 1:
+            axes.axhspan(1, high, color=shade(-1e-9), alpha=0.08, lw=0, zorder=0)
+        axes.set_ylim(low, high)
 
 
 def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinygrad_rnn.flow import FlowReport, StateFlow
 
+Measured = TypeVar("Measured")
 #: What an axis of lags is called.
 LAG = "lag: steps before the last, $T - t$"
 NO_STATES = 'Nothing is known as a state: say t.named("h", role="state") inside tg.scope("t", t).'
+
+
+def named(found: Mapping[str, Measured | None] | Measured) -> Mapping[str, Measured | None]:
+    """Return what was measured by name; a single measurement needs none."""
+    return found if isinstance(found, Mapping) else {"network": found}
 
 
 def states(reports: Mapping[str, FlowReport | None], kind: str) -> Iterator[tuple[str, FlowReport, StateFlow]]:

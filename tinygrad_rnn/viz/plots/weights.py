@@ -11,7 +11,7 @@ from tinygrad_rnn.engine.modes import Scope
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz.plots import chart
-from tinygrad_rnn.viz.plots.lags import LAG, by_lag, ratio
+from tinygrad_rnn.viz.plots.lags import LAG, by_lag, named, ratio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tinygrad_rnn.train import Update
 
 
-def contributions(reports: Mapping[str, FlowReport | None], weight: str = "weight_hh") -> Figure:
+def contributions(reports: Mapping[str, FlowReport | None] | FlowReport, weight: str = "weight_hh") -> Figure:
     """Plot what each step contributes to the gradient of a weight, and what has been gathered until there.
 
     Args:
@@ -31,6 +31,7 @@ def contributions(reports: Mapping[str, FlowReport | None], weight: str = "weigh
         r"bars: $\Vert(\partial L/\partial W)_t\Vert \,/\, \Vert\partial L/\partial W\Vert$;   "
         r"line: $\Vert\sum_{s \geq t}(\partial L/\partial W)_s\Vert \,/\, \Vert\partial L/\partial W\Vert$"
     )
+    reports = named(reports)
     chosen = {name: weight_of(report, weight) if report else None for name, report in reports.items()}
     found = [(name, report, chosen[name] or "") for name, report in reports.items() if report and chosen[name]]
     with chart.look():
@@ -82,7 +83,7 @@ def _gathered(axes: Axes, x: np.ndarray, shares: np.ndarray) -> None:
     right.grid(False)
 
 
-def clipping(updates: Mapping[str, Sequence[Update] | None], threshold: float) -> Figure:
+def clipping(updates: Mapping[str, Sequence[Update] | None] | Sequence[Update], threshold: float) -> Figure:
     """Plot the norm of the gradient of all parameters at each update of a training, before and after clipping.
 
     Args:
@@ -93,6 +94,7 @@ def clipping(updates: Mapping[str, Sequence[Update] | None], threshold: float) -
         r"before: $\Vert\partial L/\partial\theta\Vert$;   after: "
         r"$\min(\Vert\partial L/\partial\theta\Vert,\; \mathrm{threshold})$"
     )
+    updates = named(updates)
     found = {name: list(made) for name, made in updates.items() if made}
     with chart.look():
         from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  (optional, and slow to load)

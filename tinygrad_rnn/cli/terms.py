@@ -1,0 +1,74 @@
+"""The words of a sheet that not everybody knows, explained where they appear: only those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tinygrad_rnn.cli.claims import Entry
+from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.nn import CELLS, parse_cell
+
+_VERDICTS = {
+    "vanishes": "at some earlier step less than the threshold is left of the gradient at the last step.",
+    "survives": "nowhere is less than the threshold left, and nowhere more than {exploded:g} times as much.",
+    "explodes": "at some earlier step the gradient is more than {exploded:g} times as large as at the last step.",
+    "zero": "no gradient arrives at the last state, so there is none to lose.",
+    "nonfinite": "some gradient is NaN or infinite.",
+    "withheld": "the numbers do not allow a verdict; the reason stands beside it.",
+}
+_OPTIONS = {
+    "forget_bias": "what is added inside the forget gate at the start: 0 half open, larger keeps more",
+    "update_bias": "what is added inside the update gate at the start: larger keeps more of the old state",
+    "gain": "the factor by which the recurrent weights begin larger than those of a rotation, which keeps all lengths",
+    "nonlinearity": "the function that takes the place of tanh",
+}
+
+
+_GRADIENT = (
+    "‖∂L/∂h_t‖: how strongly the loss of the last step depends on the state h of step t; root mean square over the "
+    "examples. Nothing of it left means: what happened at t cannot be learned from this loss."
+)
+_TIME = (
+    "steps count from t=0 to t={last}; T is the one taken last, t={last} (t=0 in the reverse direction). Lag d is d "
+    "steps before it: plots by lag run from the loss, at the left, back into the past."
+)
+_NOTHING_AT_FIRST = (
+    "the recurrent weights meet the initial state there, which is 0, so that step adds exactly nothing to their "
+    "gradient; nor does a forget gate matter where there is nothing to forget."
+)
+_NATS = (
+    "the unit of the loss: −ln of the probability given to what comes next, on average per character. Guessing among N "
+    "equally likely ones costs ln N; 1 nat is 1.44 bits."
+)
+
+
+def explained(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield each word with what it means here."""
+    steps = max((len(entry.report.steps) for entry in entries), default=0)
+    yield "gradient", _GRADIENT
+    if steps:
+        yield "T, t and lag", _TIME.format(last=steps - 1)
+    yield "horizon", "the first lag at which less than the threshold is left of the gradient at the last step."
+    yield "half-life", "in so many steps the line that fits best loses half; none where it does not fall."
+    for verdict in dict.fromkeys(entry.report.verdict for entry in entries):
+        if verdict in _VERDICTS:
+            yield verdict, _VERDICTS[verdict].format(exploded=EXPLODED)
+    if any(_adds_nothing_at_first(entry) for entry in entries):
+        yield "0 at the first step", _NOTHING_AT_FIRST
+    if "nats" in str(settings.get("loss", "")):
+        yield "nats", _NATS
+    yield from _cells(entries)
+
+
+def _adds_nothing_at_first(entry: Entry) -> bool:
+    parts = [weight.per_step for weight in entry.report.weights.values() if weight.per_step is not None]
+    return any(0 in (part[0], part[-1]) for part in parts if len(part))
+
+
+def _cells(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    specs = [parse_cell(entry.cell) for entry in entries if entry.cell]
+    for name in dict.fromkeys(spec.cell for spec in specs):
+        yield name, f"{CELLS[name].summary} ({CELLS[name].reference})."
+    for option in dict.fromkeys(option for spec in specs for option, _ in spec.options):
+        if option in _OPTIONS:
+            yield option, f"{_OPTIONS[option]}."
