@@ -61,7 +61,7 @@ def test_nothing_is_freed_and_no_gradient_left():
 
 def test_it_is_drawn():
     text = viz.dot_source(backward_graph(lstm()[1]), title="Backward")
-    assert "∂L/∂weight_hh_l0 = +" in text
+    assert "∂L/∂weight_hh_l0 = · + ·" in text
     assert "Arrows lead from a gradient to what is computed from it" in text
     assert "cluster_t3" in text
 
