@@ -74,22 +74,25 @@ class Watched:
 
 def settings_of(owner: Any, used: Iterable[int]) -> Watched:
     """Return what is set at a module or an optimizer, which tensors it has, and what of it is in use, by id."""
-    # what is an attribute of the class until somebody sets it, such as `training`
-    defaults = {name: value for kind in reversed(type(owner).__mro__) for name, value in vars(kind).items()}
-    defaults = {name: value for name, value in defaults.items() if isinstance(value, PLAIN) and name[:2] != "__"}
-
     alive = weakref.ref(owner)
 
     def read() -> dict[str, Any]:
         owner = alive()
         if owner is None:  # the step made it
             return {}
-        attributes = defaults | vars(owner)
+        attributes = {name: getattr(owner, name) for name in _defaults(type(owner))} | vars(owner)
         if hasattr(owner, "children"):
             attributes["names of modules"] = tuple(name for name, _ in owner.children())
         return _values(attributes, used)
 
     return Watched(f"{type(owner).__name__}.", read)
+
+
+@functools.cache
+def _defaults(kind: type) -> tuple[str, ...]:
+    """Return what is an attribute of a class until somebody sets it at an object, such as `training`."""
+    found = {name: value for base in reversed(kind.__mro__) for name, value in vars(base).items()}
+    return tuple(name for name, value in found.items() if isinstance(value, PLAIN) and not name.startswith("__"))
 
 
 def variables_of(step: Callable[..., Any], used: Iterable[int]) -> Watched:
