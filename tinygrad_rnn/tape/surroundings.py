@@ -80,7 +80,8 @@ def settings_of(owner: Any, used: Iterable[int]) -> Watched:
         owner = alive()
         if owner is None:  # the step made it
             return {}
-        attributes = {name: getattr(owner, name) for name in _defaults(type(owner))} | vars(owner)
+        names = _defaults(type(owner))  # type: ignore[arg-type]  # a class is hashable
+        attributes = {name: getattr(owner, name) for name in names} | vars(owner)
         if hasattr(owner, "children"):
             attributes["names of modules"] = tuple(name for name, _ in owner.children())
         return _values(attributes, used)
