@@ -82,3 +82,19 @@ def test_tab_shows_what_is_meant_to_be_used(name: str) -> None:
         assert (home or "tinygrad_rnn").startswith(("tinygrad_rnn", "numpy")), each  # the dtypes are NumPy's
         if isinstance(value, ModuleType):
             assert each in ROOMS or each in ("errors", "init")
+
+
+@pytest.mark.parametrize(
+    ("reach", "said"),
+    [
+        (lambda tg: tg.device, r"a device is a text: tg\.zeros\(2, device='cuda'\)"),
+        (lambda tg: tg.nn.functional, "write from tinygrad_rnn import functional as F"),
+        (lambda tg: tg.nn.Linaer, "did you mean Linear"),
+        (lambda tg: tg.optim.lr_scheduler, r"set optimizer\.lr = \.\.\. between steps"),
+        (lambda tg: tg.nn.Linear(1, 1).cuda, r'write module\.to\("cuda"\)'),
+        (lambda tg: tg.nn.Linear(1, 1).register_buffer, "buffer_names"),
+    ],
+)
+def test_names_that_are_somewhere_else_say_where(reach, said) -> None:
+    with pytest.raises(AttributeError, match=said):
+        reach(importlib.import_module("tinygrad_rnn"))

@@ -16,11 +16,16 @@ from tinygrad_rnn import arguments
 from tinygrad_rnn.dtypes import is_float
 from tinygrad_rnn.engine.creation import literal, minimum, stack, tensor, zeros, zeros_like
 from tinygrad_rnn.engine.modes import modes, no_grad, scope
+from tinygrad_rnn.engine.names import no_such_name
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError
 from tinygrad_rnn.state import converted, write
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]
+
+
+def __getattr__(name: str) -> Any:
+    raise no_such_name(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:  # what TAB shows: no imported names

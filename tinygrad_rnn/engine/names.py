@@ -230,8 +230,18 @@ for _name, _instead in INSTEAD.items():
     setattr(Names, _name, _Missing(_name, _instead))
 
 
+#: What the modules of this package do not have, and what to write instead.
+ELSEWHERE = {
+    "device": "a device is a text: tg.zeros(2, device='cuda')",
+    "cuda": "tensors and modules take device='cuda'; python -m tinygrad_rnn doctor says what is there",
+    "functional": "write from tinygrad_rnn import functional as F",
+    "lr_scheduler": "set optimizer.lr = ... between steps",
+    "Tensor": "write from tinygrad_rnn import Tensor",
+}
+
+
 def no_such_name(module: str, name: str, there: Iterable[str]) -> AttributeError:
     """Return the error for a name that a module does not have, with the nearest of those there are."""
     near = difflib.get_close_matches(name, there, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else f"; did you mean {' or '.join(near)}?" if near else ""
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")

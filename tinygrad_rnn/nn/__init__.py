@@ -1,5 +1,8 @@
 """Layers: modules with parameters, recurrent cells and networks, losses, initialisers."""
 
+from typing import Any
+
+from tinygrad_rnn.engine.names import no_such_name
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells import CELLS, Cell, CellEntry, CellSpec, GRUCell, LSTMCell, RNNCell, parse_cell
 from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, ReLU, Sigmoid, Tanh
@@ -21,6 +24,10 @@ __all__ = [
     "ModuleList", "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",
     "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    raise no_such_name(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:  # what TAB shows: no imported names

@@ -42,6 +42,21 @@ class Parameter(Tensor):
         return f"Parameter{super().__repr__().removeprefix('tensor')}"
 
 
+#: What a module leaves out on purpose, and what to write instead.
+INSTEAD = {
+    "cuda": 'write module.to("cuda")',
+    "cpu": 'write module.to("cpu")',
+    "double": 'write module.to("float64")',
+    "float": 'write module.to("float32")',
+    "half": "there are float32 and float64",
+    "requires_grad_": "set p.requires_grad = False for every p of module.parameters()",
+    "register_buffer": "give the tensor to an attribute and name that in the class: buffer_names = ('mask',)",
+    "register_parameter": "give an nn.Parameter to an attribute",
+    "add_module": "give the module to an attribute",
+    "named_children": "children() yields names and modules",
+}
+
+
 class Module:
     """Base of all layers: a function with parameters.
 
@@ -91,7 +106,7 @@ class Module:
         for kind in what.__mro__:
             if isinstance(found := vars(kind).get(name), property):
                 return found.__get__(self)  # which failed: once more, for its own error
-        advice = ""
+        advice = f": {INSTEAD[name]}" if name in INSTEAD else ""
         for base in what.__mro__[1:]:
             expected = _sets(vars(base)["__init__"]) if "__init__" in vars(base) else frozenset()
             if expected and not expected & vars(self).keys():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from tinygrad_rnn.engine.graph import Edge, Node, Op, Storage
@@ -217,7 +218,7 @@ class Recording(Recorder):
     def watch(self, step: Callable[..., Any]) -> None:
         """Before a step runs: watch the variables that it has from outside, and note what it calls its inputs."""
         owner = getattr(step, "__self__", None)
-        if hasattr(owner, "__dict__"):
+        if hasattr(owner, "__dict__") and type(owner).__weakrefoffset__ and not isinstance(owner, ModuleType):
             self.used(owner)
         for value in variables(step).values():
             if hasattr(value, "named_modules"):
