@@ -302,7 +302,7 @@ def keeps_what_lies_behind(x, place):
         (keeps_in_an_attribute, "mul", ", by Place.state"),
         (keeps_in_a_tuple, "mul", ""),
         (keeps_in_a_list, "mul", ", in a list"),
-        (keeps_in_a_dict, "tanh", ", under 'h' in a dict"),
+        (keeps_in_a_dict, "tanh", ", under 'h'"),
         (keeps_a_leaf, "full", ", by Place.state"),
         (keeps_what_lies_behind, "sum", ", by Place.state"),
     ],
@@ -320,6 +320,53 @@ def test_a_tensor_that_is_kept_anywhere_else_than_in_the_result_is_an_error(keep
 
     with pytest.raises(TapeError, match=rf"a tensor that the step made, {what}.* is still held after the step{who}"):
         tape.record(step, tg.ones(3, requires_grad=learns))
+
+
+def test_a_tensor_that_is_returned_and_kept_as_well_is_an_error():
+    class Trainer:
+        def __init__(self):
+            self.h = tg.zeros(2)
+
+        def step(self, x):
+            self.h = (self.h + x).tanh()
+            return self.h
+
+    trainer, h, kept = Trainer(), tg.zeros(2), [None] * 100
+
+    def helper(x):
+        nonlocal h
+        h = h + x
+        return h
+
+    def cached(x, cache={}):  # noqa: B006  (what is shown)
+        cache["h"] = cache.get("h", tg.zeros(2)) + x
+        return cache["h"]
+
+    def keeps(x):
+        kept.append(x * 2.0)
+        return {"a": (kept[-1], None)}
+
+    for step, holder in (
+        (lambda x: trainer.step(x), r"by Trainer\.h"),  # noqa: PLW0108  (a bound method has its object)
+        (lambda x: helper(x), "in a variable of a function"),  # noqa: PLW0108  (a helper, not the step)
+        (cached, "under 'h'"),
+        (keeps, "in a list"),
+    ):
+        with pytest.raises(TapeError, match=f"is still held after the step, {holder}"):
+            tape.record(step, tg.ones(2))
+
+
+def test_a_tensor_may_be_returned_twice_and_be_a_gradient():
+    w = tg.ones(2, requires_grad=True)
+
+    def step(x):
+        w.grad = None
+        hidden = (w * x).retain_grad()
+        hidden.sum().backward()
+        return w.grad, hidden.grad, [w.grad, hidden], hidden
+
+    t = tape.record(step, tg.ones(2))
+    assert t.replay(tg.full((2,), 3.0))[0].tolist() == [3.0, 3.0]
 
 
 def test_what_a_circle_holds_and_what_a_replay_leaves_too_is_no_error():

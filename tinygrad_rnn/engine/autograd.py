@@ -138,6 +138,8 @@ def norm(message: Message) -> float:
     if isinstance(message, Product):
         message = message.dense()
     x = message.grad if isinstance(message, Slice) else message
+    for recorder in modes.recorders:
+        recorder.read(x)
     return x._node.backend.norm(x._data)
 
 

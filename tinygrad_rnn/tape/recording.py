@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -29,7 +30,7 @@ from tinygrad_rnn.tape.records import (
     paths,
     tensors_of,
 )
-from tinygrad_rnn.tape.surroundings import Watched, left_behind, settings_of, variables, variables_of
+from tinygrad_rnn.tape.surroundings import Watched, holder_of, left_behind, settings_of, variables, variables_of
 
 
 class Recording(Recorder):
@@ -251,15 +252,22 @@ class Recording(Recorder):
         self._check_roles()
         contents.settings += [watched.settled() for watched in self._watched]
         contents.settings += [_attached(x, contents.name_of(number)) for number, x in contents.state.items()]
+        for x in returned:
+            self._check_kept(x, result, returned)
         left = left_behind(self._nodes, [*(x.edge[0] for x in returned), *(node for node, _ in self._before)])
         if left:
             node, holder = left
-            raise TapeError(
-                f"record: a tensor that the step made, {self._described(node)}, is still held after the step{holder}; "
-                "a replay would not put a new one there. Return it, or make a tensor before the step and overwrite it "
-                "in the step, after backward(): h.assign_(new)"
-            )
+            raise TapeError(_kept(self._described(node), holder))
         return contents
+
+    def _check_kept(self, x: Tensor, result: Any, returned: list[Tensor]) -> None:
+        """Raise TapeError if a tensor of the result is also kept elsewhere, where a replay would not put a new one."""
+        # Who knows it here: the result, or what is called so, the list of its tensors, and the names in this call.
+        if x.edge[0].serial not in self._made or sys.getrefcount(x) <= (7 if x is result else 5):
+            return
+        holder = holder_of(x, result, returned)  # looks at everything there is, so only where there is a sign
+        if holder:
+            raise TapeError(_kept(self._described(x.edge[0]), holder))
 
     def _check_roles(self) -> None:
         """Raise TapeError if a variable or a setting is also an input, or a gradient that the step starts from."""
@@ -310,6 +318,14 @@ _READS = {
     "__repr__": "print() or repr()", "__format__": "a format", "__array__": "NumPy", "__round__": "round()",
     "__getitem__": "a boolean mask", "__contains__": "in", "__reduce__": "copy or pickle",
 }  # fmt: skip
+
+
+def _kept(what: str, holder: str) -> str:
+    return (
+        f"record: a tensor that the step made, {what}, is still held after the step{holder}; a replay would not put a "
+        "new one there. Hand it over as an input and a result, or make a tensor before the step and overwrite it in "
+        "the step, after backward(): h.assign_(new)"
+    )
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -8,7 +8,7 @@ import gc
 import inspect
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {value.shape}"
     if isinstance(value, tuple) and any(isinstance(part, Tensor) for part in value):
-        return f"{len(value)} tensors"
+        return f"{len(value)} tensor{'s' * (len(value) != 1)}"
     return f"{value!r:.60}" if isinstance(value, PLAIN | tuple) else f"a {type(value).__name__}"
 
 
@@ -198,14 +198,27 @@ def _behind(known: Iterable[Node], made: set[Node]) -> set[Node]:
 def _holder(node: Node) -> str:
     """Return who holds a tensor of a node, as far as that can be found out."""
     handles = [each for each in gc.get_referrers(node) if isinstance(each, Tensor)]
-    for container in gc.get_referrers(*handles) if handles else ():
-        if container is handles:
+    return next(filter(None, (holder_of(x, handles) for x in handles)), "")
+
+
+def holder_of(x: Tensor, *others: Any) -> str:
+    """Return who holds a tensor beside others and the graph, as far as that can be found out; "" for nobody."""
+    expected = _containers(others)
+    for container in gc.get_referrers(x):
+        if id(container) in expected:
             continue
         if isinstance(container, list):
             return ", in a list"
+        if isinstance(container, CellType):
+            return ", in a variable of a function"
         attributes = container if isinstance(container, dict) else getattr(container, "__dict__", {})
         for name, value in attributes.items():
-            if any(value is each for each in handles):
-                owner = f"by {type(container).__name__}.{name}"
-                return f", under {name!r} in a dict" if attributes is container else f", {owner}"
+            if value is x:
+                return f", under {name!r}" if attributes is container else f", by {type(container).__name__}.{name}"
     return ""
+
+
+def _containers(value: Any) -> set[int]:
+    """Return the ids of the tuples, lists and dicts that a result is made of."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return {id(value)}.union(*map(_containers, parts))
