@@ -7,7 +7,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn.engine import autograd, graph, protocol
 
 PACKAGE = Path(tg.__file__).parent
-INSIDE = {"_node", "_data", "_index", "_leaf", "_edge", "_edges", "_from_edge", "_like"}
+INSIDE = {"_node", "_data", "_index", "_leaf", "_leaf_of", "_edges", "_from_edge", "_like"}
 
 
 def test_no_room_above_the_engine_reaches_into_it():
