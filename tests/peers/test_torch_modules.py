@@ -69,5 +69,5 @@ def _ours(name: str, made: Any, theirs: torch.nn.Module) -> tuple[nn.Module, com
     """Return our module with the parameters of theirs, and the pairs of parameters."""
     module = _made(name, made)
     parameters = dict(theirs.named_parameters())
-    module.load_state_dict({path: value.detach().numpy() for path, value in parameters.items()})
+    module.load_state_dict({path: value.detach().numpy() for path, value in theirs.state_dict().items()})
     return module, [(parameters[path], parameter) for path, parameter in module.named_parameters()]
