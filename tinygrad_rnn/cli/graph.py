@@ -13,10 +13,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, viz
-from tinygrad_rnn.cli.claims import plural
-from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
+from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style_words, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
-from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE
+from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE, PLOT_FORMATS
 from tinygrad_rnn.cli.problem import (
     AnyTask,
     check_device,
@@ -28,11 +27,11 @@ from tinygrad_rnn.cli.problem import (
     say,
 )
 from tinygrad_rnn.cli.progress import training_progress
-from tinygrad_rnn.cli.sheet import FILES, PAGE, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.cli.tape import tape_files, write_tape
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus
 from tinygrad_rnn.tasks.corpus import shown
@@ -47,6 +46,9 @@ from tinygrad_rnn.train import (
     measure,
 )
 from tinygrad_rnn.viz import plots
+from tinygrad_rnn.viz.measured import measured_entry
+from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS as PLOTTED
+from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
 
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
     if html:
         _say_what_is_missing(folder)
-    pages = [*STEPPERS.values(), *FILES] if html else []
+    pages = [*STEPPERS.values(), *files(_plotted(options))] if html else []
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
     with (
@@ -124,6 +126,11 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
     return pages
 
 
+def _plotted(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the formats of plots among those asked for."""
+    return tuple(name for name in options.format or () if name in PLOT_FORMATS) or PLOTTED
+
+
 def _say_what_is_missing(folder: Path) -> None:
     try:
         plots.require_matplotlib()
@@ -144,7 +151,10 @@ def _write_sheet(
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
     for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "device", "train", "seed", "out"):
         words += [f"--{name}", str(getattr(options, name))]
-    return write_sheet(folder, entries, settings, shown(shlex.join(words)), CLIP, lambda name: say(f"plot: {name}"))[-1]
+    words += style_words(options)
+    formats, style = _plotted(options), style_of(options)
+    command = shown(shlex.join(words))
+    return write_sheet(folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"))[-1]
 
 
 def _title(cell: str) -> str:
@@ -192,7 +202,7 @@ def _measured(
     sheet: bool,
 ) -> Iterator[Result]:
     """Yield the results before and after training; each is on disk when it comes."""
-    model = fresh_model(cell, task, options)
+    model = fresh_model(cell, task, options, options.seed)
     if options.tape:
         write_tape(folder, cell, model.converted(model.dtype), task, options)
     updates: list[Update] = []
@@ -222,9 +232,9 @@ def _measured(
         entry = None
         if sheet and when != "initial":
             name = cell + (f", {plural(len(updates), 'update')}" if updates else "")
-            further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "ended": ended}
+            further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "clip": CLIP, "ended": ended}
             further["history"] = history if updates else ()
-            entry = entry_of(name, exact, task, options.batch, options.seed, measurement.report, **further)
+            entry = measured_entry(name, exact, task, options.batch, options.seed, measurement.report, say, **further)
         yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing), entry, ended)
 
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.entries import CLIP
 from tinygrad_rnn.cli.parser import LEARNING_RATE
 from tinygrad_rnn.cli.problem import AnyTask
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tape import Line
