@@ -5,7 +5,9 @@ import importlib
 import json
 import re
 import shlex
+import types
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.viz.plots import PLOTS
 from tinygrad_rnn.viz.sheet import files
 
+README = Path(__file__).parents[2] / "README.md"
 SMALL = ("--steps", "6", "--hidden", "4", "--batch", "3", "--train", "3")
 
 
@@ -259,3 +262,69 @@ def test_without_matplotlib_the_numbers_are_written_and_it_is_said_what_to_insta
     assert "rnn vanishes" in captured.out or "rnn survives" in captured.out
     stems = {f"{cell}.{kind}" for cell in ("rnn", "gru") for kind in ("flow.json", "run.safetensors")}
     assert {path.name for path in visible(folder)} == stems
+
+
+# ---- looks, seeds, other programs ----------------------------------------------------------------------------------
+
+
+def test_plots_come_in_the_formats_and_looks_asked_for(flow):
+    looks = ("--theme", "dark", "--size", "16:9", "--no-legend", "--no-caption")
+    folder = flow("--cells", "gru", "--format", "pdf,png", *looks)
+    kinds = {path.suffix for path in visible(folder)}
+    assert kinds == {".pdf", ".png", ".html", ".json", ".safetensors"}
+    assert (folder / "gates.pdf").read_bytes().startswith(b"%PDF")
+    png = (folder / "gates.png").read_bytes()
+    assert [int.from_bytes(png[at : at + 4], "big") for at in (16, 20)] == [1920, 1080]
+    page = page_of(folder)
+    assert all("svg+xml" in image["src"] for image in page.images)
+    assert "--theme dark --size 16:9 --no-legend --no-caption --format pdf,png" in page.texts["pre"][0]
+    svg = base64.b64decode(page.images[0]["src"].partition(",")[2]).decode()
+    assert "#14181e" in svg
+    assert "filter: none" in (folder / "flow.html").read_text(), "the page does not turn dark plots into light ones"
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_several_seeds_are_measured_and_told(flow, capsys):
+    folder = flow("--cells", "rnn,gru", "--seed", "4", "--seeds", "3", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["seeds"] == 3
+    stems = {4: "gru", 5: "gru.seed-5", 6: "gru.seed-6"}
+    left = []
+    for one, (seed, stem) in zip(found["results"][1]["seeds"], stems.items(), strict=True):
+        numbers = json.loads((folder / f"{stem}.flow.json").read_text())
+        assert numbers["seed"] == one["seed"] == seed
+        assert (numbers["verdict"], numbers["horizon"]["steps"]) == (one["verdict"], one["horizon"])
+        assert (folder / f"{stem}.run.safetensors").exists()
+        left.append(numbers["hidden_grad"][0] / numbers["hidden_grad"][-1])
+    assert len(set(left)) == 3
+    (said,) = [each for each in found["claims"] if each.startswith("gru, over 3 seeds: the median")]
+    assert f"is {np.median(left):.3g}, its quartiles {np.quantile(left, 0.25):.3g} and" in said
+    verdicts = [each["verdict"] for each in found["results"][1]["seeds"]]
+    counted = f"gru, over 3 seeds: {verdicts[0]} with {verdicts.count(verdicts[0])}"
+    assert any(each.startswith(counted) for each in found["claims"])
+    assert sorted(found["files"]) == sorted(str(path) for path in visible(folder))
+    alone = flow("--cells", "gru", "--seed", "5", out="alone")
+    assert (alone / "gru.flow.json").read_bytes() == (folder / "gru.seed-5.flow.json").read_bytes()
+
+
+def test_seeds_go_with_cells(refused, tmp_path):
+    assert "--seeds goes with --cells" in refused("flow", "--model", tmp_path / "m", "--seeds", "2")
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_line_of_the_readme_makes_a_table_of_a_flow_json(flow, monkeypatch):
+    (line,) = [each for each in README.read_text(encoding="utf-8").splitlines() if "pd.DataFrame" in each]
+    folder = flow("--cells", "lstm:forget_bias=3")
+    path = re.search(r'"([^"]*flow\.json)"', line).group(1)
+    code = line.replace(path, str(folder / "lstm-forget_bias-3.flow.json"))
+    assert path == "build/flow/lstm-forget_bias-3.flow.json"
+    states = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())["states"]
+
+    def check(made):
+        assert list(made) == ["h", "c"]
+        assert [list(made[kind]) for kind in made] == list(states.values())
+        assert {len(sizes) for sizes in states.values()} == {6}
+
+    check(eval(code, {"json": json, "pd": types.SimpleNamespace(DataFrame=lambda columns: columns)}))
+    pandas = pytest.importorskip("pandas")
+    check(eval(code, {"json": json, "pd": pandas}))

@@ -80,6 +80,10 @@ def inside(figure):
     return all(box.contains(*corner) for text in texts for corner in text.get_window_extent().get_points())
 
 
+def title_of(axes):
+    return axes.get_title().replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
+
+
 def words(figure):
     """All that is written somewhere in a figure."""
     return " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
@@ -241,9 +245,9 @@ def test_the_panel_names_the_culprit():
     (axes,) = plots.attenuation({"rnn": one}).axes
     means = {label: np.exp(np.log(line(axes, label).get_ydata()).mean()) for label in ("tanh′", "W_hh")}
     worst = min(means, key=means.get)
-    assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in axes.get_title().replace("\n", " ")
+    assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in title_of(axes)
     of_c = plots.attenuation({"lstm": measured()}).axes[1]
-    assert "most comes by carry: × " in of_c.get_title().replace("\n", " ")
+    assert "most comes by carry: × " in title_of(of_c)
 
 
 def test_every_panel_of_paths_has_an_axis_of_its_own():

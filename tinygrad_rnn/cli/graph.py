@@ -28,7 +28,7 @@ from tinygrad_rnn.cli.problem import (
 )
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
-from tinygrad_rnn.cli.tape import tape_files, write_tape
+from tinygrad_rnn.cli.tape import TAPE, write_tape
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.sentences import plural
@@ -64,12 +64,7 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.out)
     pictures = _pictures(options.format)
     html = "html" in (options.format or DEFAULT_FORMATS)
-    stems = [stem for cell in cells for stem in _stems(cell)]
-    names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
-    if options.tape:
-        names += [name for cell in cells for name in tape_files(parse_cell(cell).file_name)]
-    if options.backward:
-        names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
+    names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(stem, pictures, options)]
     if html:
         _say_what_is_missing(folder)
     pages = [*STEPPERS.values(), *files(_plotted(options))] if html else []
@@ -92,10 +87,6 @@ def run(options: argparse.Namespace) -> int:
         print("\nwritten:")
         for result in results:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
-            if options.backward:
-                print(f"  {shown(result.stem)}.backward.{{{','.join(('dot', *pictures))}}}")
-        if options.tape:
-            print(*(f"  {shown(folder / parse_cell(cell).file_name)}.tape.{{txt,json}}" for cell in cells), sep="\n")
         for page in written:
             print(f"  {shown(page)}")
     return 0
@@ -187,9 +178,12 @@ def _stems(cell: str) -> tuple[str, str]:
     return f"{name}.init", name
 
 
-def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
-    """Return how the files about a measurement end."""
-    return ("dot", *(kind for kind in FORMATS if kind in pictures), *NUMBERS)
+def _kinds(stem: str, pictures: Collection[str], options: argparse.Namespace) -> tuple[str, ...]:
+    """Return how the files about a measurement end, those of the tape with the measurement after training."""
+    drawn = ("dot", *(kind for kind in FORMATS if kind in pictures))
+    backward = [f"backward.{kind}" for kind in drawn if options.backward]
+    tape = TAPE if options.tape and not stem.endswith(".init") else ()
+    return (*drawn, *NUMBERS, *backward, *tape)
 
 
 def _measured(
@@ -235,7 +229,8 @@ def _measured(
             further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "clip": CLIP, "ended": ended}
             further["history"] = history if updates else ()
             entry = measured_entry(name, exact, task, options.batch, options.seed, measurement.report, say, **further)
-        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing), entry, ended)
+        kinds = _kinds(stem, set(pictures) - missing, options)
+        yield Result(cell, when, measurement, loss, folder / stem, kinds, entry, ended)
 
 
 def _draw_backward(

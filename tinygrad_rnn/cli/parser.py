@@ -124,7 +124,8 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
         "flow",
         "measure and plot how the gradient of several cells flows, or that of a trained model",
         "Measure how the gradient flows back through each cell as it starts, and while it is trained. Writes plots as "
-        "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page.",
+        "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page. A flow.json is a "
+        "table for pandas: pd.DataFrame(json.load(open(FILE))['states']).",
     )
     which = flow.add_mutually_exclusive_group()
     _add_choice_of_cells(which, FLOW_CELLS)

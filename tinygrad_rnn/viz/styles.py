@@ -18,10 +18,10 @@ THEMES = {
     "print": ("#ffffff", "#000000", "#c8c8c8"),
 }
 #: Width and height in inches of figures that are to fill a slide.
-SIZES = {"16:9": (13.333, 7.5), "4:3": (10.0, 7.5), "wide": (16.0, 6.0)}
+SIZES = {"16:9": (40 / 3, 7.5), "4:3": (10.0, 7.5), "wide": (16.0, 6.0)}
 #: The size of letters in points on a page, and on a slide.
 ON_A_PAGE, ON_A_SLIDE = 9.0, 12.0
-#: With these 13.333 inches are 1920 pixels.
+#: With the larger one a slide of 16:9 has 1920 x 1080 pixels.
 _DOTS_PER_INCH, _DOTS_ON_A_SLIDE = 110, 144
 
 

@@ -84,9 +84,13 @@ def culprit(only: bool, split: Sequence[Part]) -> str:
     if only:
         word = min(known, key=lambda each: known[each])
         taken = f"most is lost in {word}" if known[word] < 1 else f"nothing is lost, least is gained in {word}"
-        return f"{taken}: × {known[word]:.2g} per step"
+        return f"{taken}: {_factor(known[word])}"
     word = max(known, key=lambda each: known[each])
-    return f"most comes by {chart.plain(word)}: × {known[word]:.2g} per step"
+    return f"most comes by {chart.plain(word)}: {_factor(known[word])}"
+
+
+def _factor(size: float) -> str:
+    return f"× {size:.2g} per step".replace(" ", "\N{NO-BREAK SPACE}")  # it stays on one line
 
 
 def _geometric_mean(values: np.ndarray) -> float | None:

@@ -24,6 +24,7 @@ from tinygrad_rnn.viz.styles import ON_A_PAGE, Style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 #: Formats of files.
 FORMATS = ("svg", "png", "pdf")
@@ -37,6 +38,8 @@ _LETTERS_IN_NOTES = 175
 _LETTERS_IN_NAMES = 32
 #: The proportions that panels have, if possible, on a slide.
 _PANEL = 1.4
+#: What is left of the height of a slide for them, about.
+_FOR_PANELS = 0.75
 
 
 def plain(name: str) -> str:
@@ -167,11 +170,12 @@ class Paper:
         figure.set_figheight(total)
         for text, inches in zip(figure.texts, (0.08, 0.33), strict=False):  # the title and the formula
             text.set_y(1 - inches * large / total)
+            _fit(text, figure)
         low = (legend_high + notes_high + 0.08) / total
         figure.set_layout_engine("constrained", rect=(0, low, 1, 1 - around / total))
         if lines:
             notes_ink: dict[str, Any] = {"va": "bottom", "fontsize": _points(7.5), "alpha": 0.85}
-            figure.text(_LEFT, 0.05 / total, "\n".join(lines), **notes_ink)
+            _fit(figure.text(_LEFT, 0.05 / total, "\n".join(lines), **notes_ink), figure)
         if entries:
             figure.legend(
                 entries.values(), entries.keys(), loc="lower center", ncols=min(len(entries), columns),
@@ -195,17 +199,24 @@ def _points(on_a_page: float) -> float:
     return on_a_page * float(look.settings()["font.size"]) / ON_A_PAGE
 
 
+def _fit(text: Text, figure: Figure) -> None:
+    """Make letters smaller if they would not lie on the paper."""
+    share = text.get_window_extent().width / figure.bbox.width
+    text.set_fontsize(float(text.get_fontsize()) * min(1.0, (1 - 2 * _LEFT) / share))
+
+
 def _figure_of(axes: Any) -> Figure:
     figure: Figure = axes.figure.figure  # the whole one, where axes lie in a part of it
     return figure
 
 
 def _columns(size: Sequence[float], panels: int, together: int) -> int:
-    """Return the number of columns that gives panels their proportions on a slide."""
+    """Return the number of columns that gives panels their proportions on a slide, and leaves little of it empty."""
 
     def off(columns: int) -> float:
         rows = math.ceil(panels / columns)
-        return abs(math.log(size[0] / columns / (size[1] / rows) / _PANEL))
+        empty = (rows * columns - panels) / panels
+        return abs(math.log(size[0] / columns / (_FOR_PANELS * size[1] / rows) / _PANEL)) + 2 * empty
 
     return min(range(together, panels + 1, together), key=off, default=1)
 

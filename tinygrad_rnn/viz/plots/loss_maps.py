@@ -74,7 +74,7 @@ def loss_maps(
         bar.ax.set_ylim(marks[-1][0], marks[0][0])
         bar.set_label("what is left of it")
         note = (
-            "The colours of the graphs. White: no path from the state to the loss. ·: 0, or too small for the dtype. "
+            "The colours of the graphs. Blank: no path from the state to the loss. ·: 0, or too small for the dtype. "
             "×: NaN or Inf."
         )
         return paper.finish(panels, [note])
