@@ -239,7 +239,7 @@ def _draw_backward(
     """Draw the graph of the backward pass; it has no named gates, so every operation is drawn."""
     graph = backward_graph_of(model, task, options.batch, options.seed)
     title = f"The backward pass: {_title(model.cell_name)}, {when}"
-    dot = viz.dot_source(graph, "ops", title, options.window, options.decades)
+    dot = viz.dot_source(graph, "ops", title, options.window, options.decades, style_of(options))
     for kind in ("dot", *pictures):
         viz.render(dot, f"{stem}.backward.{kind}", kind)
 
@@ -249,7 +249,8 @@ def _write(
 ) -> set[str]:
     """Write everything about one measurement, pictures last; return the kinds of pictures that could not be drawn."""
     title = f"Gradient flow through time: {_title(measurement.settings['cell'])}, {when}"
-    dot = viz.dot_source(measurement.report, options.level, title, options.window, options.decades)
+    looks = options.level, title, options.window, options.decades, style_of(options)
+    dot = viz.dot_source(measurement.report, *looks)
     viz.render(dot, f"{stem}.dot", "dot")
     write_numbers(stem, measurement)
     missing = set()

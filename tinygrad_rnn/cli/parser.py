@@ -242,7 +242,7 @@ def _add_style(parser: Parser, what: str) -> None:
     parser.add_argument("--theme", choices=tuple(THEMES), help=theme_help)
     size_help = "make plots as large as a slide (default: as high as they need be)"
     parser.add_argument("--size", choices=tuple(SIZES), help=size_help)
-    font_help = f"points of letters (default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
+    font_help = f"points of the letters of plots (default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
     parser.add_argument("--font", type=positive_float, metavar="N", help=font_help)
     parser.add_argument("--no-legend", dest="legend", action="store_false", help="leave the legend out")
     caption_help = "leave out the words above and below"

@@ -5,11 +5,15 @@ Matplotlib is not imported here; `rc` returns what its settings are to be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import colorsys
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.viz.scale import colour, ink
 
 #: Colours of the paper, of what is written on it, and of the lines of a grid.
 THEMES = {
@@ -36,7 +40,7 @@ class Style:
 
     theme: str | None = None  # "light", "dark" or "print": lines in shades of grey
     size: str | None = None  # of plots: "16:9", "4:3", "wide"; pictures are as large as they need be
-    font: float | None = None  # points of the letters
+    font: float | None = None  # points of the letters of plots
     legend: bool = True
     caption: bool = True  # the title, and what is written below
 
@@ -85,6 +89,86 @@ def _letters(points: float) -> dict[str, Any]:
         "lines.linewidth": points / 6,
         "lines.markersize": points / 2,
     }
+
+
+# ---- pictures ------------------------------------------------------------------------------------------------------
+
+
+def restyled(lines: Iterable[str], style: Style | None) -> Iterator[str]:
+    """Yield the lines of a DOT text in the colours of a theme, without legend or caption where they are not wanted.
+
+    Letters keep their size: boxes have been laid out for it.
+    """
+    style = style or Style()
+    legend_ends = ""  # the line that does, while it is left out
+    for line in lines:
+        indent = line[: len(line) - len(line.lstrip())]
+        if legend_ends:
+            legend_ends = "" if line == legend_ends else legend_ends
+        elif not style.legend and line.lstrip().startswith('subgraph "cluster_legend"'):
+            legend_ends = f"{indent}}}"
+        else:
+            head = line.lstrip().partition(" [")[0]
+            bare = re.sub(rf", label={_TEXT}", "", line) if head == "graph" and not style.caption else line
+            yield _in_colours_of(style.theme, bare, head) if style.theme in ("dark", "print") else bare
+
+
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_COLOURED = re.compile(rf'(?P<key>\w+)=(?P<text>{_TEXT})')
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+
+
+def _in_colours_of(theme: str, line: str, head: str) -> str:
+    """Return a line of a DOT text in other colours; what is written in labels stays."""
+    given = {found["key"]: found["text"].strip('"') for found in _COLOURED.finditer(line)}
+    changed = {key: _COLOUR.sub(lambda found: recoloured(found[0], theme), text) for key, text in given.items()}
+    if _COLOUR.fullmatch(changed.get("fillcolor", "")) and given.get("fontcolor") in ("#000000", "#ffffff"):
+        changed["fontcolor"] = ink(changed["fillcolor"])
+
+    def attribute(found: re.Match[str]) -> str:
+        key = found["key"]
+        return f'{key}="{changed[key]}"' if key in ("color", "fillcolor", "fontcolor") else found[0]
+
+    paper, written, _ = THEMES[theme]
+    own = {"graph": f'bgcolor="{paper}", fontcolor="{written}"', "node": f'color="{written}", fontcolor="{written}"'}
+    own["edge"] = own["node"]
+    line = _COLOURED.sub(attribute, line)
+    return line.replace("[", f"[{own[head]}, ", 1) if head in own else line
+
+
+@cache
+def recoloured(light: str, theme: str | None) -> str:
+    """Return what a colour of a light picture is in another theme.
+
+    In print it is grey; in the dark, if it lies on the scale, the colour of that place there, else as light as it was
+    dark.
+    """
+    red, green, blue = _channels(light)
+    if theme == "print":
+        return "#" + f"{round(0.2126 * red + 0.7152 * green + 0.0722 * blue):02x}" * 3
+    if theme != "dark" or light == "#ffffff":
+        return THEMES["dark"][0] if theme == "dark" else light
+    scale = _places()
+    near = min(scale, key=lambda other: sum(abs(a - b) for a, b in zip(other, (red, green, blue), strict=True)))
+    if all(abs(a - b) <= 1 for a, b in zip(near, (red, green, blue), strict=True)):
+        return colour(scale[near], dark=True)
+    hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    channels = colorsys.hls_to_rgb(hue, 0.93 - 0.85 * lightness, saturation)
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+
+
+@cache
+def _places() -> dict[tuple[int, ...], float]:
+    """Return places of the scale by their colours, in steps so small that no channel changes by more than 1."""
+    places = [*(step / 1000 for step in range(-1000, 1001)), 0.5 + 1e-9, -1e-9, -0.5 - 1e-9]
+    return {_channels(colour(place)): place for place in places}
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+# ---- plots ---------------------------------------------------------------------------------------------------------
 
 
 def settings(style: Style, now: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import styles
 from tinygrad_rnn.viz.plots import look
+from tinygrad_rnn.viz.scale import colour
 from tinygrad_rnn.viz.styles import ON_A_PAGE, Style
 
 if TYPE_CHECKING:
@@ -139,6 +140,11 @@ class Paper:
     def lines(self, names: Iterable[str]) -> dict[str, look.Line]:
         """Return how the line of each name looks."""
         return look.lines(names, self.style.theme == "print")
+
+    def shade(self, place: float) -> str:
+        """Return the colour of a place of the scale."""
+        shade = colour(place, look.dark())
+        return styles.recoloured(shade, "print") if self.style.theme == "print" else shade
 
     def finish(self, legend_of: Sequence[Axes] = (), notes: Iterable[str] = (), columns: int = 4) -> Figure:
         """Make room for the titles, and below the panels for a legend and for how to read them.

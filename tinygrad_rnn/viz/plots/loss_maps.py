@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, extent
 from tinygrad_rnn.viz.plots.lags import named, ratio
-from tinygrad_rnn.viz.plots.look import dark, grey, ink, thick
-from tinygrad_rnn.viz.scale import Scale, colour
+from tinygrad_rnn.viz.plots.look import grey, ink, thick
+from tinygrad_rnn.viz.scale import Scale
 from tinygrad_rnn.viz.styles import Style
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def loss_maps(
         panels = paper.grid(title, formula, len(found), 3, 3.1, sharey=True)
         scale = Scale(threshold)
         middles = (np.arange(2 * _SHADES) + 0.5) / _SHADES - 1
-        shades = ListedColormap([colour(place, dark()) for place in middles])
+        shades = ListedColormap([paper.shade(place) for place in middles])
         seen: set[str] = set()
         for panel, (name, flow) in zip(panels, found.items(), strict=True):
             shares = relative_map(flow)
