@@ -1,5 +1,6 @@
 """The sheet: the page of plots with its sentences, tables and words."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -82,6 +83,14 @@ def test_the_page_needs_no_network_and_reads_in_the_dark(tmp_path):
     assert "prefers-color-scheme: dark" in text
     assert 'name="viewport"' in text
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+
+
+def test_what_was_too_small_for_its_dtype_is_not_called_0():
+    sizes = [0.0, 1e-30, 1e-15, 1.0]
+    small, exact = (dataclasses.replace(report(h=sizes).states[0], dtype=dtype) for dtype in ("float32", "float64"))
+    rows = sheet.rows([Entry(name, report(states=(state,))) for name, state in (("small", small), ("exact", exact))])
+    assert [row.share(3) for row in rows] == ["underflow", "0"]
+    assert [sheet.cells(row)[-4] for row in rows] == ["underflow", "0"]
 
 
 def test_the_table_shows_horizon_factor_and_half_life():

@@ -20,7 +20,7 @@ from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import PLOTS, Entry, Plot, Style
 from tinygrad_rnn.viz.scale import ink
-from tinygrad_rnn.viz.terms import explained
+from tinygrad_rnn.viz.terms import glossary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,7 +172,7 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
         _list(notes),
         *sections,
         '<h2 id="words">Words on this page</h2>',
-        _definitions(explained(entries, settings)),
+        _definitions(glossary(entries, settings)),
         '<h2 id="settings">Settings</h2>',
         _definitions(settings),
         '<h2 id="versions">Versions</h2>',

@@ -42,7 +42,7 @@ _NATS = (
 )
 
 
-def explained(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield each word with what it means here."""
     steps = max((len(entry.report.steps) for entry in entries), default=0)
     yield "gradient", _GRADIENT

@@ -35,7 +35,7 @@ _LEFT = 0.01
 _TITLES_HIGH = 0.75
 _INCHES_PER_LINE = 0.15  # of the notes
 _LETTERS_IN_TITLES = 100  # of all panels in a row together
-_LETTERS_IN_NOTES = 175
+_LETTERS_IN_NOTES = 165
 _LETTERS_IN_NAMES = 32
 #: The proportions that panels have, if possible, on a slide.
 _PANEL = 1.4
@@ -117,6 +117,8 @@ class Paper:
         given = look.settings()["figure.figsize"]
         self._fixed = tuple(given) if given != matplotlib.rcParamsDefault["figure.figsize"] else None
         columns = max(1, min(columns, panels))
+        if (panels, columns) == (4, 3):
+            columns = 2  # a row of three and a single one would be as high
         if self._fixed:
             columns = _columns(self._fixed, panels, together)
         rows = max(1, math.ceil(panels / columns))
@@ -206,7 +208,9 @@ def _points(on_a_page: float) -> float:
 
 
 def _fit(text: Text, figure: Figure) -> None:
-    """Make letters smaller if they would not lie on the paper."""
+    """Make letters smaller if they would not lie on the paper; on a page they do."""
+    if figure.get_figwidth() >= _INCHES_WIDE * _points(1):
+        return  # to measure them takes time
     share = text.get_window_extent().width / figure.bbox.width
     text.set_fontsize(float(text.get_fontsize()) * min(1.0, (1 - 2 * _LEFT) / share))
 
@@ -264,7 +268,6 @@ def rendered(figure: Figure, formats: Iterable[str] = ("svg", "png")) -> dict[st
     with _settings(Style()):
         # Not by figure.savefig, which draws everything twice.
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (optional, and slow to load)
-        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # noqa: PLC0415
         from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
 
         files = {name: io.BytesIO() for name in FORMATS}
@@ -277,6 +280,8 @@ def rendered(figure: Figure, formats: Iterable[str] = ("svg", "png")) -> dict[st
         if "svg" in formats:
             FigureCanvasSVG(figure).print_svg(files["svg"], metadata={"Date": None})
         if "pdf" in formats:
+            from matplotlib.backends.backend_pdf import FigureCanvasPdf  # noqa: PLC0415
+
             FigureCanvasPdf(figure).print_pdf(files["pdf"], metadata={"CreationDate": None})
         figure.set_layout_engine(laid_out)
     return {name: files[name].getvalue() for name in formats}
