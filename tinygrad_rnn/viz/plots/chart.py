@@ -121,8 +121,10 @@ class Paper:
             columns = 2  # a row of three and a single one would be as high
         if self._fixed:
             columns = _columns(self._fixed, panels, together)
+        elif together == 1 and panels:
+            columns = max(1, min(round(columns / _points(1)), panels))  # large letters need wide panels
         rows = max(1, math.ceil(panels / columns))
-        size = self._fixed or (_INCHES_WIDE, height * rows)
+        size = self._fixed or (_INCHES_WIDE, height * rows * _points(1))
         self.figure = Figure(figsize=size, layout="constrained")
         if self.style.caption:
             self.figure.text(_LEFT, 1.0, title, va="top", fontsize=_points(12), weight="bold")
@@ -168,10 +170,11 @@ class Paper:
                 entries.setdefault(name, handle)
         letters = int(_LETTERS_IN_NOTES * wide / _INCHES_WIDE / large)
         lines = [line for note in notes for line in textwrap.wrap(note, letters)] if self.style.caption else []
-        inches = (0.75 + 0.056 * max(map(len, entries), default=0)) * large  # of the widest entry, about
+        listed = _legend_points() / 8
+        inches = (0.75 + 0.056 * max(map(len, entries), default=0)) * listed  # of the widest entry, about
         columns = max(1, min(columns if self._fixed is None else len(entries), int(wide / inches)))
         notes_high = _INCHES_PER_LINE * len(lines) * large
-        legend_high = (0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)) * large
+        legend_high = (0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)) * listed
         titles_high = (_TITLES_HIGH if self.style.caption else 0.08) * large
         around = titles_high + legend_high + notes_high + 0.08
         total = self._fixed[1] if self._fixed else figure.get_figheight() + around
@@ -207,6 +210,12 @@ def _points(on_a_page: float) -> float:
     return on_a_page * float(look.settings()["font.size"]) / ON_A_PAGE
 
 
+def _legend_points() -> float:
+    from matplotlib.font_manager import FontProperties  # noqa: PLC0415  (optional, and slow to load)
+
+    return float(FontProperties(size=look.settings()["legend.fontsize"]).get_size_in_points())
+
+
 def _fit(text: Text, figure: Figure) -> None:
     """Make letters smaller if they would not lie on the paper; on a page they do."""
     if figure.get_figwidth() >= _INCHES_WIDE * _points(1):
@@ -235,12 +244,12 @@ def label(axes: Axes, title: str, xlabel: str, ylabel: str, finding: str = "") -
     """Write what a panel shows, and what it says; an axis that all panels of a row share is named at the left only."""
     place = axes.get_subplotspec()
     columns = place.get_gridspec().ncols if place else 1
-    inches = _figure_of(axes).get_figwidth() / _INCHES_WIDE / _points(1)
-    letters = max(int((_LETTERS_IN_TITLES * inches - 3 * (columns > 1)) / columns), 8)
+    wide = _figure_of(axes).get_figwidth() / _INCHES_WIDE * ON_A_PAGE / float(axes.title.get_fontsize())
+    letters = max(int((_LETTERS_IN_TITLES * wide - 3 * (columns > 1)) / columns), 8)
     shared = len(axes.get_shared_y_axes().get_siblings(axes)) > 1
     inner = shared and place is not None and not place.is_first_col()
-    wide = max(letters - 3, 8)  # a finding has no formulas, whose letters are narrow
-    lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, wide)
+    fewer = max(letters - 3, 8)  # a finding has no formulas, whose letters are narrow
+    lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, fewer)
     axes.set_title("\n".join(lines))
     axes.set(xlabel=xlabel, ylabel="" if inner else ylabel)
 
