@@ -21,6 +21,8 @@ QUICK = ("python -m tinygrad_rnn doctor", "python -m tinygrad_rnn cells")
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm --steps 34:40",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
+    "python -m tinygrad_rnn flow --cells rnn,lstm,gru --seeds 5",
+    "python -m tinygrad_rnn flow --theme dark --size 16:9 --format png,pdf",
     "python -m tinygrad_rnn graph --level ops --steps 90:100",
     "python -m tinygrad_rnn graph --level rolled",
     "python -m tinygrad_rnn graph --backward",

@@ -1,26 +1,27 @@
 """`tinygrad-rnn flow`: the sheet of plots, the page, the table, the JSON."""
 
 import base64
-import html
-import html.parser
 import importlib
 import json
 import re
 import shlex
+import types
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from tests.cli.conftest import visible
-from tests.viz.test_plots import report
+from tests.viz.sheet_page import page_of
 from tinygrad_rnn.cli import flow as flow_command
-from tinygrad_rnn.cli import main, sheet
-from tinygrad_rnn.cli.claims import Entry
-from tinygrad_rnn.cli.sheet import FILES, PICTURES, write_sheet
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.viz.plots import PLOTS
+from tinygrad_rnn.viz.sheet import files
 
+README = Path(__file__).parents[2] / "README.md"
 SMALL = ("--steps", "6", "--hidden", "4", "--batch", "3", "--train", "3")
 
 
@@ -35,45 +36,15 @@ def flow(tmp_path, text_file):
     return run
 
 
-class Page(html.parser.HTMLParser):
-    """What is on a page: the tags, the texts by tag, the pictures."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.texts, self.images, self.addresses = [], {}, [], []
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        self.addresses += [value for name, value in given.items() if name in ("src", "href")]
-        if tag == "img":
-            self.images.append(given)
-        if tag not in ("img", "meta"):
-            self.open.append(tag)
-            self.texts.setdefault(tag, []).append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        for tag in self.open[-1:]:
-            self.texts[tag][-1] += data
-
-
-def page_of(folder):
-    return Page((folder / "flow.html").read_text(encoding="utf-8"))
-
-
 def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     folder = flow("--cells", "rnn,lstm:forget_bias=0,gru")
     captured = capsys.readouterr()
     stems = ("rnn", "lstm-forget_bias-0", "gru")
     own = [f"{stem}.{kind}" for stem in stems for kind in ("flow.json", "run.safetensors")]
-    assert sorted(path.name for path in visible(folder)) == sorted([*own, *FILES])
+    assert sorted(path.name for path in visible(folder)) == sorted([*own, *files()])
     page = page_of(folder)
-    assert len(page.images) == len(PICTURES) == 8
-    for image, picture in zip(page.images, PICTURES, strict=True):
+    assert len(page.images) == len(PLOTS) == 8
+    for image, picture in zip(page.images, PLOTS.values(), strict=True):
         kind, _, content = image["src"].partition(",")
         assert kind == "data:image/svg+xml;base64"
         assert base64.b64decode(content) == (folder / f"{picture.name}.svg").read_bytes()
@@ -293,84 +264,67 @@ def test_without_matplotlib_the_numbers_are_written_and_it_is_said_what_to_insta
     assert {path.name for path in visible(folder)} == stems
 
 
-# ---- the sheet by itself -------------------------------------------------------------------------------------------
-
-WICKED = "<b>\"x\" & 'y'</script> $z$"
+# ---- looks, seeds, other programs ----------------------------------------------------------------------------------
 
 
-def test_names_settings_and_commands_are_escaped(tmp_path):
-    entries = [Entry(WICKED, report(h=[0.1, 1.0], weight=[1.0, 2.0], notes=(f"note {WICKED}",)))]
-    write_sheet(tmp_path, entries, {WICKED: WICKED}, f"echo {WICKED}")
-    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
-    assert "<b>" not in text
-    assert "</script>" not in text
-    page = Page(text)
-    assert page.texts["title"] == [f"Gradient flow: {WICKED}"]
-    assert WICKED in page.texts["td"]
-    assert WICKED in page.texts["dd"]
-    assert page.texts["pre"] == [f"echo {WICKED}"]
-    assert WICKED in page.images[0]["alt"]
-    assert f"{WICKED}: note {WICKED}" in page.texts["li"]
+def test_plots_come_in_the_formats_and_looks_asked_for(flow):
+    looks = ("--theme", "dark", "--size", "16:9", "--no-legend", "--no-caption")
+    folder = flow("--cells", "gru", "--format", "pdf,png", *looks)
+    kinds = {path.suffix for path in visible(folder)}
+    assert kinds == {".pdf", ".png", ".html", ".json", ".safetensors"}
+    assert (folder / "gates.pdf").read_bytes().startswith(b"%PDF")
+    png = (folder / "gates.png").read_bytes()
+    assert [int.from_bytes(png[at : at + 4], "big") for at in (16, 20)] == [1920, 1080]
+    page = page_of(folder)
+    assert all("svg+xml" in image["src"] for image in page.images)
+    assert "--theme dark --size 16:9 --no-legend --no-caption --format pdf,png" in page.texts["pre"][0]
+    svg = base64.b64decode(page.images[0]["src"].partition(",")[2]).decode()
+    assert "#14181e" in svg
+    assert "filter: none" in (folder / "flow.html").read_text(), "the page does not turn dark plots into light ones"
 
 
-def test_numbers_that_do_not_exist_are_said_to(tmp_path):
-    entries = [
-        Entry("zero", report(h=[0.0, 0.0])),
-        Entry("broken", report(h=[np.nan, np.inf, 1.0])),
-        Entry("bare", report()),
-        Entry("once", report(h=[1.0])),
-    ]
-    write_sheet(tmp_path, entries, {}, "none")
-    page = page_of(tmp_path)
-    for verdict in ("zero", "nonfinite", "no named states"):
-        assert verdict in page.texts["td"]
-    assert "NaN" in page.texts["td"]
-    assert not {"nan", "inf", "None"} & set(page.texts["td"])
-    assert "The Jacobians of the states were not measured" in " ".join(page.texts["p"])
+@pytest.mark.usefixtures("quick_pictures")
+def test_several_seeds_are_measured_and_told(flow, capsys):
+    folder = flow("--cells", "rnn,gru", "--seed", "4", "--seeds", "3", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["seeds"] == 3
+    stems = {4: "gru", 5: "gru.seed-5", 6: "gru.seed-6"}
+    left = []
+    for one, (seed, stem) in zip(found["results"][1]["seeds"], stems.items(), strict=True):
+        numbers = json.loads((folder / f"{stem}.flow.json").read_text())
+        assert numbers["seed"] == one["seed"] == seed
+        assert (numbers["verdict"], numbers["horizon"]["steps"]) == (one["verdict"], one["horizon"])
+        assert (folder / f"{stem}.run.safetensors").exists()
+        left.append(numbers["hidden_grad"][0] / numbers["hidden_grad"][-1])
+    assert len(set(left)) == 3
+    (said,) = [each for each in found["claims"] if each.startswith("gru, over 3 seeds: the median")]
+    assert f"is {np.median(left):.3g}, its quartiles {np.quantile(left, 0.25):.3g} and" in said
+    verdicts = [each["verdict"] for each in found["results"][1]["seeds"]]
+    counted = f"gru, over 3 seeds: {verdicts[0]} with {verdicts.count(verdicts[0])}"
+    assert any(each.startswith(counted) for each in found["claims"])
+    assert sorted(found["files"]) == sorted(str(path) for path in visible(folder))
+    alone = flow("--cells", "gru", "--seed", "5", out="alone")
+    assert (alone / "gru.flow.json").read_bytes() == (folder / "gru.seed-5.flow.json").read_bytes()
 
 
-def test_cells_whose_names_have_commas_are_told_apart(tmp_path):
-    names = ["lstm:forget_bias=1,nonlinearity=relu, 3 updates", "gru, 3 updates"]
-    write_sheet(tmp_path, [Entry(name, report(h=[0.1, 1.0])) for name in names], {}, "none")
-    page = page_of(tmp_path)
-    assert page.texts["title"] == [f"Gradient flow: {'; '.join(names)}"]
-    assert any(text.startswith(f"Measured: {'; '.join(names)}") for text in page.texts["p"])
+def test_seeds_go_with_cells(refused, tmp_path):
+    assert "--seeds goes with --cells" in refused("flow", "--model", tmp_path / "m", "--seeds", "2")
 
 
-def test_words_are_explained_where_they_appear(tmp_path):
-    entries = [
-        Entry("gru:update_bias=8", report(h=[0.1, 1.0]), cell="gru:update_bias=8"),
-        Entry("irnn:gain=1.3", report(h=[1e6, 1.0], weight=[0.0, 1.0]), cell="irnn:gain=1.3"),
-    ]
-    write_sheet(tmp_path, entries, {"loss": "nats/char"}, "none")
-    page = page_of(tmp_path)
-    words = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
-    for word in ("horizon", "half-life", "survives", "explodes", "nats", "irnn", "gru", "gain", "update_bias"):
-        assert word in words
-    assert "t=0 to t=1" in words["T, t and lag"]
-    assert "exactly nothing" in words["0 at the first step"]
-    assert not {"lstm", "forget_bias", "vanishes"} & set(words), "only what is on the page"
-    write_sheet(tmp_path, entries[:1], {}, "none")
-    assert not {"nats", "irnn", "explodes"} & set(page_of(tmp_path).texts["dt"])
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_line_of_the_readme_makes_a_table_of_a_flow_json(flow, monkeypatch):
+    (line,) = [each for each in README.read_text(encoding="utf-8").splitlines() if "pd.DataFrame" in each]
+    folder = flow("--cells", "lstm:forget_bias=3")
+    path = re.search(r'"([^"]*flow\.json)"', line).group(1)
+    code = line.replace(path, str(folder / "lstm-forget_bias-3.flow.json"))
+    assert path == "build/flow/lstm-forget_bias-3.flow.json"
+    states = json.loads((folder / "lstm-forget_bias-3.flow.json").read_text())["states"]
 
+    def check(made):
+        assert list(made) == ["h", "c"]
+        assert [list(made[kind]) for kind in made] == list(states.values())
+        assert {len(sizes) for sizes in states.values()} == {6}
 
-def test_a_sheet_of_nothing_can_be_written(tmp_path):
-    written = write_sheet(tmp_path, [], {}, "none")
-    assert [path.name for path in written] == ["flow.html"]
-    assert page_of(tmp_path).texts["pre"] == ["none"]
-
-
-def test_the_page_needs_no_network_and_reads_in_the_dark(tmp_path):
-    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
-    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
-    assert "prefers-color-scheme: dark" in text
-    assert 'name="viewport"' in text
-    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
-
-
-def test_the_table_shows_horizon_factor_and_half_life():
-    first, second = sheet.rows([Entry("x", report(h=0.5 ** np.arange(9.0)[::-1], c=[1.0] * 9))])
-    assert (first.name, first.state, first.reached, first.verdict) == ("x", "h", "7", "survives")
-    assert (first.per_step, first.half_life) == (pytest.approx(0.5), pytest.approx(1.0))
-    assert (second.state, second.reached, second.half_life, second.verdict) == ("c", ">8", None, "")
-    assert sheet.cells(second) == ["1", "1", ">8", "1", "none"]
+    check(eval(code, {"json": json, "pd": types.SimpleNamespace(DataFrame=lambda columns: columns)}))
+    pandas = pytest.importorskip("pandas")
+    check(eval(code, {"json": json, "pd": pandas}))

@@ -184,6 +184,23 @@ def test_every_operation_can_be_drawn(graph):
     assert (every / "gru.dot").read_text().count("label=") > 2 * (gates / "gru.dot").read_text().count("label=")
 
 
+def test_pictures_have_the_looks_asked_for(graph):
+    folder = graph("--cell", "rnn", "--backward", "--theme", "dark", "--no-legend", "--no-caption", formats="dot")
+    for name in ("rnn.init.dot", "rnn.dot", "rnn.backward.dot"):
+        dot = (folder / name).read_text()
+        assert 'bgcolor="#14181e"' in dot
+        assert "cluster_legend" not in dot
+        assert "trained" not in dot
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_plots_of_graph_come_in_the_formats_asked_for(graph):
+    folder = graph("--cell", "rnn", "--theme", "print", "--size", "4:3", "--font", "14", formats="html,pdf")
+    assert {path.suffix for path in visible(folder) if path.name.startswith("through_time")} == {".pdf"}
+    page = (folder / "flow.html").read_text(encoding="utf-8")
+    assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page
+
+
 def test_only_the_formats_asked_for_are_written(graph):
     folder = graph("--cell", "rnn", "--format", "dot")
     kinds = {path.name.removeprefix("rnn.").removeprefix("init.") for path in visible(folder)}

@@ -1,5 +1,6 @@
 """`graph --tape`: the listing and the tape of one training step, in files and on a terminal."""
 
+import json
 import sys
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_tape_of_every_cell_is_written_and_can_be_replayed(graph, capsys):
         assert loss.item() > 0
         assert norm.item() > 0
     out = capsys.readouterr().out
-    assert "lstm.tape.{txt,json}" in out
+    assert ",tape.txt,tape.json}" in out
     assert "set_grad" not in out, "no terminal looks on"
 
 
@@ -49,16 +50,37 @@ def test_a_terminal_shows_the_listing_in_colours_with_the_middle_counted(graph, 
     assert "one training step of rnn" in out
     assert "\x1b[35m" in out, "the backward pass is magenta"
     assert "of the steps t=2 to t=4: see the file" in out
-    assert "t=3" not in out.replace("t=3 to", "")
+    assert "t=3" not in out
+    assert out.count("more times: see the file") >= 4, "the optimizer, clipping and zero_grad repeat themselves"
 
 
 def test_only_the_middle_is_folded():
-    lines = [Line("forward", step, f"  {step}") for step in (None, 0, 1, 2, 3, 4, None, 4, 3, 0)]
-    shown = [line.text.strip() for line in folded(iter(lines), 5)]
+    steps = (None, 0, 1, *[2] * 3, *[3] * 2, 4, None, 4, *[3] * 3, 0, *[3] * 4, 0)
+    shown = [line.text.strip() for line in folded([Line("forward", step, f"  {step}") for step in steps], 5)]
     assert shown == [
-        "None", "0", "1", "... 2 lines of the steps t=2 to t=3: see the file", "4", "None", "4",
-        "... 1 line of the steps t=3 to t=3: see the file", "0",
+        "None", "0", "1", "... 5 lines of the steps t=2 to t=3: see the file", "4", "None", "4",
+        "3", "3", "3", "0", "... 4 lines of step t=3: see the file", "0",
     ]  # fmt: skip
+
+
+def test_what_an_optimizer_does_to_every_parameter_is_shown_for_the_first():
+    one = ["mul(const 0.9, %{0})", "sub(%{0}, %4)", "assign_(%{0} w{0}, %5)"]
+    ops = ["add(%1, const 1.0)", *one * 3, "cast(%9)"]
+    lines = [Line("optimizer", None, f"  {op.format(i)}") for i, op in enumerate(ops)]
+    shown = [line.text.strip() for line in folded(lines, 5)]
+    assert shown == [
+        *(op.format(i) for i, op in enumerate(ops[:4])),
+        "... 6 lines do the same 2 more times: see the file",
+        "cast(%9)",
+    ]
+    assert len(list(folded(lines[:7], 5))) == 7, "3 lines are not worth it"
+    assert len(list(folded([line._replace(section="forward") for line in lines], 5))) == len(lines)
+
+
+def test_json_lists_its_files(graph, capsys):
+    folder = graph("--cell", "rnn", "--tape", "--backward", "--json", formats="dot")
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert sorted(name for result in results for name in result["files"]) == sorted(map(str, visible(folder)))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru"])

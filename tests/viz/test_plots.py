@@ -1,12 +1,14 @@
 """The plots: what lies on the axes is what the reports say, and what cannot lie there is shown all the same."""
 
 import builtins
+import dataclasses
 import subprocess
 import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib
+import matplotlib.style
 import numpy as np
 import pytest
 
@@ -27,6 +29,7 @@ from tinygrad_rnn.flow import (
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import chart
+from tinygrad_rnn.viz.styles import SIZES, THEMES, Style
 
 TIME = 6
 
@@ -77,6 +80,10 @@ def inside(figure):
     return all(box.contains(*corner) for text in texts for corner in text.get_window_extent().get_points())
 
 
+def title_of(axes):
+    return axes.get_title().replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
+
+
 def words(figure):
     """All that is written somewhere in a figure."""
     return " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
@@ -119,9 +126,9 @@ def test_the_legend_tells_the_factor_per_step_and_the_half_life():
     falling, rising = 0.5 ** np.arange(9)[::-1], 2.0 ** np.arange(4)[::-1]
     figure = plots.through_time({"falls": report(h=falling), "rises": report(h=rising), "once": report(h=[1.0])})
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "falls: h ×0.5 per step, half-life 1 steps",
+        "falls: h ×0.5 per step, half-life 1 step",
         "rises: h ×2 per step, no half-life",
-        "once: h no two lags to fit",
+        "once: h has no factor per step",
     ]
 
 
@@ -238,9 +245,9 @@ def test_the_panel_names_the_culprit():
     (axes,) = plots.attenuation({"rnn": one}).axes
     means = {label: np.exp(np.log(line(axes, label).get_ydata()).mean()) for label in ("tanh′", "W_hh")}
     worst = min(means, key=means.get)
-    assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in axes.get_title().replace("\n", " ")
+    assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in title_of(axes)
     of_c = plots.attenuation({"lstm": measured()}).axes[1]
-    assert "most comes by carry: × " in of_c.get_title().replace("\n", " ")
+    assert "most comes by carry: × " in title_of(of_c)
 
 
 def test_every_panel_of_paths_has_an_axis_of_its_own():
@@ -437,14 +444,26 @@ def test_a_place_that_cannot_be_written_is_an_input_error(tmp_path):
         plots.save(plots.through_time({}), tmp_path / "missing" / "x")
 
 
-def test_a_users_settings_neither_show_nor_change(tmp_path):
-    def saved(stem):
-        return plots.save(plots.through_time({"x": report(h=[0.1, 1.0])}), tmp_path / stem)[0].read_bytes()
+def test_a_users_settings_show_and_are_left_as_they_were():
+    # A lecture or a paper has looks of its own: style sheets used to be overridden, which nobody wanted.
+    with matplotlib.rc_context({"axes.facecolor": "#202020", "font.size": 30, "lines.linewidth": 9, "axes.grid": True}):
+        axes = plots.through_time({"x": report(h=[0.1, 1.0])}).axes[0]
+        assert matplotlib.rcParams["legend.fontsize"] == "medium"
+    assert matplotlib.colors.to_hex(axes.get_facecolor()) == "#202020"
+    assert axes.title.get_fontsize() == 30
+    assert line(axes, "x").get_linewidth() == 9
+    usual = plots.through_time({"x": report(h=[0.1, 1.0])}).axes[0]
+    assert (usual.title.get_fontsize(), line(usual, "x").get_linewidth()) == (9, 1.5)
 
-    plain = saved("plain")
-    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "lines.linewidth": 9}):
-        assert saved("red") == plain
-        assert matplotlib.rcParams["font.size"] == 30
+
+def test_a_style_sheet_of_matplotlib_holds_but_for_colours_with_a_meaning():
+    found = {"rnn": report(h=[1e-4, 1.0]), "lstm": report(h=[0.1, 1.0])}
+    usual = plots.through_time(found).axes[0]
+    with matplotlib.style.context("ggplot"):
+        axes = plots.through_time(found).axes[0]
+    assert matplotlib.colors.to_hex(axes.get_facecolor()) == "#e5e5e5"
+    for name in found:
+        assert line(axes, name).get_color() == line(usual, name).get_color()
 
 
 def test_matplotlib_is_loaded_when_it_is_needed_and_never_pyplot():
@@ -471,29 +490,117 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         plots.through_time({"x": report(h=[0.1, 1.0])})
 
 
-@pytest.mark.parametrize(
-    ("sizes", "per_step", "half_life", "last"),
-    [
-        ([8, 4, 2, 1], 0.5, 1.0, 3),
-        ([1, 4, 16], 4.0, None, 2),
-        ([1, 1, 1], 1.0, None, 2),
-        ([1, 0.25, 0, 5], 0.25, 0.5, 1),
-        ([1, 0.25, np.nan], 0.25, 0.5, 1),
-        ([1, 0.25, 1e-310], 0.25, 0.5, 1),
-    ],
-)
-def test_the_fit_goes_through_all_lags_up_to_the_first_without_a_number(sizes, per_step, half_life, last):
-    fit = plots.decay(np.array(sizes, float))
-    assert fit.per_step == pytest.approx(per_step)
-    assert fit.half_life == (None if half_life is None else pytest.approx(half_life))
-    assert fit.last == last
+# ---- looks, sizes, and panels of one's own -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sizes", [[], [1.0], [0.0, 1.0], [np.inf, 1.0], [1.0, 0.0]])
-def test_there_is_no_fit_through_fewer_than_two_lags(sizes):
-    assert plots.decay(np.array(sizes)) is None
+def every_plot(**options):
+    """Every plot, as it is drawn with these options."""
+    found, both = measured(), {"lstm": measured(), "rnn": measured(cells.rnn_losses, gates=1)}
+    yield plots.through_time(both, **options)
+    yield plots.attenuation(both, **options)
+    yield plots.contributions({"x": report(h=[0.1, 1.0], weight=[1.0, 2.0])}, **options)
+    yield plots.loss_maps({"x": by_hand([[1.0, np.nan], [0.1, 1.0]])}, **options)
+    yield plots.singular_values({"x": jacobians_by_hand()}, **options)
+    yield plots.gates(found, **options)
+    yield plots.over_training({"x": [(0, found), (3, found)]}, **options)
+    yield plots.clipping({"x": [Update(1.0, 2.0, 1.0)]}, 1.0, **options)
 
 
-def test_the_fit_is_the_least_squares_line():
-    lags, sizes = np.arange(12), np.exp(np.random.default_rng(0).normal(size=12).cumsum())
-    assert np.log(plots.decay(sizes).per_step) == pytest.approx(np.polyfit(lags, np.log(sizes), 1)[0])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_figure_fills_a_slide_exactly_and_all_its_words_lie_on_it(size):
+    for figure in every_plot(style=Style(size=size)):
+        assert tuple(figure.get_size_inches()) == SIZES[size]
+        assert inside(drawn(figure))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_in_every_theme_ink_and_lines_stand_out_from_the_paper(theme):
+    def luminance(colour):
+        return np.dot(matplotlib.colors.to_rgb(colour), [0.2126, 0.7152, 0.0722])
+
+    paper, ink, _ = THEMES[theme]
+    for figure in every_plot(style=Style(theme=theme)):
+        assert matplotlib.colors.to_hex(figure.get_facecolor()) == paper
+        assert {matplotlib.colors.to_hex(text.get_color()) for text in figure.texts} <= {ink}
+        for axes in figure.axes:
+            for each in axes.get_lines():
+                assert abs(luminance(each.get_color()) - luminance(paper)) > 0.25, each.get_label()
+
+
+def test_in_print_lines_are_grey():
+    figure = plots.through_time({str(i): report(h=[0.1, 1.0]) for i in range(7)}, style=Style(theme="print"))
+    for each in figure.axes[0].get_lines():
+        assert len(set(matplotlib.colors.to_rgb(each.get_color()))) == 1
+
+
+def test_legend_and_caption_can_be_left_out():
+    for figure in every_plot(style=Style(legend=False)):
+        assert not figure.legends
+        assert figure.texts
+    for figure in every_plot(style=Style(caption=False)):
+        assert not figure.texts
+
+
+def test_letters_have_the_size_asked_for():
+    axes = plots.through_time({"x": report(h=[0.1, 1.0])}, style=Style(font=18)).axes[0]
+    assert {axes.xaxis.label.get_fontsize(), axes.title.get_fontsize()} == {18}
+    for figure in every_plot(style=Style(font=14)):
+        assert inside(drawn(figure))
+
+
+def test_an_unknown_theme_or_size_is_refused():
+    for wrong in ({"theme": "neon"}, {"size": "1:1"}):
+        with pytest.raises(InputError, match="is unknown; use one of"):
+            Style(**wrong)
+
+
+def test_a_plot_can_be_drawn_on_axes_of_ones_own():
+    figure = matplotlib.figure.Figure()
+    left, right = figure.subplots(1, 2)
+    assert plots.through_time({"x": report(h=[0.1, 1.0])}, axes=left) is figure
+    assert plots.clipping({"x": [Update(1.0, 2.0, 1.0)]}, 1.0, axes=[right]) is figure
+    np.testing.assert_allclose(line(left, "x").get_ydata(), [1, 0.1])
+    assert left.get_legend()
+    assert right.get_legend()
+    assert not figure.texts
+    assert not figure.legends
+    with pytest.raises(InputError, match="this plot has 2 panels, so it needs as many axes and not 1"):
+        plots.through_time({"x": report(h=[0.1, 1.0], c=[0.1, 1.0])}, axes=left)
+    assert "Nothing is known as a state" in words(plots.through_time({}, axes=figure.add_subplot()))
+
+
+def test_a_figure_can_be_restyled_and_saved_again(tmp_path):
+    figure = plots.through_time({"x": report(h=[0.1, 1.0])})
+    first, *_ = plots.save(figure, tmp_path / "a", ["svg"])
+    line(figure.axes[0], "x").set_color("#123456")
+    figure.set_size_inches(4, 3)
+    again, pdf = plots.save(figure, tmp_path / "b", ["svg", "pdf"])
+    assert b"#123456" in again.read_bytes()
+    assert b"#123456" not in first.read_bytes()
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.pdf", "b.svg"]
+    with pytest.raises(InputError, match="the format 'gif' of a plot is unknown"):
+        plots.save(figure, tmp_path / "c", ["gif"])
+
+
+def test_of_several_runs_there_is_the_median_in_a_band_of_quartiles():
+    runs = [report(h=[size, 0.1, 1.0]) for size in (1e-5, 1e-3, 1e-2, 0.5, 0.7)]
+    figure = drawn(plots.through_time({"x": runs, "y": report(h=[0.5, 0.7, 1.0])}))
+    axes = figure.axes[0]
+    np.testing.assert_allclose(line(axes, "x").get_ydata(), [1, 0.1, 1e-2])
+    (band,) = axes.collections
+    assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(1e-3)
+    assert sorted(each.get_ydata()[-1] for each in axes.get_lines() if each.get_label() == "_run") == [
+        pytest.approx(size) for size in (1e-5, 1e-3, 1e-2, 0.5, 0.7)
+    ]
+    assert "median of 5 runs" in words(figure)
+    assert "quartiles" in words(figure)
+    assert "quartiles" not in words(plots.through_time({"y": runs[0]}))
+
+
+def test_what_float32_cannot_hold_is_not_called_0():
+    small = report(h=[0.0, 1e-30, 1e-15, 1.0])
+    small = dataclasses.replace(small, states=tuple(dataclasses.replace(s, dtype="float32") for s in small.states))
+    axes = drawn(plots.through_time({"x": small})).axes[0]
+    assert "underflow" in {text.get_text() for text in axes.texts}
+    assert "too little for float32 at lag 3" in plots.PLOTS["through_time"].alt({"x": small})

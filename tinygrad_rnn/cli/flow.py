@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,14 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli.claims import Entry, plural, through_time
 from tinygrad_rnn.cli.entries import (
     CLIP,
-    JACOBIAN_EXAMPLES,
     NUMBERS,
     TRAINING_DTYPE,
     can_plot,
-    entry_of,
     fresh_model,
+    style_of,
+    style_words,
     write_numbers,
 )
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
@@ -41,10 +40,10 @@ from tinygrad_rnn.cli.problem import (
     setting,
 )
 from tinygrad_rnn.cli.progress import training_progress
-from tinygrad_rnn.cli.sheet import FILES, PAGE, Row, cells, rows, write_sheet
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
 from tinygrad_rnn.tasks.corpus import shown
@@ -57,6 +56,9 @@ from tinygrad_rnn.train import (
     measure,
     training_flow,
 )
+from tinygrad_rnn.viz.measured import JACOBIAN_EXAMPLES, measured_entry
+from tinygrad_rnn.viz.plots import PLOTS, Entry
+from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS, PAGE, Row, cells, files, rows, write_sheet
 
 SCHEMA = "tinygrad_rnn.sheet/1"
 #: What the options are unless given; with --model the file says it, and these cannot be given.
@@ -79,11 +81,6 @@ class Subject:
         """What it is called on the sheet."""
         return self.cell + (f", {plural(self.updates_made, 'update')}" if self.updates_made else "")
 
-    @property
-    def file_name(self) -> str:
-        """How its files begin."""
-        return parse_cell(self.cell).file_name
-
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn flow --help`."""
@@ -96,34 +93,48 @@ def run(options: argparse.Namespace) -> int:
     names = [checkpoint.model.cell_name] if checkpoint else list(options.cells)
     check_memory(options, task, names)
     folder = Path(options.out)
-    stems = [parse_cell(name).file_name for name in names]
+    stems = [_stem(name, options, seed) for name in names for seed in _seeds(options)]
+    numbers = [f"{stem}.{kind}" for stem in stems for kind in NUMBERS]
+    formats = options.format or DEFAULT_FORMATS
     plotted = can_plot(folder / PAGE)
-    files = [*(FILES if plotted else ()), *(f"{stem}.{kind}" for stem in stems for kind in NUMBERS)]
-    writable_folder(folder, "--out", files)
+    may_be_written = [*(files(formats) if plotted else ()), *numbers]
+    writable_folder(folder, "--out", may_be_written)
     describe(corpus, task)
     with (
-        only_of_this_run(folder, "flow", files),
+        only_of_this_run(folder, "flow", may_be_written),
         threadpool_limits(limits=1, user_api="blas"),  # two threads lose to one on products this small
     ):
         subjects = (
             [Subject(names[0], checkpoint.model, checkpoint.settings["updates"])]
             if checkpoint
-            else [Subject(name, fresh_model(name, task, options)) for name in names]
+            else [Subject(name, fresh_model(name, task, options, options.seed)) for name in names]
         )
         entries = [_entry(subject, task, corpus, options, folder) for subject in subjects]
         settings = _settings(options, corpus, task)
         written = []
         if plotted:
-            written = write_sheet(folder, entries, settings, command(options), CLIP, lambda name: say(f"plot: {name}"))
-    made = [*(shown(folder / f"{stem}.{kind}") for stem in stems for kind in NUMBERS), *map(shown, written)]
+            words = command(options)
+            style = style_of(options)
+            written = write_sheet(folder, entries, settings, words, formats, style, lambda name: say(f"plot: {name}"))
+    made = [*(shown(folder / name) for name in numbers), *map(shown, written)]
     if options.json:
         print(json.dumps(_to_json(entries, settings, made), indent=2, allow_nan=False))
     else:
         _print_table(entries)
-        print("\n".join(through_time(entries)))
+        print("\n".join(PLOTS["through_time"].sentences(entries)))
         one = f"all in one: {shown(written[-1])}" if written else f"no {PAGE}, for want of Matplotlib"
         print(f"\nwritten: {plural(len(made), 'file')} in {shown(folder)}; {one}")
     return 0
+
+
+def _seeds(options: argparse.Namespace) -> range:
+    return range(options.seed, options.seed + options.seeds)
+
+
+def _stem(cell: str, options: argparse.Namespace, seed: int) -> str:
+    """Return how the files about a cell begin; those of the first seed do not name it."""
+    name = parse_cell(cell).file_name
+    return name if seed == options.seed else f"{name}.seed-{seed}"
 
 
 # ---- what to measure -----------------------------------------------------------------------------------------------
@@ -142,6 +153,8 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
     for name in DEFAULTS:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} goes with --cells; with --model the file says it")
+    if options.seeds > 1:
+        raise InputError("--seeds goes with --cells; a model has the weights that it has")
     checkpoint = load_checkpoint(options.model, options.device)
     for name in ("task", "steps", "text", "updates"):
         try:
@@ -178,12 +191,25 @@ def _entry(subject: Subject, task: AnyTask, corpus: Corpus | None, options: argp
     model = subject.model.converted(options.dtype)
     facts = facts_about(corpus, subject.updates_made)
     measurement = measure(model, task, options.batch, options.seed, True, options.threshold, facts)
-    write_numbers(folder / subject.file_name, measurement)
+    write_numbers(folder / _stem(subject.cell, options, options.seed), measurement)
+    repeats = list(_repeated(subject, task, facts, options, folder))
     history, updates, ended = _trained(subject, task, options, measurement.report)
-    return entry_of(
-        subject.name, model, task, options.batch, options.seed, measurement.report,
-        updates_made=subject.updates_made, history=history, updates=updates, ended=ended,
+    return measured_entry(
+        subject.name, model, task, options.batch, options.seed, measurement.report, say, repeats=repeats,
+        updates_made=subject.updates_made, history=history, updates=updates, clip=CLIP, ended=ended,
     )  # fmt: skip
+
+
+def _repeated(
+    subject: Subject, task: AnyTask, facts: dict[str, Any], options: argparse.Namespace, folder: Path
+) -> Iterator[FlowReport]:
+    """Yield the same measurement with the other seeds: other weights and another batch."""
+    for seed in _seeds(options)[1:]:
+        say(f"{subject.name}: measuring seed {seed}")
+        model = fresh_model(subject.cell, task, options, seed).converted(options.dtype)
+        measurement = measure(model, task, options.batch, seed, True, options.threshold, facts)
+        write_numbers(folder / _stem(subject.cell, options, seed), measurement)
+        yield measurement.report
 
 
 def _trained(
@@ -229,14 +255,16 @@ def command(options: argparse.Namespace) -> str:
             words += [f"--{name}", str(getattr(options, name))]
     if options.text is not None:
         words += ["--text", options.text]
-    for name in ("steps", "batch", "dtype", "device", "seed", "threshold", "out"):
+    for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
         words += [f"--{name}", str(getattr(options, name))]
+    words += style_words(options)
     return shown(shlex.join(words))
 
 
-def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask) -> dict[str, object]:
+def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask) -> dict[str, Any]:
     """Return what the page and the JSON say about the run."""
     settings = {name: getattr(options, name) for name in ("task", "steps", "hidden", "layers", "batch", "seed")}
+    settings |= {"seeds": options.seeds} if options.seeds > 1 else {}
     settings |= {"dtype": options.dtype, "threshold": options.threshold}
     settings["jacobian_examples"] = min(options.batch, JACOBIAN_EXAMPLES)
     if corpus is not None:
@@ -274,7 +302,7 @@ def _print_table(entries: Sequence[Entry]) -> None:
     )
 
 
-def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Sequence[str]) -> dict[str, Any]:
+def _to_json(entries: Sequence[Entry], settings: dict[str, Any], files: Sequence[str]) -> dict[str, Any]:
     by_name: dict[str, list[Row]] = {}
     for row in rows(entries):
         by_name.setdefault(row.name, []).append(row)
@@ -294,12 +322,22 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, object], files: Seque
                     for made, report in entry.history
                 ],
                 "ended": entry.ended,
+                "seeds": [_seed(seed, report) for seed, report in enumerate(_runs(entry), settings["seed"])],
             }
             for entry in entries
         ],
-        "claims": through_time(entries),
+        "claims": PLOTS["through_time"].sentences(entries),
         "files": list(files),
     }
+
+
+def _runs(entry: Entry) -> list[FlowReport]:
+    return [entry.report, *entry.repeats]
+
+
+def _seed(seed: int, report: FlowReport) -> dict[str, Any]:
+    horizon = report.horizon and report.horizon.steps
+    return {"seed": seed, "status": report.status, "verdict": report.verdict, "horizon": horizon}
 
 
 def _state(row: Row) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim, viz
-from tinygrad_rnn.cli.claims import plural
-from tinygrad_rnn.cli.entries import CLIP, NUMBERS, entry_of, fresh_model, write_numbers
+from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style_words, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
-from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE
+from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE, PLOT_FORMATS
 from tinygrad_rnn.cli.problem import (
     AnyTask,
     check_device,
@@ -28,11 +27,11 @@ from tinygrad_rnn.cli.problem import (
     say,
 )
 from tinygrad_rnn.cli.progress import training_progress
-from tinygrad_rnn.cli.sheet import FILES, PAGE, write_sheet
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
-from tinygrad_rnn.cli.tape import tape_files, write_tape
+from tinygrad_rnn.cli.tape import TAPE, write_tape
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus
 from tinygrad_rnn.tasks.corpus import shown
@@ -47,6 +46,9 @@ from tinygrad_rnn.train import (
     measure,
 )
 from tinygrad_rnn.viz import plots
+from tinygrad_rnn.viz.measured import measured_entry
+from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS as PLOTTED
+from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
 
@@ -62,15 +64,10 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.out)
     pictures = _pictures(options.format)
     html = "html" in (options.format or DEFAULT_FORMATS)
-    stems = [stem for cell in cells for stem in _stems(cell)]
-    names = [f"{stem}.{kind}" for stem in stems for kind in _kinds(pictures)]
-    if options.tape:
-        names += [name for cell in cells for name in tape_files(parse_cell(cell).file_name)]
-    if options.backward:
-        names += [f"{stem}.backward.{kind}" for stem in stems for kind in ("dot", *pictures)]
+    names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(stem, pictures, options)]
     if html:
         _say_what_is_missing(folder)
-    pages = [*STEPPERS.values(), *FILES] if html else []
+    pages = [*STEPPERS.values(), *files(_plotted(options))] if html else []
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
     with (
@@ -90,10 +87,6 @@ def run(options: argparse.Namespace) -> int:
         print("\nwritten:")
         for result in results:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
-            if options.backward:
-                print(f"  {shown(result.stem)}.backward.{{{','.join(('dot', *pictures))}}}")
-        if options.tape:
-            print(*(f"  {shown(folder / parse_cell(cell).file_name)}.tape.{{txt,json}}" for cell in cells), sep="\n")
         for page in written:
             print(f"  {shown(page)}")
     return 0
@@ -124,6 +117,11 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
     return pages
 
 
+def _plotted(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the formats of plots among those asked for."""
+    return tuple(name for name in options.format or () if name in PLOT_FORMATS) or PLOTTED
+
+
 def _say_what_is_missing(folder: Path) -> None:
     try:
         plots.require_matplotlib()
@@ -144,7 +142,10 @@ def _write_sheet(
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
     for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "device", "train", "seed", "out"):
         words += [f"--{name}", str(getattr(options, name))]
-    return write_sheet(folder, entries, settings, shown(shlex.join(words)), CLIP, lambda name: say(f"plot: {name}"))[-1]
+    words += style_words(options)
+    formats, style = _plotted(options), style_of(options)
+    command = shown(shlex.join(words))
+    return write_sheet(folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"))[-1]
 
 
 def _title(cell: str) -> str:
@@ -177,9 +178,12 @@ def _stems(cell: str) -> tuple[str, str]:
     return f"{name}.init", name
 
 
-def _kinds(pictures: Collection[str]) -> tuple[str, ...]:
-    """Return how the files about a measurement end."""
-    return ("dot", *(kind for kind in FORMATS if kind in pictures), *NUMBERS)
+def _kinds(stem: str, pictures: Collection[str], options: argparse.Namespace) -> tuple[str, ...]:
+    """Return how the files about a measurement end, those of the tape with the measurement after training."""
+    drawn = ("dot", *(kind for kind in FORMATS if kind in pictures))
+    backward = [f"backward.{kind}" for kind in drawn if options.backward]
+    tape = TAPE if options.tape and not stem.endswith(".init") else ()
+    return (*drawn, *NUMBERS, *backward, *tape)
 
 
 def _measured(
@@ -192,7 +196,7 @@ def _measured(
     sheet: bool,
 ) -> Iterator[Result]:
     """Yield the results before and after training; each is on disk when it comes."""
-    model = fresh_model(cell, task, options)
+    model = fresh_model(cell, task, options, options.seed)
     if options.tape:
         write_tape(folder, cell, model.converted(model.dtype), task, options)
     updates: list[Update] = []
@@ -222,10 +226,11 @@ def _measured(
         entry = None
         if sheet and when != "initial":
             name = cell + (f", {plural(len(updates), 'update')}" if updates else "")
-            further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "ended": ended}
+            further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "clip": CLIP, "ended": ended}
             further["history"] = history if updates else ()
-            entry = entry_of(name, exact, task, options.batch, options.seed, measurement.report, **further)
-        yield Result(cell, when, measurement, loss, folder / stem, _kinds(set(pictures) - missing), entry, ended)
+            entry = measured_entry(name, exact, task, options.batch, options.seed, measurement.report, say, **further)
+        kinds = _kinds(stem, set(pictures) - missing, options)
+        yield Result(cell, when, measurement, loss, folder / stem, kinds, entry, ended)
 
 
 def _draw_backward(
@@ -234,7 +239,7 @@ def _draw_backward(
     """Draw the graph of the backward pass; it has no named gates, so every operation is drawn."""
     graph = backward_graph_of(model, task, options.batch, options.seed)
     title = f"The backward pass: {_title(model.cell_name)}, {when}"
-    dot = viz.dot_source(graph, "ops", title, options.window, options.decades)
+    dot = viz.dot_source(graph, "ops", title, options.window, options.decades, style_of(options))
     for kind in ("dot", *pictures):
         viz.render(dot, f"{stem}.backward.{kind}", kind)
 
@@ -244,7 +249,8 @@ def _write(
 ) -> set[str]:
     """Write everything about one measurement, pictures last; return the kinds of pictures that could not be drawn."""
     title = f"Gradient flow through time: {_title(measurement.settings['cell'])}, {when}"
-    dot = viz.dot_source(measurement.report, options.level, title, options.window, options.decades)
+    looks = options.level, title, options.window, options.decades, style_of(options)
+    dot = viz.dot_source(measurement.report, *looks)
     viz.render(dot, f"{stem}.dot", "dot")
     write_numbers(stem, measurement)
     missing = set()

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import CELLS, parse_cell
+from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
 #: Measured unless others are asked for.
 GRAPH_CELLS = ("rnn", "lstm", "gru")
@@ -30,6 +31,8 @@ TRAINING = {
 }
 TASKS = ("text", "adding")
 FORMATS = ("svg", "dot", "png", "pdf", "html")
+#: The same of plots.
+PLOT_FORMATS = ("svg", "png", "pdf")
 LEVELS = ("rolled", "cell", "ops")
 DTYPES = ("float32", "float64")
 
@@ -105,12 +108,12 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     window_help = "draw the steps A to B-1 only (default: all, with a long middle folded)"
     graph.add_argument("--window", type=window, metavar="A:B", help=window_help)
     _option(graph, "--decades", 12, "how far the colours reach, up and down", type=positive_int, metavar="N")
-    graph.add_argument(
-        "--tape", action="store_true", help="also write all that one training step does, as CELL.tape.{txt,json}"
-    )
+    tape_help = "also write all that one training step does, as CELL.tape.{txt,json}, and list it on a terminal"
+    graph.add_argument("--tape", action="store_true", help=tape_help)
     graph.add_argument("--backward", action="store_true", help="also draw the graph of the backward pass itself")
     format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg,html); html steps through them"
     graph.add_argument("--format", type=formats, metavar="LIST", help=format_help)
+    _add_style(graph, "pictures and plots")
     _option(graph, "--out", "build/graph", "folder for the files", metavar="DIR")
     graph.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
@@ -121,7 +124,8 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
         "flow",
         "measure and plot how the gradient of several cells flows, or that of a trained model",
         "Measure how the gradient flows back through each cell as it starts, and while it is trained. Writes plots as "
-        "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page.",
+        "SVG and PNG, CELL.{flow.json,run.safetensors}, and flow.html with all of it on one page. A flow.json is a "
+        "table for pandas: pd.DataFrame(json.load(open(FILE))['states']).",
     )
     which = flow.add_mutually_exclusive_group()
     _add_choice_of_cells(which, FLOW_CELLS)
@@ -142,8 +146,16 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     train_help = "updates during which the flow is measured again and again (default: 50; none with --model)"
     flow.add_argument("--train", type=whole_number, metavar="N", help=train_help)
     _add_seed(flow)
+    seeds_help = (
+        "measure each cell as it starts with so many seeds, --seed and those after it; through_time shows the median "
+        "and the quartiles, CELL.seed-S.* have the numbers"
+    )
+    _option(flow, "--seeds", 1, seeds_help, type=positive_int, metavar="N")
     threshold_help = "share of the gradient at the last step below which it counts as vanished"
     _option(flow, "--threshold", 0.01, threshold_help, type=share, metavar="X")
+    format_help = f"of the plots beside the page: some of {','.join(PLOT_FORMATS)} (default: svg,png)"
+    flow.add_argument("--format", type=plot_formats, metavar="LIST", help=format_help)
+    _add_style(flow, "plots")
     _option(flow, "--out", "build/flow", "folder for the files", metavar="DIR")
     flow.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
@@ -225,6 +237,18 @@ def _add_device(parser: Parser) -> None:
     _option(parser, "--device", "cpu", "where to compute: cpu, or cuda for an NVIDIA GPU", metavar="DEVICE")
 
 
+def _add_style(parser: Parser, what: str) -> None:
+    theme_help = f"colours of {what}; print: on white, lines in greys (default: light, or what a matplotlibrc says)"
+    parser.add_argument("--theme", choices=tuple(THEMES), help=theme_help)
+    size_help = "make plots as large as a slide (default: as high as they need be)"
+    parser.add_argument("--size", choices=tuple(SIZES), help=size_help)
+    font_help = f"points of the letters of plots (default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
+    parser.add_argument("--font", type=positive_float, metavar="N", help=font_help)
+    parser.add_argument("--no-legend", dest="legend", action="store_false", help="leave the legend out")
+    caption_help = "leave out the words above and below"
+    parser.add_argument("--no-caption", dest="caption", action="store_false", help=caption_help)
+
+
 def _add_seed(parser: Parser) -> None:
     _option(parser, "--seed", 0, "same seed and text, same numbers", type=whole_number, metavar="S")
 
@@ -284,10 +308,15 @@ def steps_or_window(text: str) -> float | tuple[int, int]:
     return window(text) if ":" in text else positive_int(text)
 
 
-def formats(text: str) -> tuple[str, ...]:
+def formats(text: str, known: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
     """Return the file formats of a comma-separated list, each once."""
     chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in chosen if name not in FORMATS]
+    unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of formats out of {', '.join(FORMATS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of formats out of {', '.join(known)}")
     return chosen
+
+
+def plot_formats(text: str) -> tuple[str, ...]:
+    """Return the formats of plots in a comma-separated list, each once."""
+    return formats(text, PLOT_FORMATS)

@@ -12,10 +12,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.flow import StateFlow
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement
+from tinygrad_rnn.viz.plots import Entry
+from tinygrad_rnn.viz.sheet import lags
 
 SCHEMA = "tinygrad_rnn.graph/1"
 #: Wide enough for every row; a pipe has no width of its own.
@@ -55,11 +56,6 @@ class Result:
     def files(self) -> list[str]:
         """What was written about it."""
         return [f"{shown(self.stem)}.{kind}" for kind in self.kinds]
-
-
-def lags(steps: int) -> list[int]:
-    """Return the lags worth a column: 1, 10 and the first step of the sequence."""
-    return sorted({lag for lag in (1, 10, steps - 1) if 0 < lag < steps})
 
 
 def print_table(results: Sequence[Result], unit: str) -> None:

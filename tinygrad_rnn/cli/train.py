@@ -14,13 +14,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli.claims import plural
 from tinygrad_rnn.cli.files import previous_of, writable_folder
 from tinygrad_rnn.cli.parser import LEARNING_RATE, TRAINING
 from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_tasks, say, setting
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.tasks import TextTask, Vocabulary
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Checkpoint, SequenceModel, diverged, evaluate, fit, load_checkpoint, save_checkpoint

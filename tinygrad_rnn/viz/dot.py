@@ -21,6 +21,7 @@ from tinygrad_rnn.viz.layout import text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
 from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Frame, Picture, Point
+from tinygrad_rnn.viz.styles import Style, restyled
 from tinygrad_rnn.viz.titles import title as picture_title
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def draw(
     title: str | None = None,
     window: tuple[int, int] | None = None,
     decades: int = DECADES,
+    style: Style | None = None,
 ) -> graphviz.Digraph:
     """Draw a graph.
 
@@ -62,6 +64,7 @@ def draw(
         title: the first line above the picture.
         window: the steps (A, B) to draw, B not included; a long middle is folded unless given.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
+        style: theme, legend and caption; see `viz.styles.Style`.
 
     Returns:
         A `graphviz.Digraph`: it shows itself in notebooks and has `.source`; `viz.render` writes it to a file.
@@ -78,7 +81,8 @@ def draw(
     """
     from tinygrad_rnn.viz.drawing import Drawing  # noqa: PLC0415  (importing this library does not load Graphviz)
 
-    return Drawing("gradient_flow", body=[f"{line}\n" for line in _lines(x, level, title, window, decades)])
+    lines = restyled(_lines(x, level, title, window, decades), style)
+    return Drawing("gradient_flow", body=[f"{line}\n" for line in lines])
 
 
 def dot_source(
@@ -87,9 +91,11 @@ def dot_source(
     title: str | None = None,
     window: tuple[int, int] | None = None,
     decades: int = DECADES,
+    style: Style | None = None,
 ) -> str:
     """Return what `draw` draws as DOT text; needs no Graphviz, not even its Python package."""
-    return "\n".join(["digraph gradient_flow {", *_lines(x, level, title, window, decades), "}", ""])
+    lines = restyled(_lines(x, level, title, window, decades), style)
+    return "\n".join(["digraph gradient_flow {", *lines, "}", ""])
 
 
 def _lines(

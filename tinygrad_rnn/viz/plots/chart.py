@@ -1,4 +1,4 @@
-"""What the plots have in common: figures, styles of lines, logarithmic axes and what does not lie on them, files.
+"""What the plots have in common: a figure with words around its panels, or panels of somebody's figure; files.
 
 Matplotlib is imported when the first figure is made: it is optional, and slow to load.
 """
@@ -12,79 +12,35 @@ import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tinygrad_rnn.errors import MissingToolError
+from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.serialization import write_whole
-from tinygrad_rnn.viz.hues import hues
-from tinygrad_rnn.viz.scale import colour as shade
+from tinygrad_rnn.viz import styles
+from tinygrad_rnn.viz.plots import look
+from tinygrad_rnn.viz.scale import colour
+from tinygrad_rnn.viz.styles import ON_A_PAGE, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-#: Okabe and Ito's colours that stand out from white, which every kind of colour vision tells apart, and a few more.
-COLOURS = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b3fa0", "#8a6d00", "#a0174f", "#444444",
-)  # fmt: skip
-#: These tell lines apart in grey, too.
-_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (8, 3)), (0, (1, 2)))
-_MARKERS = "os^DvPX*"
-
-GREY = "#666666"
+#: Formats of files.
+FORMATS = ("svg", "png", "pdf")
 _INCHES_WIDE = 9.0
-_DOTS_PER_INCH = 110
 _LEFT = 0.01
-_TITLES_HIGH = 0.75  # inches
+# Inches and letters on a page as wide as this, with letters of 9 points; on others they are worked out from these.
+_TITLES_HIGH = 0.75
 _INCHES_PER_LINE = 0.15  # of the notes
-_LETTERS_IN_TITLES = {1: 100, 2: 47, 3: 32}  # of a panel, by the panels in a row; of more, 100 in all
-_LETTERS_IN_NOTES = 175
+_LETTERS_IN_TITLES = 100  # of all panels in a row together
+_LETTERS_IN_NOTES = 165
 _LETTERS_IN_NAMES = 32
-#: Whatever a user's own matplotlibrc says, a figure looks the same.
-_LOOK: dict[str, Any] = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "font.size": 9,
-    "grid.alpha": 0.3,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "legend.handlelength": 3.5,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 4.5,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "tinygrad_rnn",  # or the names inside an SVG would be random
-}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How the line of one cell looks."""
-
-    colour: str
-    dashes: Any
-    marker: str
-    place: int  # among the cells: their marks do not lie on each other
-
-    def line(self, points: int) -> dict[str, Any]:
-        """Return the arguments for a line of so many points: about eight of them are marked."""
-        every = max(1, points // 8)
-        marks = (self.place * every // len(_MARKERS) % every, every)
-        return {"color": self.colour, "linestyle": self.dashes, "marker": self.marker, "markevery": marks}
-
-
-def styles(names: Iterable[str]) -> dict[str, Style]:
-    """Return a style for each name: a cell has the same everywhere, other names go by their place among them."""
-    return {
-        name: Style(COLOURS[i % len(COLOURS)], _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)], i)
-        for name, i in hues(names).items()
-    }
+#: The proportions that panels have, if possible, on a slide.
+_PANEL = 1.4
+#: What is left of the height of a slide for them, about.
+_FOR_PANELS = 0.75
 
 
 def plain(name: str) -> str:
@@ -93,9 +49,6 @@ def plain(name: str) -> str:
     text = text if len(text) <= _LETTERS_IN_NAMES else f"{text[: _LETTERS_IN_NAMES - 1]}…"
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text  # a legend leaves out what begins with "_"
-
-
-# ---- figures -------------------------------------------------------------------------------------------------------
 
 
 def require_matplotlib() -> None:
@@ -112,233 +65,248 @@ def require_matplotlib() -> None:
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Make and save figures inside: settings are as they were again afterwards."""
+def _settings(style: Style) -> Iterator[None]:
+    """Make and save figures inside: Matplotlib's settings are as they were again afterwards."""
     require_matplotlib()
-    import matplotlib.style  # noqa: PLC0415  (optional, and slow to load)
+    import matplotlib  # noqa: PLC0415  (optional, and slow to load)
 
-    with matplotlib.style.context(["default", _LOOK]):
+    default: Any = matplotlib.rcParamsDefault
+    asked: Any = styles.settings(style, look.settings(), default)
+    with matplotlib.rc_context(asked):
         yield
 
 
-def grid(
-    title: str, formula: str, panels: int, columns: int = 3, height: float = 2.6, sharey: bool = False
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a title in words and as a formula, and so many panels; `finish` it when they are drawn.
+@contextmanager
+def paper(axes: Axes | Sequence[Axes] | None, style: Style | None) -> Iterator[Paper]:
+    """Draw inside; see `Paper`."""
+    style = style or Style()
+    with _settings(style):
+        yield Paper(axes, style)
+
+
+class Paper:
+    """What a plot is drawn on: a figure of its own, with words around its panels; or panels of somebody's figure.
 
     Args:
-        height: of a row of panels, in inches.
-        sharey: all panels have the same vertical axis.
+        axes: those panels, as many as the plot needs.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415  (optional, and slow to load)
 
-    columns = max(1, min(columns, panels))
-    rows = max(1, math.ceil(panels / columns))
-    figure = Figure(figsize=(_INCHES_WIDE, height * rows), layout="constrained")
-    figure.text(_LEFT, 1.0, title, va="top", fontsize=12, weight="bold")
-    figure.text(_LEFT, 1.0, formula, va="top", fontsize=10.5)
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
-    for unused in axes.flat[panels:]:
-        unused.remove()
-    return figure, list(axes.flat[:panels])
+    figure: Figure
+
+    def __init__(self, axes: Axes | Sequence[Axes] | None, style: Style) -> None:
+        self.style = style
+        self._axes = axes
+        self._fixed: tuple[float, float] | None = None  # width and height, where they are given
+
+    def grid(
+        self, title: str, formula: str, panels: int, columns: int = 3, height: float = 2.6, sharey: bool = False,
+        together: int = 1,
+    ) -> list[Axes]:  # fmt: skip
+        """Return so many panels, below a title in words and as a formula; `finish` them when they are drawn.
+
+        Args:
+            height: of a row of panels on a page, in inches.
+            sharey: all panels have the same vertical axis.
+            together: so many panels belong into one row.
+        """
+        if self._axes is not None:
+            return self._given(panels)
+        import matplotlib  # noqa: PLC0415  (optional, and slow to load)
+        from matplotlib.figure import Figure  # noqa: PLC0415
+
+        given = look.settings()["figure.figsize"]
+        self._fixed = tuple(given) if given != matplotlib.rcParamsDefault["figure.figsize"] else None
+        columns = max(1, min(columns, panels))
+        if (panels, columns) == (4, 3):
+            columns = 2  # a row of three and a single one would be as high
+        if self._fixed:
+            columns = _columns(self._fixed, panels, together)
+        elif together == 1 and panels:
+            columns = max(1, min(round(columns / _points(1)), panels))  # large letters need wide panels
+        rows = max(1, math.ceil(panels / columns))
+        size = self._fixed or (_INCHES_WIDE, height * rows * _points(1))
+        self.figure = Figure(figsize=size, layout="constrained")
+        if self.style.caption:
+            self.figure.text(_LEFT, 1.0, title, va="top", fontsize=_points(12), weight="bold")
+            self.figure.text(_LEFT, 1.0, formula, va="top", fontsize=_points(10.5))
+        axes = self.figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+        for unused in axes.flat[panels:]:
+            unused.remove()
+        return list(axes.flat[:panels])
+
+    def _given(self, panels: int) -> list[Axes]:
+        axes: list[Any] = list(self._axes) if isinstance(self._axes, Iterable) else [self._axes]
+        if len(axes) < panels or not axes:
+            raise InputError(f"this plot has {panels} panels, so it needs as many axes and not {len(axes)}")
+        self.figure = _figure_of(axes[0])
+        return axes[:panels]
+
+    def lines(self, names: Iterable[str]) -> dict[str, look.Line]:
+        """Return how the line of each name looks."""
+        return look.lines(names, self.style.theme == "print")
+
+    def shade(self, place: float) -> str:
+        """Return the colour of a place of the scale."""
+        shade = colour(place, look.dark())
+        return styles.recoloured(shade, "print") if self.style.theme == "print" else shade
+
+    def finish(self, legend_of: Sequence[Axes] = (), notes: Iterable[str] = (), columns: int = 4) -> Figure:
+        """Make room for the titles, and below the panels for a legend and for how to read them.
+
+        Args:
+            legend_of: the panels whose lines it lists; what has the same name in several appears once.
+            columns: of the legend, or fewer if its entries are long.
+        """
+        if self._axes is not None:
+            for axes in legend_of if self.style.legend else ():
+                if axes.get_legend_handles_labels()[0]:
+                    axes.legend()
+            return self.figure
+        figure, large = self.figure, _points(1)
+        wide = figure.get_figwidth()
+        entries: dict[str, Any] = {}
+        for axes in legend_of if self.style.legend else ():
+            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+                entries.setdefault(name, handle)
+        letters = int(_LETTERS_IN_NOTES * wide / _INCHES_WIDE / large)
+        lines = [line for note in notes for line in textwrap.wrap(note, letters)] if self.style.caption else []
+        listed = _legend_points() / 8
+        inches = (0.75 + 0.056 * max(map(len, entries), default=0)) * listed  # of the widest entry, about
+        columns = max(1, min(columns if self._fixed is None else len(entries), int(wide / inches)))
+        notes_high = _INCHES_PER_LINE * len(lines) * large
+        legend_high = (0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)) * listed
+        titles_high = (_TITLES_HIGH if self.style.caption else 0.08) * large
+        around = titles_high + legend_high + notes_high + 0.08
+        total = self._fixed[1] if self._fixed else figure.get_figheight() + around
+        figure.set_figheight(total)
+        for text, inches in zip(figure.texts, (0.08, 0.33), strict=False):  # the title and the formula
+            text.set_y(1 - inches * large / total)
+            _fit(text, figure)
+        low = (legend_high + notes_high + 0.08) / total
+        figure.set_layout_engine("constrained", rect=(0, low, 1, 1 - around / total))
+        if lines:
+            notes_ink: dict[str, Any] = {"va": "bottom", "fontsize": _points(7.5), "alpha": 0.85}
+            _fit(figure.text(_LEFT, 0.05 / total, "\n".join(lines), **notes_ink), figure)
+        if entries:
+            figure.legend(
+                entries.values(), entries.keys(), loc="lower center", ncols=min(len(entries), columns),
+                bbox_to_anchor=(0.5, (notes_high + 0.05) / total), borderaxespad=0,
+            )  # fmt: skip
+        return figure
+
+    def empty(self, title: str, formula: str, reason: str) -> Figure:
+        """Return a figure that says why there is nothing to show."""
+        if self._axes is None:
+            self.grid(title, formula, 0, height=1.0)
+            self.figure.text(0.5, 0.4, reason, ha="center", va="center", color=look.grey(), wrap=True)
+        else:
+            (axes,) = self._given(1)
+            axes.text(0.5, 0.5, reason, ha="center", color=look.grey(), wrap=True, transform=axes.transAxes)
+        return self.finish()
+
+
+def _points(on_a_page: float) -> float:
+    """Return how large is what is so large where letters have 9 points."""
+    return on_a_page * float(look.settings()["font.size"]) / ON_A_PAGE
+
+
+def _legend_points() -> float:
+    from matplotlib.font_manager import FontProperties  # noqa: PLC0415  (optional, and slow to load)
+
+    return float(FontProperties(size=look.settings()["legend.fontsize"]).get_size_in_points())
+
+
+def _fit(text: Text, figure: Figure) -> None:
+    """Make letters smaller if they would not lie on the paper; on a page they do."""
+    if figure.get_figwidth() >= _INCHES_WIDE * _points(1):
+        return  # to measure them takes time
+    share = text.get_window_extent().width / figure.bbox.width
+    text.set_fontsize(float(text.get_fontsize()) * min(1.0, (1 - 2 * _LEFT) / share))
+
+
+def _figure_of(axes: Any) -> Figure:
+    figure: Figure = axes.figure.figure  # the whole one, where axes lie in a part of it
+    return figure
+
+
+def _columns(size: Sequence[float], panels: int, together: int) -> int:
+    """Return the number of columns that gives panels their proportions on a slide, and leaves little of it empty."""
+
+    def off(columns: int) -> float:
+        rows = math.ceil(panels / columns)
+        empty = (rows * columns - panels) / panels
+        return abs(math.log(size[0] / columns / (_FOR_PANELS * size[1] / rows) / _PANEL)) + 2 * empty
+
+    return min(range(together, panels + 1, together), key=off, default=1)
 
 
 def label(axes: Axes, title: str, xlabel: str, ylabel: str, finding: str = "") -> None:
     """Write what a panel shows, and what it says; an axis that all panels of a row share is named at the left only."""
     place = axes.get_subplotspec()
     columns = place.get_gridspec().ncols if place else 1
-    letters = _LETTERS_IN_TITLES.get(columns, 100 // columns)
+    wide = _figure_of(axes).get_figwidth() / _INCHES_WIDE * ON_A_PAGE / float(axes.title.get_fontsize())
+    letters = max(int((_LETTERS_IN_TITLES * wide - 3 * (columns > 1)) / columns), 8)
     shared = len(axes.get_shared_y_axes().get_siblings(axes)) > 1
     inner = shared and place is not None and not place.is_first_col()
-    wide = letters - 3  # a finding has no formulas, whose letters are narrow
-    lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, wide)
+    fewer = max(letters - 3, 8)  # a finding has no formulas, whose letters are narrow
+    lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, fewer)
     axes.set_title("\n".join(lines))
     axes.set(xlabel=xlabel, ylabel="" if inner else ylabel)
 
 
-def finish(figure: Figure, legend_of: Sequence[Axes] = (), notes: Iterable[str] = (), columns: int = 4) -> Figure:
-    """Make room for the titles, and below the panels for a legend and for how to read them.
+def paper_of(figure: Figure) -> str:
+    """Return the colour of a figure's paper as "#rrggbb"."""
+    from matplotlib.colors import to_hex  # noqa: PLC0415  (optional, and slow to load)
 
-    Args:
-        legend_of: the panels whose lines it lists; what has the same name in several appears once.
-        columns: of the legend, or fewer if its entries are long.
-    """
-    entries: dict[str, Any] = {}
-    for axes in legend_of:
-        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(name, handle)
-    lines = [line for note in notes for line in textwrap.wrap(note, _LETTERS_IN_NOTES)]
-    inches = 0.75 + 0.056 * max(map(len, entries), default=0)  # of the widest entry, about
-    columns = max(1, min(columns, int(_INCHES_WIDE / inches)))
-    notes_high = _INCHES_PER_LINE * len(lines)
-    legend_high = 0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)
-    panels_high = figure.get_figheight()
-    total = _TITLES_HIGH + panels_high + legend_high + notes_high + 0.08
-    figure.set_figheight(total)
-    for text, inches in zip(figure.texts, (0.08, 0.33), strict=False):  # the title and the formula
-        text.set_y(1 - inches / total)
-    low = (total - _TITLES_HIGH - panels_high) / total
-    figure.set_layout_engine("constrained", rect=(0, low, 1, panels_high / total))
-    if lines:
-        figure.text(_LEFT, 0.05 / total, "\n".join(lines), va="bottom", fontsize=7.5, color="#333333")
-    if entries:
-        figure.legend(
-            entries.values(), entries.keys(), loc="lower center", ncols=min(len(entries), columns),
-            bbox_to_anchor=(0.5, (notes_high + 0.05) / total), borderaxespad=0,
-        )  # fmt: skip
-    return figure
-
-
-def empty(title: str, formula: str, reason: str) -> Figure:
-    """Return a figure that says why there is nothing to show."""
-    figure, _ = grid(title, formula, 0, height=1.0)
-    figure.text(0.5, 0.4, reason, ha="center", va="center", color=GREY, wrap=True)
-    return finish(figure)
-
-
-# ---- logarithmic axes ----------------------------------------------------------------------------------------------
-
-
-def log_line(axes: Axes, x: Sequence[float] | np.ndarray, y: np.ndarray, place: int = 0, **line: Any) -> None:
-    """Draw a line on a logarithmic axis; what has no place there is shown at its edge, with a word.
-
-    The line has gaps where y is 0, not finite or negative. Zeros and NaN are marked at the bottom, infinities at the
-    top, each run of them from its first to its last.
-
-    Args:
-        x, y: (N,).
-        place: which of several lines it is; their marks lie in rows of their own.
-    """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    axes.set_yscale("log")
-    on_axis = np.isfinite(y) & (y > 0)
-    axes.plot(x, np.where(on_axis, y, np.nan), **line)
-    log_marks(axes, x, y, place, line.get("color", "black"))
-
-
-def log_marks(axes: Axes, x: np.ndarray, y: np.ndarray, place: int, colour: str) -> None:
-    """Mark what has no place on a logarithmic axis, as `log_line` does."""
-    for word, found, bottom in (("0", y == 0, True), ("NaN", np.isnan(y), True), ("Inf", np.isinf(y), False)):
-        for first, last in _runs(found):
-            _mark_run(axes, x[first], x[last], word, bottom, place, colour)
-
-
-def _mark_run(axes: Axes, first: float, last: float, word: str, bottom: bool, place: int, colour: str) -> None:
-    offset = 0.03 + 0.06 * (place % 8)
-    height = offset if bottom else 1 - offset
-    marker = {"0": "v", "NaN": "x", "Inf": "^"}[word]
-    over = axes.get_xaxis_transform()  # x as data, y as a share of the axis
-    axes.plot([first, last], [height] * 2, transform=over, color=colour, marker=marker, lw=1, label=f"_{word}")
-    axes.annotate(
-        word, (first, height), (-5, 0), over, "offset points", color=colour, ha="right", va="center", fontsize=7.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
-    )  # fmt: skip
-
-
-def _runs(found: np.ndarray) -> list[tuple[int, int]]:
-    """Return the first and last positions of the stretches of neighbours that are True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], found, [False]]).astype(np.int8)))
-    return [(int(first), int(after) - 1) for first, after in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def settle(panels: Iterable[Axes]) -> None:
-    """Fix the range of logarithmic axes; one of less than a decade counts 0.7, 0.8, ... instead of powers of ten."""
-    from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullLocator  # noqa: PLC0415  (optional)
-
-    for axes in panels:
-        if axes.get_yscale() != "log":
-            continue
-        together = [each.dataLim for each in axes.get_shared_y_axes().get_siblings(axes)]
-        lowest, highest = min(box.minposy for box in together), max(box.y1 for box in together)
-        if not 0 < lowest < highest < math.inf:  # a single size, or none
-            middle = highest if 0 < highest < math.inf else 1.0
-            axes.set_autoscaley_on(False)
-            axes.set_ylim(middle / 10, middle * 10)
-        low, high = axes.get_ylim()
-        if high < 12 * low:
-            axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.yaxis.set_major_formatter(FormatStrFormatter("%.4g"))
-            axes.yaxis.set_minor_locator(NullLocator())
-
-
-def mark_edges(panels: Iterable[Axes], thresholds: Iterable[float]) -> None:
-    """Shade what the scale of colours has edges for: below the threshold, and above 1."""
-    edges = sorted({threshold for threshold in thresholds if threshold > 0})
-    for axes in panels:
-        low, high = axes.get_ylim()
-        for edge in edges:
-            axes.axhline(edge, color=GREY, lw=0.8, ls=":", label="_threshold")
-        if edges and low < edges[0]:
-            axes.axhspan(low, edges[0], color=shade(0.5 + 1e-9), alpha=0.6, lw=0, zorder=0)
-        if high > 1:
-            axes.axhspan(1, high, color=shade(-1e-9), alpha=0.08, lw=0, zorder=0)
-        axes.set_ylim(low, high)
-
-
-def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:
-    """Mark where the numbers of each dtype lose digits (below the smallest normal one), and where they end.
-
-    Args:
-        panels: each with the sizes by which its lines were divided, as the marks are; where they differ, a mark is a
-            band.
-
-    Returns:
-        In words, what was marked, and which floors lie below an axis.
-    """
-    marked, below = False, dict[str, None]()
-    for axes, sizes in panels:
-        used = [size for size in sizes if 0 < size < math.inf] or [1.0]
-        low, high = axes.get_ylim()
-        for dtype in (np.float32, np.float64):
-            limits = np.finfo(dtype)
-            for words, floor in (("loses digits", limits.smallest_normal), ("is 0", limits.smallest_subnormal)):
-                least, most = float(floor) / max(used), float(floor) / min(used)
-                text = f"{limits.dtype} {words} below {floor:.1e}"
-                if low <= most and 0 < least < high:
-                    marked = True
-                    _mark_floor(axes, least, most, text)
-                elif most < low and words == "loses digits":
-                    below[text] = None
-        axes.set_ylim(low, high)
-    shown = "Grey lines: the floors of float32 and float64, divided like the curves." if marked else ""
-    hidden = f"Not in sight, further below: {'; '.join(below)}." if below else ""
-    return f"{shown} {hidden}".strip()
-
-
-def _mark_floor(axes: Axes, least: float, most: float, text: str) -> None:
-    axes.axhspan(least, most, color=GREY, alpha=0.2, lw=0)
-    axes.axhline(most, color=GREY, lw=0.8, ls="-." if "digits" in text else "-", label="_floor")
-    axes.annotate(
-        text, (0.99, most), (0, 2), axes.get_yaxis_transform(), "offset points",
-        ha="right", va="bottom", fontsize=7, color=GREY,
-    )  # fmt: skip
+    return str(to_hex(figure.get_facecolor()))
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
-def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write a figure as STEM.svg and STEM.png; the same figure gives the same bytes.
-
-    Returns:
-        Both paths.
+def rendered(figure: Figure, formats: Iterable[str] = ("svg", "png")) -> dict[str, bytes]:
+    """Return a figure in each of these formats, "svg", "png" or "pdf"; the same figure gives the same bytes.
 
     Raises:
-        InputError: they cannot be written there.
+        InputError: another format.
     """
-    svg, png = Path(f"{os.fspath(stem)}.svg"), Path(f"{os.fspath(stem)}.png")
-    with look():
+    formats = tuple(dict.fromkeys(formats))
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(f"the format {name!r} of a plot is unknown; use one of {', '.join(FORMATS)}")
+    with _settings(Style()):
         # Not by figure.savefig, which draws everything twice.
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (optional, and slow to load)
         from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
 
-        before = figure.dpi
-        figure.set_dpi(_DOTS_PER_INCH)
-        dots, lines = io.BytesIO(), io.BytesIO()
-        FigureCanvasAgg(figure).print_png(dots, metadata={"Software": None})
+        files = {name: io.BytesIO() for name in FORMATS}
+        if "png" in formats:
+            FigureCanvasAgg(figure).print_png(files["png"], metadata={"Software": None})
+        else:
+            figure.draw_without_rendering()
+        laid_out = figure.get_layout_engine()
         figure.set_layout_engine("none")  # what has been laid out stays
-        FigureCanvasSVG(figure).print_svg(lines, metadata={"Date": None})
-        figure.set_dpi(before)
-    write_whole(svg, lines.getvalue())
-    write_whole(png, dots.getvalue())
-    return svg, png
+        if "svg" in formats:
+            FigureCanvasSVG(figure).print_svg(files["svg"], metadata={"Date": None})
+        if "pdf" in formats:
+            from matplotlib.backends.backend_pdf import FigureCanvasPdf  # noqa: PLC0415
+
+            FigureCanvasPdf(figure).print_pdf(files["pdf"], metadata={"CreationDate": None})
+        figure.set_layout_engine(laid_out)
+    return {name: files[name].getvalue() for name in formats}
+
+
+def save(figure: Figure, stem: str | os.PathLike[str], formats: Iterable[str] = ("svg", "png")) -> list[Path]:
+    """Write a figure as STEM.svg and STEM.png, or in other formats, each file whole or not at all.
+
+    Returns:
+        The paths.
+
+    Raises:
+        InputError: they cannot be written there, or a format is unknown.
+    """
+    paths = []
+    for name, content in rendered(figure, formats).items():
+        paths.append(Path(f"{os.fspath(stem)}.{name}"))
+        write_whole(paths[-1], content)
+    return paths

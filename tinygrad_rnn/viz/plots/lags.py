@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,20 +18,6 @@ NO_STATES = 'Nothing is known as a state: say t.named("h", role="state") inside 
 def named(found: Mapping[str, Measured | None] | Measured) -> Mapping[str, Measured | None]:
     """Return what was measured by name; a single measurement needs none."""
     return found if isinstance(found, Mapping) else {"network": found}
-
-
-def states(reports: Mapping[str, FlowReport | None], kind: str) -> Iterator[tuple[str, FlowReport, StateFlow]]:
-    """Yield the cells that have a state of this kind."""
-    for name, report in reports.items():
-        state = report.state(kind) if report else None
-        if report and state and len(state.norms):
-            yield name, report, state
-
-
-def kinds_of(reports: Mapping[str, FlowReport | None]) -> list[str]:
-    """Return the kinds of states there are."""
-    found = (state.kind for report in reports.values() if report for state in report.cell)
-    return [kind for kind in dict.fromkeys(found) if any(states(reports, kind))]
 
 
 def beside(flow: Any, state: StateFlow) -> bool:
@@ -57,6 +43,17 @@ def by_lag(steps: Sequence[int], values: Any, state: StateFlow | None) -> tuple[
 def relative(state: StateFlow) -> np.ndarray:
     """Return G_{T-d} / G_T by lag d; G itself if there is no gradient at the last step to compare with."""
     return ratio(state.by_lag, state.by_lag[0]) if state.measurable else state.by_lag
+
+
+def furthest(report: FlowReport) -> StateFlow | None:
+    """Return the state whose gradient reaches furthest: the one the verdict is about."""
+    horizon = report.horizon
+    return report.state(horizon.state) if horizon else None
+
+
+def zero_of(state: StateFlow) -> str:
+    """Return what a 0 among the sizes of a state is."""
+    return "0" if state.underflows_at is None else "underflow"
 
 
 def one_step_back(report: FlowReport, state: StateFlow) -> np.ndarray:

@@ -1,178 +1,157 @@
-"""Plots of how much of the gradient is left at earlier steps: of one loss, of every step's loss, over the training."""
+"""How much of the gradient of one loss is left at earlier and earlier steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow.sentences import left, number, plural, verdicts
+from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.viz.plots import chart
-from tinygrad_rnn.viz.plots.decay import decay
-from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, kinds_of, named, ratio, relative, states
-from tinygrad_rnn.viz.scale import Scale, colour
+from tinygrad_rnn.viz.plots.axes import mark_edges, mark_floors, settle
+from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, state_lines
+from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, furthest
+from tinygrad_rnn.viz.plots.relative import (
+    FORMULA,
+    HORIZON,
+    QUARTILES,
+    Runs,
+    kinds_of,
+    last_sizes,
+    relative_lines,
+    runs_of,
+    thresholds,
+)
+from tinygrad_rnn.viz.styles import Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_rnn.flow import FlowMap
 
-_FORMULA = r"$G_t / G_T$ by the lag $T - t$,   $G^k_t = \sqrt{\mathrm{mean}_b\,\Vert\partial L_b/\partial k_t\Vert^2}$"
-_SHADES = 120  # colours on each side of the scale
-_HORIZON = "Grey: below the threshold. Red: above 1. Ring: the horizon, the first lag below the threshold."
-
-
-def through_time(reports: Mapping[str, FlowReport | None] | FlowReport) -> Figure:
+def through_time(
+    reports: Mapping[str, Runs] | Runs,
+    axes: Axes | Sequence[Axes] | None = None,
+    style: Style | None = None,
+) -> Figure:
     """Plot G_t / G_T by lag: how much of the gradient is left at h of each step, and at c where there is one.
 
-    A ring marks the horizon. The legend has factor per step and half-life of the line that fits log G best.
+    A ring marks the horizon. The legend has the factor per step and the half-life. Of several runs of a cell, a list
+    of reports, it is the median at every lag, with a band of quartiles.
     """
     title = "Gradient through time"
-    reports = named(reports)
+    reports = reports if isinstance(reports, Mapping) else {"network": reports}
     kinds = kinds_of(reports)
-    with chart.look():
+    with chart.paper(axes, style) as paper:
         if not kinds:
-            return chart.empty(title, _FORMULA, NO_STATES)
-        figure, panels = chart.grid(title, _FORMULA, len(kinds), 2, 4.2, sharey=True)
-        for axes, kind in zip(panels, kinds, strict=True):
-            _relative_lines(axes, reports, kind)
-            chart.label(axes, f"state {kind}", LAG, f"$G^{kind}_t / G^{kind}_T$")
-        chart.settle(panels)
-        chart.mark_edges(panels, _thresholds(reports))
-        floors = chart.mark_floors(zip(panels, [_last_sizes(reports, kind) for kind in kinds], strict=True))
-        fitted = (
-            "Factor per step, half-life: exp(slope) and ln 2 / −slope of the least-squares line through log G, from "
-            "lag 0 to where G is 0 or not finite."
+            return paper.empty(title, FORMULA, NO_STATES)
+        panels = paper.grid(title, FORMULA, len(kinds), 2, 4.2, sharey=True)
+        looks = paper.lines(reports)
+        for panel, kind in zip(panels, kinds, strict=True):
+            relative_lines(panel, reports, kind, looks)
+            chart.label(panel, f"state {kind}", LAG, f"$G^{kind}_t / G^{kind}_T$")
+        settle(panels)
+        mark_edges(panels, thresholds(reports))
+        floors = mark_floors(zip(panels, [last_sizes(reports, kind) for kind in kinds], strict=True))
+        factor = (
+            "Factor per step: the mean down to the horizon, or to the last lag. Half-life: where a straight line fits."
         )
-        return chart.finish(figure, panels, [fitted, _HORIZON, floors], columns=2)
+        several = any(len(runs_of(runs)) > 1 for runs in reports.values())
+        bands = "Thick: the median over runs that differ in their seed; band: their quartiles." if several else ""
+        return paper.finish(panels, [factor, bands, HORIZON, floors], columns=2)
 
 
-def over_training(
-    histories: Mapping[str, Sequence[tuple[int, FlowReport]] | None] | Sequence[tuple[int, FlowReport]],
-) -> Figure:
-    """Plot the gradient through time again and again while the cells are trained: a panel for each update measured.
-
-    Args:
-        histories: by cell, the number of updates made and what was measured then.
-    """
-    title = "Gradient through time, while training"
-    found = {name: dict(history or ()) for name, history in named(histories).items()}
-    updates = sorted({update for history in found.values() for update in history})
-    at = {update: {name: history.get(update) for name, history in found.items()} for update in updates}
-    kinds = list(dict.fromkeys(kind for update in updates for kind in kinds_of(at[update])))
-    with chart.look():
-        if not kinds:
-            return chart.empty(title, _FORMULA, NO_STATES if updates else "Nothing was measured during a training.")
-        places = [(kind, update) for kind in kinds for update in updates]
-        figure, panels = chart.grid(title, _FORMULA, len(places), len(updates), 2.9, sharey=True)
-        for axes, (kind, update) in zip(panels, places, strict=True):
-            axes.set_yscale("log")
-            _relative_lines(axes, at[update], kind, fitted=False)
-            when = "initial weights" if update == 0 else f"after {update} update{'s' * (update > 1)}"
-            chart.label(axes, f"{kind}, {when}", "lag", f"$G^{kind}_t / G^{kind}_T$")
-        chart.settle(panels)
-        chart.mark_edges(panels, [at for history in found.values() for at in _thresholds(history)])
-        sizes = [_last_sizes(at[update], kind) for kind, update in places]
-        return chart.finish(figure, panels, [_HORIZON, chart.mark_floors(zip(panels, sizes, strict=True))])
+def sentences(entries: Sequence[Entry]) -> list[str]:
+    """Return sentences about every layer and direction of each cell, about LSTMs as they start, and side by side."""
+    judged = (said for entry in entries for said in verdicts(entry.report, entry.name))
+    over_seeds = (said for entry in entries if entry.repeats for said in _over_seeds(entry))
+    about_lstms = filter(None, (_lstm(entry, entries) for entry in entries))
+    return [*judged, *over_seeds, *about_lstms, *_compared(entries)]
 
 
-def _relative_lines(axes: Axes, reports: Mapping[str, FlowReport | None], kind: str, fitted: bool = True) -> None:
-    """Draw G_t / G_T of every report by lag, the threshold and the horizons."""
-    looks = chart.styles(reports)
-    for name, report, state in states(reports, kind):
-        sizes = relative(state)
-        style = looks[name]
-        label = chart.plain(name) + (f": {kind} {speed(state.by_lag)}" if fitted else "")
-        chart.log_line(axes, np.arange(len(sizes)), sizes, style.place, label=label, **style.line(len(sizes)))
-        horizon = state.horizon(report.threshold)
-        if horizon is not None and sizes[horizon] > 0:
-            axes.plot(horizon, sizes[horizon], "o", ms=11, mfc="none", mec=style.colour, label=f"_horizon {name}")
-
-
-def _thresholds(reports: Mapping[Any, FlowReport | None]) -> list[float]:
-    return [report.threshold for report in reports.values() if report]
-
-
-def _last_sizes(reports: Mapping[str, FlowReport | None], kind: str) -> list[float]:
-    return [float(state.by_lag[0]) for _, _, state in states(reports, kind)]
-
-
-def speed(by_lag: np.ndarray) -> str:
-    """Return the factor per step and the half-life in words."""
-    fit = decay(by_lag)
-    if fit is None:
-        return "no two lags to fit"
-    half = "no half-life" if fit.half_life is None else f"half-life {fit.half_life:.3g} steps"
-    return f"×{fit.per_step:.3g} per step, {half}"
-
-
-# ---- the loss of every step ----------------------------------------------------------------------------------------
-
-
-def loss_maps(maps: Mapping[str, FlowMap | None] | FlowMap, threshold: float = 0.01) -> Figure:
-    """Plot as heat maps how much of the gradient of each step's loss is left at the state of each earlier step.
-
-    Args:
-        threshold: the share below which a gradient counts as vanished.
-    """
-    title = "How far back the loss of each step is felt"
-    found = {name: flow for name, flow in named(maps).items() if flow is not None and flow.norms.size}
-    kinds = {flow.kind for flow in found.values()}
-    k = next(iter(kinds)) if len(kinds) == 1 else "k"
-    formula = (
-        rf"$\Vert\partial \ell_\tau/\partial {k}_t\Vert \,/\, \Vert\partial \ell_\tau/\partial {k}_\tau\Vert$,  "
-        r"where $\Vert\cdot\Vert$ is $\sqrt{\mathrm{mean}_b\,\Vert\cdot\Vert^2}$"
-    )
-    with chart.look():
-        from matplotlib.colors import ListedColormap  # noqa: PLC0415  (optional, and slow to load)
-
-        if not found:
-            return chart.empty(title, formula, "No losses of single steps were measured.")
-        figure, panels = chart.grid(title, formula, len(found), 3, 3.1, sharey=True)
-        scale = Scale(threshold)
-        middles = (np.arange(2 * _SHADES) + 0.5) / _SHADES - 1
-        shades = ListedColormap([colour(place) for place in middles])
-        seen: set[str] = set()
-        for axes, (name, flow) in zip(panels, found.items(), strict=True):
-            shares = relative_map(flow)
-            looks = [[scale.look(share, True, 1.0) for share in row] for row in shares.tolist()]
-            seen |= {look.kind for row in looks for look in row}
-            places = np.array([[look.place if look.share else np.nan for look in row] for row in looks])
-            first, last = flow.steps[0] - 0.5, flow.steps[-1] + 0.5
-            image = axes.imshow(
-                places, shades, vmin=-1, vmax=1, interpolation="nearest", extent=(first, last, last, first)
+def _over_seeds(entry: Entry) -> Iterator[str]:
+    """Yield how much the seed matters: for each part of the cell's state what is left, for the cell the verdicts."""
+    runs = [entry.report, *entry.repeats]
+    for first in entry.report.cell:
+        found = [state for run in runs if (state := run.state(first.kind)) is not None]
+        lag = len(first.norms) - 1
+        shares = np.array([share for state in found if (share := state.relative(lag)) is not None])
+        if lag > 0 and len(shares) and np.isfinite(shares).all():
+            low, high = np.quantile(shares, QUARTILES)
+            yield (
+                f"{entry.called()}, over {plural(len(shares), 'seed')}: the median of what is left of "
+                f"‖∂L/∂{first.kind}_T‖ at lag {lag} is {number(float(np.median(shares)))}, its quartiles "
+                f"{number(float(low))} and {number(float(high))}."
             )
-            everywhere = np.ones(shares.shape, dtype=bool)
-            reached = np.triu(everywhere) if flow.direction == "reverse" else np.tril(everywhere)
-            _mark_cells(axes, flow, reached & (shares == 0), ".", chart.GREY, "0")
-            _mark_cells(axes, flow, reached & ~np.isfinite(shares), "x", "black", "NaN or Inf")
-            axes.grid(False)
-            what = chart.plain(name) + ("" if flow.kind == k else f": state {flow.kind}")
-            chart.label(axes, what, "step $t$ of the state", r"step $\tau$ of the loss")
-        bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=30)
-        marks = scale.axis(seen)
-        bar.set_ticks([place for place, _ in marks], labels=[text for _, text in marks])
-        bar.ax.set_ylim(marks[-1][0], marks[0][0])
-        bar.set_label("what is left of it")
-        note = (
-            "The colours of the graphs. White: no path from the state to the loss. ·: 0, or too small for the dtype. "
-            "×: NaN or Inf."
-        )
-        return chart.finish(figure, panels, [note])
+    counts = Counter(run.verdict or "no verdict" for run in runs)
+    said = ", ".join(f"{verdict} with {count}" for verdict, count in counts.items())
+    yield f"{entry.called()}, over {plural(len(runs), 'seed')}: {said}{_horizons(runs)}."
 
 
-def relative_map(flow: FlowMap) -> np.ndarray:
-    """Return each row of a map relative to its last entry, the loss's gradient at its own step, where that is not 0."""
-    own = np.diagonal(flow.norms)[:, None]
-    return np.where(own > 0, ratio(flow.norms, own), flow.norms)
+def _horizons(runs: Sequence[FlowReport]) -> str:
+    """Return between which lags the horizons lie, where every run has one."""
+    steps = [run.horizon.steps if run.horizon else None for run in runs]
+    known = [step for step in steps if step is not None]
+    if len(known) < len(runs):
+        return ""
+    if min(known) == max(known):
+        return f"; the horizon is {known[0]} with all"
+    return f"; the horizons lie between {min(known)} and {max(known)}"
 
 
-def _mark_cells(axes: Axes, flow: FlowMap, found: np.ndarray, marker: str, colour: str, label: str) -> None:
-    if found.any():
-        rows, columns = np.nonzero(found)
-        at = np.asarray(flow.steps)
-        axes.scatter(
-            at[columns], at[rows], s=min((100 / len(at)) ** 2, 30), marker=marker, c=colour, lw=0.7, label=label
-        )
+def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
+    """Return whether an LSTM as it starts escapes what happens to the Elman networks beside it."""
+    spec = parse_cell(entry.cell) if entry.cell else None
+    state = furthest(entry.report)
+    if spec is None or spec.cell != "lstm" or entry.updates_made or state is None or len(state.norms) < 2:
+        return None
+    bias = dict(spec.options).get("forget_bias")
+    which = "With PyTorch's initial weights" if bias is None else f"At forget bias {bias:g}"
+    lag = len(state.norms) - 1
+    share = f"{left(state, lag)} of ‖∂L/∂{state.kind}_T‖ is left at lag {lag}"
+    if entry.report.verdict == "vanishes":
+        elman = [other for other in entries if other.cell and parse_cell(other.cell).cell == "rnn"]
+        too = " too" if any(other.report.verdict == "vanishes" for other in elman) else ""
+        return f"{which} the LSTM vanishes{too}: {share}."
+    if entry.report.verdict == "survives":
+        return f"{which} the LSTM does not vanish over these {plural(len(state.norms), 'step')}: {share}."
+    return None
+
+
+def _compared(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield which cell keeps most of the gradient over the longest lag that all have; an explosion is no keeping."""
+    judged = [entry for entry in entries if entry.report.verdict in ("survives", "vanishes")]
+    states = {entry.called(): state for entry in judged if (state := furthest(entry.report))}
+    lag = min((len(state.norms) for state in states.values()), default=0) - 1
+    shares_left = {name: state.relative(lag) for name, state in states.items()}
+    known = {name: share for name, share in shares_left.items() if share is not None and math.isfinite(share)}
+    if lag < 1 or len(known) < 2:
+        return
+    most, least = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    if known[most] == known[least]:
+        yield f"At lag {lag} all keep the same share of the gradient, {number(known[most])}."
+    else:
+        shares = f"({number(known[most])}), {least} keeps least ({number(known[least])})"
+        others = ", apart from those that explode" if any(e.report.verdict == "explodes" for e in entries) else ""
+        yield f"At lag {lag} {most} keeps most of the gradient {shares}{others}."
+
+
+def alt(entries: Sequence[Entry]) -> str:
+    """Return where each line of the plot begins and ends."""
+    return alt_text("Lines over the lag, logarithmic", state_lines((entry.name, entry.report) for entry in entries))
+
+
+PLOT = Plot(
+    "through_time",
+    "How far back does the gradient reach?",
+    "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps. A straight "
+    "line means: the same factor with every step.",
+    lambda entries, style: through_time({entry.name: [entry.report, *entry.repeats] for entry in entries}, style=style),
+    sentences,
+    alt,
+)

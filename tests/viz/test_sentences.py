@@ -1,4 +1,4 @@
-"""The sentences of the sheet: each follows the numbers, and flips when they do."""
+"""The sentences of plots: each follows the numbers, and flips when they do."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
 from tinygrad_rnn import nn
-from tinygrad_rnn.cli import alt_texts, claims
-from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.flow import gradient_flow
+from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.train import Update
+from tinygrad_rnn.viz.plots import PLOTS, Entry
 
 FALLING, LASTING, RISING = 0.1 ** np.arange(4.0)[::-1], [0.5, 0.7, 0.9, 1.0], [1e3, 1e2, 1e1, 1.0]
 
@@ -23,7 +23,7 @@ def rnn(h):
 
 
 def about_lstms(entries):
-    return [sentence for sentence in claims.through_time(entries) if "the LSTM" in sentence]
+    return [sentence for sentence in PLOTS["through_time"].sentences(entries) if "the LSTM" in sentence]
 
 
 def test_that_the_lstm_vanishes_too_is_said_exactly_when_it_does():
@@ -107,12 +107,12 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
     ],
 )
 def test_the_verdict_in_words(h, said):
-    assert claims.through_time([Entry("x", report(h=h))]) == [said]
+    assert PLOTS["through_time"].sentences([Entry("x", report(h=h))]) == [said]
 
 
 def test_cells_are_compared_where_they_can_be():
     def last(*entries):
-        return claims.through_time(entries)[-1]
+        return PLOTS["through_time"].sentences(entries)[-1]
 
     assert last(Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))) == (
         "At lag 3 b keeps most of the gradient (0.5), a keeps least (0.001)."
@@ -120,73 +120,74 @@ def test_cells_are_compared_where_they_can_be():
     assert last(Entry("a", report(h=LASTING)), Entry("b", report(h=LASTING))) == (
         "At lag 3 all keep the same share of the gradient, 0.5."
     )
-    alone = claims.through_time([Entry("a", report(h=LASTING)), Entry("b", report(h=[0.0, 0.0]))])
+    alone = PLOTS["through_time"].sentences([Entry("a", report(h=LASTING)), Entry("b", report(h=[0.0, 0.0]))])
     assert not any("keeps" in sentence for sentence in alone)
 
 
 def test_contributions_count_the_steps_that_make_up_the_norm():
     entry = Entry("x", report(h=[1.0] * 4, weight=[0.0, 0.001, 1.0, 3.0]))
-    assert claims.contributions([entry]) == [
+    assert PLOTS["contributions"].sentences([entry]) == [
         "x: after the last 2 of 4 steps the norm of what is gathered stays within 1% of ‖∂L/∂weight_hh_l0‖."
     ]
-    assert claims.contributions([Entry("x", report(h=[1.0] * 2, weight=[0.0, 0.0]))]) == [
+    assert PLOTS["contributions"].sentences([Entry("x", report(h=[1.0] * 2, weight=[0.0, 0.0]))]) == [
         "x: the gradient of weight_hh_l0 is 0."
     ]
-    assert "no recurrent weight" in claims.contributions([Entry("x", report(h=[1.0]))])[0]
+    assert "no recurrent weight" in PLOTS["contributions"].sentences([Entry("x", report(h=[1.0]))])[0]
 
 
 def test_maps_tell_how_far_back_losses_are_felt():
     nan = np.nan
     found = by_hand([[1.0, nan, nan], [0.001, 1.0, nan], [1e-6, 0.5, 1.0]])
-    assert claims.loss_maps([Entry("x", report(h=[1.0]), flow_map=found)]) == [
+    assert PLOTS["loss_maps"].sentences([Entry("x", report(h=[1.0]), flow_map=found)]) == [
         "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of 2); 1 of 3 is felt back "
         "to the first step taken."
     ]
     kept = by_hand([[1.0, nan], [0.5, 1.0]])
-    assert claims.loss_maps([Entry("x", report(h=[1.0]), flow_map=kept)]) == [
+    assert PLOTS["loss_maps"].sentences([Entry("x", report(h=[1.0]), flow_map=kept)]) == [
         "x: nowhere is less than 0.01 of the gradient of a step's loss left; 2 of 2 are felt back to the first step "
         "taken."
     ]
-    assert "not measured" in claims.loss_maps([Entry("x", report(h=[1.0]))])[0]
+    assert "not measured" in PLOTS["loss_maps"].sentences([Entry("x", report(h=[1.0]))])[0]
 
 
 def test_exponents_say_what_a_step_does():
     found = Entry("x", report(h=[1.0]), jacobians=jacobians_by_hand())
-    assert claims.singular_values([found]) == [
+    assert PLOTS["singular_values"].sentences([found]) == [
         "x: the largest finite-time Lyapunov exponent, ln(σ_max)/2, is -0.693: after 2 steps a change of the state is "
         "at most 0.25 times as large, ×0.5 with each; 1 of 2 exponents is not finite."
     ]
     once = jacobians_by_hand(steps=(0,), one_step=np.zeros((0, 1, 2, 2)))
-    assert "there is a single step" in claims.singular_values([Entry("x", report(h=[1.0]), jacobians=once)])[0]
+    (said,) = PLOTS["singular_values"].sentences([Entry("x", report(h=[1.0]), jacobians=once)])
+    assert "there is a single step" in said
 
 
 def test_training_and_clipping_are_told_from_the_updates():
     history = [(0, report(h=FALLING)), (5, report(h=LASTING)), (9, report(h=[0.0, 0.0]))]
-    assert claims.over_training([Entry("x", report(), history=history[:2], ended="diverged")]) == [
+    assert PLOTS["over_training"].sentences([Entry("x", report(), history=history[:2], ended="diverged")]) == [
         "x: horizon 3 steps with initial weights, horizon beyond the first step after 5 updates.",
         "x: diverged",
     ]
-    assert "no horizon (zero) after 9" in claims.over_training([Entry("x", report(), history=history)])[0]
+    assert "no horizon (zero) after 9" in PLOTS["over_training"].sentences([Entry("x", report(), history=history)])[0]
     trained = Entry("x, 9 updates", report(), cell="x", history=history[:2])
-    assert claims.over_training([trained])[0].startswith("x: horizon 3 steps with initial weights")
+    assert PLOTS["over_training"].sentences([trained])[0].startswith("x: horizon 3 steps with initial weights")
     made = [Update(1.0, 0.5, 0.5), Update(1.0, 4.0, 1.0)]
-    assert claims.clipping([Entry("x", report(), updates=made)]) == [
+    assert PLOTS["clipping"].sentences([Entry("x", report(), updates=made)]) == [
         "x: 1 of 2 updates was clipped; the largest norm was 4, at update 2."
     ]
 
 
 def test_paths_and_gates_are_told_from_what_was_measured():
     found = measured()
-    first, second = claims.attenuation([Entry("x", found)])
+    first, second = PLOTS["attenuation"].sentences([Entry("x", found)])
     most = max((path for path in found.paths if path.parent == "h"), key=lambda path: np.median(path.norms))
     assert f"of its paths gate {most.child} brings most" in first
     assert "of its paths carry brings most" in second
     means = [float(np.mean(gate.mean)) for gate in found.gates]
-    said = claims.gates([Entry("x", found)])
+    said = PLOTS["gates"].sentences([Entry("x", found)])
     assert [sentence.partition("; ")[0] for sentence in said] == [
-        f"x: the gate {label} is {claims.number(mean)} on average" for label, mean in zip("ifgo", means, strict=True)
+        f"x: the gate {label} is {number(mean)} on average" for label, mean in zip("ifgo", means, strict=True)
     ]
-    assert claims.gates([Entry("x", report(h=[1.0]))]) == ["x: no gate has a name."]
+    assert PLOTS["gates"].sentences([Entry("x", report(h=[1.0]))]) == ["x: no gate has a name."]
 
 
 def test_of_several_layers_every_sentence_names_the_one_it_is_about():
@@ -199,21 +200,21 @@ def test_of_several_layers_every_sentence_names_the_one_it_is_about():
     a, b = [
         Entry(name, flow, cell="gru", history=[(0, flow), (3, flow)]) for name, flow in zip("ab", flows, strict=True)
     ]
-    for said in (claims.attenuation, claims.gates, claims.loss_maps, claims.singular_values):
+    for said in (PLOTS[name].sentences for name in ("attenuation", "gates", "loss_maps", "singular_values")):
         assert all(sentence.startswith("a (layer 1): ") for sentence in said([a]))
-    assert claims.over_training([a])[0].startswith("gru (layer 1): ")
-    judged = claims.through_time([a, b])
+    assert PLOTS["over_training"].sentences([a])[0].startswith("gru (layer 1): ")
+    judged = PLOTS["through_time"].sentences([a, b])
     assert [sentence.partition(" ")[2][:9] for sentence in judged[:-1]] == (["(layer 1)"] * 2 + ["(layer 0)"] * 2) * 2
     assert "(layer 1) keeps most of the gradient" in judged[-1]
 
 
 def test_an_explosion_keeps_no_gradient():
     entries = [Entry("big", report(h=RISING)), Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))]
-    last = claims.through_time(entries)[-1]
+    last = PLOTS["through_time"].sentences(entries)[-1]
     assert last == (
         "At lag 3 b keeps most of the gradient (0.5), a keeps least (0.001), apart from those that explode."
     )
-    assert not any("keeps" in said for said in claims.through_time([entries[0], entries[2]]))
+    assert not any("keeps" in said for said in PLOTS["through_time"].sentences([entries[0], entries[2]]))
 
 
 def test_alt_texts_have_the_numbers_of_the_picture():
@@ -221,19 +222,19 @@ def test_alt_texts_have_the_numbers_of_the_picture():
         "x", report(h=FALLING, weight=[1.0, 2.0, 3.0, 4.0]), flow_map=by_hand([[2.0]]), jacobians=jacobians_by_hand(),
         history=[(3, report(h=LASTING))], updates=[Update(1.0, 4.0, 1.0)],
     )  # fmt: skip
-    assert "x h from 1 at lag 0 to 0.001 at lag 3" in alt_texts.through_time([entry])
-    assert "x from 1 to 4 of 10 in all" in alt_texts.contributions([entry])
-    assert "x from 1 to 1" in alt_texts.loss_maps([entry])
-    assert "largest of x from 1 at lag 0 to 0.25 at lag 2" in alt_texts.singular_values([entry])
-    assert "after 3 updates x h from 1 at lag 0 to 0.5 at lag 3" in alt_texts.over_training([entry])
-    assert "x from 4 to 4" in alt_texts.clipping([entry])
+    assert "x h from 1 at lag 0 to 0.001 at lag 3" in PLOTS["through_time"].alt([entry])
+    assert "x from 1 to 4 of 10 in all" in PLOTS["contributions"].alt([entry])
+    assert "x from 1 to 1" in PLOTS["loss_maps"].alt([entry])
+    assert "largest of x from 1 at lag 0 to 0.25 at lag 2" in PLOTS["singular_values"].alt([entry])
+    assert "after 3 updates x h from 1 at lag 0 to 0.5 at lag 3" in PLOTS["over_training"].alt([entry])
+    assert "x from 4 to 4" in PLOTS["clipping"].alt([entry])
     found = measured()
     forget = next(gate for gate in found.gates if gate.label == "f")
-    ends = f"x f from {claims.number(forget.mean.min())} to {claims.number(forget.mean.max())}"
-    assert ends in alt_texts.gates([Entry("x", found)])
-    assert "into h: gate i from" in alt_texts.attenuation([Entry("x", found)])
-    for text in (alt_texts.gates, alt_texts.attenuation, alt_texts.through_time):
-        assert text([]).endswith(": nothing.")
+    ends = f"x f from {number(forget.mean.min())} to {number(forget.mean.max())}"
+    assert ends in PLOTS["gates"].alt([Entry("x", found)])
+    assert "into h: gate i from" in PLOTS["attenuation"].alt([Entry("x", found)])
+    for name in ("gates", "attenuation", "through_time"):
+        assert PLOTS[name].alt([]).endswith(": nothing.")
 
 
 @pytest.mark.parametrize(
@@ -242,13 +243,13 @@ def test_alt_texts_have_the_numbers_of_the_picture():
      (1.8e-22, "1.8e-22"), (-0.5, "-0.5"), (-0.0, "0")],
 )  # fmt: skip
 def test_numbers_are_short(value, said):
-    assert claims.number(value) == said
+    assert number(value) == said
 
 
 def test_contributions_are_those_of_the_cells_own_direction():
     tg.manual_seed(0)
     outputs, _ = nn.RNN(3, 4, bidirectional=True, dtype="float64").unroll(tg.randn(5, 2, 3, dtype="float64"))
-    (said,) = claims.contributions([Entry("both", gradient_flow(outputs[-1].sum(axis=1)))])
+    (said,) = PLOTS["contributions"].sentences([Entry("both", gradient_flow(outputs[-1].sum(axis=1)))])
     assert "reverse" not in said
 
 
@@ -258,6 +259,6 @@ def test_operations_of_the_same_name_are_all_told():
     for t in range(3):
         with tg.scope("t", t):
             h = (h @ a @ b).named("h")
-    (said,) = claims.attenuation([Entry("two", gradient_flow(h.sum(axis=1)))])
+    (said,) = PLOTS["attenuation"].sentences([Entry("two", gradient_flow(h.sum(axis=1)))])
     assert "3" in said.partition("path")[2]
     assert "0.5" in said.partition("path")[2]

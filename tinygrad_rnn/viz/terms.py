@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tinygrad_rnn.cli.claims import Entry
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.nn import CELLS, parse_cell
+from tinygrad_rnn.viz.plots import Entry
 
 _VERDICTS = {
     "vanishes": "at some earlier step less than the threshold is left of the gradient at the last step.",
@@ -42,14 +42,14 @@ _NATS = (
 )
 
 
-def explained(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield each word with what it means here."""
     steps = max((len(entry.report.steps) for entry in entries), default=0)
     yield "gradient", _GRADIENT
     if steps:
         yield "T, t and lag", _TIME.format(last=steps - 1)
     yield "horizon", "the first lag at which less than the threshold is left of the gradient at the last step."
-    yield "half-life", "in so many steps the line that fits best loses half; none where it does not fall."
+    yield "half-life", "half is lost in so many steps; none where a straight line does not fit."
     for verdict in dict.fromkeys(entry.report.verdict for entry in entries):
         if verdict in _VERDICTS:
             yield verdict, _VERDICTS[verdict].format(exploded=EXPLODED)

@@ -11,21 +11,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinygrad_rnn import __version__
-from tinygrad_rnn.cli import alt_texts, claims
-from tinygrad_rnn.cli.claims import Entry, number
-from tinygrad_rnn.cli.summary import lags
-from tinygrad_rnn.cli.terms import explained
 from tinygrad_rnn.errors import MissingToolError
+from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
+from tinygrad_rnn.viz.plots import PLOTS, Entry, Plot, Style
+from tinygrad_rnn.viz.scale import ink
+from tinygrad_rnn.viz.terms import glossary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "flow.html"
+#: Of the plots beside the page.
+DEFAULT_FORMATS = ("svg", "png")
+
+
+def lags(steps: int) -> list[int]:
+    """Return the lags worth a column: 1, 10 and the first step of the sequence."""
+    return sorted({lag for lag in (1, 10, steps - 1) if 0 < lag < steps})
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,14 @@ class Row:
     per_step: float | None
     half_life: float | None
     verdict: str  # of the layer and direction, in its first line
+    underflows_at: int | None = None  # from this lag on a 0 is only what was too small for the dtype
+
+    def share(self, lag: int) -> str:
+        """Return what is left at a lag, as it is shown."""
+        share, small = self.left[lag], self.underflows_at
+        if share == 0 and small is not None and lag >= small:
+            return "underflow"
+        return "-" if share is None else number(share)
 
 
 def rows(entries: Sequence[Entry]) -> list[Row]:
@@ -64,6 +79,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
                     per_step=decay.per_step if decay else None,
                     half_life=decay.half_life if decay else None,
                     verdict=verdicts.pop(state.scope, ""),
+                    underflows_at=state.underflows_at,
                 )
             )
         if not report.states:
@@ -71,111 +87,9 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
     return table
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One plot of the sheet."""
-
-    name: str  # of its files
-    heading: str
-    about: str  # how to read it
-    draw: Callable[[Sequence[Entry], float], Figure]
-    claims: Callable[[Sequence[Entry]], list[str]]
-    alt: Callable[[Sequence[Entry]], str]
-    there: Callable[[Entry], object] = bool  # whether an entry has what it takes
-    missing: str = ""  # what to say if none has
-
-
-def _reports(entries: Sequence[Entry]) -> dict[str, Any]:
-    return {entry.name: entry.report for entry in entries}
-
-
-PICTURES = (
-    Plot(
-        "through_time",
-        "How far back does the gradient reach?",
-        "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps. A "
-        "straight line means: the same factor with every step.",
-        lambda entries, _: plots.through_time(_reports(entries)),
-        lambda entries: [],  # what it says is said at the top of the page
-        alt_texts.through_time,
-    ),
-    Plot(
-        "attenuation",
-        "Which path takes it, which brings it?",
-        "By which factor one step changes the gradient, and what arrives along each path. Norms of contributions do "
-        "not add.",
-        lambda entries, _: plots.attenuation(_reports(entries)),
-        claims.attenuation,
-        alt_texts.attenuation,
-    ),
-    Plot(
-        "contributions",
-        "Which steps does the recurrent weight learn from?",
-        "All steps share one weight; its gradient is the sum of their contributions.",
-        lambda entries, _: plots.contributions(_reports(entries)),
-        claims.contributions,
-        alt_texts.contributions,
-    ),
-    Plot(
-        "loss_maps",
-        "Which losses reach which state?",
-        "A row for the loss of each step: how much of its gradient is left at earlier states.",
-        lambda entries, _: plots.loss_maps(
-            {entry.name: entry.flow_map for entry in entries}, min(entry.report.threshold for entry in entries)
-        ),
-        claims.loss_maps,
-        alt_texts.loss_maps,
-        lambda entry: entry.flow_map is not None,
-        "The losses of single steps were not measured, which takes long for long sequences.",
-    ),
-    Plot(
-        "singular_values",
-        "What can pass from state to state at all?",
-        "The Jacobian from an earlier state to the last one bounds what a loss that reads the last state can send "
-        "back: at most its largest singular value times as much, at least its smallest. Geometric means over examples.",
-        lambda entries, _: plots.singular_values(
-            {entry.name: entry.jacobians for entry in entries}, {entry.name: entry.bound for entry in entries}
-        ),
-        claims.singular_values,
-        alt_texts.singular_values,
-        lambda entry: entry.jacobians is not None,
-        "The Jacobians of the states were not measured, which takes much memory for large states.",
-    ),
-    Plot(
-        "gates",
-        "What do the gates let through?",
-        "How open the gates are, and how much of the gradient would be left if only the path through one gate carried "
-        "it.",
-        lambda entries, _: plots.gates(_reports(entries)),
-        claims.gates,
-        alt_texts.gates,
-        lambda entry: entry.report.gates,
-        "None of the cells has a gate with a name.",
-    ),
-    Plot(
-        "over_training",
-        "What does training change?",
-        "The first picture again, after more and more updates.",
-        lambda entries, _: plots.over_training({entry.name: entry.history for entry in entries}),
-        claims.over_training,
-        alt_texts.over_training,
-        lambda entry: entry.history,
-        "Nothing was trained, so there is no change to show.",
-    ),
-    Plot(
-        "clipping",
-        "What did clipping do?",
-        "The norm of the gradient of all parameters together, at every update of that training.",
-        lambda entries, clip: plots.clipping({entry.name: entry.updates for entry in entries}, clip),
-        claims.clipping,
-        alt_texts.clipping,
-        lambda entry: entry.updates,
-        "Nothing was trained, so nothing was clipped.",
-    ),
-)
-
-#: The files of a sheet.
-FILES = (*(f"{picture.name}.{kind}" for picture in PICTURES for kind in ("svg", "png")), PAGE)
+def files(formats: Iterable[str] = DEFAULT_FORMATS) -> list[str]:
+    """Return the names of the files of a sheet."""
+    return [*(f"{name}.{kind}" for name in PLOTS for kind in formats), PAGE]
 
 
 def write_sheet(
@@ -183,10 +97,11 @@ def write_sheet(
     entries: Sequence[Entry],
     settings: Mapping[str, object],
     command: str,
-    clip: float = 1.0,
-    on_picture: Callable[[str], object] = lambda name: None,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    style: Style | None = None,
+    on_plot: Callable[[str], object] = lambda heading: None,
 ) -> list[Path]:
-    """Write the plots of some cells as SVG and PNG, and the page with all of them, last.
+    """Write the plots of some cells, and the page with all of them, last.
 
     Without Matplotlib there are no plots, and the page says so.
 
@@ -194,8 +109,9 @@ def write_sheet(
         folder: where to, it must exist.
         settings: what the page says about the run, in this order.
         command: what to type to get the same again.
-        clip: the largest norm in the training of the entries.
-        on_picture: called with the heading of each picture before it is drawn.
+        formats: of the plots as files: "svg", "png", "pdf".
+        style: of the plots.
+        on_plot: called with the heading of each before it is drawn.
 
     Returns:
         The files written.
@@ -206,17 +122,21 @@ def write_sheet(
     written: list[Path] = []
     sections = []
     lacking = _lacking()
-    for picture in PICTURES:
-        if not any(picture.there(entry) for entry in entries):
-            sections.append(_section(picture, [_paragraph(picture.missing)]))
-            continue
-        if lacking:
-            sections.append(_section(picture, [_paragraph(f"Not drawn: {lacking}"), _list(picture.claims(entries))]))
-            continue
-        on_picture(picture.heading)
-        svg, png = plots.save(picture.draw(entries, clip), folder / picture.name)
-        written += [svg, png]
-        sections.append(_section(picture, [_figure(picture, svg, entries), _list(picture.claims(entries))]))
+    for plot in PLOTS.values():
+        # What the first says is said at the top of the page.
+        said = _list(plot.sentences(entries)) if plot is not PLOTS["through_time"] else ""
+        if not any(plot.there(entry) for entry in entries):
+            sections.append(_section(plot, [_paragraph(plot.missing)]))
+        elif lacking:
+            sections.append(_section(plot, [_paragraph(f"Not drawn: {lacking}"), said]))
+        else:
+            on_plot(plot.heading)
+            figure = plot.draw(entries, style)
+            pictures = plots.rendered(figure, (*formats, "svg"))
+            for kind in formats:
+                written.append(folder / f"{plot.name}.{kind}")
+                write_whole(written[-1], pictures[kind])
+            sections.append(_section(plot, [_figure(figure, pictures["svg"], plot.alt(entries)), said]))
     page = folder / PAGE
     write_whole(page, _page(entries, settings, command, sections).encode())
     return [*written, page]
@@ -237,7 +157,7 @@ def _lacking() -> str:
 def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str, sections: Iterable[str]) -> str:
     names = "; ".join(entry.name for entry in entries)
     style = resources.files("tinygrad_rnn.viz").joinpath("assets/sheet.css").read_text(encoding="utf-8")
-    links = "".join(f'<li><a href="#{picture.name}">{_escaped(picture.heading)}</a></li>' for picture in PICTURES)
+    links = "".join(f'<li><a href="#{plot.name}">{_escaped(plot.heading)}</a></li>' for plot in PLOTS.values())
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.report.notes]
     parts = [
         "<h1>Gradient flow through time</h1>",
@@ -245,14 +165,14 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
             f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else ': all with initial weights'}. "
             "What this page says about them is worked out from the numbers measured."
         ),
-        _list(claims.through_time(entries)),
+        _list(PLOTS["through_time"].sentences(entries)),
         f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',
         '<h2 id="table">Horizons, half-lives, verdicts</h2>',
         _table(entries),
         _list(notes),
         *sections,
         '<h2 id="words">Words on this page</h2>',
-        _definitions(explained(entries, settings)),
+        _definitions(glossary(entries, settings)),
         '<h2 id="settings">Settings</h2>',
         _definitions(settings),
         '<h2 id="versions">Versions</h2>',
@@ -261,7 +181,7 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
         _paragraph("With the same versions on the same machine, this gives the same numbers:"),
         f'<pre tabindex="0" role="group" aria-label="Command">{_escaped(command)}</pre>',
         _paragraph(
-            "It also writes the pictures as SVG and PNG, and for each cell CELL.flow.json, its numbers, and "
+            "It also writes the pictures as files, and for each cell CELL.flow.json, its numbers, and "
             "CELL.run.safetensors, the weights and data to compute them again by other means."
         ),
     ]
@@ -277,16 +197,19 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
     )
 
 
-def _section(picture: Plot, parts: Iterable[str]) -> str:
-    heading = f'<h2 id="{picture.name}">{_escaped(picture.heading)}</h2>'
-    return "\n".join([f"<section>\n{heading}", _paragraph(picture.about, "soft"), *parts, "</section>"])
+def _section(plot: Plot, parts: Iterable[str]) -> str:
+    heading = f'<h2 id="{plot.name}">{_escaped(plot.heading)}</h2>'
+    return "\n".join([f"<section>\n{heading}", _paragraph(plot.about, "soft"), *parts, "</section>"])
 
 
-def _figure(picture: Plot, svg: Path, entries: Sequence[Entry]) -> str:
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
-    image = f'<img src="{source}" alt="{_escaped(picture.alt(entries))}">'
+def _figure(figure: Figure, svg: bytes, alt: str) -> str:
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    image = f'<img src="{source}" alt="{_escaped(alt)}">'
+    # What was drawn for the dark is not turned round on a dark page.
+    paper = plots.paper_of(figure)
+    kept = f' style="filter: none; background: {paper}"' if ink(paper) == "#ffffff" else ""
     # Focusable, so that the keyboard can scroll it.
-    return f'<figure><div class="wide" tabindex="0" role="group" aria-label="Plot">{image}</div></figure>'
+    return f'<figure><div class="wide" tabindex="0" role="group" aria-label="Plot"{kept}>{image}</div></figure>'
 
 
 def _table(entries: Sequence[Entry]) -> str:
@@ -314,10 +237,9 @@ def _table(entries: Sequence[Entry]) -> str:
 
 def cells(row: Row) -> list[str]:
     """Return the numbers of a line as they are shown: what is left by lag, horizon, factor per step and half-life."""
-    left = ["-" if share is None else number(share) for share in row.left.values()]
     factor = "-" if row.per_step is None else number(row.per_step)
     half = "-" if row.per_step is None else "none" if row.half_life is None else number(row.half_life)
-    return [*left, row.reached, factor, half]
+    return [*map(row.share, row.left), row.reached, factor, half]
 
 
 def _versions() -> Iterator[tuple[str, str]]:

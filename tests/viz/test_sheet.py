@@ -1,0 +1,101 @@
+"""The sheet: the page of plots with its sentences, tables and words."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from tests.viz.sheet_page import Page, page_of
+from tests.viz.test_plots import report
+from tinygrad_rnn.viz import sheet
+from tinygrad_rnn.viz.plots import Entry
+from tinygrad_rnn.viz.sheet import write_sheet
+
+WICKED = "<b>\"x\" & 'y'</script> $z$"
+
+
+def test_names_settings_and_commands_are_escaped(tmp_path):
+    entries = [Entry(WICKED, report(h=[0.1, 1.0], weight=[1.0, 2.0], notes=(f"note {WICKED}",)))]
+    write_sheet(tmp_path, entries, {WICKED: WICKED}, f"echo {WICKED}")
+    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
+    assert "<b>" not in text
+    assert "</script>" not in text
+    page = Page(text)
+    assert page.texts["title"] == [f"Gradient flow: {WICKED}"]
+    assert WICKED in page.texts["td"]
+    assert WICKED in page.texts["dd"]
+    assert page.texts["pre"] == [f"echo {WICKED}"]
+    assert WICKED in page.images[0]["alt"]
+    assert f"{WICKED}: note {WICKED}" in page.texts["li"]
+
+
+def test_numbers_that_do_not_exist_are_said_to(tmp_path):
+    entries = [
+        Entry("zero", report(h=[0.0, 0.0])),
+        Entry("broken", report(h=[np.nan, np.inf, 1.0])),
+        Entry("bare", report()),
+        Entry("once", report(h=[1.0])),
+    ]
+    write_sheet(tmp_path, entries, {}, "none")
+    page = page_of(tmp_path)
+    for verdict in ("zero", "nonfinite", "no named states"):
+        assert verdict in page.texts["td"]
+    assert "NaN" in page.texts["td"]
+    assert not {"nan", "inf", "None"} & set(page.texts["td"])
+    assert "The Jacobians of the states were not measured" in " ".join(page.texts["p"])
+
+
+def test_cells_whose_names_have_commas_are_told_apart(tmp_path):
+    names = ["lstm:forget_bias=1,nonlinearity=relu, 3 updates", "gru, 3 updates"]
+    write_sheet(tmp_path, [Entry(name, report(h=[0.1, 1.0])) for name in names], {}, "none")
+    page = page_of(tmp_path)
+    assert page.texts["title"] == [f"Gradient flow: {'; '.join(names)}"]
+    assert any(text.startswith(f"Measured: {'; '.join(names)}") for text in page.texts["p"])
+
+
+def test_words_are_explained_where_they_appear(tmp_path):
+    entries = [
+        Entry("gru:update_bias=8", report(h=[0.1, 1.0]), cell="gru:update_bias=8"),
+        Entry("irnn:gain=1.3", report(h=[1e6, 1.0], weight=[0.0, 1.0]), cell="irnn:gain=1.3"),
+    ]
+    write_sheet(tmp_path, entries, {"loss": "nats/char"}, "none")
+    page = page_of(tmp_path)
+    words = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
+    for word in ("horizon", "half-life", "survives", "explodes", "nats", "irnn", "gru", "gain", "update_bias"):
+        assert word in words
+    assert "t=0 to t=1" in words["T, t and lag"]
+    assert "exactly nothing" in words["0 at the first step"]
+    assert not {"lstm", "forget_bias", "vanishes"} & set(words), "only what is on the page"
+    write_sheet(tmp_path, entries[:1], {}, "none")
+    assert not {"nats", "irnn", "explodes"} & set(page_of(tmp_path).texts["dt"])
+
+
+def test_a_sheet_of_nothing_can_be_written(tmp_path):
+    written = write_sheet(tmp_path, [], {}, "none")
+    assert [path.name for path in written] == ["flow.html"]
+    assert page_of(tmp_path).texts["pre"] == ["none"]
+
+
+def test_the_page_needs_no_network_and_reads_in_the_dark(tmp_path):
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
+    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
+    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+
+
+def test_what_was_too_small_for_its_dtype_is_not_called_0():
+    sizes = [0.0, 1e-30, 1e-15, 1.0]
+    small, exact = (dataclasses.replace(report(h=sizes).states[0], dtype=dtype) for dtype in ("float32", "float64"))
+    rows = sheet.rows([Entry(name, report(states=(state,))) for name, state in (("small", small), ("exact", exact))])
+    assert [row.share(3) for row in rows] == ["underflow", "0"]
+    assert [sheet.cells(row)[-4] for row in rows] == ["underflow", "0"]
+
+
+def test_the_table_shows_horizon_factor_and_half_life():
+    first, second = sheet.rows([Entry("x", report(h=0.5 ** np.arange(9.0)[::-1], c=[1.0] * 9))])
+    assert (first.name, first.state, first.reached, first.verdict) == ("x", "h", "7", "survives")
+    assert (first.per_step, first.half_life) == (pytest.approx(0.5), pytest.approx(1.0))
+    assert (second.state, second.reached, second.half_life, second.verdict) == ("c", ">8", None, "")
+    assert sheet.cells(second) == ["1", "1", ">8", "1", "none"]
