@@ -40,7 +40,7 @@ def links_of(engine: Engine, survey: Survey, position: dict[Vertex, int], grads:
 
 
 class _Ends(Observer):
-    """Lets what an anchor sends pass as far as the next ones, and notes the norm and the share of what arrives there."""
+    """Lets what an anchor sends pass as far as the next ones, and notes the norm and share of what arrives there."""
 
     def __init__(
         self,
