@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
-from tinygrad_rnn.viz.layout import text_width
+from tinygrad_rnn.viz.layout import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
 from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Frame, Picture, Point
@@ -37,6 +37,7 @@ _HURRIED = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.05", "splines": "
 _NODE = {"fontname": "Helvetica", "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.08,0.04"}
 _PLACED = {"fixedsize": "shape"}
 _STATE = {"penwidth": "2", "fontsize": "14"}
+_LIQUID = "#b7dcae"  # what fills gates: no colour of the scale
 _FOLD = {"style": "filled,dashed", "fillcolor": "#f4f4f4", "color": "#808080", "fontcolor": "#202020"}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _FLAG = {"shape": "box", "style": "filled", "fillcolor": "#fff3cd", "color": "#c1121f", "fontcolor": "#000000"}
@@ -118,7 +119,7 @@ class _Writer:
         label = _quoted("\n".join(_wrapped(picture_title(drawn, title))), left=True)
         node = _NODE if self.free else {**_NODE, **_PLACED}
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(node)}]"]
-        lines += ['edge [arrowsize="0.6", fontname="Helvetica", fontsize="11"]', *self._legend()]
+        lines += [f'edge [arrowsize="0.6", fontname="Helvetica", fontsize="{SMALL:g}"]', *self._legend()]
         boxes = {box.name: self._box(box) for box in drawn.boxes}
         framed = {name for frame in drawn.frames for name in frame.boxes}
         lines += [line for name, line in boxes.items() if name not in framed]
@@ -141,6 +142,8 @@ class _Writer:
             attributes["style"] = attributes.get("style", _NODE["style"]).replace("rounded,", "")
         elif box.kind == "state":
             attributes |= _STATE
+        if box.level is not None and box.seen.kind in SIZED:
+            attributes |= _filled(box.level, _stroke(box.seen, 2.5)["color"])
         elif box.kind == "copy" and box.requires_grad:
             attributes["style"] = "rounded,filled,dashed"
         return f"{_quoted(box.name)} [{_attributes(attributes)}{self._spot(box.x, box.y, box.width, box.height)}]"
@@ -179,7 +182,9 @@ class _Writer:
         return lines
 
     def _arrow(self, arrow: Arrow) -> str:
-        attributes = {**_stroke(arrow.seen), "tooltip": arrow.tooltip}
+        attributes = {**_stroke(arrow.seen, arrow.width), "tooltip": arrow.tooltip}
+        if arrow.against:
+            attributes["style"] = "dashed"
         if arrow.text:
             attributes["label"] = arrow.text
         if not self.free:
@@ -265,14 +270,20 @@ def _fill(seen: Look) -> Attributes:
     return attributes
 
 
-def _stroke(seen: Look) -> Attributes:
+def _filled(level: float, border: str) -> Attributes:
+    """Return how a gate looks that is open so far: filled from below, with its gradient's colour around it."""
+    fill = f"{_LIQUID};{min(max(level, 0.001), 0.999):.3f}:#ffffff"
+    return {"fillcolor": fill, "gradientangle": "90", "fontcolor": "#000000", "color": border, "penwidth": "2.5"}
+
+
+def _stroke(seen: Look, width: float) -> Attributes:
     if seen.kind in ("not computed", "not required"):
         return {"color": "#909090", "style": "dashed" if seen.kind == "not computed" else "dotted"}
     if seen.kind == "vanished":
-        return {"color": "#b9c0c9", "penwidth": f"{seen.width}"}  # the ghosts of boxes are too pale for a line
+        return {"color": "#b9c0c9", "penwidth": f"{width}"}  # the ghosts of boxes are too pale for a line
     if seen.kind == "nonfinite":
         return {"color": "#000000:#ffd400:#000000", "penwidth": "1.5"}
-    return {"color": "#b0b0b0" if seen.kind in ("zero", "underflow") else seen.colour, "penwidth": f"{seen.width}"}
+    return {"color": "#b0b0b0" if seen.kind in ("zero", "underflow") else seen.colour, "penwidth": f"{width}"}
 
 
 # ---- DOT ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
 
 #: Sizes in points. A character of Helvetica is about 0.56 of its size wide.
 FONT = 11.0
+SMALL = 10.0  # of what is written on arrows
 _CHARACTER = 0.56 * FONT
 _LINE = 13.0
 _PITCH = 12.0  # between rows
@@ -324,6 +325,8 @@ class _Routes:
         a = tail.x + side * tail.width / 2, self._y(tail, arrow.tail_row)
         b = head.x - side * head.width / 2, self._y(head, arrow.head_row)
         bend = max(min(abs(b[0] - a[0]) * 0.5, 60.0), 8.0)
+        if arrow.text:  # right before the box it leads to, where the others have bent away
+            arrow.text_at = b[0] - side * (text_width(arrow.text, SMALL) / 2 + 8), b[1] - 8
         return a, (a[0] + side * bend, a[1]), (b[0] - side * bend, b[1]), b
 
     def _y(self, box: Box, row: str | None) -> float:

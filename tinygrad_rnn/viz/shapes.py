@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tinygrad_rnn.flow import FlowReport
-from tinygrad_rnn.viz.scale import Look, Scale
+from tinygrad_rnn.viz.scale import SIZED, Look, Scale
 
 Point = tuple[float, float]
+
+#: The width in points of an arrow that brings all that arrives at its tail; others are narrower by their share.
+WHOLE = 5.0
+#: Of arrows whose share is not known.
+UNKNOWN = 1.2
+#: Narrower arrows would not be seen; wider ones, where others point against them, would hide what lies beside.
+NARROWEST, WIDEST = 0.4, 1.5 * WHOLE
+#: A share below is drawn as negative; closer to zero its sign may be that of a rounding error.
+AGAINST = -0.005
 
 
 @dataclass
@@ -28,6 +37,7 @@ class Box:
     tooltip: str
     row: str | None = None  # boxes of different steps with the same row play the same part
     lane: str = ""  # layer and direction, if there are several
+    level: float | None = None  # how full it is drawn, 0 to 1: the mean value of a gate, where that is known
     order: float = 0.0  # when it is computed
     fold: tuple[int, int] | None = None  # the first and the last step that a fold stands for
     x: float = 0.0
@@ -43,7 +53,7 @@ class Box:
 
 @dataclass
 class Arrow:
-    """A value on its way to where it is read; its size is that of the message that comes back.
+    """A value on its way to where it is read; its size is that of the message that comes back, its width that share.
 
     `points` are the control points of a Bezier curve from tail to head: the first, then three per piece.
     """
@@ -53,7 +63,8 @@ class Arrow:
     norm: float | None
     seen: Look
     tooltip: str
-    text: str = ""
+    share: float | None = None  # of what arrives at the tail; None if it is not known
+    text: str = ""  # the factor by which it changes the gradient that it comes from
     loop: bool = False  # leads from one step into the next of the same drawn cell
     tail_row: str | None = None  # where it leaves a fold
     head_row: str | None = None  # and where it enters one
@@ -64,6 +75,20 @@ class Arrow:
     def requires_grad(self) -> bool:
         """Whether a gradient can come back along it."""
         return self.seen.kind != "not required"
+
+    @property
+    def width(self) -> float:
+        """In points, linear in the share."""
+        if self.seen.kind not in SIZED:
+            return self.seen.width
+        if self.share is None:
+            return UNKNOWN
+        return round(min(max(WHOLE * abs(self.share), NARROWEST), WIDEST), 2)
+
+    @property
+    def against(self) -> bool:
+        """Whether it points against the sum of all that arrives."""
+        return self.seen.kind in SIZED and self.share is not None and self.share < AGAINST
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tinygrad_rnn.flow import BackwardReport, FlowReport
 from tinygrad_rnn.viz.shapes import Picture
-from tinygrad_rnn.viz.words import findings, origin
+from tinygrad_rnn.viz.words import findings, origin, why
 
 
 def title(drawn: Picture, first: str | None) -> list[str]:
@@ -17,7 +17,8 @@ def title(drawn: Picture, first: str | None) -> list[str]:
         return [first or f"The backward pass{steps}", *_of_backward(report), *origin(report)]
     known = drawn.kinds - {"not computed", "not required"}
     what = "Gradient flow" if known else "Computation"
-    return [first or what + steps, *(_of_boxes(drawn) if known else ()), *_of_arrows(drawn), *findings(report)]
+    found = [*findings(report), *filter(None, [why(report)])]
+    return [first or what + steps, *found, *(_of_boxes(drawn) if known else ()), *_of_arrows(drawn)]
 
 
 def _of_backward(report: FlowReport) -> Iterator[str]:
