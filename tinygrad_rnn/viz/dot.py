@@ -20,7 +20,7 @@ from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
 from tinygrad_rnn.viz.layout import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
-from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Frame, Picture, Point
+from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Flag, Frame, Picture, Point
 from tinygrad_rnn.viz.titles import title as picture_title
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _FOLD = {"style": "filled,dashed", "fillcolor": "#f4f4f4", "color": "#808080", "
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _FLAG = {"shape": "box", "style": "filled", "fillcolor": "#fff3cd", "color": "#c1121f", "fontcolor": "#000000"}
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
+_LINE = {"shape": "underline", "color": "#404040", "style": "solid"}
 _SWATCH = 132.0, 18.0  # width and height of a box of the legend
 _ARROWHEAD = 6.0
 _LETTERS = 110  # in a line of the title
@@ -204,13 +205,26 @@ class _Writer:
 
     # ---- the legend --------------------------------------------------------------------------------------------
 
+    def _samples(self) -> list[tuple[str, Attributes]]:
+        """Return what the legend shows: only what occurs in the picture."""
+        drawn = self.picture
+        found = [(text, _fill(seen)) for text, seen in drawn.scale.legend(drawn.kinds)]
+        if drawn.has_levels:
+            found.append(("filled: a gate open 0.3", _filled(0.3, "#808080")))
+        if drawn.has_shares:
+            shares = {"width: all that arrives": 1.0, "half of what arrives": 0.5, "a tenth of it": 0.1}
+            found += [(text, {**_LINE, "penwidth": f"{WHOLE * share:g}"}) for text, share in shares.items()]
+        if any(arrow.against for arrow in drawn.arrows):
+            found.append(("dashed: against the sum", {**_LINE, "penwidth": "2", "style": "dashed"}))
+        return found
+
     def _legend(self) -> list[str]:
-        looks = self.picture.scale.legend(self.picture.kinds)
+        looks = self._samples()
         names = [_quoted(f"legend.{i}") for i in range(len(looks))]
         if self.free:
             boxes = [
-                f"{name} [{_attributes({**_LEGEND, **_fill(seen), 'label': text, 'tooltip': text})}]"
-                for name, (text, seen) in zip(names, looks, strict=True)
+                f"{name} [{_attributes({**_LEGEND, **look, 'label': text, 'tooltip': text})}]"
+                for name, (text, look) in zip(names, looks, strict=True)
             ]
             boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
             return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture)}, boxes)
@@ -219,10 +233,10 @@ class _Writer:
         rows = math.ceil(len(looks) / across)
         top = -(rows * (height + 4) + 26)
         lines = []
-        for i, (name, (text, seen)) in enumerate(zip(names, looks, strict=True)):
+        for i, (name, (text, look)) in enumerate(zip(names, looks, strict=True)):
             x = (i % across) * width + width / 2
             y = top + 24 + (i // across) * (height + 4) + height / 2
-            attributes = {"fontsize": "10", **_fill(seen), "label": text, "tooltip": text}
+            attributes = {"fontsize": "10", **look, "label": text, "tooltip": text}
             lines.append(f"{name} [{_attributes(attributes)}{self._spot(x, y, width - 6, height)}]")
         count = min(len(looks), across)
         attributes = {**_FRAME, "label": (text := _scale_text(self.picture))}

@@ -57,8 +57,6 @@ class _Rolled:
                 self.members.setdefault(self._name(weight.node), [weight.node])
                 readers = [edge.child for edge in report.edges if edge.parent == weight.node]
                 self.first.setdefault(self._name(weight.node), min(readers))
-        reached = {link.parent for link in report.links if link.share is not None}
-        self.arrived = {name: len(reached.intersection(nodes)) for name, nodes in self.members.items()}
         steps = {name: {report.nodes[i].step for i in nodes} for name, nodes in self.members.items()}
         #: Data that one step alone reads, such as h0, is no part of every step.
         self.initial = {
@@ -124,7 +122,7 @@ class _Rolled:
         links = sorted(links, key=lambda link: -link.child)
         nearest = links[0]
         seen = self.references.message([nearest], nearest.norm)
-        share, factor = self._share(tail, links), self._factor(links) if passes else None
+        share, factor = self._share(links), self._factor(links) if passes else None
         text = f"message from {head} to {tail}: {words.size(nearest.norm, seen)}"
         if share is not None:
             text += f"\nshare of what arrives at {tail}: {share:.3g} (mean over the steps)"
@@ -135,10 +133,10 @@ class _Rolled:
             label = f"{tail} {words.factor(factor)}" if several else words.factor(factor)
         return Arrow(tail, head, nearest.norm, seen, text, share, label, loop=passes)
 
-    def _share(self, tail: str, links: list[EdgeFlow]) -> float | None:
-        """Return which share of what arrives at a value an edge brings, in the mean over the steps that have any."""
+    def _share(self, links: list[EdgeFlow]) -> float | None:
+        """Return which share of what arrives an edge brings, in the mean over the steps that have it."""
         shares = [link.share for link in links if link.share is not None]
-        return math.fsum(shares) / self.arrived[tail] if shares else None
+        return math.fsum(shares) / len(shares) if shares else None
 
     def _factor(self, links: list[EdgeFlow]) -> float | None:
         """Return by which factor an edge changes the gradient on its way to the neighbouring step."""

@@ -139,6 +139,16 @@ class Picture:
         return boxes | {arrow.seen.kind for arrow in self.arrows}
 
     @property
+    def has_levels(self) -> bool:
+        """Whether gates are drawn as full as they are open."""
+        return any(box.level is not None and box.seen.kind in SIZED for box in self.boxes)
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether widths of arrows tell shares."""
+        return any(arrow.share is not None and arrow.seen.kind in SIZED for arrow in self.arrows)
+
+    @property
     def has_parameters(self) -> bool:
         """Whether there are boxes of parameters."""
         return any(box.kind in ("parameter", "total") for box in self.boxes)
