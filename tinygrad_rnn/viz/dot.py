@@ -143,8 +143,8 @@ class _Writer:
             attributes["style"] = attributes.get("style", _NODE["style"]).replace("rounded,", "")
         elif box.kind == "state":
             attributes |= _STATE
-        if box.level is not None and box.seen.kind in SIZED:
-            attributes |= _filled(box.level, _stroke(box.seen, 2.5)["color"])
+        if box.filled:
+            attributes |= _filled(box.level or 0.0, box.seen)
         elif box.kind == "copy" and box.requires_grad:
             attributes["style"] = "rounded,filled,dashed"
         return f"{_quoted(box.name)} [{_attributes(attributes)}{self._spot(box.x, box.y, box.width, box.height)}]"
@@ -210,7 +210,7 @@ class _Writer:
         drawn = self.picture
         found = [(text, _fill(seen)) for text, seen in drawn.scale.legend(drawn.kinds)]
         if drawn.has_levels:
-            found.append(("filled: a gate open 0.3", _filled(0.3, "#808080")))
+            found.append(("filled: a gate open 0.3", _filled(0.3)))
         if drawn.has_shares:
             shares = {"width: all that arrives": 1.0, "half of what arrives": 0.5, "a tenth of it": 0.1}
             found += [(text, {**_LINE, "penwidth": f"{WHOLE * share:g}"}) for text, share in shares.items()]
@@ -284,10 +284,11 @@ def _fill(seen: Look) -> Attributes:
     return attributes
 
 
-def _filled(level: float, border: str) -> Attributes:
+def _filled(level: float, seen: Look | None = None) -> Attributes:
     """Return how a gate looks that is open so far: filled from below, with its gradient's colour around it."""
     fill = f"{_LIQUID};{min(max(level, 0.001), 0.999):.3f}:#ffffff"
-    return {"fillcolor": fill, "gradientangle": "90", "fontcolor": "#000000", "color": border, "penwidth": "2.5"}
+    found = {"fillcolor": fill, "gradientangle": "90", "fontcolor": "#000000"}
+    return found | _stroke(seen, 2.5) if seen is not None and seen.kind in SIZED else found
 
 
 def _stroke(seen: Look, width: float) -> Attributes:

@@ -299,6 +299,25 @@ class _Routes:
         for (column, side), arrows in within.items():
             self._inside(arrows, column, side)
         self._part_twins()
+        self._factors()
+
+    def _factors(self) -> None:
+        """Write factors beside straight arrows, right before the box they lead to; not where others come in there."""
+        entering: dict[str, list[float]] = {}  # from where: above a box if negative
+        for arrow in self.picture.arrows:
+            if self.columns.of[arrow.tail] != self.columns.of[arrow.head]:
+                entering.setdefault(arrow.head, []).append(arrow.points[0][1] - arrow.points[-1][1])
+        for arrow in self.picture.arrows:
+            if not arrow.text or arrow.loop:
+                continue
+            (x, y), (end, _) = arrow.points[0], arrow.points[-1]
+            width = text_width(arrow.text, SMALL)
+            above = not any(height < 0 for height in entering[arrow.head])
+            below = not any(height > 0 for height in entering[arrow.head])
+            if {y} != {height for _, height in arrow.points} or not (above or below) or abs(end - x) < width + 8:
+                arrow.text = ""
+                continue
+            arrow.text_at = end - math.copysign(width / 2 + 8, end - x), y + (-8 if above else 9)
 
     def _part_twins(self) -> None:
         """Move arrows that have both ends in common side by side."""
@@ -325,8 +344,6 @@ class _Routes:
         a = tail.x + side * tail.width / 2, self._y(tail, arrow.tail_row)
         b = head.x - side * head.width / 2, self._y(head, arrow.head_row)
         bend = max(min(abs(b[0] - a[0]) * 0.5, 60.0), 8.0)
-        if arrow.text:  # right before the box it leads to, where the others have bent away
-            arrow.text_at = b[0] - side * (text_width(arrow.text, SMALL) / 2 + 8), b[1] - 8
         return a, (a[0] + side * bend, a[1]), (b[0] - side * bend, b[1]), b
 
     def _y(self, box: Box, row: str | None) -> float:

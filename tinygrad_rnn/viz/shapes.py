@@ -46,6 +46,11 @@ class Box:
     height: float = 0.0
 
     @property
+    def filled(self) -> bool:
+        """Whether it is drawn as full as a gate is open; that a gradient is not finite must not be hidden by it."""
+        return self.level is not None and self.seen.kind != "nonfinite"
+
+    @property
     def requires_grad(self) -> bool:
         """Whether there is a gradient at all."""
         return self.seen.kind != "not required"
@@ -141,7 +146,7 @@ class Picture:
     @property
     def has_levels(self) -> bool:
         """Whether gates are drawn as full as they are open."""
-        return any(box.level is not None and box.seen.kind in SIZED for box in self.boxes)
+        return any(box.filled for box in self.boxes)
 
     @property
     def has_shares(self) -> bool:

@@ -215,14 +215,19 @@ def _shared_paths(cause: Cause) -> str:
     kind = cause.kind
     straight = shares.pop(kind, 0.0)
     others = sorted(shares.items(), key=lambda item: -abs(item[1]))
-    parts = [f"{share:.0%} through {child}" for child, share in others if abs(share) >= 0.005]
+    parts = [f"{_percent(share)} through {child}" for child, share in others if abs(share) >= 0.005]
     if abs(own := 1 - straight - math.fsum(shares.values())) >= 0.005:
-        parts.append(f"{own:.0%} from its own step")
+        parts.append(f"{_percent(own)} from its own step")
     if cause.straight is None:
         return f"no path leads straight from {kind} to {kind}; of what arrives at {kind} comes {', '.join(parts)}"
     through = f", through {cause.gate}" if cause.gate else ""
-    first = f"{straight:.0%} of what arrives at {kind} comes straight from the next {kind}{through}"
+    first = f"{_percent(straight)} of what arrives at {kind} comes straight from the next {kind}{through}"
     return ", ".join([f"{first} (×{number(cause.straight)} per step)", *parts])
+
+
+def _percent(share: float) -> str:
+    """Return a share in words: a negative one takes away."""
+    return f"{share:.0%}" if share >= 0 else f"{-share:.0%} less"
 
 
 def _alone(cause: Cause) -> str:
