@@ -101,6 +101,7 @@ class MeasuredFlow(FlowReport):
                 gradient=noted.single[i] / self._scale(i) + 0.0 if i in noted.single else None,  # no -0.0
                 values=noted.values.get(i),
                 gradients=noted.gradients.get(i),
+                batch_free=i in survey.batch_free,
                 units=tuple(noted.unit_values[i].tolist()) if i in noted.unit_values else None,
             )
             for i, entry in enumerate(survey.entries)

@@ -52,6 +52,7 @@ class NodeFlow:
     gradient: float | None  # with its sign
     values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
     gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
+    batch_free: bool = False  # computed from parameters alone: its gradient is measured like theirs
     units: tuple[float, ...] | None = None  # of a gate: the mean over the examples of each unit; if asked for
 
 

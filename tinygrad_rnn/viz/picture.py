@@ -272,7 +272,7 @@ class _Unrolled:
         """Return by which factor an edge changes the size of the gradient that it comes from."""
         child, parent = self.report.nodes[edges[0].child], self.report.nodes[edges[0].parent]
         sent = edges[0].norm
-        if len(edges) > 1 or parent.parameter or not sent or not child.norm or not math.isfinite(sent + child.norm):
+        if len(edges) > 1 or edges[0].share is None or parent.batch_free or not sent or not child.norm:
             return None
         return sent / child.norm
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from tinygrad_rnn.flow import FlowReport
@@ -150,8 +151,9 @@ class Picture:
 
     @property
     def has_shares(self) -> bool:
-        """Whether widths of arrows tell shares."""
-        return any(arrow.share is not None and arrow.seen.kind in SIZED for arrow in self.arrows)
+        """Whether widths of arrows tell something: where one alone brings all, all are as wide."""
+        shares = [arrow.share for arrow in self.arrows if arrow.share is not None and arrow.seen.kind in SIZED]
+        return not all(math.isclose(share, 1) for share in shares)
 
     @property
     def has_parameters(self) -> bool:
