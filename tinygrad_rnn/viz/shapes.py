@@ -20,7 +20,7 @@ NARROWEST, WIDEST = 0.4, 1.5 * WHOLE
 AGAINST = -0.005
 
 
-@dataclass
+@dataclass(slots=True)
 class Box:
     """A node of the graph, or what stands for several.
 
@@ -57,7 +57,7 @@ class Box:
         return self.seen.kind != "not required"
 
 
-@dataclass
+@dataclass(slots=True)
 class Arrow:
     """A value on its way to where it is read; its size is that of the message that comes back, its width that share.
 
