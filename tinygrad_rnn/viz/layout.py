@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 
 from tinygrad_rnn.flow import BackwardReport
 from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
@@ -302,22 +303,23 @@ class _Routes:
         self._factors()
 
     def _factors(self) -> None:
-        """Write factors beside straight arrows, right before the box they lead to; not where others come in there."""
-        entering: dict[str, list[float]] = {}  # from where: above a box if negative
+        """Write factors above straight arrows, right before the box they lead to, or below; not where others pass."""
+        near: dict[int, list[Arrow]] = {}  # by column
         for arrow in self.picture.arrows:
-            if self.columns.of[arrow.tail] != self.columns.of[arrow.head]:
-                entering.setdefault(arrow.head, []).append(arrow.points[0][1] - arrow.points[-1][1])
+            for column in {self.columns.of[arrow.tail], self.columns.of[arrow.head]}:
+                near.setdefault(column, []).append(arrow)
         for arrow in self.picture.arrows:
             if not arrow.text or arrow.loop:
                 continue
             (x, y), (end, _) = arrow.points[0], arrow.points[-1]
-            width = text_width(arrow.text, SMALL)
-            above = not any(height < 0 for height in entering[arrow.head])
-            below = not any(height > 0 for height in entering[arrow.head])
-            if {y} != {height for _, height in arrow.points} or not (above or below) or abs(end - x) < width + 8:
-                arrow.text = ""
-                continue
-            arrow.text_at = end - math.copysign(width / 2 + 8, end - x), y + (-8 if above else 9)
+            wide = text_width(arrow.text, SMALL) / 2
+            at = end - math.copysign(wide + 8, end - x)
+            others = [near[self.columns.of[end]] for end in (arrow.tail, arrow.head)]
+            spots = [(at, y - 8), (at, y + 9)]
+            if {y} != {height for _, height in arrow.points} or abs(end - x) < 2 * wide + 8:
+                spots = []  # there is no room beside it
+            free = [spot for spot in spots if not any(_passes(other.points, spot, wide) for other in chain(*others))]
+            arrow.text, arrow.text_at = (arrow.text, free[0]) if free else ("", (0.0, 0.0))
 
     def _part_twins(self) -> None:
         """Move arrows that have both ends in common side by side."""
@@ -393,6 +395,19 @@ class _Routes:
         out = (self.columns.right[here] + 12) if side > 0 else (self.columns.left[here] - 12)
         back = (self.columns.left[there] - 14) if side > 0 else (self.columns.right[there] + 14)
         return _rounded([a, (out, a[1]), (out, y), (back, y), (back, b[1]), b])
+
+
+def _passes(curve: tuple[Point, ...], spot: Point, wide: float) -> bool:
+    """Whether a curve passes through a line of text around a spot, of twice this width."""
+    x, y = spot
+    for i in range(0, len(curve) - 1, 3):
+        piece = curve[i : i + 4]
+        xs, ys = zip(*piece, strict=True)
+        if min(xs) < x + wide and max(xs) > x - wide and min(ys) < y + 5 and max(ys) > y - 5:
+            points = (_bezier(piece, step / 32) for step in range(33))
+            if any(abs(a - x) < wide and abs(b - y) < 5 for a, b in points):
+                return True
+    return False
 
 
 def _height(curve: tuple[Point, ...], x: float) -> float:
