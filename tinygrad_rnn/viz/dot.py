@@ -3,7 +3,8 @@
 `layout="nop2"` makes Graphviz keep those places, so that large pictures take a fraction of a second; without that line
 (`dot -Glayout=dot`) it makes a layout of its own. Graphs without steps of time are left to Graphviz altogether.
 
-An arrow points the way the forward pass went; its colour and width are those of the message that came back along it.
+An arrow points the way the forward pass went; its colour is that of the message that came back along it, its width its
+share of all that arrived where it begins.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ class _Writer:
         elif box.kind == "state":
             attributes |= _STATE
         if box.filled:
+            del attributes["fontcolor"]  # which goes with the colour of the gradient
             attributes |= _filled(box.level or 0.0, box.seen)
         elif box.kind == "copy" and box.requires_grad:
             attributes["style"] = "rounded,filled,dashed"
@@ -287,7 +289,7 @@ def _fill(seen: Look) -> Attributes:
 def _filled(level: float, seen: Look | None = None) -> Attributes:
     """Return how a gate looks that is open so far: filled from below, with its gradient's colour around it."""
     fill = f"{_LIQUID};{min(max(level, 0.001), 0.999):.3f}:#ffffff"
-    found = {"fillcolor": fill, "gradientangle": "90", "fontcolor": "#000000"}
+    found = {"fillcolor": fill, "gradientangle": "90"}
     return found | _stroke(seen, 2.5) if seen is not None and seen.kind in SIZED else found
 
 
