@@ -8,6 +8,7 @@ from tinygrad_rnn.engine.modes import scope_text
 from tinygrad_rnn.flow import FlowReport, NodeFlow
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.flow.sentences import OPERATIONS, number
+from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.flow.why import Cause
 from tinygrad_rnn.viz.scale import SIZED, Look
 
@@ -190,7 +191,7 @@ def why(report: FlowReport) -> str:
     cause = next((cause for cause in report.causes() if cause.kind == report.horizon.state), None)
     if cause is None:
         return ""
-    said = _single_path(cause) or _shared_paths(cause)
+    said = _single_path(cause) or _shared_paths(report, cause)
     return f"Why: {said}{_alone(cause)}{_carried_by_few(cause)}." if said else ""
 
 
@@ -207,7 +208,7 @@ def _single_path(cause: Cause) -> str:
     return f"there is one path from {cause.kind} to {cause.kind}, through {each}{together}"
 
 
-def _shared_paths(cause: Cause) -> str:
+def _shared_paths(report: FlowReport, cause: Cause) -> str:
     """Return which share of what arrives at a state comes straight from the next, and what the other paths add."""
     shares = dict(cause.shares)
     if not shares:
@@ -217,12 +218,24 @@ def _shared_paths(cause: Cause) -> str:
     others = sorted(shares.items(), key=lambda item: -abs(item[1]))
     parts = [f"{_percent(share)} through {child}" for child, share in others if abs(share) >= 0.005]
     if abs(own := 1 - straight - math.fsum(shares.values())) >= 0.005:
-        parts.append(f"{_percent(own)} from its own step")
+        readers = _read_at_once(report, kind)
+        parts.append(f"{_percent(own)} {f'through {readers} of' if readers else 'from'} its own step")
     if cause.straight is None:
         return f"no path leads straight from {kind} to {kind}; of what arrives at {kind} comes {', '.join(parts)}"
     through = f", through {cause.gate}" if cause.gate else ""
     first = f"{_percent(straight)} of what arrives at {kind} comes straight from the next {kind}{through}"
     return ", ".join([f"{first} (×{number(cause.straight)} per step)", *parts])
+
+
+def _read_at_once(report: FlowReport, kind: str) -> str:
+    """Return what reads a state of the cell in its own step: "h" for the c of an LSTM; "" if it is much."""
+    found: dict[str, None] = {}
+    for link in report.links:
+        child, parent = report.nodes[link.child], report.nodes[link.parent]
+        of_cell = parent.role == "state" and parent.label == kind and lane_of(parent.scope) == report.cell[0].scope
+        if of_cell and child.step == parent.step and child.label and link.norm:
+            found[child.label] = None
+    return " and ".join(found) if len(found) <= 2 else ""
 
 
 def _percent(share: float) -> str:
