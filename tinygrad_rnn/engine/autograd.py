@@ -150,8 +150,10 @@ def share(message: Message, gradient: Tensor, size: float) -> float:
     part, whole = (message.grad if isinstance(message, Slice) else message).numpy(), gradient.numpy()
     if isinstance(message, Slice):
         whole = whole[message.index]
-    # divided first, or the product of small numbers would underflow
-    return float(np.vdot(np.divide(part, size, dtype=np.float64), np.divide(whole, size, dtype=np.float64)))
+    part, whole = part.astype(np.float64, copy=False), whole.astype(np.float64, copy=False)
+    if not 1e-140 < size < 1e140:  # products would underflow or overflow
+        part, whole, size = part / size, whole / size, 1.0
+    return float(np.vdot(part, whole)) / size**2
 
 
 def _of_own_op(message: Any, node: Node, grads: Sequence[Tensor | None], position: int, target: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.protocol import Edge, Engine, Grads, Observer, Vertex
@@ -17,7 +18,13 @@ class Links(NamedTuple):
     shares: dict[int, dict[int, float]]  # of the gradient of the parent, where three or more send it something
 
 
-def links_of(engine: Engine, survey: Survey, position: dict[Vertex, int], grads: dict[int, Grads]) -> Links:
+def links_of(
+    engine: Engine,
+    survey: Survey,
+    position: dict[Vertex, int],
+    grads: dict[int, Grads],
+    sizes: Mapping[tuple[int, int], float],
+) -> Links:
     """Return what flows between the anchors of a graph.
 
     Args:
@@ -25,10 +32,15 @@ def links_of(engine: Engine, survey: Survey, position: dict[Vertex, int], grads:
         survey: of the graph.
         position: its nodes, with their positions.
         grads: per anchor the gradients of its outputs.
+        sizes: their norms, by anchor and output.
     """
     nodes = list(position)
     senders = Counter(parent for anchor in grads for parent in survey.direct_anchors(anchor))
-    crowded = {anchor: outputs for anchor, outputs in grads.items() if senders[anchor] > 2}
+    crowded = {
+        anchor: (outputs, math.hypot(*[sizes.get((anchor, i), 0.0) for i in range(len(outputs))]))
+        for anchor, outputs in grads.items()
+        if senders[anchor] > 2
+    }
     found = Links({}, {})
     for anchor, outputs in grads.items():
         ends = _Ends(engine, survey, nodes, position, anchor, crowded)
@@ -49,7 +61,7 @@ class _Ends(Observer):
         nodes: list[Vertex],
         position: dict[Vertex, int],
         start: int,
-        crowded: dict[int, Grads],
+        crowded: dict[int, tuple[Grads, float]],
     ) -> None:
         self.engine, self.norm = engine, engine.norm
         self.survey, self.nodes, self.position, self.start = survey, nodes, position, start
@@ -64,11 +76,10 @@ class _Ends(Observer):
         if grads:
             self.sizes[at] = math.hypot(*[self.norm(grad) for grad in grads if grad is not None])
             if at in self.crowded:
-                self.shares[at] = self._share(grads, self.crowded[at])
+                self.shares[at] = self._share(grads, *self.crowded[at])
         return ()
 
-    def _share(self, parts: Grads, whole: Grads) -> float:
-        size = math.hypot(*[self.norm(grad) for grad in whole if grad is not None])
+    def _share(self, parts: Grads, whole: Grads, size: float) -> float:
         if not 0 < size < math.inf:
             return math.nan
         return sum(

@@ -250,7 +250,7 @@ class _EdgeMeter(_Meter):
         noted.outside, noted.per_step, noted.running = self.weights.outside, self.weights.per_step, self.weights.running
         noted.directions = self.weights.directions
         if self.anchors:
-            noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors)
+            noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors, noted.sizes)
         return noted
 
 

@@ -8,6 +8,7 @@ arrive, inner products are taken, and for these the messages are kept until the 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -33,12 +34,7 @@ class InnerProducts:
     def __init__(self, engine: Engine, survey: Survey) -> None:
         self._engine = engine
         self.waiting: dict[Edge, list[tuple[tuple[int, int], Any]]] = {}
-        self.wanted = {
-            message
-            for messages in arriving(survey).values()
-            if len(messages) > 2 and (len(messages) <= MOST or all(_sends_slice(survey, sent) for sent in messages))
-            for message in messages
-        }
+        self.wanted = _crowded(survey)
         self.found: dict[tuple[int, int], float] = {}
 
     def add(self, message_of: tuple[int, int], edge: Edge, message: Any) -> None:
@@ -51,8 +47,17 @@ class InnerProducts:
             self.found[message_of] = self._engine.share(message, grad, size) if 0 < size < math.inf else math.nan
 
 
-def _sends_slice(survey: Survey, message: tuple[int, int]) -> bool:
-    return survey.entries[message[0]].op == "getitem"
+def _crowded(survey: Survey) -> set[tuple[int, int]]:
+    """Return the messages of which more than two arrive at an output, and that can be kept."""
+    counts = Counter(edge[1:] for entry in survey.entries for edge in entry.inputs)
+    whole = {edge[1:] for entry in survey.entries if entry.op != "getitem" for edge in entry.inputs}
+    crowded = {output for output, count in counts.items() if count > 2 and (count <= MOST or output not in whole)}
+    return {
+        (child, edge[0])
+        for child, entry in enumerate(survey.entries if crowded else ())
+        for edge in entry.inputs
+        if edge[1:] in crowded
+    }
 
 
 def arriving(survey: Survey) -> dict[Output, list[tuple[int, int]]]:
