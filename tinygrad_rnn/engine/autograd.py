@@ -144,15 +144,14 @@ def norm(message: Message) -> float:
 
 
 def share(message: Message, gradient: Tensor, size: float) -> float:
-    """Return <message, gradient> / size^2, added up in float64: how much of a gradient of that norm it brings."""
+    """Return <message, gradient> / size^2: how much of a gradient of that norm a message brings."""
     if isinstance(message, Product):
         message = message.dense()
     part, whole = (message.grad if isinstance(message, Slice) else message).numpy(), gradient.numpy()
     if isinstance(message, Slice):
         whole = whole[message.index]
-    part, whole = part.astype(np.float64, copy=False), whole.astype(np.float64, copy=False)
-    if not 1e-140 < size < 1e140:  # products would underflow or overflow
-        part, whole, size = part / size, whole / size, 1.0
+    if not 1e-15 < size < 1e15:  # their products might underflow or overflow
+        part, whole, size = np.divide(part, size, dtype=np.float64), np.divide(whole, size, dtype=np.float64), 1.0
     return float(np.vdot(part, whole)) / size**2
 
 
