@@ -128,3 +128,7 @@ def ones_like(x):
 
 def norm(message):
     return abs(message.data)
+
+
+def share(message, gradient, size):
+    return message.data / size * (gradient.data / size)

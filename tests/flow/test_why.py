@@ -33,6 +33,8 @@ def test_the_factors_of_an_elman_network_multiply_to_its_factor_per_step():
     assert found["matmul"] == pytest.approx(np.exp(np.mean(np.log(matmul))), rel=1e-12)
     assert np.prod(list(found.values())) == pytest.approx(report.decay.per_step, rel=1e-12)
     assert (cause.lag, cause.gate, cause.carriers) == (T - 1, None, None)
+    assert dict(cause.shares) == pytest.approx({"h": 1.0})
+    assert cause.straight == pytest.approx(report.decay.per_step, rel=1e-12)
 
 
 def gru_by_hand(net, x):
@@ -87,6 +89,14 @@ def test_the_gate_that_carries_and_the_few_units_that_do(gru):
     order = np.argsort(-squares)
     few = next(n for n in range(1, H + 1) if squares[order[:n]].sum() >= 0.8 * squares.sum())
     assert cause.carriers == tuple(order[:few])
+    assert cause.gate_mean == pytest.approx(z.mean(), rel=1e-12)
+    assert cause.carriers_mean == pytest.approx(z.mean(axis=(0, 1))[order[:few]].mean(), rel=1e-12)
+    carried = grads[1:] * z[1:]
+    shares = [(m * g).sum() / (g**2).sum() for m, g in zip(carried, grads[:-1], strict=True)]
+    ratios = [np.linalg.norm(m) / np.linalg.norm(g) for m, g in zip(carried, grads[1:], strict=True)]
+    assert dict(cause.shares)["h"] == pytest.approx(np.mean(shares), rel=1e-10)
+    assert sum(dict(cause.shares).values()) == pytest.approx(1, abs=1e-12)
+    assert cause.straight == pytest.approx(np.exp(np.mean(np.log(ratios))), rel=1e-10)
     why = report.to_dict()["layers"][0]["why"]
     assert why["states"]["h"]["carriers"] == list(cause.carriers)
     assert why["states"]["h"]["gate_units"] == cause.gate_units.tolist()

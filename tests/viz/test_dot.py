@@ -18,6 +18,7 @@ import tinygrad_rnn as tg
 from tests.viz.networks import drawn, expression, report, unrolled
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import GraphError, InputError, ShapeError
+from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import Scale
 
 GOLDEN = Path(__file__).parent / "golden.dot"
@@ -145,12 +146,31 @@ def test_boxes_and_arrows_look_as_large_as_they_are():
     for arrow in drawn("lstm", "cell").arrows:
         found = attributes(dot, f"{arrow.tail} -> {arrow.head}")
         if arrow.seen.kind == "finite":
-            assert (found["color"], found["penwidth"]) == (arrow.seen.colour, str(arrow.seen.width))
+            assert found["color"] == arrow.seen.colour
         if arrow.requires_grad:
-            assert found["penwidth"] == str(arrow.seen.width)
-            assert found["tooltip"].endswith(f"{arrow.norm:.6g}")
+            assert found["penwidth"] == str(arrow.width)
+            assert f"{arrow.norm:.6g}" in found["tooltip"]
+            assert (found.get("style") == "dashed") == arrow.against
         else:
             assert found["style"] == "dotted"
+
+
+def valued():
+    return viz.gradient_flow(unrolled("GRU", 3), statistics=True)
+
+
+def test_gates_are_filled_to_their_value_with_the_colour_of_their_gradient_around_it():
+    flow = valued()
+    dot = viz.dot_source(flow, "cell")
+    for box in picture(flow, "cell").boxes:
+        found = attributes(dot, box.name)
+        if box.kind == "gate" and not box.name.endswith("_n"):
+            mean = flow.nodes[box.node].values.mean
+            assert found["fillcolor"] == f"#b7dcae;{mean:.3f}:#ffffff"
+            assert found["color"] in (box.seen.colour, "#b9c0c9")
+            assert found["label"].splitlines()[-1].endswith(f"grad {box.norm:.2g}")
+        else:
+            assert found["fillcolor"] == box.seen.colour, "a candidate is no share of 1"
 
 
 def test_states_parameters_and_repetitions_look_different():
@@ -301,6 +321,10 @@ def legend_of(dot):
     return re.findall(r' label="([^"]+)", tooltip', found)
 
 
+#: What the legend says of the widths of arrows.
+WIDTHS = ["width: all that arrives", "half of what arrives", "a tenth of it"]
+
+
 def test_the_legend_shows_only_what_occurs():
     x = tg.tensor([2.0], requires_grad=True).named("x")
     assert legend_of(viz.dot_source(x * 2.0)) == ["not computed"]
@@ -319,6 +343,9 @@ def test_the_legend_shows_only_what_occurs():
         "more than 1: grown",
         "1",
     ]
+    filled, against = "filled: a gate open 0.3", "dashed: against the sum"
+    assert legend_of(viz.dot_source(report("gru"), "cell"))[-4:] == [*WIDTHS, against]
+    assert legend_of(viz.dot_source(valued(), "cell"))[-5:] == [filled, *WIDTHS, against]
 
 
 def test_the_legend_gives_the_sizes_that_colours_are_relative_to():
@@ -330,7 +357,9 @@ def test_the_legend_gives_the_sizes_that_colours_are_relative_to():
 def test_the_title_says_what_is_plotted_and_found():
     flow = report("long")
     title = viz.dot_source(flow, title="my network").splitlines()[1].replace("\\l", " ")
-    assert "my network grad: " in title
+    assert title.index("my network") < title.index("The gradient vanishes: ") < title.index("Why: ")
+    assert title.index("Why: ") < title.index("grad: the size ")
+    assert "their width its share of all that arrives where they begin" in title
     assert "that of every h and c relative to its own at the last step" in title
     assert "at a parameter W it is ‖∂L/∂W‖ of the mean loss" in title
     assert f"{flow.horizon.steps} steps before the last" in title

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.networks import LOSSES, TIMED, drawn, report
 from tinygrad_rnn import viz
-from tinygrad_rnn.viz.layout import text_width
+from tinygrad_rnn.viz.layout import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 
 LEVELS = ("rolled", "cell", "ops")
@@ -228,6 +228,21 @@ def test_both_arrows_of_a_square_can_be_seen():
     assert first.tail == second.tail
     assert {first.points[0][1], first.points[-1][1]} == {second.points[0][1], second.points[-1][1]}
     assert abs(first.points[0][0] - second.points[0][0]) == 8
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_a_factor_lies_on_no_box_and_no_arrow(name):
+    found = drawn(name, "cell")
+    left, right, top, bottom = sides(found.boxes)
+    for arrow in found.arrows:
+        if not arrow.text:
+            continue
+        x, y = arrow.text_at
+        half = text_width(arrow.text, SMALL) / 2
+        assert not ((left < x + half) & (x - half < right) & (top < y + 5) & (y - 5 < bottom)).any()
+        for other in found.arrows:
+            xs, ys = curve(other, 64).T
+            assert not ((abs(xs - x) < half - 4) & (abs(ys - y) < 4)).any(), f"{other.tail} -> {other.head}"
 
 
 # ---- folds and flags ------------------------------------------------------------------------------------------------

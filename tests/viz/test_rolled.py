@@ -11,6 +11,7 @@ import tinygrad_rnn as tg
 from tests.viz.networks import drawn, report, unrolled
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.picture import picture
 
 
@@ -52,7 +53,7 @@ def test_a_factor_is_the_mean_attenuation_where_there_is_a_single_path(name):
     flow = viz.gradient_flow(unrolled("RNN", 40)) if name == "long" else report(name)
     arrow = loops(picture(flow, "rolled"))["h", "h"]
     factor = geometric_mean(flow.attenuation("h"))
-    assert arrow.text == f"× {factor:.2g}"
+    assert arrow.text == f"×{factor:.2g}"
     assert f"per step it is {factor:.4g} times the gradient it comes from (geometric mean)" in arrow.tooltip
 
 
@@ -68,7 +69,7 @@ def test_factors_are_means_over_the_steps_of_message_by_gradient(name):
             if tail == path.parent and (head == path.child or head.endswith(f"_{path.child}"))
         )
         ratios = [sent / norms[f"t{t}_{child}"] for t, sent in zip(path.steps, path.norms, strict=True)]
-        assert found[path.parent, child].text.endswith(f"× {geometric_mean(ratios):.2g}")
+        assert found[path.parent, child].text.endswith(f"×{geometric_mean(ratios):.2g}")
     assert len(found) == len(flow.paths)
 
 
@@ -102,6 +103,31 @@ def test_arrows_show_the_message_of_the_step_next_to_the_loss():
     for arrow in drawn("long", "rolled").arrows:
         if arrow.requires_grad and arrow.head != "loss":
             assert arrow.norm == links[f"t39_{arrow.head}", f"t{38 if arrow.loop else 39}_{arrow.tail}"]
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "long", "own cell"])
+def test_widths_are_the_mean_shares_over_the_steps(name):
+    flow = report(name)
+    for arrow in drawn(name, "rolled").arrows:
+        shares = [
+            link.share
+            for link in flow.links
+            if words.row(flow.nodes[link.child]) == arrow.head and words.row(flow.nodes[link.parent]) == arrow.tail
+            if link.share is not None and arrow.loop == (flow.nodes[link.child].step != flow.nodes[link.parent].step)
+        ]
+        if arrow.requires_grad and arrow.head != "loss":
+            assert arrow.share == pytest.approx(np.mean(shares), rel=1e-12)
+            assert arrow.width == pytest.approx(max(5 * abs(arrow.share), 0.4), abs=0.005)
+
+
+def test_gates_are_filled_to_their_mean_over_the_steps():
+    flow = viz.gradient_flow(unrolled("GRU", 5), statistics=True)
+    levels = {box.name: box.level for box in picture(flow, "rolled").boxes}
+    for gate in flow.gates:
+        name = f"{gate.name}_{gate.label}"
+        assert levels[name] == (None if gate.label == "n" else pytest.approx(gate.mean.mean(), rel=1e-12))
+    assert levels["h"] is None
+    assert {box.level for box in drawn("gru", "rolled").boxes} == {None}, "unless values were measured"
 
 
 def test_layers_and_directions_are_told_apart():
@@ -146,7 +172,7 @@ def test_steps_that_skip_are_left_out():
             h = (h * 0.5 + (first * 0.1 if t == 2 else 0.0)).named("h")
             first = h if t == 0 else first
     found = picture(viz.gradient_flow(h.sum(axis=1)), "rolled")
-    assert [(ends, arrow.text) for ends, arrow in loops(found).items()] == [(("h", "h"), "× 0.5")]
+    assert [(ends, arrow.text) for ends, arrow in loops(found).items()] == [(("h", "h"), "×0.5")]
 
 
 def test_a_factor_of_zero_is_not_left_out_of_the_mean():
@@ -155,7 +181,7 @@ def test_a_factor_of_zero_is_not_left_out_of_the_mean():
         with tg.scope("t", t):
             h = (h * (0.0 if t == 2 else 2.0)).named("h")
     (arrow,) = [arrow for arrow in picture(viz.gradient_flow(h.sum(axis=1)), "rolled").arrows if arrow.loop]
-    assert arrow.text == "× 0"
+    assert arrow.text == "×0"
 
 
 def test_two_factors_on_arrows_into_one_box_are_told_apart_and_apart():
@@ -165,7 +191,7 @@ def test_two_factors_on_arrows_into_one_box_are_told_apart_and_apart():
     (x0, y0), (x1, y1) = (arrow.text_at for arrow in into_c)
     assert abs(y0 - y1) >= 12 or abs(x0 - x1) >= 60, "a line of text each"
     assert len({arrow.points[-1] for arrow in into_c}) == 2
-    assert {arrow.text.split()[0] for arrow in loops(drawn("lstm", "rolled")).values()} == {"×"}
+    assert {len(arrow.text.split()) for arrow in loops(drawn("lstm", "rolled")).values()} == {1}, "the factor alone"
 
 
 def test_data_outside_time_is_not_taken_for_the_input_of_the_same_name():

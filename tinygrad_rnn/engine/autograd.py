@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
+import numpy as np
+
 from tinygrad_rnn.engine.graph import Deferred, Edge, Node, Product, Slice, attaching, freed_error
 from tinygrad_rnn.engine.modes import grad_mode, modes, scope
 from tinygrad_rnn.engine.protocol import Grads, Observer
@@ -141,6 +143,18 @@ def norm(message: Message) -> float:
     for recorder in modes.recorders:
         recorder.read(x)
     return x._node.backend.norm(x._data)
+
+
+def share(message: Message, gradient: Tensor, size: float) -> float:
+    """Return <message, gradient> / size^2: how much of a gradient of that norm a message brings."""
+    if isinstance(message, Product):
+        message = message.dense()
+    part, whole = (message.grad if isinstance(message, Slice) else message).numpy(), gradient.numpy()
+    if isinstance(message, Slice):
+        whole = whole[message.index]
+    if not 1e-15 < size < 1e15:  # their products might underflow or overflow
+        part, whole, size = np.divide(part, size, dtype=np.float64), np.divide(whole, size, dtype=np.float64), 1.0
+    return float(np.vdot(part, whole)) / size**2
 
 
 def _of_own_op(message: Any, node: Node, grads: Sequence[Tensor | None], position: int, target: Any) -> Any:

@@ -161,6 +161,9 @@ class Engine(Protocol):
     def norm(self, message: Any) -> float:
         """Return the L2 norm of a gradient or of a message, added up in float64."""
 
+    def share(self, message: Any, gradient: Any, size: float) -> float:
+        """Return <message, gradient> / size^2: how much of a gradient of that norm a message brings."""
+
     def gather(self) -> Sums:
         """Return empty sums, for messages that are added up beside the walk."""
 

@@ -13,8 +13,10 @@ import numpy as np
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.crossings import Crossing, crossing_messages
 from tinygrad_rnn.flow.early import early_reads
+from tinygrad_rnn.flow.links import Links
 from tinygrad_rnn.flow.records import CarryFlow, EdgeFlow, NodeFlow, StateFlow, Statistics, WeightFlow
 from tinygrad_rnn.flow.report import FlowReport
+from tinygrad_rnn.flow.shares import arriving, shares_of
 from tinygrad_rnn.flow.survey import Facts, Survey, direction_of, in_order, innermost, lane_of, layer_of
 
 
@@ -27,7 +29,8 @@ class Notes:
     single: dict[int, float] = field(default_factory=dict)  # the gradients of single numbers, with their sign
     messages: dict[tuple[int, int], float] | None = None  # by child and place of the input
     crossings: dict[Crossing, float] | None = None  # of the sums of several messages
-    links: dict[int, dict[int, float]] | None = None  # by child and parent
+    shares: dict[tuple[int, int], float] = field(default_factory=dict)  # of messages, as inner products
+    links: Links | None = None
     outside: set[int] = field(default_factory=set)  # parameters used outside any step
     per_step: dict[int, dict[int, float]] | None = None  # what each step contributes to a parameter
     running: dict[int, dict[int, float]] | None = None
@@ -98,6 +101,7 @@ class MeasuredFlow(FlowReport):
                 gradient=noted.single[i] / self._scale(i) + 0.0 if i in noted.single else None,  # no -0.0
                 values=noted.values.get(i),
                 gradients=noted.gradients.get(i),
+                batch_free=i in survey.batch_free,
                 units=tuple(noted.unit_values[i].tolist()) if i in noted.unit_values else None,
             )
             for i, entry in enumerate(survey.entries)
@@ -107,22 +111,61 @@ class MeasuredFlow(FlowReport):
     def edges(self) -> tuple[EdgeFlow, ...]:
         entries = self._survey.entries
         return tuple(
-            EdgeFlow(child, place, parent, self._message(child, place, parent), entries[parent].requires_grad)
+            EdgeFlow(
+                child,
+                place,
+                parent,
+                self._message(child, place, parent),
+                entries[parent].requires_grad,
+                self._edge_shares.get((child, place)),
+            )
             for child, entry in enumerate(entries)
             for place, parent, _ in entry.inputs
         )
 
     @cached_property
+    def _edge_shares(self) -> dict[tuple[int, int], float]:
+        """The shares of messages in the gradients of whole nodes, all outputs together."""
+        messages, sizes = self._noted.messages, self._noted.sizes
+        if messages is None:
+            return {}
+        found: dict[tuple[int, int], float] = {}
+        for (parent, output), senders in arriving(self._survey).items():
+            size = sizes.get((parent, output), 0.0)
+            shares = shares_of(senders, messages, size, self._noted.shares)
+            outputs = self._survey.entries[parent].outputs
+            if outputs > 1:
+                whole = math.hypot(*[sizes.get((parent, i), 0.0) for i in range(outputs)])
+                part = (size / whole) ** 2 if 0 < whole < math.inf else math.nan
+                shares = shares if size else dict.fromkeys(senders, 0.0)
+                shares = {message: part * share for message, share in shares.items() if not math.isnan(part)}
+            found.update(shares)
+        return found
+
+    @cached_property
     def links(self) -> tuple[EdgeFlow, ...]:
         entries, links = self._survey.entries, self._noted.links
+        ends = [(child, at) for child in sorted(self._survey.anchors) for at in self._survey.direct_anchors(child)]
+        senders: dict[int, list[int]] = {}
+        for child, parent in ends:
+            senders.setdefault(parent, []).append(child)
+        shares = {parent: self._link_shares(parent, children) for parent, children in senders.items()}
         found = []
-        for child in sorted(self._survey.anchors):
-            for parent in self._survey.direct_anchors(child):
-                size = None
-                if links is not None and entries[parent].requires_grad:
-                    size = links.get(child, {}).get(parent, 0.0) / self._scale(parent)
-                found.append(EdgeFlow(child, None, parent, size, entries[parent].requires_grad))
+        for child, parent in ends:
+            size = None
+            if links is not None and entries[parent].requires_grad:
+                size = links.sizes.get(child, {}).get(parent, 0.0) / self._scale(parent)
+            found.append(EdgeFlow(child, None, parent, size, entries[parent].requires_grad, shares[parent].get(child)))
         return tuple(found)
+
+    def _link_shares(self, parent: int, children: list[int]) -> dict[int, float]:
+        """Return which share of a gradient each of the nodes brings that send it."""
+        links = self._noted.links
+        if links is None or not self._survey.entries[parent].requires_grad:
+            return {}
+        sizes = {child: links.sizes[child][parent] for child in children if parent in links.sizes.get(child, {})}
+        taken = {child: links.shares[child][parent] for child in children if parent in links.shares.get(child, {})}
+        return shares_of(children, sizes, (self._size(parent) or 0.0) * self._scale(parent), taken)
 
     @cached_property
     def crossings(self) -> dict[tuple[int, int], float]:

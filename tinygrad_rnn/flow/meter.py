@@ -19,6 +19,7 @@ from tinygrad_rnn.flow.links import links_of
 from tinygrad_rnn.flow.measured import MeasuredFlow, Notes
 from tinygrad_rnn.flow.records import Statistics
 from tinygrad_rnn.flow.report import FlowReport
+from tinygrad_rnn.flow.shares import InnerProducts
 from tinygrad_rnn.flow.survey import Survey, look_over
 from tinygrad_rnn.flow.weights import StepSums
 
@@ -215,11 +216,16 @@ class _EdgeMeter(_Meter):
         self.messages: dict[tuple[int, int], float] = {}
         self.weights = StepSums(engine, survey, position)
         self.crossings = CrossingSums(engine, survey)
+        self.shares = InnerProducts(engine, survey)
 
     def complete(self, node: Vertex, grads: Grads) -> Grads:
         if self.position[node] in self.anchors:
             self.of_anchors[self.position[node]] = grads
-        return super().complete(node, grads)
+        super().complete(node, grads)
+        if self.shares.waiting:
+            for index, grad in enumerate(grads):
+                self.shares.take((node, index), grad, self.noted.sizes.get((self.position[node], index), 0.0))
+        return grads
 
     def receive(self, child: Vertex, position: int, edge: Edge, message: Any) -> None:
         known, size = self._last
@@ -232,17 +238,19 @@ class _EdgeMeter(_Meter):
             self.weights.add(key, edge, message, size)
         if key in self.crossings.wanted:
             self.crossings.add(key, edge, message)
+        if key in self.shares.wanted:
+            self.shares.add(key, edge, message)
         self.sums.add(edge, message)
 
     def finish(self) -> Notes:
         noted = super().finish()
         self.weights.finish()
         self.crossings.finish()
-        noted.messages, noted.crossings = self.messages, self.crossings.sizes
+        noted.messages, noted.crossings, noted.shares = self.messages, self.crossings.sizes, self.shares.found
         noted.outside, noted.per_step, noted.running = self.weights.outside, self.weights.per_step, self.weights.running
         noted.directions = self.weights.directions
         if self.anchors:
-            noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors)
+            noted.links = links_of(self.engine, self.survey, self.position, self.of_anchors, noted.sizes)
         return noted
 
 

@@ -36,7 +36,7 @@ def paths_of(nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Seque
     order: dict[Scope, dict[int, int]] = {}  # steps need not be numbered without gaps
     for state in states:
         order.setdefault(state.scope, {}).update((step, i) for i, step in enumerate(state.steps))
-    found: dict[tuple[Scope, str, str], dict[int, float]] = {}
+    found: dict[tuple[Scope, str, str], dict[int, tuple[float, float]]] = {}
     for link in links:
         child, parent = nodes[link.child], nodes[link.parent]
         if link.norm is None or not child.label or parent.role != "state" or child.step is None or parent.step is None:
@@ -47,12 +47,15 @@ def paths_of(nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Seque
         if lane_of(child.scope) != scope or child.step not in places or parent.step not in places:
             continue
         if places[parent.step] == places[child.step] + behind:
-            found.setdefault((scope, child.label, str(parent.label)), {})[child.step] = link.norm
+            found.setdefault((scope, child.label, str(parent.label)), {})[child.step] = (
+                link.norm,
+                np.nan if link.share is None else link.share,
+            )
     flows = []
-    for (scope, label, kind), norms in found.items():
-        steps = tuple(sorted(norms))
-        sizes = np.array([norms[step] for step in steps])
-        flows.append(PathFlow(label, kind, layer_of(scope), _direction(states, scope), scope, steps, sizes))
+    for (scope, label, kind), sent in found.items():
+        steps = tuple(sorted(sent))
+        sizes, shares = np.array([sent[step] for step in steps]).T
+        flows.append(PathFlow(label, kind, layer_of(scope), _direction(states, scope), scope, steps, sizes, shares))
     return tuple(flows)
 
 

@@ -52,6 +52,7 @@ class NodeFlow:
     gradient: float | None  # with its sign
     values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
     gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
+    batch_free: bool = False  # computed from parameters alone: its gradient is measured like theirs
     units: tuple[float, ...] | None = None  # of a gate: the mean over the examples of each unit; if asked for
 
 
@@ -60,6 +61,10 @@ class EdgeFlow:
     """The message from a child to the parent it read, both as positions in the list of nodes.
 
     `position` is which input of the child it is; None for the sum over all paths that lead through unnamed nodes.
+    `share` is which share it is of what arrives at the parent: sum_b <m_b, g_b> / sum_b ||g_b||^2 for the messages m_b
+    into a node with gradients g_b. Those into one node sum to 1; that of a message against the sum is negative. None
+    where g is 0 or not finite, and where more than eight messages arrive at a node that are not slices of it, as from
+    every step at a weight: they would all have to be kept.
     """
 
     child: int
@@ -67,6 +72,7 @@ class EdgeFlow:
     parent: int
     norm: float | None
     requires_grad: bool
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -206,7 +212,8 @@ class PathFlow:
     """What a named node of step t sends back to a state of the step before, per step t: norms[i] is of steps[i].
 
     The way from c to c is the LSTM's cell path, those from its gates to h the gate paths. The norms of contributions
-    do not add up to the norm of their sum: they may point against each other, or at right angles.
+    do not add up to the norm of their sum: they may point against each other, or at right angles. What adds up is
+    `shares`, each the share of what arrives at the state; nan where there is none.
     """
 
     child: str  # in step t
@@ -216,6 +223,7 @@ class PathFlow:
     scope: Scope
     steps: tuple[int, ...]
     norms: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass(frozen=True)

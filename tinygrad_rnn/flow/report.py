@@ -111,7 +111,7 @@ class FlowReport:
             lane: the cell unless given.
         """
         lane = lane or self._cell
-        return causes_of(lane, self.factors, self.carries) if lane else ()
+        return causes_of(lane, self.factors, self.carries, self.paths, self.gates) if lane else ()
 
     def place(self, flow: StateFlow | LaneFlow) -> str:
         """Return what tells the layer and direction of something apart, "encoder layer 1"; "" if there is one only."""
@@ -222,10 +222,12 @@ class FlowReport:
         - "part", the scopes around it, such as "encoder";
         - "per_step": (G_{T-d} / G_T)^(1/d), d the horizon, else T-1; "line": the factor of the line that fits, or None;
         - "zero_at", "underflows_at": the first lag at which G is exactly 0, or too small for its dtype;
-        - "why": over the same d lags "left", G_{T-d} / G_T; "factors", the mean factor of each op of a single path;
-          "gate", "gate_units" and "gate_alone": what the gate that multiplies the state lets through per step, unit by
-          unit, and what it alone would leave; "carriers": the fewest units that have four fifths of G_{T-d}^2; and of
-          each gate the "mean" of its values and the means of its "units".
+        - "why": over the same d lags "left", G_{T-d} / G_T; "shares", by what reads the state in the next step the mean
+          share of what arrives at the state; "straight", the mean factor of the way from the next state past the gates;
+          "factors", that of each op of a single path; "gate", "gate_mean", "gate_units" and "gate_alone": what the gate
+          that multiplies the state lets through per step, in the mean and unit by unit, and what it alone would leave;
+          "carriers", "carriers_mean": the fewest units that have four fifths of G_{T-d}^2, and what that gate lets
+          through there in the mean; and of each gate the "mean" of its values and the means of its "units".
         """
         horizon = self.horizon
         return {
@@ -258,11 +260,15 @@ class FlowReport:
                 cause.kind: {
                     "lag": cause.lag,
                     "left": _plain(cause.measured),
+                    "shares": {child: _plain(share) for child, share in cause.shares},
+                    "straight": _plain(cause.straight),
                     "factors": [{"op": op, "per_step": _plain(size)} for op, size in cause.factors],
                     "gate": cause.gate,
+                    "gate_mean": _plain(cause.gate_mean),
                     "gate_units": _plain(cause.gate_units),
                     "gate_alone": _plain(cause.gate_alone),
                     "carriers": cause.carriers and list(cause.carriers),
+                    "carriers_mean": _plain(cause.carriers_mean),
                 }
                 for cause in self.causes(lane)
             },

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_rnn.flow.records import CarryFlow, FactorFlow, GateFlow, StateFlow
+from tinygrad_rnn.flow.records import CarryFlow, FactorFlow, GateFlow, PathFlow, StateFlow
 from tinygrad_rnn.flow.verdict import LaneFlow
 
 
@@ -19,33 +19,49 @@ class Cause:
     Attributes:
         kind: of the state, "h".
         lag: down to which lag, and from lag 0.
+        shares: by what reads the state in the next step, the mean share of what arrives at the state; what is missing
+            to 1 comes from its own step.
+        straight: of the way from the state of the next step, past the gates, the geometric mean of (message) /
+            (gradient there); None where there is no such way.
         factors: by op, where a single way leads from step to step: the geometric mean of its factors. Their product is
             the factor per step.
         gate: the gate by which the state is multiplied, "f"; None if there is none.
+        gate_mean: of all that it lets through, the mean.
         gate_units: (H,) of each unit, what this gate alone lets through per step: the geometric mean over steps and
             examples.
         gate_alone: what would be left of the gradient if only that gate carried it.
         measured: what is left of it.
         carriers: the fewest units that together have four fifths of G^2 there; None without statistics.
+        carriers_mean: of what the gate lets through in these units, the mean.
         units: H; None without statistics.
     """
 
     kind: str
     lag: int
+    shares: tuple[tuple[str, float], ...]
+    straight: float | None
     factors: tuple[tuple[str, float], ...]
     gate: str | None
+    gate_mean: float | None
     gate_units: np.ndarray | None
     gate_alone: float | None
     measured: float
     carriers: tuple[int, ...] | None
+    carriers_mean: float | None
     units: int | None
 
 
-def causes_of(lane: LaneFlow, factors: Sequence[FactorFlow], carries: Sequence[CarryFlow]) -> tuple[Cause, ...]:
+def causes_of(
+    lane: LaneFlow,
+    factors: Sequence[FactorFlow],
+    carries: Sequence[CarryFlow],
+    paths: Sequence[PathFlow],
+    gates: Sequence[GateFlow],
+) -> tuple[Cause, ...]:
     """Return the causes for each state of a lane whose gradient can be compared.
 
     Args:
-        factors, carries: of the report, all of them.
+        factors, carries, paths, gates: of the report, all of them.
     """
     found = []
     for state in lane.states:
@@ -59,16 +75,23 @@ def causes_of(lane: LaneFlow, factors: Sequence[FactorFlow], carries: Sequence[C
             if flow.scope == state.scope and flow.kind == state.kind
         )
         carry = next((flow for flow in carries if flow.scope == state.scope and flow.kind == state.kind), None)
+        through = _lets_through(carry, gates) if carry else None
+        carriers = state.carriers(decay.lag)
+        reading = [path for path in paths if path.scope == state.scope and path.parent == state.kind]
         found.append(
             Cause(
                 kind=state.kind,
                 lag=decay.lag,
+                shares=_mean_shares(reading, steps),
+                straight=_straight(state, reading, steps),
                 factors=means,
                 gate=carry.gate if carry else None,
+                gate_mean=None if through is None else float(through.mean()),
                 gate_units=carry.units if carry else None,
                 gate_alone=_left(carry, state, decay.lag) if carry else None,
                 measured=float(state.by_lag[decay.lag] / state.by_lag[0]),
-                carriers=state.carriers(decay.lag),
+                carriers=carriers,
+                carriers_mean=None if through is None or carriers is None else float(through[list(carriers)].mean()),
                 units=None if state.units is None else state.units.shape[1],
             )
         )
@@ -78,6 +101,36 @@ def causes_of(lane: LaneFlow, factors: Sequence[FactorFlow], carries: Sequence[C
 def unit_means(gate: GateFlow) -> np.ndarray | None:
     """Return (H,), the mean of each unit of a gate over steps and examples; None if they were not measured."""
     return None if gate.units is None else gate.units.mean(axis=0)
+
+
+def _mean_shares(reading: Sequence[PathFlow], steps: Container[int]) -> tuple[tuple[str, float], ...]:
+    """Return the mean share of each path over its steps among these; of those that have any."""
+    inside = {
+        path.child: [share for step, share in zip(path.steps, path.shares, strict=True) if step in steps]
+        for path in reading
+    }
+    known = {child: [share for share in shares if math.isfinite(share)] for child, shares in inside.items()}
+    return tuple((child, math.fsum(shares) / len(shares)) for child, shares in known.items() if shares)
+
+
+def _straight(state: StateFlow, reading: Sequence[PathFlow], steps: Container[int]) -> float | None:
+    """Return the mean factor of the way from the state of the next step itself."""
+    path = next((path for path in reading if path.child == state.kind), None)
+    if path is None:
+        return None
+    arrived = dict(zip(state.steps, state.norms, strict=True))
+    sent = [(norm, arrived[step]) for step, norm in zip(path.steps, path.norms, strict=True) if step in steps]
+    factors = [norm / size for norm, size in sent if size]
+    return _geometric(factors) if factors else None
+
+
+def _lets_through(carry: CarryFlow, gates: Sequence[GateFlow]) -> np.ndarray | None:
+    """Return (H,), the mean of what each unit of a carrying gate lets through; None if it was not measured."""
+    for gate in gates:
+        if gate.scope == carry.scope and carry.gate in (gate.label, f"1 - {gate.label}"):
+            means = unit_means(gate)
+            return means if means is None or carry.gate == gate.label else 1 - means
+    return None
 
 
 def _left(carry: CarryFlow, state: StateFlow, lag: int) -> float | None:

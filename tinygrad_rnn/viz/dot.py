@@ -3,7 +3,8 @@
 `layout="nop2"` makes Graphviz keep those places, so that large pictures take a fraction of a second; without that line
 (`dot -Glayout=dot`) it makes a layout of its own. Graphs without steps of time are left to Graphviz altogether.
 
-An arrow points the way the forward pass went; its colour and width are those of the message that came back along it.
+An arrow points the way the forward pass went; its colour is that of the message that came back along it, its width its
+share of all that arrived where it begins.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
-from tinygrad_rnn.viz.layout import text_width
+from tinygrad_rnn.viz.layout import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
-from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Frame, Picture, Point
+from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Flag, Frame, Picture, Point
 from tinygrad_rnn.viz.styles import Style, restyled
 from tinygrad_rnn.viz.titles import title as picture_title
 
@@ -38,10 +39,12 @@ _HURRIED = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.05", "splines": "
 _NODE = {"fontname": "Helvetica", "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.08,0.04"}
 _PLACED = {"fixedsize": "shape"}
 _STATE = {"penwidth": "2", "fontsize": "14"}
+_LIQUID = "#b7dcae"  # what fills gates: no colour of the scale
 _FOLD = {"style": "filled,dashed", "fillcolor": "#f4f4f4", "color": "#808080", "fontcolor": "#202020"}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
 _FLAG = {"shape": "box", "style": "filled", "fillcolor": "#fff3cd", "color": "#c1121f", "fontcolor": "#000000"}
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
+_LINE = {"shape": "underline", "color": "#404040", "style": "solid"}
 _SWATCH = 132.0, 18.0  # width and height of a box of the legend
 _ARROWHEAD = 6.0
 _LETTERS = 110  # in a line of the title
@@ -124,7 +127,7 @@ class _Writer:
         label = _quoted("\n".join(_wrapped(picture_title(drawn, title))), left=True)
         node = _NODE if self.free else {**_NODE, **_PLACED}
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(node)}]"]
-        lines += ['edge [arrowsize="0.6", fontname="Helvetica", fontsize="11"]', *self._legend()]
+        lines += [f'edge [arrowsize="0.6", fontname="Helvetica", fontsize="{SMALL:g}"]', *self._legend()]
         boxes = {box.name: self._box(box) for box in drawn.boxes}
         framed = {name for frame in drawn.frames for name in frame.boxes}
         lines += [line for name, line in boxes.items() if name not in framed]
@@ -147,6 +150,9 @@ class _Writer:
             attributes["style"] = attributes.get("style", _NODE["style"]).replace("rounded,", "")
         elif box.kind == "state":
             attributes |= _STATE
+        if box.filled:
+            del attributes["fontcolor"]  # which goes with the colour of the gradient
+            attributes |= _filled(box.level or 0.0, box.seen)
         elif box.kind == "copy" and box.requires_grad:
             attributes["style"] = "rounded,filled,dashed"
         return f"{_quoted(box.name)} [{_attributes(attributes)}{self._spot(box.x, box.y, box.width, box.height)}]"
@@ -185,7 +191,9 @@ class _Writer:
         return lines
 
     def _arrow(self, arrow: Arrow) -> str:
-        attributes = {**_stroke(arrow.seen), "tooltip": arrow.tooltip}
+        attributes = {**_stroke(arrow.seen, arrow.width), "tooltip": arrow.tooltip}
+        if arrow.against:
+            attributes["style"] = "dashed"
         if arrow.text:
             attributes["label"] = arrow.text
         if not self.free:
@@ -205,13 +213,26 @@ class _Writer:
 
     # ---- the legend --------------------------------------------------------------------------------------------
 
+    def _samples(self) -> list[tuple[str, Attributes]]:
+        """Return what the legend shows: only what occurs in the picture."""
+        drawn = self.picture
+        found = [(text, _fill(seen)) for text, seen in drawn.scale.legend(drawn.kinds)]
+        if drawn.has_levels:
+            found.append(("filled: a gate open 0.3", _filled(0.3)))
+        if drawn.has_shares:
+            shares = {"width: all that arrives": 1.0, "half of what arrives": 0.5, "a tenth of it": 0.1}
+            found += [(text, {**_LINE, "penwidth": f"{WHOLE * share:g}"}) for text, share in shares.items()]
+        if any(arrow.against for arrow in drawn.arrows):
+            found.append(("dashed: against the sum", {**_LINE, "penwidth": "2", "style": "dashed"}))
+        return found
+
     def _legend(self) -> list[str]:
-        looks = self.picture.scale.legend(self.picture.kinds)
+        looks = self._samples()
         names = [_quoted(f"legend.{i}") for i in range(len(looks))]
         if self.free:
             boxes = [
-                f"{name} [{_attributes({**_LEGEND, **_fill(seen), 'label': text, 'tooltip': text})}]"
-                for name, (text, seen) in zip(names, looks, strict=True)
+                f"{name} [{_attributes({**_LEGEND, **look, 'label': text, 'tooltip': text})}]"
+                for name, (text, look) in zip(names, looks, strict=True)
             ]
             boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
             return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture)}, boxes)
@@ -220,10 +241,10 @@ class _Writer:
         rows = math.ceil(len(looks) / across)
         top = -(rows * (height + 4) + 26)
         lines = []
-        for i, (name, (text, seen)) in enumerate(zip(names, looks, strict=True)):
+        for i, (name, (text, look)) in enumerate(zip(names, looks, strict=True)):
             x = (i % across) * width + width / 2
             y = top + 24 + (i // across) * (height + 4) + height / 2
-            attributes = {"fontsize": "10", **_fill(seen), "label": text, "tooltip": text}
+            attributes = {"fontsize": "10", **look, "label": text, "tooltip": text}
             lines.append(f"{name} [{_attributes(attributes)}{self._spot(x, y, width - 6, height)}]")
         count = min(len(looks), across)
         attributes = {**_FRAME, "label": (text := _scale_text(self.picture))}
@@ -271,14 +292,21 @@ def _fill(seen: Look) -> Attributes:
     return attributes
 
 
-def _stroke(seen: Look) -> Attributes:
+def _filled(level: float, seen: Look | None = None) -> Attributes:
+    """Return how a gate looks that is open so far: filled from below, with its gradient's colour around it."""
+    fill = f"{_LIQUID};{min(max(level, 0.001), 0.999):.3f}:#ffffff"
+    found = {"fillcolor": fill, "gradientangle": "90"}
+    return found | _stroke(seen, 2.5) if seen is not None and seen.kind in SIZED else found
+
+
+def _stroke(seen: Look, width: float) -> Attributes:
     if seen.kind in ("not computed", "not required"):
         return {"color": "#909090", "style": "dashed" if seen.kind == "not computed" else "dotted"}
     if seen.kind == "vanished":
-        return {"color": "#b9c0c9", "penwidth": f"{seen.width}"}  # the ghosts of boxes are too pale for a line
+        return {"color": "#b9c0c9", "penwidth": f"{width}"}  # the ghosts of boxes are too pale for a line
     if seen.kind == "nonfinite":
         return {"color": "#000000:#ffd400:#000000", "penwidth": "1.5"}
-    return {"color": "#b0b0b0" if seen.kind in ("zero", "underflow") else seen.colour, "penwidth": f"{seen.width}"}
+    return {"color": "#b0b0b0" if seen.kind in ("zero", "underflow") else seen.colour, "penwidth": f"{width}"}
 
 
 # ---- DOT ------------------------------------------------------------------------------------------------------------

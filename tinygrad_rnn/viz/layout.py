@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 
 from tinygrad_rnn.flow import BackwardReport
 from tinygrad_rnn.viz.shapes import Arrow, Box, Frame, Picture, Point
 
 #: Sizes in points. A character of Helvetica is about 0.56 of its size wide.
 FONT = 11.0
+SMALL = 10.0  # of what is written on arrows
 _CHARACTER = 0.56 * FONT
 _LINE = 13.0
 _PITCH = 12.0  # between rows
@@ -298,6 +300,26 @@ class _Routes:
         for (column, side), arrows in within.items():
             self._inside(arrows, column, side)
         self._part_twins()
+        self._factors()
+
+    def _factors(self) -> None:
+        """Write factors above straight arrows, right before the box they lead to, or below; not where others pass."""
+        near: dict[int, list[Arrow]] = {}  # by column
+        for arrow in self.picture.arrows:
+            for column in {self.columns.of[arrow.tail], self.columns.of[arrow.head]}:
+                near.setdefault(column, []).append(arrow)
+        for arrow in self.picture.arrows:
+            if not arrow.text or arrow.loop:
+                continue
+            (x, y), (end, _) = arrow.points[0], arrow.points[-1]
+            wide = text_width(arrow.text, SMALL) / 2
+            at = end - math.copysign(wide + 8, end - x)
+            others = [near[self.columns.of[end]] for end in (arrow.tail, arrow.head)]
+            spots = [(at, y - 8), (at, y + 9)]
+            if {y} != {height for _, height in arrow.points} or abs(end - x) < 2 * wide + 8:
+                spots = []  # there is no room beside it
+            free = [spot for spot in spots if not any(_passes(other.points, spot, wide) for other in chain(*others))]
+            arrow.text, arrow.text_at = (arrow.text, free[0]) if free else ("", (0.0, 0.0))
 
     def _part_twins(self) -> None:
         """Move arrows that have both ends in common side by side."""
@@ -373,6 +395,19 @@ class _Routes:
         out = (self.columns.right[here] + 12) if side > 0 else (self.columns.left[here] - 12)
         back = (self.columns.left[there] - 14) if side > 0 else (self.columns.right[there] + 14)
         return _rounded([a, (out, a[1]), (out, y), (back, y), (back, b[1]), b])
+
+
+def _passes(curve: tuple[Point, ...], spot: Point, wide: float) -> bool:
+    """Whether a curve passes through a line of text around a spot, of twice this width."""
+    x, y = spot
+    for i in range(0, len(curve) - 1, 3):
+        piece = curve[i : i + 4]
+        xs, ys = zip(*piece, strict=True)
+        if min(xs) < x + wide and max(xs) > x - wide and min(ys) < y + 5 and max(ys) > y - 5:
+            points = (_bezier(piece, step / 32) for step in range(33))
+            if any(abs(a - x) < wide and abs(b - y) < 5 for a, b in points):
+                return True
+    return False
 
 
 def _height(curve: tuple[Point, ...], x: float) -> float:

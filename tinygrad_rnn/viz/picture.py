@@ -176,6 +176,7 @@ class _Unrolled:
             tooltip=words.about(node, f"{what}: {words.size(norm, seen)}"),
             row=words.row(node) if at is not None or kind == "total" else None,
             lane=words.lane(self.report.nodes[reader]) if self.many_lanes and at is not None else "",
+            level=words.fill_level(node),
             order=i if computed else reader - 0.5,
         )
 
@@ -238,19 +239,48 @@ class _Unrolled:
             if tail != head:
                 number = edge.position if tail_row is None and head_row is None else None  # x * x has two arrows
                 found.setdefault((tail, head, tail_row, head_row, number), []).append(edge)
-        return [self._arrow(*key[:4], edges) for key, edges in found.items()]
+        leaving = Counter(tail for tail, *_ in found)
+        return [self._arrow(*key[:4], edges, leaving[key[0]] == 1) for key, edges in found.items()]
 
     def _end(self, node: NodeFlow, step: int | None, name: str) -> tuple[str, str | None]:
         """Return the box at the end of an arrow, and the row if it is a fold."""
         return (f"fold{self.fold_of[step]}", words.row(node)) if step in self.fold_of else (name, None)
 
-    def _arrow(self, tail: str, head: str, tail_row: str | None, head_row: str | None, edges: list[EdgeFlow]) -> Arrow:
+    def _arrow(
+        self, tail: str, head: str, tail_row: str | None, head_row: str | None, edges: list[EdgeFlow], alone: bool
+    ) -> Arrow:
         norms = [edge.norm for edge in edges if edge.norm is not None]
         norm = (norms[0] if len(norms) == 1 else math.hypot(*norms)) if norms else None
         what = "message" if len(edges) == 1 else f"{len(edges)} messages"
         seen = self.references.message(edges, norm)
+        share, ratio = self._share(self.boxes[tail], edges, alone), self._factor(edges)
         text = f"{what} from {self._called(head)} to {self._called(tail)}: {words.size(norm, seen)}"
-        return Arrow(tail, head, norm, seen, text, tail_row=tail_row, head_row=head_row)
+        text += words.further(share, self._called(tail), ratio)
+        label = words.factor(ratio) if ratio is not None and self._carries(edges) else ""
+        return Arrow(tail, head, norm, seen, text, share, label, tail_row=tail_row, head_row=head_row)
+
+    def _share(self, tail: Box, edges: list[EdgeFlow], alone: bool) -> float | None:
+        """Return which share of what arrives at a box an arrow brings; at a parameter's, of what its step adds."""
+        if tail.kind == "parameter" and tail.step is not None:
+            return 1.0 if alone and edges[0].norm else None
+        shares = [edge.share for edge in edges if edge.share is not None]
+        if len(shares) < len(edges) or len({edge.parent for edge in edges}) > 1:
+            return None
+        return math.fsum(shares)
+
+    def _factor(self, edges: list[EdgeFlow]) -> float | None:
+        """Return by which factor an edge changes the size of the gradient that it comes from."""
+        child, parent = self.report.nodes[edges[0].child], self.report.nodes[edges[0].parent]
+        sent = edges[0].norm
+        if len(edges) > 1 or edges[0].share is None or parent.batch_free or not sent or not child.norm:
+            return None
+        return sent / child.norm
+
+    def _carries(self, edges: list[EdgeFlow]) -> bool:
+        """Whether an edge leads from a state to the same state of another step, past everything else."""
+        child, parent = self.report.nodes[edges[0].child], self.report.nodes[edges[0].parent]
+        same = child.role == parent.role == "state" and child.label == parent.label and child.step != parent.step
+        return self.level == "cell" and same
 
     def _called(self, name: str) -> str:
         fold = self.boxes[name].fold

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class References:
     def __init__(self, report: FlowReport, scale: Scale) -> None:
         self.report = report
         self.scale = scale
+        self._looked = cache(scale.look)  # most messages are handed on as they are
         self.readers: dict[int, list[int]] = {}
         for edge in report.edges or report.links:
             self.readers.setdefault(edge.parent, []).append(edge.child)
@@ -66,7 +68,7 @@ class References:
     def _look(self, i: int, norm: float | None, required: bool, underflow: bool) -> Look:
         calm = 1.0 if i in self.states else EXPLODED  # a gate may have more than h_T, and nothing explodes
         against, size = self.of(i)
-        return self.scale.look(norm, required, size, calm, underflow, against)
+        return self._looked(norm, required, size, calm, underflow, against)
 
     def message(self, edges: list[EdgeFlow], norm: float | None) -> Look:
         """Return how a message, or several together, is drawn: compared with what its parent is compared with."""

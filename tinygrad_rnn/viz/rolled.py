@@ -15,8 +15,9 @@ from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 def rolled(references: References) -> Picture:
     """Return the cell of a report: gates and states with their sizes at both ends of time, not laid out yet.
 
-    Sizes are those of the step next to the loss; what leads to the neighbouring step also tells by which factor it
-    changes the gradient: the geometric mean over the steps of (message sent on) / (gradient of what sends it).
+    Sizes are those of the step next to the loss, shares and the levels of gates means over the steps. What leads to the
+    neighbouring step also tells by which factor it changes the gradient: the geometric mean over the steps of (message
+    sent on) / (gradient of what sends it).
 
     Raises:
         InputError: the graph has no steps of time, or names nothing in them.
@@ -107,21 +108,35 @@ class _Rolled:
             tooltip=words.about(node, f"gradient: {words.size(node.norm, seen)}") + sizes,
             row=name if in_cell else None,
             lane=words.lane(self.report.nodes[self.first.get(name, nodes[0])]) if self.many_lanes and in_cell else "",
+            level=self._level(nodes),
             order=nodes[0] if node.op is not None else self.first.get(name, nodes[0]) - 0.5,
         )
+
+    def _level(self, nodes: list[int]) -> float | None:
+        """Return how open a gate is in the mean over the steps."""
+        levels = [words.fill_level(self.report.nodes[i]) for i in nodes]
+        known = [level for level in levels if level is not None]
+        return math.fsum(known) / len(known) if len(known) == len(levels) else None
 
     def _arrow(self, tail: str, head: str, passes: bool, links: list[EdgeFlow]) -> Arrow:
         links = sorted(links, key=lambda link: -link.child)
         nearest = links[0]
         seen = self.references.message([nearest], nearest.norm)
+        share, factor = self._share(links), self._factor(links) if passes else None
         text = f"message from {head} to {tail}: {words.size(nearest.norm, seen)}"
-        factor = self._factor(links) if passes else None
+        if share is not None:
+            text += f"\nshare of what arrives at {tail}: {share:.3g} (mean over the steps)"
         label = ""
         if factor is not None:
             text += f"\nper step it is {factor:.4g} times the gradient it comes from (geometric mean)"
             several = sum(passing and other == head for _, other, passing in self.groups) > 1
-            label = f"{tail} × {factor:.2g}" if several else f"× {factor:.2g}"
-        return Arrow(tail, head, nearest.norm, seen, text, label, loop=passes)
+            label = f"{tail} {words.factor(factor)}" if several else words.factor(factor)
+        return Arrow(tail, head, nearest.norm, seen, text, share, label, loop=passes)
+
+    def _share(self, links: list[EdgeFlow]) -> float | None:
+        """Return which share of what arrives an edge brings, in the mean over the steps that have it."""
+        shares = [link.share for link in links if link.share is not None]
+        return math.fsum(shares) / len(shares) if shares else None
 
     def _factor(self, links: list[EdgeFlow]) -> float | None:
         """Return by which factor an edge changes the gradient on its way to the neighbouring step."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tinygrad_rnn.flow.records import EXPLODED
 
@@ -204,9 +205,11 @@ def _distance(place: float, edge: float, end: float) -> float:
 def _between(anchors: tuple[str, ...], share: float) -> str:
     place = min(max(share, 0.0), 1.0) * (len(anchors) - 1)
     low = min(int(place), len(anchors) - 2)
-    pairs = zip(_channels(anchors[low]), _channels(anchors[low + 1]), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * (place - low)):02x}" for a, b in pairs)
+    part = place - low
+    (r, g, b), (r1, g1, b1) = _channels(anchors[low]), _channels(anchors[low + 1])
+    return f"#{round(r + (r1 - r) * part):02x}{round(g + (g1 - g) * part):02x}{round(b + (b1 - b) * part):02x}"
 
 
+@lru_cache(256)
 def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

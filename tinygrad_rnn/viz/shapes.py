@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from tinygrad_rnn.flow import FlowReport
-from tinygrad_rnn.viz.scale import Look, Scale
+from tinygrad_rnn.viz.scale import SIZED, Look, Scale
 
 Point = tuple[float, float]
 
+#: The width in points of an arrow that brings all that arrives at its tail; others are narrower by their share.
+WHOLE = 5.0
+#: Of arrows whose share is not known.
+UNKNOWN = 1.2
+#: Narrower arrows would not be seen; wider ones, where others point against them, would hide what lies beside.
+NARROWEST, WIDEST = 0.4, 1.5 * WHOLE
+#: A share below is drawn as negative; closer to zero its sign may be that of a rounding error.
+AGAINST = -0.005
 
-@dataclass
+
+@dataclass(slots=True)
 class Box:
     """A node of the graph, or what stands for several.
 
@@ -28,6 +38,7 @@ class Box:
     tooltip: str
     row: str | None = None  # boxes of different steps with the same row play the same part
     lane: str = ""  # layer and direction, if there are several
+    level: float | None = None  # how full it is drawn, 0 to 1: the mean value of a gate, where that is known
     order: float = 0.0  # when it is computed
     fold: tuple[int, int] | None = None  # the first and the last step that a fold stands for
     x: float = 0.0
@@ -36,14 +47,19 @@ class Box:
     height: float = 0.0
 
     @property
+    def filled(self) -> bool:
+        """Whether it is drawn as full as a gate is open; that a gradient is not finite must not be hidden by it."""
+        return self.level is not None and self.seen.kind != "nonfinite"
+
+    @property
     def requires_grad(self) -> bool:
         """Whether there is a gradient at all."""
         return self.seen.kind != "not required"
 
 
-@dataclass
+@dataclass(slots=True)
 class Arrow:
-    """A value on its way to where it is read; its size is that of the message that comes back.
+    """A value on its way to where it is read; its size is that of the message that comes back, its width that share.
 
     `points` are the control points of a Bezier curve from tail to head: the first, then three per piece.
     """
@@ -53,7 +69,8 @@ class Arrow:
     norm: float | None
     seen: Look
     tooltip: str
-    text: str = ""
+    share: float | None = None  # of what arrives at the tail; None if it is not known
+    text: str = ""  # the factor by which it changes the gradient that it comes from
     loop: bool = False  # leads from one step into the next of the same drawn cell
     tail_row: str | None = None  # where it leaves a fold
     head_row: str | None = None  # and where it enters one
@@ -64,6 +81,20 @@ class Arrow:
     def requires_grad(self) -> bool:
         """Whether a gradient can come back along it."""
         return self.seen.kind != "not required"
+
+    @property
+    def width(self) -> float:
+        """In points, linear in the share."""
+        if self.seen.kind not in SIZED:
+            return self.seen.width
+        if self.share is None:
+            return UNKNOWN
+        return round(min(max(WHOLE * abs(self.share), NARROWEST), WIDEST), 2)
+
+    @property
+    def against(self) -> bool:
+        """Whether it points against the sum of all that arrives."""
+        return self.seen.kind in SIZED and self.share is not None and self.share < AGAINST
 
 
 @dataclass
@@ -112,6 +143,17 @@ class Picture:
         """The kinds of looks that occur; see `Look`."""
         boxes = {box.seen.kind for box in self.boxes if box.kind != "fold"}
         return boxes | {arrow.seen.kind for arrow in self.arrows}
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether gates are drawn as full as they are open."""
+        return any(box.filled for box in self.boxes)
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether widths of arrows tell something: where one alone brings all, all are as wide."""
+        shares = [arrow.share for arrow in self.arrows if arrow.share is not None and arrow.seen.kind in SIZED]
+        return not all(math.isclose(share, 1) for share in shares)
 
     @property
     def has_parameters(self) -> bool:

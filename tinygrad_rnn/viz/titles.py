@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tinygrad_rnn.flow import BackwardReport, FlowReport
 from tinygrad_rnn.viz.shapes import Picture
-from tinygrad_rnn.viz.words import findings, origin
+from tinygrad_rnn.viz.words import findings, origin, why
 
 
 def title(drawn: Picture, first: str | None) -> list[str]:
@@ -17,7 +17,8 @@ def title(drawn: Picture, first: str | None) -> list[str]:
         return [first or f"The backward pass{steps}", *_of_backward(report), *origin(report)]
     known = drawn.kinds - {"not computed", "not required"}
     what = "Gradient flow" if known else "Computation"
-    return [first or what + steps, *(_of_boxes(drawn) if known else ()), *_of_arrows(drawn), *findings(report)]
+    found = [*findings(report), *filter(None, [why(report)])]
+    return [first or what + steps, *found, *(_of_boxes(drawn) if known else ()), *_of_arrows(drawn)]
 
 
 def _of_backward(report: FlowReport) -> Iterator[str]:
@@ -43,8 +44,11 @@ def _of_boxes(drawn: Picture) -> Iterator[str]:
         parts.append("at a parameter W it is ‖∂L/∂W‖ of the mean loss")
     if any(box.kind == "gate" and any("value" in line for line in box.lines) for box in drawn.boxes):
         parts.append("value: of a gate, mean ± standard deviation")
+    if any(box.kind == "state" and any("rms" in line for line in box.lines) for box in drawn.boxes):
+        parts.append("rms: of the values of a state, root mean square")
     yield f"{'; '.join(parts)}."
-    yield f"Colour, log scale: {', '.join(_compared(drawn))}."
+    border = "; a gate that is filled to its mean value has it around it" if drawn.has_levels else ""
+    yield f"Colour, log scale: {', '.join(_compared(drawn))}{border}."
 
 
 def _compared(drawn: Picture) -> Iterator[str]:
@@ -65,13 +69,18 @@ def _compared(drawn: Picture) -> Iterator[str]:
 
 def _of_arrows(drawn: Picture) -> Iterator[str]:
     steps = drawn.report.steps
+    rolled = drawn.level == "rolled"
     if any(edge.norm is not None for edge in drawn.report.edges):
-        where = ", to the loss at the right end" if drawn.timed and drawn.level != "rolled" else ""
-        yield f"Arrows point forward{where}; their colour and width show the gradient that comes back along them."
-    if drawn.level == "rolled" and any(arrow.text for arrow in drawn.arrows):
-        yield (
-            "× on an arrow into the next step: the factor by which it changes the gradient on the way back, geometric "
-            f"mean over the steps. t={steps[-1]}, t={steps[0]}: at both ends of time."
-        )
+        where = ", to the loss at the right end" if drawn.timed and not rolled else ""
+        width = ", mean over the steps" if rolled else ""
+        said = f"Arrows point forward{where}; their colour shows the gradient that comes back along them"
+        if drawn.has_shares:
+            said += f", their width its share of all that arrives where they begin: ⟨message, g⟩ / ‖g‖²{width}"
+        yield f"{said}."
+    if any(arrow.text for arrow in drawn.arrows):
+        mean = ", geometric mean over the steps" if rolled else ""
+        yield f"× on an arrow into the next step: the factor by which it changes the gradient on the way back{mean}."
+    if rolled and len(steps) > 1:
+        yield f"t={steps[-1]}, t={steps[0]}: at both ends of time."
     if "not computed" in drawn.kinds:
         yield "Dashed: a gradient not computed, or not kept. draw(gradient_flow(losses)) shows them all."
