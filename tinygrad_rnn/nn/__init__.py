@@ -4,7 +4,26 @@ from typing import Any
 
 from tinygrad_rnn.engine.names import no_such_name
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.cells import CELLS, Cell, CellEntry, CellSpec, GRUCell, LSTMCell, RNNCell, parse_cell
+from tinygrad_rnn.nn.cells import (
+    CELLS,
+    Cell,
+    CellEntry,
+    CellSpec,
+    CIFGCell,
+    CoupledLSTMCell,
+    FGRCell,
+    FullPeepholeLSTMCell,
+    GRUCell,
+    LSTMCell,
+    NFGCell,
+    NIAFCell,
+    NIGCell,
+    NOAFCell,
+    NOGCell,
+    PeepholeLSTMCell,
+    RNNCell,
+    parse_cell,
+)
 from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, ReLU, Sigmoid, Tanh
 from tinygrad_rnn.nn.losses import (
     BCEWithLogitsLoss,
@@ -19,10 +38,11 @@ from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Se
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
-    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CellEntry", "CellSpec", "CrossEntropyLoss", "Dropout",
-    "Embedding", "GRUCell", "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict",
-    "ModuleList", "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",
-    "Tanh", "init", "parse_cell", "unroll",
+    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell",
+    "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "HuberLoss", "L1Loss",
+    "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
+    "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent",
+    "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

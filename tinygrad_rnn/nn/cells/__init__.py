@@ -2,11 +2,23 @@
 
 from tinygrad_rnn.nn.cells.base import Cell, State, check_state
 from tinygrad_rnn.nn.cells.elman import RNNCell
+from tinygrad_rnn.nn.cells.greff import (
+    CIFGCell,
+    CoupledLSTMCell,
+    FGRCell,
+    NFGCell,
+    NIAFCell,
+    NIGCell,
+    NOAFCell,
+    NOGCell,
+)
 from tinygrad_rnn.nn.cells.gru import GRUCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
 from tinygrad_rnn.nn.cells.table import CELLS, CellEntry, CellSpec, cell_class, parse_cell
 
 __all__ = [
-    "CELLS", "Cell", "CellEntry", "CellSpec", "GRUCell", "LSTMCell", "RNNCell", "State", "cell_class", "check_state",
-    "parse_cell",
+    "CELLS", "CIFGCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "FGRCell", "FullPeepholeLSTMCell",
+    "GRUCell", "LSTMCell", "NFGCell", "NIAFCell", "NIGCell", "NOAFCell", "NOGCell", "PeepholeLSTMCell", "RNNCell",
+    "State", "cell_class", "check_state", "parse_cell",
 ]  # fmt: skip

@@ -18,8 +18,19 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells.base import Cell
 from tinygrad_rnn.nn.cells.elman import RNNCell, activation
+from tinygrad_rnn.nn.cells.greff import (
+    CIFGCell,
+    CoupledLSTMCell,
+    FGRCell,
+    NFGCell,
+    NIAFCell,
+    NIGCell,
+    NOAFCell,
+    NOGCell,
+)
 from tinygrad_rnn.nn.cells.gru import GRUCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
@@ -30,6 +41,9 @@ __all__ = [
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
 IRNN_STD = 0.001
+
+#: Where the variants of the LSTM come from.
+GREFF = "Greff et al. 2015"
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
@@ -74,6 +88,11 @@ def _identity(cell: Cell, chosen: Mapping[str, Any]) -> None:
 def _lstm(cell: Cell, chosen: Mapping[str, Any]) -> None:
     if "forget_bias" in chosen:
         set_bias(cell, rows_of(cell, "f"), chosen["forget_bias"])
+
+
+def _coupled(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    if "forget_bias" in chosen:  # f = 1 - sigmoid(b) = sigmoid(-b)
+        set_bias(cell, rows_of(cell, "i"), -chosen["forget_bias"])
 
 
 def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
@@ -134,6 +153,31 @@ CELLS: dict[str, CellEntry] = {
     "lstm": CellEntry(
         LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
         "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
+    ),
+    "peephole": CellEntry(
+        PeepholeLSTMCell, "LSTM whose gates see c, and o the new one, by a weight for each cell; Greff's vanilla LSTM",
+        "Gers & Schmidhuber 2000; Graves 2013", {"forget_bias": number}, _lstm,
+    ),
+    "peephole_full": CellEntry(
+        FullPeepholeLSTMCell, "LSTM whose gates all see the old c, by whole matrices",
+        "after Gers & Schmidhuber 2000", {"forget_bias": number}, _lstm,
+    ),
+    "coupled": CellEntry(
+        CoupledLSTMCell, "LSTM with f = 1 - i and no peepholes; forget_bias: minus b_ih + b_hh of i",
+        GREFF, {"forget_bias": number}, _coupled,
+    ),
+    "nig": CellEntry(NIGCell, "peephole LSTM with no input gate, i = 1", GREFF, {"forget_bias": number}, _lstm),
+    "nfg": CellEntry(NFGCell, "peephole LSTM with no forget gate, f = 1", GREFF),
+    "nog": CellEntry(NOGCell, "peephole LSTM with no output gate, o = 1", GREFF, {"forget_bias": number}, _lstm),
+    "niaf": CellEntry(NIAFCell, "peephole LSTM with a linear g", GREFF, {"forget_bias": number}, _lstm),
+    "noaf": CellEntry(NOAFCell, "peephole LSTM with h = o * c", GREFF, {"forget_bias": number}, _lstm),
+    "cifg": CellEntry(
+        CIFGCell, "peephole LSTM with f = 1 - i; forget_bias: minus b_ih + b_hh of i",
+        GREFF, {"forget_bias": number}, _coupled,
+    ),
+    "np": CellEntry(LSTMCell, "the LSTM, as the variant with no peepholes", GREFF, {"forget_bias": number}, _lstm),
+    "fgr": CellEntry(
+        FGRCell, "peephole LSTM whose gates see all gates of the last step", GREFF, {"forget_bias": number}, _lstm,
     ),
     "gru": CellEntry(
         GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state",

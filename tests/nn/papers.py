@@ -1,0 +1,150 @@
+"""The cells as their papers write them, one matrix for each letter, in plain NumPy, with nothing of this library.
+
+`weights` takes a cell's parameters apart into W[g] (H, I), R[g] (H, H) and b[g] (H,) for every letter g. Forward steps
+are functions (weights, x, state) -> state. `*_backward` are derived by hand and go through a whole sequence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def sigmoid(a: Array) -> Array:
+    return 1 / (1 + np.exp(-a))
+
+
+@dataclass
+class Weights:
+    """Input weights W, recurrent weights R and biases b by letter; what else there is by name."""
+
+    W: dict[str, Array]
+    R: dict[str, Array]
+    b: dict[str, Array]
+    more: dict[str, Array] = field(default_factory=dict)
+
+
+def weights(letters: str, parameters: dict[str, Array]) -> Weights:
+    """Take the parameters of a cell apart; the two biases are always added."""
+    blocks = len(letters)
+    bias = parameters["bias_ih"] + parameters["bias_hh"]
+    W, R, b = (
+        dict(zip(letters, np.split(value, blocks), strict=True))
+        for value in (parameters["weight_ih"], parameters["weight_hh"], bias)
+    )
+    usual = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
+    return Weights(W, R, b, {name: value for name, value in parameters.items() if name not in usual})
+
+
+def joined(letters: str, found: dict[str, dict[str, Array]]) -> dict[str, Array]:
+    """Put gradients by letter together again, as the parameters of a cell."""
+    W, R, b = (np.concatenate([found[kind][letter] for letter in letters]) for kind in "WRb")
+    return {"weight_ih": W, "weight_hh": R, "bias_ih": b, "bias_hh": b}
+
+
+# ---- LSTMs: Greff et al. 2015, with its letters z (block input) and y (block output) called g and h ------------------
+
+
+def lstm(w: Weights, x: Array, state: tuple[Array, ...], variant: str = "V") -> tuple[Array, ...]:
+    """Take a step of the vanilla LSTM V, or of a variant with one line changed."""
+    h, c, *last = state
+    p = {gate: w.more.get(f"peephole_{gate}", 0.0) for gate in "ifo"}
+
+    def net(gate: str) -> Array:
+        a = x @ w.W[gate].T + h @ w.R[gate].T + w.b[gate]
+        if variant == "FGR" and gate != "g":
+            rows = np.split(w.more["weight_rr"], 3)["ifo".index(gate)]
+            for seen, R in zip(np.split(last[0], 3, axis=-1), np.split(rows, 3, axis=1), strict=True):
+                a = a + seen @ R.T
+        return a
+
+    g = net("g") if variant == "NIAF" else np.tanh(net("g"))
+    i = np.ones_like(c) if variant == "NIG" else sigmoid(net("i") + p["i"] * c)
+    if variant == "NFG":
+        f = np.ones_like(c)
+    elif variant == "CIFG":
+        f = 1 - i
+    else:
+        f = sigmoid(net("f") + p["f"] * c)
+    new = g * i + c * f
+    o = np.ones_like(c) if variant == "NOG" else sigmoid(net("o") + p["o"] * new)
+    h = (new if variant == "NOAF" else np.tanh(new)) * o
+    return (h, new, np.concatenate([i, f, o], axis=-1)) if variant == "FGR" else (h, new)
+
+
+def full_peepholes(w: Weights, x: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Take a step of the LSTM whose gates all see the old cell state through matrices U."""
+    h, c = state
+    U = dict(zip("ifo", np.split(w.more["weight_ch"], 3), strict=True))
+    f = sigmoid(x @ w.W["f"].T + h @ w.R["f"].T + c @ U["f"].T + w.b["f"])
+    i = sigmoid(x @ w.W["i"].T + h @ w.R["i"].T + c @ U["i"].T + w.b["i"])
+    o = sigmoid(x @ w.W["o"].T + h @ w.R["o"].T + c @ U["o"].T + w.b["o"])
+    candidate = np.tanh(x @ w.W["g"].T + h @ w.R["g"].T + w.b["g"])
+    new = f * c + i * candidate
+    return o * np.tanh(new), new
+
+
+def graves_backward(
+    w: Weights, xs: Array, start: tuple[Array, Array], errors: Array
+) -> tuple[Array, dict[str, Array], Array, tuple[Array, Array]]:
+    """Go through the LSTM with peepholes and back, by the equations of Graves' book (2012, section 4.6).
+
+    Args:
+        w: the weights; more: the peepholes.
+        xs: (T, B, I).
+        start: h and c before the first step.
+        errors: (T, B, H), what the loss says about every h_t directly.
+
+    Returns:
+        h_t (T, B, H), the gradients of all parameters by name, of xs, and of the start.
+    """
+    p = {gate: w.more[f"peephole_{gate}"] for gate in "ifo"}
+    T = len(xs)
+    s, b_c = {-1: start[1]}, {-1: start[0]}
+    a: list[dict[str, Array]] = []
+    for t in range(T):
+        at = {g: xs[t] @ w.W[g].T + b_c[t - 1] @ w.R[g].T + w.b[g] for g in "ifgo"}
+        at["i"] = at["i"] + p["i"] * s[t - 1]
+        at["f"] = at["f"] + p["f"] * s[t - 1]
+        s[t] = sigmoid(at["f"]) * s[t - 1] + sigmoid(at["i"]) * np.tanh(at["g"])
+        at["o"] = at["o"] + p["o"] * s[t]
+        b_c[t] = sigmoid(at["o"]) * np.tanh(s[t])
+        a.append(at)
+
+    def slope(v: Array) -> Array:
+        return sigmoid(v) * (1 - sigmoid(v))
+
+    zero = np.zeros_like(start[1])
+    delta = dict.fromkeys("ifgo", zero)  # of the step after
+    eps_s, forget = zero, zero
+    grads = {kind: dict.fromkeys("ifgo", 0.0) for kind in "WRb"}
+    peepholes = dict.fromkeys("ifo", 0.0)
+    d_xs = np.zeros_like(xs)
+    for t in reversed(range(T)):
+        eps_c = errors[t] + sum(delta[g] @ w.R[g] for g in "ifgo")
+        now = {"o": slope(a[t]["o"]) * np.tanh(s[t]) * eps_c}
+        eps_s = (
+            sigmoid(a[t]["o"]) * (1 - np.tanh(s[t]) ** 2) * eps_c
+            + forget * eps_s
+            + p["i"] * delta["i"]
+            + p["f"] * delta["f"]
+            + p["o"] * now["o"]
+        )
+        now["g"] = sigmoid(a[t]["i"]) * (1 - np.tanh(a[t]["g"]) ** 2) * eps_s
+        now["f"] = slope(a[t]["f"]) * s[t - 1] * eps_s
+        now["i"] = slope(a[t]["i"]) * np.tanh(a[t]["g"]) * eps_s
+        for g in "ifgo":
+            grads["W"][g] = grads["W"][g] + now[g].T @ xs[t]
+            grads["R"][g] = grads["R"][g] + now[g].T @ b_c[t - 1]
+            grads["b"][g] = grads["b"][g] + now[g].sum(axis=0)
+        for gate, seen in (("i", s[t - 1]), ("f", s[t - 1]), ("o", s[t])):
+            peepholes[gate] = peepholes[gate] + (now[gate] * seen).sum(axis=0)
+        d_xs[t] = sum(now[g] @ w.W[g] for g in "ifgo")
+        delta, forget = now, sigmoid(a[t]["f"])
+    d_h = sum(delta[g] @ w.R[g] for g in "ifgo")
+    d_c = forget * eps_s + p["i"] * delta["i"] + p["f"] * delta["f"]
+    found = joined("ifgo", grads) | {f"peephole_{gate}": value for gate, value in peepholes.items()}
+    return np.stack([b_c[t] for t in range(T)]), found, d_xs, (d_h, d_c)
