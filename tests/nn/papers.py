@@ -1,7 +1,9 @@
 """The cells as their papers write them, one matrix for each letter, in plain NumPy, with nothing of this library.
 
 `weights` takes a cell's parameters apart into W[g] (H, I), R[g] (H, H) and b[g] (H,) for every letter g. Forward steps
-are functions (weights, x, state) -> state. `*_backward` are derived by hand and go through a whole sequence.
+are functions (weights, x, state) -> state. `*_backward` are derived by hand and go through a whole sequence: from the
+weights, xs (T, B, I), the start, and errors (T, B, H), what the loss says about every h_t directly, they return all h_t
+and the gradients of the parameters by name, of xs, and of the start.
 """
 
 from __future__ import annotations
@@ -19,24 +21,25 @@ def sigmoid(a: Array) -> Array:
 
 @dataclass
 class Weights:
-    """Input weights W, recurrent weights R and biases b by letter; what else there is by name."""
+    """Input weights W, recurrent weights R and their biases by letter; what else there is by name."""
 
     W: dict[str, Array]
     R: dict[str, Array]
-    b: dict[str, Array]
+    Wb: dict[str, Array]
+    Rb: dict[str, Array]
     more: dict[str, Array] = field(default_factory=dict)
+
+    @property
+    def b(self) -> dict[str, Array]:
+        """The sums of both biases."""
+        return {letter: self.Wb[letter] + self.Rb[letter] for letter in self.Wb}
 
 
 def weights(letters: str, parameters: dict[str, Array]) -> Weights:
-    """Take the parameters of a cell apart; the two biases are always added."""
-    blocks = len(letters)
-    bias = parameters["bias_ih"] + parameters["bias_hh"]
-    W, R, b = (
-        dict(zip(letters, np.split(value, blocks), strict=True))
-        for value in (parameters["weight_ih"], parameters["weight_hh"], bias)
-    )
-    usual = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
-    return Weights(W, R, b, {name: value for name, value in parameters.items() if name not in usual})
+    """Take the parameters of a cell apart."""
+    usual = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    by_letter = [dict(zip(letters, np.split(parameters[name], len(letters)), strict=True)) for name in usual]
+    return Weights(*by_letter, {name: value for name, value in parameters.items() if name not in usual})
 
 
 def joined(letters: str, found: dict[str, dict[str, Array]]) -> dict[str, Array]:
@@ -87,20 +90,11 @@ def full_peepholes(w: Weights, x: Array, state: tuple[Array, ...]) -> tuple[Arra
     return o * np.tanh(new), new
 
 
-def graves_backward(
-    w: Weights, xs: Array, start: tuple[Array, Array], errors: Array
-) -> tuple[Array, dict[str, Array], Array, tuple[Array, Array]]:
-    """Go through the LSTM with peepholes and back, by the equations of Graves' book (2012, section 4.6).
+Gradients = tuple[Array, dict[str, Array], Array, tuple[Array, ...]]
 
-    Args:
-        w: the weights; more: the peepholes.
-        xs: (T, B, I).
-        start: h and c before the first step.
-        errors: (T, B, H), what the loss says about every h_t directly.
 
-    Returns:
-        h_t (T, B, H), the gradients of all parameters by name, of xs, and of the start.
-    """
+def graves_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Array) -> Gradients:
+    """Go through the LSTM with peepholes and back, by the equations of Graves' book (2012, section 4.6)."""
     p = {gate: w.more[f"peephole_{gate}"] for gate in "ifo"}
     T = len(xs)
     s, b_c = {-1: start[1]}, {-1: start[0]}
@@ -148,3 +142,93 @@ def graves_backward(
     d_c = forget * eps_s + p["i"] * delta["i"] + p["f"] * delta["f"]
     found = joined("ifgo", grads) | {f"peephole_{gate}": value for gate, value in peepholes.items()}
     return np.stack([b_c[t] for t in range(T)]), found, d_xs, (d_h, d_c)
+
+
+def layer_norm_lstm(w: Weights, x: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Take a step of the LSTM with layer normalisation (Ba et al. 2016, supplement)."""
+    h, c = state
+
+    def LN(a: Array, alpha: Array) -> Array:
+        mu = a.mean(axis=-1, keepdims=True)
+        sigma = np.sqrt(((a - mu) ** 2).mean(axis=-1, keepdims=True) + 1e-5)
+        return (a - mu) / sigma * alpha
+
+    from_h = np.concatenate([h @ w.R[gate].T for gate in "ifgo"], axis=-1)
+    from_x = np.concatenate([x @ w.W[gate].T for gate in "ifgo"], axis=-1)
+    b = np.concatenate([w.b[gate] for gate in "ifgo"])
+    i, f, g, o = np.split(LN(from_h, w.more["gain_hh"]) + LN(from_x, w.more["gain_ih"]) + b, 4, axis=-1)
+    new = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(LN(new, w.more["gain_c"]) + w.more["bias_c"]), new
+
+
+# ---- GRUs ----------------------------------------------------------------------------------------------------------
+
+
+def gru_backward(
+    w: Weights, xs: Array, start: tuple[Array, ...], errors: Array, reset: str = "after", update: str = "keep"
+) -> Gradients:
+    """Go through a GRU and back, for both places of the reset gate and both meanings of the update gate."""
+    hs, steps = [start[0]], []
+    for x in xs:
+        h = hs[-1]
+        r = sigmoid(x @ w.W["r"].T + h @ w.R["r"].T + w.b["r"])
+        z = sigmoid(x @ w.W["z"].T + h @ w.R["z"].T + w.b["z"])
+        product = h @ w.R["n"].T + w.Rb["n"]
+        if reset == "after":
+            n = np.tanh(x @ w.W["n"].T + w.Wb["n"] + r * product)
+        else:
+            n = np.tanh(x @ w.W["n"].T + w.b["n"] + (r * h) @ w.R["n"].T)
+        keep = z if update == "keep" else 1 - z
+        hs.append(keep * h + (1 - keep) * n)
+        steps.append((h, r, z, n, keep, product))
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    grads = {name: dict.fromkeys("rzn", 0.0) for name in names}
+    d_xs, d_h = np.zeros_like(xs), np.zeros_like(start[0])
+    for t in reversed(range(len(xs))):
+        h, r, z, n, keep, product = steps[t]
+        e = errors[t] + d_h
+        delta = {"n": e * (1 - keep) * (1 - n**2)}
+        delta["z"] = e * (h - n) * z * (1 - z) * (1 if update == "keep" else -1)
+        if reset == "after":
+            delta["r"] = delta["n"] * product * r * (1 - r)
+            at_product, seen = delta["n"] * r, h
+            through = at_product @ w.R["n"]
+        else:
+            at_product, seen = delta["n"], r * h
+            delta["r"] = delta["n"] @ w.R["n"] * h * r * (1 - r)
+            through = at_product @ w.R["n"] * r
+        d_h = e * keep + through + delta["r"] @ w.R["r"] + delta["z"] @ w.R["z"]
+        d_xs[t] = sum(delta[gate] @ w.W[gate] for gate in "rzn")
+        for gate in "rzn":
+            error, source = (at_product, seen) if gate == "n" else (delta[gate], h)
+            grads["weight_ih"][gate] = grads["weight_ih"][gate] + delta[gate].T @ xs[t]
+            grads["weight_hh"][gate] = grads["weight_hh"][gate] + error.T @ source
+            grads["bias_ih"][gate] = grads["bias_ih"][gate] + delta[gate].sum(axis=0)
+            grads["bias_hh"][gate] = grads["bias_hh"][gate] + error.sum(axis=0)
+    return np.stack(hs[1:]), {k: np.concatenate([v[g] for g in "rzn"]) for k, v in grads.items()}, d_xs, (d_h,)
+
+
+def mgu_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Array) -> Gradients:
+    """Go through the minimal gated unit of Zhou et al. 2016 and back."""
+    hs, steps = [start[0]], []
+    for x in xs:
+        h = hs[-1]
+        f = sigmoid(x @ w.W["f"].T + h @ w.R["f"].T + w.b["f"])
+        n = np.tanh(x @ w.W["n"].T + (f * h) @ w.R["n"].T + w.b["n"])
+        hs.append((1 - f) * h + f * n)
+        steps.append((h, f, n))
+    grads = {kind: dict.fromkeys("fn", 0.0) for kind in "WRb"}
+    d_xs, d_h = np.zeros_like(xs), np.zeros_like(start[0])
+    for t in reversed(range(len(xs))):
+        h, f, n = steps[t]
+        e = errors[t] + d_h
+        at_n = e * f * (1 - n**2)
+        at_seen = at_n @ w.R["n"]  # dL / d(f * h)
+        at_f = (e * (n - h) + at_seen * h) * f * (1 - f)
+        d_h = e * (1 - f) + at_seen * f + at_f @ w.R["f"]
+        d_xs[t] = at_f @ w.W["f"] + at_n @ w.W["n"]
+        for gate, error, seen in (("f", at_f, h), ("n", at_n, f * h)):
+            grads["W"][gate] = grads["W"][gate] + error.T @ xs[t]
+            grads["R"][gate] = grads["R"][gate] + error.T @ seen
+            grads["b"][gate] = grads["b"][gate] + error.sum(axis=0)
+    return np.stack(hs[1:]), joined("fn", grads), d_xs, (d_h,)

@@ -30,10 +30,21 @@ PAPERS = {
     "noaf": ("ifgo", partial(papers.lstm, variant="NOAF")),
     "cifg": ("igo", partial(papers.lstm, variant="CIFG")),
     "fgr": ("ifgo", partial(papers.lstm, variant="FGR")),
+    "layernorm_lstm": ("ifgo", papers.layer_norm_lstm),
+}
+
+#: Specification: the letters of its blocks of rows, and its sequence there and back, derived by hand.
+DERIVED = {
+    "peephole": ("ifgo", papers.graves_backward),
+    "gru": ("rzn", papers.gru_backward),
+    "gru:update=renew": ("rzn", partial(papers.gru_backward, update="renew")),
+    "gru:reset=before": ("rzn", partial(papers.gru_backward, reset="before")),
+    "gru:reset=before:update=renew": ("rzn", partial(papers.gru_backward, reset="before", update="renew")),
+    "mgu": ("fn", papers.mgu_backward),
 }
 
 #: All cells, with those of their options that change the equations.
-CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS]))
+CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS, *DERIVED]))
 
 
 @pytest.fixture(autouse=True)
@@ -97,18 +108,15 @@ def test_derivatives_by_input_state_and_all_parameters_are_exact(text, steps):
     assert gradcheck(run, (xs, *start, *weights))
 
 
-def test_the_peephole_lstm_and_all_its_gradients_are_those_that_graves_derived_by_hand():
-    cell = cell_of("peephole")
+@pytest.mark.parametrize("text", DERIVED)
+def test_all_gradients_are_those_derived_by_hand(text):
+    letters, backward = DERIVED[text]
+    cell = cell_of(text)
     xs = tg.randn(5, B, I, dtype="float64", requires_grad=True)
     start = start_of(cell)
     errors = np.random.default_rng(0).normal(size=(5, B, H))
-    compare(cell, xs, start, errors, papers.graves_backward(
-        papers.weights("ifgo", parameters_of(cell)), xs.numpy(), tuple(part.numpy() for part in start), errors
-    ))  # fmt: skip
-
-
-def compare(cell, xs, start, errors, derived):
-    outputs, grads, d_xs, d_start = derived
+    w = papers.weights(letters, parameters_of(cell))
+    outputs, grads, d_xs, d_start = backward(w, xs.numpy(), tuple(part.numpy() for part in start), errors)
     ours, _ = nn.unroll(cell, xs, single(start))
     np.testing.assert_allclose(tg.stack(ours).numpy(), outputs, rtol=0, atol=1e-14)
     (tg.stack(ours) * errors).sum().backward()
@@ -172,6 +180,53 @@ def test_a_coupled_forget_gate_is_one_whose_weights_are_those_of_the_input_gate_
     same(cell, with_weights(free, **tied))
 
 
+@pytest.mark.parametrize("reset", ["after", "before"])
+def test_an_update_gate_that_renews_is_one_that_keeps_with_its_rows_negated(reset):
+    cell = cell_of(f"gru:reset={reset}:update=renew")
+    mirrored = parameters_of(cell)
+    for value in mirrored.values():
+        value[H : 2 * H] *= -1
+    same(cell, with_weights(f"gru:reset={reset}", **mirrored))
+
+
+def test_the_place_of_the_reset_gate_matters_once_the_recurrent_weights_are_more_than_a_diagonal():
+    before = cell_of("gru:reset=before")
+    after = with_weights("gru", **parameters_of(before))
+    xs, h = tg.randn(T, B, I, dtype="float64"), tg.randn(B, H, dtype="float64")
+    one, other = nn.unroll(before, xs, h)[0], nn.unroll(after, xs, h)[0]
+    assert all(np.abs(a.numpy() - b.numpy()).max() > 0.01 for a, b in zip(one, other, strict=True))
+    for cell in (before, after):
+        w, b = np.array(cell.weight_hh.numpy()), np.array(cell.bias_hh.numpy())
+        w[2 * H :], b[2 * H :] = np.diag([0.5, -1.0, 2.0, 0.3]), 0.0
+        cell.weight_hh.assign_(w)
+        cell.bias_hh.assign_(b)
+    same(before, after)
+
+
+def test_an_mgu_is_a_gru_whose_gates_have_the_same_weights():
+    mgu = cell_of("mgu")
+    tied = {name: np.concatenate([f, f, n]) for name, (f, n) in (
+        (name, np.split(value, 2)) for name, value in parameters_of(mgu).items()
+    )}  # fmt: skip
+    same(mgu, with_weights("gru:reset=before:update=renew", **tied))
+
+
+def test_layer_normalisation_makes_the_size_of_the_weights_immaterial():
+    cell = cell_of("layernorm_lstm")
+    values = parameters_of(cell)
+    larger = values | {"weight_ih": 1e3 * values["weight_ih"], "weight_hh": 1e3 * values["weight_hh"]}
+    xs, state = tg.randn(T, B, I, dtype="float64"), single(start_of(cell))
+    both = cell, with_weights("layernorm_lstm", **larger)
+    plain, other = (nn.unroll(each, xs, state)[0][-1].numpy() for each in both)
+    np.testing.assert_allclose(plain, other, atol=1e-4)
+
+
+def test_layer_normalisation_begins_with_gains_of_1_and_biases_of_0():
+    for name, value in nn.Recurrent("layernorm_lstm", I, H).named_parameters():
+        if not name.startswith("weight"):
+            assert (value.numpy() == name.startswith("gain")).all()
+
+
 @pytest.mark.parametrize("text", [name for name, entry in nn.CELLS.items() if "forget_bias" in entry.options])
 def test_a_forget_bias_opens_the_forget_gate(text):
     layers = nn.Recurrent(f"{text}:forget_bias=3", I, H, dtype="float64")
@@ -221,3 +276,23 @@ def test_it_has_no_biases_when_told_so(text):
 def test_an_option_that_the_class_does_not_know_is_refused(text):
     with pytest.raises((InputError, TypeError), match="'gain'"):
         nn.CELLS[text].cell(H, H, gain=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.GRUCell(I, H, reset="inside"), "GRUCell: reset must be one of after, before, not 'inside'"),
+        (lambda: nn.GRUCell(I, H, update=1), "GRUCell: update must be one of keep, renew, not 1"),
+        (lambda: nn.Recurrent("gru:reset=inside", I, H), "'gru:reset=inside': 'inside' is none of after, before"),
+        (lambda: nn.Recurrent("gru", I, H, update="never"), "'never' is none of keep, renew"),
+        (lambda: nn.Recurrent("mgu:reset=after", I, H), "'reset=after' is no option of mgu, which has none"),
+    ],
+)
+def test_a_word_that_is_no_option_is_refused_with_those_that_are(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_a_cell_shows_the_options_that_are_not_the_usual_ones():
+    assert repr(nn.GRUCell(I, H, bias=False, reset="before")) == "GRUCell(3, 4, bias=False, reset='before')"
+    assert repr(nn.RNNCell(I, H)) == "RNNCell(3, 4)"

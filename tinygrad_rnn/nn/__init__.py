@@ -14,7 +14,9 @@ from tinygrad_rnn.nn.cells import (
     FGRCell,
     FullPeepholeLSTMCell,
     GRUCell,
+    LayerNormLSTMCell,
     LSTMCell,
+    MGUCell,
     NFGCell,
     NIAFCell,
     NIGCell,
@@ -40,9 +42,9 @@ from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 __all__ = [
     "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell",
     "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "HuberLoss", "L1Loss",
-    "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
-    "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent",
-    "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
+    "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
+    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
+    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

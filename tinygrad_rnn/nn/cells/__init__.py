@@ -12,13 +12,14 @@ from tinygrad_rnn.nn.cells.greff import (
     NOAFCell,
     NOGCell,
 )
-from tinygrad_rnn.nn.cells.gru import GRUCell
+from tinygrad_rnn.nn.cells.gru import GRUCell, MGUCell
+from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
 from tinygrad_rnn.nn.cells.table import CELLS, CellEntry, CellSpec, cell_class, parse_cell
 
 __all__ = [
     "CELLS", "CIFGCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "FGRCell", "FullPeepholeLSTMCell",
-    "GRUCell", "LSTMCell", "NFGCell", "NIAFCell", "NIGCell", "NOAFCell", "NOGCell", "PeepholeLSTMCell", "RNNCell",
-    "State", "cell_class", "check_state", "parse_cell",
+    "GRUCell", "LSTMCell", "LayerNormLSTMCell", "MGUCell", "NFGCell", "NIAFCell", "NIGCell", "NOAFCell", "NOGCell",
+    "PeepholeLSTMCell", "RNNCell", "State", "cell_class", "check_state", "parse_cell",
 ]  # fmt: skip

@@ -260,7 +260,11 @@ class Cell(Module):
         return parts if len(parts) > 1 else parts[0]
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        shown = [f"{self.input_size}, {self.hidden_size}"] + ([] if self.bias else ["bias=False"])
+        for name, usual in (self._options() or {}).items():
+            if (value := getattr(self, name, usual)) != usual:
+                shown.append(f"{name}={value!r}")
+        return ", ".join(shown)
 
 
 def check_state(

@@ -48,9 +48,6 @@ class RNNCell(Cell):
         h, phi = state, ACTIVATIONS[self.nonlinearity]
         return phi(projected + h @ prepared).named("h")
 
-    def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
-
 
 def activation(nonlinearity: str) -> Callable[[Tensor], Tensor]:
     """Return the activation of an RNN by name; InputError unless it is tanh or relu."""

@@ -12,6 +12,7 @@ from tinygrad_rnn.engine.creation import concat
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
+from tinygrad_rnn.nn.module import Parameter
 
 __all__ = ["CIFGCell", "CoupledLSTMCell", "FGRCell", "NFGCell", "NIAFCell", "NIGCell", "NOAFCell", "NOGCell"]
 
@@ -23,9 +24,9 @@ class _Variant(Cell):
     #: The gates that see the cell state.
     peepholes: ClassVar[tuple[str, ...]] = ("i", "f", "o")
 
-    peephole_i: Tensor
-    peephole_f: Tensor
-    peephole_o: Tensor
+    peephole_i: Parameter
+    peephole_f: Parameter
+    peephole_o: Parameter
 
     @classmethod
     def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
@@ -319,7 +320,7 @@ class FGRCell(_Variant):
     state_names = ("h", "c", "r")
     gate_names = ("i", "f", "g", "o")
 
-    weight_rr: Tensor
+    weight_rr: Parameter
 
     @classmethod
     def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
+from tinygrad_rnn.nn.module import Parameter
 
 __all__ = ["FullPeepholeLSTMCell", "PeepholeLSTMCell"]
 
@@ -34,9 +35,9 @@ class PeepholeLSTMCell(Cell):
     state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
 
-    peephole_i: Tensor
-    peephole_f: Tensor
-    peephole_o: Tensor
+    peephole_i: Parameter
+    peephole_f: Parameter
+    peephole_o: Parameter
 
     @classmethod
     def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
@@ -87,7 +88,7 @@ class FullPeepholeLSTMCell(Cell):
     state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
 
-    weight_ch: Tensor
+    weight_ch: Parameter
 
     @classmethod
     def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them

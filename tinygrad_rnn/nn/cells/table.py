@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,8 @@ from tinygrad_rnn.nn.cells.greff import (
     NOAFCell,
     NOGCell,
 )
-from tinygrad_rnn.nn.cells.gru import GRUCell
+from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
+from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELLS", "CellEntry", "CellSpec", "cell_class", "nonlinearity", "number", "parse_cell", "rows_of", "set_bias",
+    "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
@@ -63,6 +66,17 @@ def number(text: str) -> float:
     if not abs(found) < LARGEST:
         raise InputError(f"{text!r} is not a number")
     return found + 0.0  # -0 is 0
+
+
+def word(*known: str) -> Callable[[str], str]:
+    """Return what reads the value of an option that is one of some words."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise InputError(f"{text!r} is none of {', '.join(known)}")
+        return text
+
+    return read
 
 
 def nonlinearity(text: str) -> str:
@@ -126,8 +140,8 @@ class CellEntry:
         cell: the class.
         summary: what it is, in one line.
         reference: where it comes from: authors and year.
-        options: what can be chosen about it, and how a value is read: `number`, `nonlinearity`, or a function from text
-            that raises InputError. Options that the class takes go to it, the others to `start`.
+        options: what can be chosen about it, and how a value is read: `number`, `nonlinearity`, `word(...)`, or a
+            function from text that raises InputError. Options that the class takes go to it, the others to `start`.
         start: overwrites the weights of a new cell that the chosen options say something about.
         fixed: options of the class that come with the name.
     """
@@ -179,10 +193,17 @@ CELLS: dict[str, CellEntry] = {
     "fgr": CellEntry(
         FGRCell, "peephole LSTM whose gates see all gates of the last step", GREFF, {"forget_bias": number}, _lstm,
     ),
-    "gru": CellEntry(
-        GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state",
-        "Cho et al. 2014", {"update_bias": number}, _gru,
+    "layernorm_lstm": CellEntry(
+        LayerNormLSTMCell, "LSTM with layer normalisation of both products and of c",
+        "Ba, Kiros & Hinton 2016", {"forget_bias": number}, _lstm,
     ),
+    "gru": CellEntry(
+        GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state, or "
+        "renew it with update=renew; reset: where r acts, after the product with W_hn or before",
+        "Cho et al. 2014; Chung et al. 2014",
+        {"update_bias": number, "reset": word(*RESETS), "update": word(*UPDATES)}, _gru,
+    ),
+    "mgu": CellEntry(MGUCell, "minimal gated unit: a GRU with one gate for both purposes", "Zhou et al. 2016"),
 }  # fmt: skip
 
 
@@ -266,7 +287,8 @@ def parse_cell(text: str, more: Mapping[str, Any] | None = None) -> CellSpec:
     """
     name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
     if name not in CELLS:
-        raise InputError(f"unknown cell {name!r}; use one of {', '.join(CELLS)}")
+        near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, CELLS, 1))
+        raise InputError(f"unknown cell {name!r}{near or ';'} use one of {', '.join(CELLS)}")
     known = CELLS[name].options
     given: dict[str, Value] = {}
     for part in parts:
