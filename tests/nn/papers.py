@@ -232,3 +232,30 @@ def mgu_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Array)
             grads["R"][gate] = grads["R"][gate] + error.T @ seen
             grads["b"][gate] = grads["b"][gate] + error.sum(axis=0)
     return np.stack(hs[1:]), joined("fn", grads), d_xs, (d_h,)
+
+
+# ---- the simple recurrent network ----------------------------------------------------------------------------------
+
+PHI = {
+    "tanh": (np.tanh, lambda h: 1 - h**2),
+    "relu": (lambda a: np.maximum(a, 0), lambda h: 1.0 * (h > 0)),
+    "sigmoid": (sigmoid, lambda h: h * (1 - h)),
+    "identity": (lambda a: a, np.ones_like),
+}
+
+
+def elman_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Array, phi: str = "tanh") -> Gradients:
+    """Go through the simple recurrent network and back: delta_{t-1} = (delta_t * phi') W_hh."""
+    phi_of, slope = PHI[phi]
+    hs = [start[0]]
+    for x in xs:
+        hs.append(phi_of(x @ w.W["h"].T + hs[-1] @ w.R["h"].T + w.b["h"]))
+    grads = {kind: {"h": 0.0} for kind in "WRb"}
+    d_xs, d_h = np.zeros_like(xs), np.zeros_like(start[0])
+    for t in reversed(range(len(xs))):
+        delta = (errors[t] + d_h) * slope(hs[t + 1])
+        d_h, d_xs[t] = delta @ w.R["h"], delta @ w.W["h"]
+        grads["W"]["h"] = grads["W"]["h"] + delta.T @ xs[t]
+        grads["R"]["h"] = grads["R"]["h"] + delta.T @ hs[t]
+        grads["b"]["h"] = grads["b"]["h"] + delta.sum(axis=0)
+    return np.stack(hs[1:]), joined("h", grads), d_xs, (d_h,)

@@ -41,10 +41,14 @@ DERIVED = {
     "gru:reset=before": ("rzn", partial(papers.gru_backward, reset="before")),
     "gru:reset=before:update=renew": ("rzn", partial(papers.gru_backward, reset="before", update="renew")),
     "mgu": ("fn", papers.mgu_backward),
+    "rnn": ("h", papers.elman_backward),
+    "rnn:nonlinearity=relu": ("h", partial(papers.elman_backward, phi="relu")),
+    "rnn:nonlinearity=sigmoid": ("h", partial(papers.elman_backward, phi="sigmoid")),
+    "rnn:nonlinearity=identity": ("h", partial(papers.elman_backward, phi="identity")),
 }
 
 #: All cells, with those of their options that change the equations.
-CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS, *DERIVED]))
+CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS, *DERIVED, "gates_from_input:nonlinearity=tanh"]))
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +122,7 @@ def test_all_gradients_are_those_derived_by_hand(text):
     w = papers.weights(letters, parameters_of(cell))
     outputs, grads, d_xs, d_start = backward(w, xs.numpy(), tuple(part.numpy() for part in start), errors)
     ours, _ = nn.unroll(cell, xs, single(start))
-    np.testing.assert_allclose(tg.stack(ours).numpy(), outputs, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(tg.stack(ours).numpy(), outputs, rtol=1e-13, atol=1e-14)
     (tg.stack(ours) * errors).sum().backward()
     np.testing.assert_allclose(xs.grad.numpy(), d_xs, rtol=0, atol=1e-12)
     for part, expected in zip(start, d_start, strict=True):
@@ -227,13 +231,61 @@ def test_layer_normalisation_begins_with_gains_of_1_and_biases_of_0():
             assert (value.numpy() == name.startswith("gain")).all()
 
 
+@pytest.mark.parametrize("text", ["rnn", "rnn:nonlinearity=sigmoid", "lstm"])
+def test_one_weight_on_state_and_input_is_two_weights_side_by_side(text):
+    two = cell_of(text)
+    name, *options = text.split(":")
+    weight = np.concatenate([two.weight_hh.numpy(), two.weight_ih.numpy()], axis=1)
+    joined = ":".join([f"{name}_joined", *options])
+    one = with_weights(joined, weight=weight, bias_ih=two.bias_ih.numpy() + two.bias_hh.numpy())
+    same(two, one)
+    x, h = np.random.default_rng(0).normal(size=I), np.random.default_rng(1).normal(size=H)
+    state = tuple(tg.tensor(h) for _ in one.state_names)
+    if name == "rnn":
+        net = one.weight.numpy() @ np.concatenate([h, x]) + one.bias_ih.numpy()
+        expected = 1 / (1 + np.exp(-net)) if options else np.tanh(net)
+        np.testing.assert_allclose(one(tg.tensor(x), single(state)).numpy(), expected, rtol=0, atol=1e-14)
+
+
+def test_the_carousel_hands_the_error_back_as_it_is_and_keeps_the_sum_of_what_enters():
+    cell = cell_of("carousel")
+    xs = tg.randn(50, B, I, dtype="float64")
+    h0 = tg.randn(B, H, dtype="float64", requires_grad=True)
+    outputs, _ = nn.unroll(cell, xs, h0)
+    entered = xs.numpy() @ cell.weight_ih.numpy().T + cell.bias_ih.numpy()
+    np.testing.assert_allclose(outputs[-1].numpy(), h0.numpy() + entered.sum(axis=0), rtol=1e-12)
+    error = np.random.default_rng(0).normal(size=(B, H))
+    (outputs[-1] * error).sum().backward()
+    np.testing.assert_array_equal(h0.grad.numpy(), error)
+    report = gradient_flow(nn.unroll(cell, xs)[0][-1].square().sum(axis=1))
+    assert report.verdict == "survives"
+    assert np.ptp(report.states[0].norms) == 0
+
+
+@pytest.mark.parametrize("nonlinearity", ["identity", "tanh"])
+def test_the_jacobian_of_gates_from_the_input_is_the_forget_gate_on_the_diagonal(nonlinearity):
+    cell = cell_of(f"gates_from_input:nonlinearity={nonlinearity}", H)
+    x, s = tg.randn(H, dtype="float64"), tg.randn(H, dtype="float64")
+    net = cell.weight_ih.numpy() @ x.numpy() + cell.bias_ih.numpy()
+    f, i = papers.sigmoid(net[:H]), papers.sigmoid(net[H:])
+    new = f * s.numpy() + i * x.numpy()
+    slope = 1.0
+    if nonlinearity == "tanh":
+        new = np.tanh(new)
+        slope = 1 - new**2
+    np.testing.assert_allclose(cell(x, s).numpy(), new, rtol=0, atol=1e-15)
+    jacobian = tg.jacobian(lambda state: cell(x, state), s).numpy()
+    np.testing.assert_allclose(np.diag(jacobian), f * slope, rtol=1e-14)
+    np.testing.assert_array_equal(jacobian - np.diag(np.diag(jacobian)), 0)
+
+
 @pytest.mark.parametrize("text", [name for name, entry in nn.CELLS.items() if "forget_bias" in entry.options])
 def test_a_forget_bias_opens_the_forget_gate(text):
-    layers = nn.Recurrent(f"{text}:forget_bias=3", I, H, dtype="float64")
+    layers = nn.Recurrent(f"{text}:forget_bias=3", H, H, dtype="float64")
     for name, value in layers.named_parameters():
         if not name.startswith("bias"):
             nn.init.zeros_(value)
-    losses = layers.unroll(tg.randn(4, B, I, dtype="float64"))[0][-1].square().sum(axis=1)
+    losses = layers.unroll(tg.randn(4, B, H, dtype="float64"))[0][-1].square().sum(axis=1)
     (f,) = [gate for gate in gradient_flow(losses, statistics=True).gates if gate.label == "f"]
     np.testing.assert_allclose(f.mean, 1 / (1 + np.exp(-3.0)), rtol=1e-12)
 
@@ -254,7 +306,8 @@ def test_flow_finds_every_state_and_every_gate(text):
 
 @pytest.mark.parametrize("text", CELLS)
 def test_layers_both_ways_give_the_same_step_by_step_and_as_a_whole(text):
-    layers = nn.Recurrent(text, H, H, num_layers=2, bidirectional=True, dtype="float64")
+    stacked = 1 if text.startswith("gates_from_input") else 2  # whose input cannot be both directions side by side
+    layers = nn.Recurrent(text, H, H, num_layers=stacked, bidirectional=True, dtype="float64")
     x = tg.randn(T, B, H, dtype="float64")
     output, final = layers(x)
     slow, slow_final = layers.unroll(x)
@@ -285,10 +338,14 @@ def test_an_option_that_the_class_does_not_know_is_refused(text):
         (lambda: nn.GRUCell(I, H, update=1), "GRUCell: update must be one of keep, renew, not 1"),
         (lambda: nn.Recurrent("gru:reset=inside", I, H), "'gru:reset=inside': 'inside' is none of after, before"),
         (lambda: nn.Recurrent("gru", I, H, update="never"), "'never' is none of keep, renew"),
+        (lambda: nn.Recurrent("rnn:nonlinearity=sine", I, H), "use one of tanh, relu, sigmoid, identity"),
+        (lambda: nn.GatesFromInputCell(I, I, nonlinearity="relu"), "must be one of identity, tanh, not 'relu'"),
+        (lambda: nn.GatesFromInputCell(3, 4), "must equal hidden_size, .* are 3 and 4; choose hidden_size=3"),
+        (lambda: nn.Recurrent("gates_from_input", 3, 3, 2, bidirectional=True), "are 6 and 3; choose hidden_size=6"),
         (lambda: nn.Recurrent("mgu:reset=after", I, H), "'reset=after' is no option of mgu, which has none"),
     ],
 )
-def test_a_word_that_is_no_option_is_refused_with_those_that_are(make, message):
+def test_what_cannot_be_is_refused_with_what_can(make, message):
     with pytest.raises(InputError, match=message):
         make()
 

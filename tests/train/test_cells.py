@@ -47,7 +47,7 @@ def test_a_specification_is_known_by_its_shortest_form(text, normal, file_name, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("elman", "unknown cell 'elman'; use one of rnn, irnn, lstm, peephole, "),
+        ("elman", "unknown cell 'elman'; use one of rnn, irnn, carousel, "),
         ("", "unknown cell ''; use one of"),
         ("peepholes", "unknown cell 'peepholes'; did you mean peephole? use one of rnn, "),
         ("lstm:bias=3", "'bias=3' is no option of lstm, which has lstm:forget_bias=..."),

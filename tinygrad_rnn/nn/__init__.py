@@ -6,6 +6,7 @@ from tinygrad_rnn.engine.names import no_such_name
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells import (
     CELLS,
+    CarouselCell,
     Cell,
     CellEntry,
     CellSpec,
@@ -13,7 +14,10 @@ from tinygrad_rnn.nn.cells import (
     CoupledLSTMCell,
     FGRCell,
     FullPeepholeLSTMCell,
+    GatesFromInputCell,
     GRUCell,
+    JoinedLSTMCell,
+    JoinedRNNCell,
     LayerNormLSTMCell,
     LSTMCell,
     MGUCell,
@@ -40,11 +44,12 @@ from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Se
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
-    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell",
-    "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "HuberLoss", "L1Loss",
-    "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
-    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
-    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
+    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "CarouselCell", "Cell", "CellEntry", "CellSpec",
+    "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell",
+    "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTMCell", "LayerNorm",
+    "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
+    "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent",
+    "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ They start from the LSTM with peepholes (`PeepholeLSTMCell`, their "vanilla" V).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tinygrad_rnn.engine.creation import concat
 from tinygrad_rnn.engine.modes import scope
@@ -29,9 +29,7 @@ class _Variant(Cell):
     peephole_o: Parameter
 
     @classmethod
-    def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
-        cls, input_size: int, hidden_size: int, bias: bool = True
-    ) -> dict[str, tuple[int, ...]]:
+    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of weights, biases and peepholes."""
         peepholes = [f"peephole_{gate}" for gate in cls.peepholes]
         return super().shapes(input_size, hidden_size, bias) | dict.fromkeys(peepholes, (hidden_size,))
@@ -323,9 +321,7 @@ class FGRCell(_Variant):
     weight_rr: Parameter
 
     @classmethod
-    def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
-        cls, input_size: int, hidden_size: int, bias: bool = True
-    ) -> dict[str, tuple[int, ...]]:
+    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of weights, biases and peepholes, and of the weights between the gates."""
         return super().shapes(input_size, hidden_size, bias) | {"weight_rr": (3 * hidden_size, 3 * hidden_size)}
 

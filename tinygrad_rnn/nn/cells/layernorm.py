@@ -44,9 +44,7 @@ class LayerNormLSTMCell(Cell):
     bias_c: Parameter | None = None
 
     @classmethod
-    def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
-        cls, input_size: int, hidden_size: int, bias: bool = True
-    ) -> dict[str, tuple[int, ...]]:
+    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the LSTM's parameters, of the gains, and of the bias of c'."""
         found = super().shapes(input_size, hidden_size, bias)
         found |= {"gain_ih": (4 * hidden_size,), "gain_hh": (4 * hidden_size,), "gain_c": (hidden_size,)}

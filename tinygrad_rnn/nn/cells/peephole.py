@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
@@ -40,9 +42,7 @@ class PeepholeLSTMCell(Cell):
     peephole_o: Parameter
 
     @classmethod
-    def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
-        cls, input_size: int, hidden_size: int, bias: bool = True
-    ) -> dict[str, tuple[int, ...]]:
+    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the LSTM's parameters, and of the peepholes."""
         peepholes = ("peephole_i", "peephole_f", "peephole_o")
         return super().shapes(input_size, hidden_size, bias) | dict.fromkeys(peepholes, (hidden_size,))
@@ -91,9 +91,7 @@ class FullPeepholeLSTMCell(Cell):
     weight_ch: Parameter
 
     @classmethod
-    def shapes(  # type: ignore[override]  # it takes no options, and the cell refuses them
-        cls, input_size: int, hidden_size: int, bias: bool = True
-    ) -> dict[str, tuple[int, ...]]:
+    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the LSTM's parameters, and of the weights from the cells to the gates."""
         return super().shapes(input_size, hidden_size, bias) | {"weight_ch": (3 * hidden_size, hidden_size)}
 

@@ -18,7 +18,8 @@ import numpy as np
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells.base import Cell
-from tinygrad_rnn.nn.cells.elman import RNNCell, activation
+from tinygrad_rnn.nn.cells.elman import CarouselCell, RNNCell, activation
+from tinygrad_rnn.nn.cells.gates_from_input import SQUASHED, GatesFromInputCell
 from tinygrad_rnn.nn.cells.greff import (
     CIFGCell,
     CoupledLSTMCell,
@@ -30,6 +31,7 @@ from tinygrad_rnn.nn.cells.greff import (
     NOGCell,
 )
 from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
+from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
 from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
@@ -164,8 +166,24 @@ CELLS: dict[str, CellEntry] = {
         RNNCell, f"relu, W_hh = gain * identity (gain 1), biases 0, W_ih from N(0, {IRNN_STD}**2)",
         "Le, Jaitly & Hinton 2015", {"gain": number}, _identity, {"nonlinearity": "relu"},
     ),
+    "carousel": CellEntry(
+        CarouselCell, "naive constant error carousel: h' = h + W_ih x + b_ih, w = 1 and the identity",
+        "Hochreiter & Schmidhuber 1997, section 3.2",
+    ),
+    "rnn_joined": CellEntry(
+        JoinedRNNCell, "simple recurrent network with one weight on [h; x]", "Elman 1990",
+        {"nonlinearity": nonlinearity},
+    ),
+    "gates_from_input": CellEntry(
+        GatesFromInputCell, "s' = f * s + i * x, or its tanh, with gates that see x only; hidden size = input size",
+        "simplified after Gers et al. 2000", {"nonlinearity": word(*SQUASHED)},
+    ),
     "lstm": CellEntry(
         LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
+        "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
+    ),
+    "lstm_joined": CellEntry(
+        JoinedLSTMCell, "LSTM with one weight on [h; x]; forget_bias: b of the forget gate f",
         "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
     ),
     "peephole": CellEntry(
