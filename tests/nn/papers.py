@@ -234,6 +234,109 @@ def mgu_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Array)
     return np.stack(hs[1:]), joined("fn", grads), d_xs, (d_h,)
 
 
+# ---- LSTM-1997: J blocks of S cells, u = [y^c, y^in, y^out] of the last step ----------------------------------------
+
+
+def lstm97_weights(parameters: dict[str, Array], blocks: int, cells: int) -> Weights:
+    """Take the parameters apart: rows for the input gates (J), the cells (J*S), and the output gates (J), if any."""
+    at = [blocks, blocks + cells]
+
+    def apart(value: Array) -> dict[str, Array]:
+        return dict(zip("igo", np.split(value, at), strict=True))
+
+    return Weights(*(apart(parameters[name]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+
+
+def g_of(a: Array) -> Array:
+    return 4 * sigmoid(a) - 2
+
+
+def h_of(a: Array) -> Array:
+    return 2 * sigmoid(a) - 1
+
+
+def _lstm97_forward(w: Weights, xs: Array, start: tuple[Array, ...], block_size: int) -> tuple[list, list]:
+    y, s, gates = start
+    us, steps = [np.concatenate([y, gates], axis=-1)], []
+    for x in xs:
+        a = {gate: x @ w.W[gate].T + us[-1] @ w.R[gate].T + w.b[gate] for gate in "igo"}
+        i, o = sigmoid(a["i"]), sigmoid(a["o"])
+        s = s + np.repeat(i, block_size, axis=-1) * g_of(a["g"])
+        y = np.repeat(o, block_size, axis=-1) * h_of(s)
+        us.append(np.concatenate([y, i, o], axis=-1))
+        steps.append((a, i, o, s))
+    return us, steps
+
+
+def _in_blocks(cells: Array, block_size: int) -> Array:
+    return cells.reshape(*cells.shape[:-1], -1, block_size).sum(axis=-1)
+
+
+def lstm97_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Array, block_size: int) -> Gradients:
+    """Go through the LSTM of 1997 and back, with all errors: full backpropagation through time."""
+    H = start[0].shape[-1]
+    us, steps = _lstm97_forward(w, xs, start, block_size)
+    grads = {kind: dict.fromkeys("igo", 0.0) for kind in "WRb"}
+    d_xs, d_u, e_s = np.zeros_like(xs), np.zeros_like(us[0]), np.zeros_like(start[1])
+    for t in reversed(range(len(xs))):
+        a, i, o, s = steps[t]
+        J = i.shape[-1]
+        e_y = errors[t] + d_u[:, :H]
+        sigma_g, sigma_s = sigmoid(a["g"]), sigmoid(s)
+        e_s = e_s + e_y * np.repeat(o, block_size, axis=-1) * 2 * sigma_s * (1 - sigma_s)
+        delta = {
+            "i": (_in_blocks(e_s * g_of(a["g"]), block_size) + d_u[:, H : H + J]) * i * (1 - i),
+            "g": e_s * np.repeat(i, block_size, axis=-1) * 4 * sigma_g * (1 - sigma_g),
+            "o": (_in_blocks(e_y * h_of(s), block_size) + d_u[:, H + J :]) * o * (1 - o),
+        }
+        d_u = sum(delta[gate] @ w.R[gate] for gate in "igo")
+        d_xs[t] = sum(delta[gate] @ w.W[gate] for gate in "igo")
+        for gate in "igo":
+            grads["W"][gate] = grads["W"][gate] + delta[gate].T @ xs[t]
+            grads["R"][gate] = grads["R"][gate] + delta[gate].T @ us[t]
+            grads["b"][gate] = grads["b"][gate] + delta[gate].sum(axis=0)
+    outputs = np.stack([u[:, :H] for u in us[1:]])
+    return outputs, joined("igo", grads), d_xs, (d_u[:, :H], e_s, d_u[:, H:])
+
+
+def lstm97_forward_in_time(
+    w: Weights, xs: Array, start: tuple[Array, ...], errors: Array, block_size: int
+) -> tuple[Array, dict[str, Array]]:
+    """Return outputs and truncated gradients as the paper computes them, forward in time (its appendix).
+
+    Only ds/dw_in and ds/dw_c are carried along, for every cell; the output gates' weights have no memory at all.
+    """
+    H = start[0].shape[-1]
+    us, steps = _lstm97_forward(w, xs, start, block_size)
+    grads = dict.fromkeys("igo", 0.0)
+    B, J = steps[0][1].shape
+    sources = xs.shape[-1] + us[0].shape[-1] + 1  # x, u, and 1 for the bias
+    ds_in, ds_c = np.zeros((B, H, sources)), np.zeros((B, H, sources))  # a cell by its own gate's weights, and its own
+    for t, (a, i, o, s) in enumerate(steps):
+        z = np.concatenate([xs[t], us[t], np.ones((B, 1))], axis=-1)[:, None, :]
+        slope_i, sigma_g, sigma_s = i * (1 - i), sigmoid(a["g"]), sigmoid(s)
+        ds_in = ds_in + (np.repeat(slope_i, block_size, axis=-1) * g_of(a["g"]))[..., None] * z
+        ds_c = ds_c + (np.repeat(i, block_size, axis=-1) * 4 * sigma_g * (1 - sigma_g))[..., None] * z
+        e_s = (np.repeat(o, block_size, axis=-1) * 2 * sigma_s * (1 - sigma_s) * errors[t])[..., None]
+        grads["g"] = grads["g"] + (e_s * ds_c).sum(axis=0)
+        grads["i"] = grads["i"] + (e_s * ds_in).reshape(B, J, block_size, sources).sum(axis=(0, 2))
+        delta_o = o * (1 - o) * _in_blocks(h_of(s) * errors[t], block_size)
+        grads["o"] = grads["o"] + (delta_o[..., None] * z).sum(axis=0)
+    by_source = np.concatenate([grads[gate] for gate in "igo"])
+    W, R, b = np.split(by_source, [xs.shape[-1], sources - 1], axis=1)
+    found = {"weight_ih": W, "weight_hh": R, "bias_ih": b[:, 0], "bias_hh": b[:, 0]}
+    return np.stack([u[:, :H] for u in us[1:]]), found
+
+
+def lstm97_without_output_gate(w: Weights, x: Array, state: tuple[Array, ...], block_size: int) -> tuple[Array, ...]:
+    """Take a step of the net of experiment 2a: no output gate, g the logistic function, h the identity."""
+    s, y_in = state
+    u = np.concatenate([s, y_in], axis=-1)
+    y_in = sigmoid(x @ w.W["i"].T + u @ w.R["i"].T + w.b["i"])
+    g = sigmoid(x @ w.W["g"].T + u @ w.R["g"].T + w.b["g"])
+    return s + np.repeat(y_in, block_size, axis=-1) * g, y_in
+
+
 # ---- the simple recurrent network ----------------------------------------------------------------------------------
 
 PHI = {

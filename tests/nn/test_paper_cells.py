@@ -48,7 +48,11 @@ DERIVED = {
 }
 
 #: All cells, with those of their options that change the equations.
-CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS, *DERIVED, "gates_from_input:nonlinearity=tanh"]))
+OTHERS = ("gates_from_input:nonlinearity=tanh", "lstm97:block_size=2", "lstm97_nog:block_size=2")
+CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS, *DERIVED, *OTHERS]))
+
+#: Those whose derivatives are meant to be others than those of their equations.
+TRUNCATED = ("lstm97:gradient=truncated", "lstm97_nog:block_size=2:gradient=truncated")
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +124,12 @@ def test_all_gradients_are_those_derived_by_hand(text):
     start = start_of(cell)
     errors = np.random.default_rng(0).normal(size=(5, B, H))
     w = papers.weights(letters, parameters_of(cell))
-    outputs, grads, d_xs, d_start = backward(w, xs.numpy(), tuple(part.numpy() for part in start), errors)
+    compare(cell, xs, start, errors, backward(w, xs.numpy(), tuple(part.numpy() for part in start), errors))
+
+
+def compare(cell, xs, start, errors, derived):
+    """Compare outputs and all gradients with those that were derived by hand."""
+    outputs, grads, d_xs, d_start = derived
     ours, _ = nn.unroll(cell, xs, single(start))
     np.testing.assert_allclose(tg.stack(ours).numpy(), outputs, rtol=1e-13, atol=1e-14)
     (tg.stack(ours) * errors).sum().backward()
@@ -279,6 +288,106 @@ def test_the_jacobian_of_gates_from_the_input_is_the_forget_gate_on_the_diagonal
     np.testing.assert_array_equal(jacobian - np.diag(np.diag(jacobian)), 0)
 
 
+def lstm97(block_size, **options):
+    """Return a cell, its weights, a sequence, a start, and errors at all steps."""
+    hidden = 3 * block_size
+    text = ":".join(["lstm97", f"block_size={block_size}", *[f"{name}={value}" for name, value in options.items()]])
+    cell = cell_of(text, I, hidden)
+    w = papers.lstm97_weights(parameters_of(cell), 3, hidden)
+    xs = tg.randn(6, B, I, dtype="float64", requires_grad=True)
+    return cell, w, xs, start_of(cell), np.random.default_rng(0).normal(size=(6, B, hidden))
+
+
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_the_lstm_of_1997_has_the_derivatives_of_full_backpropagation(block_size):
+    cell, w, xs, start, errors = lstm97(block_size)
+    compare(cell, xs, start, errors, papers.lstm97_backward(
+        w, xs.numpy(), tuple(part.numpy() for part in start), errors, block_size
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_its_truncated_gradient_is_the_one_the_paper_computes_forward_in_time(block_size):
+    cell, w, xs, start, errors = lstm97(block_size, gradient="truncated")
+    values = tuple(part.numpy() for part in start)
+    outputs, grads = papers.lstm97_forward_in_time(w, xs.numpy(), values, errors, block_size)
+    ours, _ = nn.unroll(cell, xs, start)
+    np.testing.assert_allclose(tg.stack(ours).numpy(), outputs, rtol=0, atol=1e-14)
+    (tg.stack(ours) * errors).sum().backward()
+    for name, parameter in cell.named_parameters():
+        np.testing.assert_allclose(parameter.grad.numpy(), grads[name], rtol=0, atol=1e-12, err_msg=name)
+
+
+def test_its_truncated_gradient_is_the_full_one_with_the_recurrent_vector_detached():
+    full, _, xs, start, errors = lstm97(2)
+    truncated = full.sharing({})
+    truncated.gradient = "truncated"
+    h, c, r = start
+    outputs = []
+    for x in xs:
+        h, c, r = full(x, (h.detach(), c, r.detach()))
+        outputs.append(h)
+    wanted = tg.grad((tg.stack(outputs) * errors).sum(), [xs, *full.parameters()])
+    found = tg.grad((tg.stack(nn.unroll(truncated, xs, start)[0]) * errors).sum(), [xs, *truncated.parameters()])
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=0, atol=1e-14)
+    complete = tg.grad((tg.stack(nn.unroll(full, xs, start)[0]) * errors).sum(), [full.weight_hh])[0]
+    assert np.abs(complete.numpy() - wanted[2].numpy()).max() > 1e-3
+
+
+def test_an_error_stays_in_the_carousels_of_the_truncated_lstm_of_1997_as_it_is():
+    cell, _, xs, (h, c, r), errors = lstm97(2, gradient="truncated")
+    _, (_, last, _) = nn.unroll(cell, xs, (h, c, r))
+    (last * errors[0]).sum().backward()
+    np.testing.assert_array_equal(c.grad.numpy(), errors[0])
+    assert (h.grad, r.grad) == (None, None)
+
+
+def test_no_forget_gate_and_half_a_candidate_is_the_lstm_of_1997_without_weights_between_gates():
+    nfg = cell_of("nfg")
+    values = parameters_of(nfg)
+    wide = np.concatenate([values["weight_hh"], np.zeros((3 * H, 2 * H))], axis=1)
+    lstm97 = with_weights("lstm97", **{n: values[n] for n in ("weight_ih", "bias_ih", "bias_hh")} | {"weight_hh": wide})
+    for name, value in values.items():
+        if name.startswith("peephole"):
+            nn.init.zeros_(getattr(nfg, name))
+        else:
+            value[H : 2 * H] /= 2  # the rows of g
+            getattr(nfg, name).assign_(value)
+    xs = tg.randn(T, B, I, dtype="float64")
+    h, c = tg.randn(B, H, dtype="float64"), tg.randn(B, H, dtype="float64")
+    ours, (_, s, _) = nn.unroll(lstm97, xs, (h, 2 * c, tg.zeros(B, 2 * H, dtype="float64")))
+    theirs, (_, half) = nn.unroll(nfg, xs, (h, c))
+    np.testing.assert_allclose(tg.stack(ours).numpy(), tg.stack(theirs).numpy(), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(s.numpy(), 2 * half.numpy(), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_the_lstm_of_1997_without_output_gate_has_the_numbers_of_its_equations(block_size):
+    cell = cell_of(f"lstm97_nog:block_size={block_size}")
+    w = papers.lstm97_weights(parameters_of(cell), H // block_size, H)
+    xs, start = tg.randn(T, B, I, dtype="float64"), start_of(cell)
+    outputs, _ = nn.unroll(cell, xs, start)
+    state = tuple(part.numpy() for part in start)
+    for x, ours in zip(xs.numpy(), outputs, strict=True):
+        state = papers.lstm97_without_output_gate(w, x, state, block_size)
+        np.testing.assert_allclose(ours.numpy(), state[0], rtol=0, atol=1e-14)
+
+
+def test_the_gates_of_later_blocks_begin_with_multiples_of_the_bias():
+    cell = nn.Recurrent("lstm97:block_size=2:input_bias=-1:output_bias=-3", I, 6).cell()
+    bias = cell.bias_ih.numpy() + cell.bias_hh.numpy()
+    assert bias[:3].tolist() == [-1.0, -2.0, -3.0]
+    assert bias[-3:].tolist() == [-3.0, -6.0, -9.0]
+
+
+def test_the_networks_of_experiment_1_have_as_many_weights_as_the_paper_counts():
+    cell = nn.LSTM97Cell(7, 4)  # 4 blocks of 1 cell; the 7 output units read the cells: 4 * 7 weights
+    assert cell.weight_ih.size + cell.weight_hh.size + 2 * 4 + 4 * 7 == 264
+    larger = nn.LSTM97Cell(7, 6, block_size=2)
+    assert larger.weight_ih.size + larger.weight_hh.size + 2 * 3 + 6 * 7 == 276
+
+
 @pytest.mark.parametrize("text", [name for name, entry in nn.CELLS.items() if "forget_bias" in entry.options])
 def test_a_forget_bias_opens_the_forget_gate(text):
     layers = nn.Recurrent(f"{text}:forget_bias=3", H, H, dtype="float64")
@@ -293,18 +402,19 @@ def test_a_forget_bias_opens_the_forget_gate(text):
 # ---- used as the LSTM is -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", CELLS)
+@pytest.mark.parametrize("text", [*CELLS, *TRUNCATED])
 def test_flow_finds_every_state_and_every_gate(text):
     layers = nn.Recurrent(text, H, H, dtype="float64")
     losses = layers.unroll(tg.randn(5, B, H, dtype="float64"))[0][-1].square().sum(axis=1)
     report = gradient_flow(losses, statistics=True)
-    assert [state.kind for state in report.states] == list(layers.cell().state_names)
+    reached = ["h", "c"] if text == TRUNCATED[0] else ["c"] if text in TRUNCATED else list(layers.cell().state_names)
+    assert [state.kind for state in report.states] == reached
     assert {gate.label for gate in report.gates} == set(layers.cell().gate_names)
     assert report.verdict != "withheld"
     assert report.notes == ()
 
 
-@pytest.mark.parametrize("text", CELLS)
+@pytest.mark.parametrize("text", [*CELLS, *TRUNCATED])
 def test_layers_both_ways_give_the_same_step_by_step_and_as_a_whole(text):
     stacked = 1 if text.startswith("gates_from_input") else 2  # whose input cannot be both directions side by side
     layers = nn.Recurrent(text, H, H, num_layers=stacked, bidirectional=True, dtype="float64")
@@ -342,6 +452,11 @@ def test_an_option_that_the_class_does_not_know_is_refused(text):
         (lambda: nn.GatesFromInputCell(I, I, nonlinearity="relu"), "must be one of identity, tanh, not 'relu'"),
         (lambda: nn.GatesFromInputCell(3, 4), "must equal hidden_size, .* are 3 and 4; choose hidden_size=3"),
         (lambda: nn.Recurrent("gates_from_input", 3, 3, 2, bidirectional=True), "are 6 and 3; choose hidden_size=6"),
+        (lambda: nn.LSTM97Cell(I, 12, block_size=5), r"12 cells .* blocks of 5; block_size can be 1, 2, 3, 4, 6, 12"),
+        (lambda: nn.LSTM97NOGCell(I, 12, block_size=0), "block_size must be a positive whole number, not 0"),
+        (lambda: nn.LSTM97Cell(I, 12, gradient="cut"), "gradient must be one of full, truncated, not 'cut'"),
+        (lambda: nn.Recurrent("lstm97:block_size=2.5", I, H), "'2.5' is no whole number"),
+        (lambda: nn.Recurrent("lstm97:block_size=3", I, H), "4 cells .* blocks of 3; block_size can be 1, 2, 4"),
         (lambda: nn.Recurrent("mgu:reset=after", I, H), "'reset=after' is no option of mgu, which has none"),
     ],
 )

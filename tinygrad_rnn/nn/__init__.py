@@ -19,6 +19,8 @@ from tinygrad_rnn.nn.cells import (
     JoinedLSTMCell,
     JoinedRNNCell,
     LayerNormLSTMCell,
+    LSTM97Cell,
+    LSTM97NOGCell,
     LSTMCell,
     MGUCell,
     NFGCell,
@@ -46,10 +48,10 @@ from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 __all__ = [
     "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "CarouselCell", "Cell", "CellEntry", "CellSpec",
     "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell",
-    "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTMCell", "LayerNorm",
-    "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
-    "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent",
-    "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
+    "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell",
+    "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
+    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
+    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ __all__ = ["LayerNormLSTMCell"]
 
 
 class LayerNormLSTMCell(Cell):
-    """One step of the LSTM with layer normalisation (Ba, Kiros & Hinton 2016, equations 20 to 22 of the supplement).
+    """One step of the LSTM with layer normalisation (Ba, Kiros & Hinton 2016, supplementary material).
 
     (net_i, net_f, net_g, net_o) = LN(W_ih x) + b_ih + LN(W_hh h) + b_hh
     i, f, g, o = sigmoid(net_i), sigmoid(net_f), tanh(net_g), sigmoid(net_o)

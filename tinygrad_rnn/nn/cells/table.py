@@ -34,6 +34,7 @@ from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
 from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
 from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.cells.lstm97 import GRADIENTS, LSTM97Cell, LSTM97NOGCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
 
 if TYPE_CHECKING:
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELLS", "CellEntry", "CellSpec", "cell_class", "nonlinearity", "number", "parse_cell", "rows_of", "set_bias",
-    "word",
+    "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
 IRNN_STD = 0.001
 
-#: Where the variants of the LSTM come from.
+#: Where the LSTM comes from, and where its variants.
+HS97 = "Hochreiter & Schmidhuber 1997"
 GREFF = "Greff et al. 2015"
 
 #: Beyond this an option's number would be infinite in float32.
@@ -68,6 +70,13 @@ def number(text: str) -> float:
     if not abs(found) < LARGEST:
         raise InputError(f"{text!r} is not a number")
     return found + 0.0  # -0 is 0
+
+
+def whole(text: str) -> int:
+    """Read the value of an option that is a whole number from 1; InputError unless it is one."""
+    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+        raise InputError(f"{text!r} is no whole number from 1 to 999999999")
+    return int(text)
 
 
 def word(*known: str) -> Callable[[str], str]:
@@ -111,6 +120,13 @@ def _coupled(cell: Cell, chosen: Mapping[str, Any]) -> None:
         set_bias(cell, rows_of(cell, "i"), -chosen["forget_bias"])
 
 
+def _blocks(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    blocks, cells = cell.blocks, cell.hidden_size
+    for option, first in (("input_bias", 0), ("output_bias", blocks + cells)):
+        for block in range(blocks) if option in chosen else ():
+            set_bias(cell, slice(first + block, first + block + 1), (block + 1) * chosen[option])
+
+
 def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
     if "update_bias" in chosen:
         set_bias(cell, rows_of(cell, "z"), chosen["update_bias"])
@@ -142,8 +158,9 @@ class CellEntry:
         cell: the class.
         summary: what it is, in one line.
         reference: where it comes from: authors and year.
-        options: what can be chosen about it, and how a value is read: `number`, `nonlinearity`, `word(...)`, or a
-            function from text that raises InputError. Options that the class takes go to it, the others to `start`.
+        options: what can be chosen about it, and how a value is read: `number`, `whole`, `nonlinearity`, `word(...)`,
+            or a function from text that raises InputError. Options that the class takes go to it, the others to
+            `start`.
         start: overwrites the weights of a new cell that the chosen options say something about.
         fixed: options of the class that come with the name.
     """
@@ -168,7 +185,7 @@ CELLS: dict[str, CellEntry] = {
     ),
     "carousel": CellEntry(
         CarouselCell, "naive constant error carousel: h' = h + W_ih x + b_ih, w = 1 and the identity",
-        "Hochreiter & Schmidhuber 1997, section 3.2",
+        f"{HS97}, section 3.2",
     ),
     "rnn_joined": CellEntry(
         JoinedRNNCell, "simple recurrent network with one weight on [h; x]", "Elman 1990",
@@ -178,13 +195,22 @@ CELLS: dict[str, CellEntry] = {
         GatesFromInputCell, "s' = f * s + i * x, or its tanh, with gates that see x only; hidden size = input size",
         "simplified after Gers et al. 2000", {"nonlinearity": word(*SQUASHED)},
     ),
+    "lstm97": CellEntry(
+        LSTM97Cell, "the LSTM of 1997: blocks of block_size cells, no forget gate, weights between gates; gradient: "
+        "truncated has no errors through recurrent weights; input_bias, output_bias: b in block 1, 2b in block 2 ...",
+        HS97, {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number, "output_bias": number}, _blocks,
+    ),
+    "lstm97_nog": CellEntry(
+        LSTM97NOGCell, "the LSTM of 1997 with no output gate, c' = c + i * sigmoid(...) being the output",
+        f"{HS97}, experiment 2a", {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number}, _blocks,
+    ),
     "lstm": CellEntry(
         LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
-        "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
+        f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
     ),
     "lstm_joined": CellEntry(
         JoinedLSTMCell, "LSTM with one weight on [h; x]; forget_bias: b of the forget gate f",
-        "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
+        f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
     ),
     "peephole": CellEntry(
         PeepholeLSTMCell, "LSTM whose gates see c, and o the new one, by a weight for each cell; Greff's vanilla LSTM",
