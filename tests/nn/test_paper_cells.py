@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ import tinygrad_rnn as tg
 from tests.nn import papers
 from tinygrad_rnn import nn
 from tinygrad_rnn.engine.check import gradcheck
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import InputError, StateError
 from tinygrad_rnn.flow import gradient_flow
 
 I, H, B, T = 3, 4, 2, 3  # noqa: E741
@@ -468,3 +469,33 @@ def test_what_cannot_be_is_refused_with_what_can(make, message):
 def test_a_cell_shows_the_options_that_are_not_the_usual_ones():
     assert repr(nn.GRUCell(I, H, bias=False, reset="before")) == "GRUCell(3, 4, bias=False, reset='before')"
     assert repr(nn.RNNCell(I, H)) == "RNNCell(3, 4)"
+
+
+@pytest.mark.parametrize(
+    ("into", "of", "names", "sizes"),
+    [
+        ("lstm", "peephole_full", ["peephole_full"], (I, H)),
+        ("lstm", "peephole", ["peephole", "niaf", "noaf"], (5, 6)),
+        ("lstm", "gru", ["coupled", "gru"], (I, H)),
+        ("gru", "mgu", ["mgu"], (5, 6)),
+        ("rnn", "lstm_joined", ["lstm_joined"], (I, H)),
+    ],
+)
+def test_the_state_of_another_cell_is_told_by_its_name(into, of, names, sizes):
+    state = nn.Recurrent(of, *sizes, num_layers=2, bias=False).state_dict()
+    module = nn.Recurrent(into, I, H, num_layers=2, bias=False)
+    named = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in names)
+    said = f"its names and shapes are those of another cell: {named}\n"
+    with pytest.raises(StateError, match=re.escape(f"\n  {said}")):
+        module.load_state_dict(state)
+    with pytest.raises(StateError, match=re.escape(f"\n  0: {said}")):
+        nn.Sequential(module).load_state_dict({f"0.{name}": value for name, value in state.items()})
+
+
+def test_a_state_of_other_sizes_is_not_said_to_be_of_another_cell():
+    with pytest.raises(StateError) as raised:
+        nn.LSTM(I, H).load_state_dict(nn.LSTM(I, H + 1).state_dict())
+    assert "another cell" not in str(raised.value)
+    with pytest.raises(StateError) as raised:
+        nn.LSTM(I, H).load_state_dict({})
+    assert "another cell" not in str(raised.value)

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
 
 __all__ = [
-    "CELLS", "CellEntry", "CellSpec", "cell_class", "nonlinearity", "number", "parse_cell", "rows_of", "set_bias",
-    "whole", "word",
+    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "rows_of",
+    "set_bias", "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
@@ -259,6 +259,20 @@ def cell_class(cell: Any) -> type[Cell]:
             + ", ".join(CELLS)
         )
     return cell
+
+
+def cells_like(shapes: Mapping[str, tuple[int, ...]], input_size: int, hidden_size: int) -> dict[str, type[Cell]]:
+    """Return the cells whose parameters have just these names and shapes, by name; a class once."""
+    found: dict[type[Cell], str] = {}
+    for name, entry in CELLS.items():
+        for bias in (True, False):
+            try:
+                expected = entry.cell.shapes(input_size, hidden_size, bias)
+            except InputError:  # no such sizes
+                continue
+            if expected == dict(shapes):
+                found.setdefault(entry.cell, name)
+    return {name: cell for cell, name in found.items()}
 
 
 # ---- a few words ---------------------------------------------------------------------------------------------------
