@@ -311,8 +311,8 @@ def _stacked(finals: list[State]) -> Any:
 class RNN(Recurrent):
     """The simple recurrent network (Elman 1990): h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh).
 
-    phi is tanh, or relu with nonlinearity="relu". Returns (output, h_n). See `Recurrent` for arguments and shapes, and
-    `RNNCell` for one step. The same numbers as PyTorch's.
+    phi is tanh, or with nonlinearity="relu", "sigmoid" or "identity" that. Returns (output, h_n). See `Recurrent` for
+    arguments and shapes, and `RNNCell` for one step. The same numbers as PyTorch's, which has tanh and relu.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
