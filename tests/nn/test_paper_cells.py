@@ -499,3 +499,7 @@ def test_a_state_of_other_sizes_is_not_said_to_be_of_another_cell():
     with pytest.raises(StateError) as raised:
         nn.LSTM(I, H).load_state_dict({})
     assert "another cell" not in str(raised.value)
+
+
+def test_no_summary_has_square_brackets_which_tables_in_a_terminal_take_for_markup():
+    assert not [name for name, entry in nn.CELLS.items() if "[" in entry.summary + entry.reference]

@@ -188,7 +188,7 @@ CELLS: dict[str, CellEntry] = {
         f"{HS97}, section 3.2",
     ),
     "rnn_joined": CellEntry(
-        JoinedRNNCell, "simple recurrent network with one weight on [h; x]", "Elman 1990",
+        JoinedRNNCell, "simple recurrent network with one weight on h and x side by side", "Elman 1990",
         {"nonlinearity": nonlinearity},
     ),
     "gates_from_input": CellEntry(
@@ -209,7 +209,7 @@ CELLS: dict[str, CellEntry] = {
         f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
     ),
     "lstm_joined": CellEntry(
-        JoinedLSTMCell, "LSTM with one weight on [h; x]; forget_bias: b of the forget gate f",
+        JoinedLSTMCell, "LSTM with one weight on h and x side by side; forget_bias: b of the forget gate f",
         f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
     ),
     "peephole": CellEntry(
