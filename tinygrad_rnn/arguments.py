@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["flag", "fraction", "not_negative", "number", "whole"]
+__all__ = ["flag", "fraction", "not_negative", "number", "one_of", "whole"]
 
 #: Longer values are shown by their type.
 LONGEST_SHOWN = 60
@@ -79,6 +79,18 @@ def flag(name: str, value: Any) -> bool:
     if getattr(value, "dtype", None) != "bool" or value.ndim:
         raise InputError(f"{name} must be True or False, not {_shown(value)}")
     return bool(value)
+
+
+def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
+    """Return an option that is one of some words; InputError otherwise.
+
+    >>> from tinygrad_rnn import arguments
+    >>> arguments.one_of("reset", "after", ("after", "before"))
+    'after'
+    """
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}, not {_shown(value)}")
+    return value
 
 
 def _plain(value: Any, convert: Callable[[Any], Any]) -> Any:

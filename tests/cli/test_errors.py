@@ -20,7 +20,7 @@ from tinygrad_rnn.cli import graph as graph_command
     [
         ([], "COMMAND"),
         (["draw"], "invalid choice: 'draw'"),
-        (["graph", "--cell", "elman"], "unknown cell 'elman'; use one of rnn, irnn, lstm, gru"),
+        (["graph", "--cell", "elman"], "unknown cell 'elman'; use one of rnn, irnn, carousel, "),
         (["graph", "--cell", "lstm:gain=1"], "'gain=1' is no option of lstm, which has lstm:forget_bias="),
         (["train", "--cell", "gru:update_bias=big"], "'gru:update_bias=big': 'big' is not a number"),
         (["graph", "--format", "gif"], "'gif' is not a list of formats out of svg, dot, png, pdf"),

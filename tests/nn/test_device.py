@@ -1,5 +1,7 @@
 """Networks on a second device: parameters move, everything they make is beside them, and nothing is looked at."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from tinygrad_rnn.errors import DeviceError
 pytestmark = pytest.mark.host
 
 EVERY = WITH_WEIGHTS | {"Embedding": lambda **options: nn.Embedding(5, 4, **options)}
+EVERY |= {cell: partial(nn.Recurrent, cell, 3, 3) for cell in nn.CELLS if cell != "irnn"}  # which looks at its biases
 
 
 def input_of(name, device="cpu"):

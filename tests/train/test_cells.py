@@ -6,6 +6,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import CELLS, parse_cell
+from tinygrad_rnn.nn.cells.table import number
 from tinygrad_rnn.train import SequenceModel
 
 H = 5
@@ -46,8 +47,9 @@ def test_a_specification_is_known_by_its_shortest_form(text, normal, file_name, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("elman", "unknown cell 'elman'; use one of rnn, irnn, lstm, gru"),
-        ("", "unknown cell ''"),
+        ("elman", "unknown cell 'elman'; use one of rnn, irnn, carousel, "),
+        ("", "unknown cell ''; use one of"),
+        ("peepholes", "unknown cell 'peepholes'; did you mean peephole? use one of rnn, "),
         ("lstm:bias=3", "'bias=3' is no option of lstm, which has lstm:forget_bias=..."),
         ("rnn:relu", "'relu' is no option of rnn, which has rnn:gain=... and rnn:nonlinearity=..."),
         ("lstm:", "'' is no option of lstm"),
@@ -120,8 +122,12 @@ def test_relu_never_goes_below_zero():
     assert tanh.rnn(x)[0].numpy().min() < 0
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_options_change_nothing_else(cell):
-    options = {"rnn": ":gain=1", "irnn": ":gain=0.9", "lstm": ":forget_bias=1", "gru": ":update_bias=1"}
-    plain, changed = model(cell), model(cell + options[cell])
+NUMBERS = [
+    f"{cell}:{option}=0.9" for cell, entry in CELLS.items() for option, read in entry.options.items() if read is number
+]
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_options_change_nothing_else(text):
+    plain, changed = model(text.partition(":")[0]), model(text)
     np.testing.assert_array_equal(plain.output.weight.numpy(), changed.output.weight.numpy())

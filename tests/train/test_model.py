@@ -16,8 +16,8 @@ def _seeded():
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_step_by_step_gives_the_last_output_of_the_whole(cell, layers):
-    model = SequenceModel(cell, 3, 4, 2, num_layers=layers, dtype="float64")
-    x = tg.tensor(np.random.default_rng(0).normal(size=(6, 5, 3)))
+    model = SequenceModel(cell, 4, 4, 2, num_layers=layers, dtype="float64")  # one cell needs as many units as inputs
+    x = tg.tensor(np.random.default_rng(0).normal(size=(6, 5, 4)))
     start = model.initial_state(5)
     for part in start.values():
         part.assign_(np.random.default_rng(1).normal(size=part.shape))

@@ -4,7 +4,34 @@ from typing import Any
 
 from tinygrad_rnn.engine.names import no_such_name
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.cells import CELLS, Cell, CellEntry, CellSpec, GRUCell, LSTMCell, RNNCell, parse_cell
+from tinygrad_rnn.nn.cells import (
+    CELLS,
+    CarouselCell,
+    Cell,
+    CellEntry,
+    CellSpec,
+    CIFGCell,
+    CoupledLSTMCell,
+    FGRCell,
+    FullPeepholeLSTMCell,
+    GatesFromInputCell,
+    GRUCell,
+    JoinedLSTMCell,
+    JoinedRNNCell,
+    LayerNormLSTMCell,
+    LSTM97Cell,
+    LSTM97NOGCell,
+    LSTMCell,
+    MGUCell,
+    NFGCell,
+    NIAFCell,
+    NIGCell,
+    NOAFCell,
+    NOGCell,
+    PeepholeLSTMCell,
+    RNNCell,
+    parse_cell,
+)
 from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, ReLU, Sigmoid, Tanh
 from tinygrad_rnn.nn.losses import (
     BCEWithLogitsLoss,
@@ -19,10 +46,12 @@ from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Se
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
-    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "Cell", "CellEntry", "CellSpec", "CrossEntropyLoss", "Dropout",
-    "Embedding", "GRUCell", "HuberLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict",
-    "ModuleList", "NLLLoss", "Parameter", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",
-    "Tanh", "init", "parse_cell", "unroll",
+    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "CarouselCell", "Cell", "CellEntry", "CellSpec",
+    "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell",
+    "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell",
+    "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
+    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
+    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

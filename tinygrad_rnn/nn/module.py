@@ -241,11 +241,20 @@ class Module:
             raise StateError(f"load_state_dict takes a state, not a {type(state).__name__}; pass module.state_dict()")
         values, problems = converted(state, tensors, type(self).__name__, strict)
         if problems:
+            for path, module in self.named_modules():
+                prefix = f"{path}." if path else ""
+                own = {str(name).removeprefix(prefix): state[name] for name in state if str(name).startswith(prefix)}
+                if said := module._recognised(own):
+                    problems.append(f"{path}: {said}" if path else said)
             raise StateError(
                 f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(problems) + "\npass strict=False "
                 "to load only the keys that match, or build the module with the sizes of the state"
             )
         write(values, tensors)
+
+    def _recognised(self, state: Mapping[str, Any]) -> str:
+        """Return in words what another module a state that does not fit is of, if this module can tell."""
+        return ""
 
     # ---- modes ---------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,11 @@ Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, f
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
@@ -16,7 +18,17 @@ from tinygrad_rnn.engine.creation import concat, ones, stack
 from tinygrad_rnn.engine.modes import modes, naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State, cell_class, check_state, parse_cell
+from tinygrad_rnn.nn.cells import (
+    Cell,
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    State,
+    cell_class,
+    cells_like,
+    check_state,
+    parse_cell,
+)
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
 
@@ -150,6 +162,20 @@ class Recurrent(Module):
         self.output_size = features
         if spec:
             spec.apply(self)
+
+    def _recognised(self, state: Mapping[str, Any]) -> str:
+        shapes = {name[:-3]: np.shape(value) for name, value in state.items() if name.endswith("_l0")}
+        sizes = {(self.input_size, self.hidden_size)}
+        if len(shapes.get("weight_ih", ())) == len(shapes.get("weight_hh", ())) == 2:
+            sizes.add((shapes["weight_ih"][1], shapes["weight_hh"][1]))
+        found: dict[str, type[Cell]] = {}
+        for input_size, hidden_size in sorted(sizes):
+            if input_size and hidden_size:
+                found |= cells_like(shapes, input_size, hidden_size)
+        if not found or self.cell_type in found.values():
+            return ""
+        names = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in found)
+        return f"its names and shapes are those of another cell: {names}"
 
     @property
     def directions(self) -> int:
@@ -285,8 +311,8 @@ def _stacked(finals: list[State]) -> Any:
 class RNN(Recurrent):
     """The simple recurrent network (Elman 1990): h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh).
 
-    phi is tanh, or relu with nonlinearity="relu". Returns (output, h_n). See `Recurrent` for arguments and shapes, and
-    `RNNCell` for one step. The same numbers as PyTorch's.
+    phi is tanh, or with nonlinearity="relu", "sigmoid" or "identity" that. Returns (output, h_n). See `Recurrent` for
+    arguments and shapes, and `RNNCell` for one step. The same numbers as PyTorch's, which has tanh and relu.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn

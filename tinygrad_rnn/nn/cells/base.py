@@ -43,7 +43,7 @@ class Cell(Module):
         bias: whether to add bias_ih and bias_hh.
         dtype, device: of the parameters: with G gates weight_ih (G*H, I), weight_hh (G*H, H), bias_ih, bias_hh (G*H,),
             unless `shapes` says otherwise.
-        options: what else the cell can be told; they become attributes.
+        options: what else the cell can be told, by the names that `shapes` or `__init__` gives; they become attributes.
 
     All parameters start from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch, unless `initial` says otherwise.
 
@@ -113,28 +113,23 @@ class Cell(Module):
         self.bias = arguments.flag(f"{what}: bias", bias)
         known = self._options()
         for name, value in options.items():
-            if hasattr(Module, name) or hasattr(Cell, name) or (known is not None and name not in known):
-                has = "has none" if known == {} else f"has {', '.join(known)}" if known else "has that name already"
+            if name not in known or hasattr(Module, name) or hasattr(Cell, name):
+                has = f"has {', '.join(known)}" if known else "has none"
                 raise InputError(f"{what}: {name!r} is no option of this cell, which {has}")
             setattr(self, name, value)
-        for name, value in (known or {}).items():
+        for name, value in known.items():
             if name not in options and value is not inspect.Parameter.empty:
                 setattr(self, name, value)
 
     @classmethod
-    def _options(cls) -> dict[str, Any] | None:
-        """Return the options that a cell names in `shapes` or `__init__`, with their defaults; None if it takes any."""
+    def _options(cls) -> dict[str, Any]:
+        """Return the options that a cell names in `shapes` or `__init__`, with their defaults."""
         found: dict[str, Any] = {}
         for function in (cls.shapes, cls.__init__):
-            owner = Cell.shapes if function is cls.shapes else Cell.__init__
-            if getattr(function, "__func__", function) is getattr(owner, "__func__", owner):
-                continue
             for name, given in inspect.signature(function).parameters.items():
-                if given.kind is inspect.Parameter.VAR_KEYWORD and function is cls.shapes:
-                    return None
-                if given.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+                if name not in _SETTINGS and given.kind in (given.KEYWORD_ONLY, given.POSITIONAL_OR_KEYWORD):
                     found.setdefault(name, given.default)
-        return {name: value for name, value in found.items() if name not in _SETTINGS}
+        return found
 
     @classmethod
     def without_parameters(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> Self:
@@ -169,10 +164,10 @@ class Cell(Module):
     def project(self, x: Tensor) -> Tensor:
         """Return x @ W_ih.T + b_ih + b_hh, the share of the step in which the state has no part.
 
-        x is (..., I), one step or a whole sequence; the result (..., G*H).
+        x is (..., I), one step or a whole sequence; the result (..., G*H). A cell without bias_hh adds b_ih alone.
         """
         if self.bias_ih is None or self.bias_hh is None:
-            return F.linear(x, self.weight_ih)
+            return F.linear(x, self.weight_ih, self.bias_ih)
         return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
 
     def prepare(self) -> Any:
@@ -260,7 +255,11 @@ class Cell(Module):
         return parts if len(parts) > 1 else parts[0]
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        shown = [f"{self.input_size}, {self.hidden_size}"] + ([] if self.bias else ["bias=False"])
+        for name, usual in self._options().items():
+            if (value := getattr(self, name, usual)) != usual:
+                shown.append(f"{name}={value!r}")
+        return ", ".join(shown)
 
 
 def check_state(

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,19 +18,39 @@ import numpy as np
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells.base import Cell
-from tinygrad_rnn.nn.cells.elman import RNNCell, activation
-from tinygrad_rnn.nn.cells.gru import GRUCell
+from tinygrad_rnn.nn.cells.elman import CarouselCell, RNNCell, activation
+from tinygrad_rnn.nn.cells.gates_from_input import SQUASHED, GatesFromInputCell
+from tinygrad_rnn.nn.cells.greff import (
+    CIFGCell,
+    CoupledLSTMCell,
+    FGRCell,
+    NFGCell,
+    NIAFCell,
+    NIGCell,
+    NOAFCell,
+    NOGCell,
+)
+from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
+from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
+from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.cells.lstm97 import GRADIENTS, LSTM97Cell, LSTM97NOGCell
+from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
 
 __all__ = [
-    "CELLS", "CellEntry", "CellSpec", "cell_class", "nonlinearity", "number", "parse_cell", "rows_of", "set_bias",
+    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "rows_of",
+    "set_bias", "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
 IRNN_STD = 0.001
+
+#: Where the LSTM comes from, and where its variants.
+HS97 = "Hochreiter & Schmidhuber 1997"
+GREFF = "Greff et al. 2015"
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
@@ -49,6 +70,24 @@ def number(text: str) -> float:
     if not abs(found) < LARGEST:
         raise InputError(f"{text!r} is not a number")
     return found + 0.0  # -0 is 0
+
+
+def whole(text: str) -> int:
+    """Read the value of an option that is a whole number from 1; InputError unless it is one."""
+    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+        raise InputError(f"{text!r} is no whole number from 1 to 999999999")
+    return int(text)
+
+
+def word(*known: str) -> Callable[[str], str]:
+    """Return what reads the value of an option that is one of some words."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise InputError(f"{text!r} is none of {', '.join(known)}")
+        return text
+
+    return read
 
 
 def nonlinearity(text: str) -> str:
@@ -74,6 +113,18 @@ def _identity(cell: Cell, chosen: Mapping[str, Any]) -> None:
 def _lstm(cell: Cell, chosen: Mapping[str, Any]) -> None:
     if "forget_bias" in chosen:
         set_bias(cell, rows_of(cell, "f"), chosen["forget_bias"])
+
+
+def _coupled(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    if "forget_bias" in chosen:  # f = 1 - sigmoid(b) = sigmoid(-b)
+        set_bias(cell, rows_of(cell, "i"), -chosen["forget_bias"])
+
+
+def _blocks(cell: Cell, chosen: Mapping[str, Any]) -> None:
+    blocks, cells = cell.blocks, cell.hidden_size
+    for option, first in (("input_bias", 0), ("output_bias", blocks + cells)):
+        for block in range(blocks) if option in chosen else ():
+            set_bias(cell, slice(first + block, first + block + 1), (block + 1) * chosen[option])
 
 
 def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
@@ -107,8 +158,9 @@ class CellEntry:
         cell: the class.
         summary: what it is, in one line.
         reference: where it comes from: authors and year.
-        options: what can be chosen about it, and how a value is read: `number`, `nonlinearity`, or a function from text
-            that raises InputError. Options that the class takes go to it, the others to `start`.
+        options: what can be chosen about it, and how a value is read: `number`, `whole`, `nonlinearity`, `word(...)`,
+            or a function from text that raises InputError. Options that the class takes go to it, the others to
+            `start`.
         start: overwrites the weights of a new cell that the chosen options say something about.
         fixed: options of the class that come with the name.
     """
@@ -131,14 +183,71 @@ CELLS: dict[str, CellEntry] = {
         RNNCell, f"relu, W_hh = gain * identity (gain 1), biases 0, W_ih from N(0, {IRNN_STD}**2)",
         "Le, Jaitly & Hinton 2015", {"gain": number}, _identity, {"nonlinearity": "relu"},
     ),
+    "carousel": CellEntry(
+        CarouselCell, "naive constant error carousel: h' = h + W_ih x + b_ih, w = 1 and the identity",
+        f"{HS97}, section 3.2",
+    ),
+    "rnn_joined": CellEntry(
+        JoinedRNNCell, "simple recurrent network with one weight on h and x side by side", "Elman 1990",
+        {"nonlinearity": nonlinearity},
+    ),
+    "gates_from_input": CellEntry(
+        GatesFromInputCell, "s' = f * s + i * x, or its tanh, with gates that see x only; hidden size = input size",
+        "simplified after Gers et al. 2000", {"nonlinearity": word(*SQUASHED)},
+    ),
+    "lstm97": CellEntry(
+        LSTM97Cell, "the LSTM of 1997: blocks of block_size cells, no forget gate, weights between gates; gradient: "
+        "truncated has no errors through recurrent weights; input_bias, output_bias: b in block 1, 2b in block 2 ...",
+        HS97, {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number, "output_bias": number}, _blocks,
+    ),
+    "lstm97_nog": CellEntry(
+        LSTM97NOGCell, "the LSTM of 1997 with no output gate, c' = c + i * sigmoid(...) being the output",
+        f"{HS97}, experiment 2a", {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number}, _blocks,
+    ),
     "lstm": CellEntry(
         LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
-        "Hochreiter & Schmidhuber 1997; Gers et al. 2000", {"forget_bias": number}, _lstm,
+        f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
+    ),
+    "lstm_joined": CellEntry(
+        JoinedLSTMCell, "LSTM with one weight on h and x side by side; forget_bias: b of the forget gate f",
+        f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
+    ),
+    "peephole": CellEntry(
+        PeepholeLSTMCell, "LSTM whose gates see c, and o the new one, by a weight for each cell; Greff's vanilla LSTM",
+        "Gers & Schmidhuber 2000; Graves 2013", {"forget_bias": number}, _lstm,
+    ),
+    "peephole_full": CellEntry(
+        FullPeepholeLSTMCell, "LSTM whose gates all see the old c, by whole matrices",
+        "after Gers & Schmidhuber 2000", {"forget_bias": number}, _lstm,
+    ),
+    "coupled": CellEntry(
+        CoupledLSTMCell, "LSTM with f = 1 - i and no peepholes; forget_bias: minus b_ih + b_hh of i",
+        GREFF, {"forget_bias": number}, _coupled,
+    ),
+    "nig": CellEntry(NIGCell, "peephole LSTM with no input gate, i = 1", GREFF, {"forget_bias": number}, _lstm),
+    "nfg": CellEntry(NFGCell, "peephole LSTM with no forget gate, f = 1", GREFF),
+    "nog": CellEntry(NOGCell, "peephole LSTM with no output gate, o = 1", GREFF, {"forget_bias": number}, _lstm),
+    "niaf": CellEntry(NIAFCell, "peephole LSTM with a linear g", GREFF, {"forget_bias": number}, _lstm),
+    "noaf": CellEntry(NOAFCell, "peephole LSTM with h = o * c", GREFF, {"forget_bias": number}, _lstm),
+    "cifg": CellEntry(
+        CIFGCell, "peephole LSTM with f = 1 - i; forget_bias: minus b_ih + b_hh of i",
+        GREFF, {"forget_bias": number}, _coupled,
+    ),
+    "np": CellEntry(LSTMCell, "the LSTM, as the variant with no peepholes", GREFF, {"forget_bias": number}, _lstm),
+    "fgr": CellEntry(
+        FGRCell, "peephole LSTM whose gates see all gates of the last step", GREFF, {"forget_bias": number}, _lstm,
+    ),
+    "layernorm_lstm": CellEntry(
+        LayerNormLSTMCell, "LSTM with layer normalisation of both products and of c",
+        "Ba, Kiros & Hinton 2016", {"forget_bias": number}, _lstm,
     ),
     "gru": CellEntry(
-        GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state",
-        "Cho et al. 2014", {"update_bias": number}, _gru,
+        GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state, or "
+        "renew it with update=renew; reset: where r acts, after the product with W_hn or before",
+        "Cho et al. 2014; Chung et al. 2014",
+        {"update_bias": number, "reset": word(*RESETS), "update": word(*UPDATES)}, _gru,
     ),
+    "mgu": CellEntry(MGUCell, "minimal gated unit: a GRU with one gate for both purposes", "Zhou et al. 2016"),
 }  # fmt: skip
 
 
@@ -150,6 +259,20 @@ def cell_class(cell: Any) -> type[Cell]:
             + ", ".join(CELLS)
         )
     return cell
+
+
+def cells_like(shapes: Mapping[str, tuple[int, ...]], input_size: int, hidden_size: int) -> dict[str, type[Cell]]:
+    """Return the cells whose parameters have just these names and shapes, by name; a class once."""
+    found: dict[type[Cell], str] = {}
+    for name, entry in CELLS.items():
+        for bias in (True, False):
+            try:
+                expected = entry.cell.shapes(input_size, hidden_size, bias)
+            except InputError:  # no such sizes
+                continue
+            if expected == dict(shapes):
+                found.setdefault(entry.cell, name)
+    return {name: cell for cell, name in found.items()}
 
 
 # ---- a few words ---------------------------------------------------------------------------------------------------
@@ -222,7 +345,8 @@ def parse_cell(text: str, more: Mapping[str, Any] | None = None) -> CellSpec:
     """
     name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
     if name not in CELLS:
-        raise InputError(f"unknown cell {name!r}; use one of {', '.join(CELLS)}")
+        near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, CELLS, 1))
+        raise InputError(f"unknown cell {name!r}{near or ';'} use one of {', '.join(CELLS)}")
     known = CELLS[name].options
     given: dict[str, Value] = {}
     for part in parts:
