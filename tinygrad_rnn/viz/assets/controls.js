@@ -62,6 +62,7 @@ function onResize() {
     if (wide === document.documentElement.clientWidth) return;
     wide = document.documentElement.clientWidth;
     openViews();
+    strips.forEach((strip) => strip.draw());
     curves.draw();
     parts.forEach(({ gates }) => gates?.draw());
     player.go(player.tick);
