@@ -193,7 +193,10 @@ def test_side_by_side_or_stacked(show, reports):
     assert len({place["x"] for place in places()}) == 1
     shown.tab.click("#stack")
     shown.tab.set_viewport_size({"width": 420, "height": 800})
-    assert len({place["x"] for place in places()}) == 1
+    panels = [shown.tab.locator(f'[data-panel="{name}"]') for name in reports]
+    assert [panel.is_visible() for panel in panels] == [True, False, False], "one at a time"
+    shown.tab.locator("#tabs button").nth(1).click()
+    assert [panel.is_visible() for panel in panels] == [False, True, False]
     assert shown.tab.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
     assert not shown.tab.is_visible("#stack") or shown.tab.is_visible("#play")
 

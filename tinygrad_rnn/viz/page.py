@@ -42,7 +42,7 @@ _Thing = TypeVar("_Thing")
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
     "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
-    "pointing", "controls", "main",
+    "pointing", "controls", "print", "main",
 )  # fmt: skip
 #: Up to so many steps all are drawn: the strip is the overview. With more the middle is folded.
 UNFOLDED = {"cell": 100, "ops": 40}
@@ -185,7 +185,7 @@ def _content(
         | {"colour": colours[name], "strip": strip(drawn, times.backward[i], inputs.get(name), maps.get(name))}
         for i, (name, drawn) in enumerate(zip(names, pictures, strict=True))
     ]
-    kinds = set().union(*(drawn.kinds for drawn in pictures)) | {"not computed"}  # as everything is, before its turn
+    kinds = set().union(*(drawn.kinds for drawn in pictures))
     legend = {text: look for drawn in pictures for text, look in drawn.scale.legend(kinds)}
     return {
         "title": title,

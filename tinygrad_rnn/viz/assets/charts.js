@@ -119,7 +119,7 @@ function dashes(panel, state) {
 /** The curves G_t / G_T of all panels over the lag T - t, each point below the step of the strips that it is about. */
 class Curves {
   constructor(host, panels, page) {
-    Object.assign(this, { host, page, now: null });
+    Object.assign(this, { host, page, now: Infinity });
     this.series = panels
       .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
@@ -163,7 +163,10 @@ class Curves {
     axes.stripe("grown", 0, high);
     this.band = axes.band("hot-band");
     this.nowBand = axes.band("now-band");
-    this.series.forEach((series, i) => this.drawSeries(axes, series, logs[i]));
+    this.known = svg("rect", { y: 0, height: axes.high, width: axes.wide });
+    const lines = svg("g", { "clip-path": "url(#known)" });
+    axes.svg.append(svg("clipPath", { id: "known" }, this.known), lines);
+    this.series.forEach((series, i) => this.drawSeries(axes, lines, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));
       axes.svg.append(
@@ -192,9 +195,9 @@ class Curves {
     return { ...MARGIN, left: row.left - own.left, right: own.right - row.right + LOSS };
   }
 
-  drawSeries(axes, { panel, state, colour }, logs) {
+  drawSeries(axes, group, { panel, state, colour }, logs) {
     const name = `c${colour % 6}`;
-    axes.svg.append(
+    group.append(
       svg("path", {
         class: `curve ${name} ${dashes(panel, state)}`,
         d: linePath(axes, logs, (lag) => lag),
@@ -204,16 +207,16 @@ class Curves {
     state.shares.forEach((share, lag) => {
       // what has no place on a log axis
       if (share === 0)
-        axes.svg.append(svg("circle", { class: `zero ${name}`, cx: axes.x(lag), cy: axes.y(axes.y0), r: 2.5 }));
+        group.append(svg("circle", { class: `zero ${name}`, cx: axes.x(lag), cy: axes.y(axes.y0), r: 2.5 }));
       if (share === null)
-        axes.svg.append(
+        group.append(
           svg("text", { class: "nan", x: axes.x(lag), y: axes.y(axes.y1) + 12, "text-anchor": "middle", text: "×" }),
         );
     });
     const horizon = panel.horizon;
     if (horizon?.state === state.kind && horizon.steps !== null && logs[horizon.steps] !== null) {
       const [x, y] = [axes.x(horizon.steps), axes.y(logs[horizon.steps])];
-      axes.svg.append(
+      group.append(
         svg("circle", { class: `horizon ${name}`, cx: x, cy: y, r: 5 }),
         svg("line", { class: `horizon ${name}`, x1: x, x2: x, y1: y, y2: axes.y(axes.y0) }),
       );
@@ -233,9 +236,12 @@ class Curves {
     if (!this.empty) this.axes.place(this.band, lags);
   }
 
+  /** Show the curves as far back as the backward pass is: to a lag, none of it (-1), or all of it (Infinity). */
   markNow(lag) {
     this.now = lag;
-    if (!this.empty) this.axes.place(this.nowBand, lag === null ? null : [lag, lag]);
+    if (this.empty) return;
+    this.axes.place(this.nowBand, lag < 0 || lag === Infinity ? null : [lag, lag]);
+    this.known.setAttribute("x", lag === Infinity ? 0 : this.axes.x(lag + 0.4).toFixed(1));
   }
 }
 

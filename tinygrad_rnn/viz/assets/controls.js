@@ -55,6 +55,21 @@ function makeControls() {
   document.addEventListener("keydown", onKey);
 }
 
+/** Buttons that choose which panel is there, where there is room for one only. */
+function makeTabs() {
+  byId("tabs").hidden = panels.length === 1;
+  const named = panels.length > 1 ? parts : [];
+  const buttons = named.map(({ panel }) => html("button", { type: "button", text: panel.name }));
+  const choose = (chosen) => {
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === chosen));
+    parts.forEach(({ section }, i) => section.classList.toggle("chosen", i === chosen));
+    openViews();
+  };
+  buttons.forEach((button, i) => button.addEventListener("click", () => choose(i)));
+  byId("tabs").append(...buttons);
+  choose(0);
+}
+
 /** Lay everything out anew when the width changes. */
 function onResize() {
   let wide = document.documentElement.clientWidth;
@@ -62,11 +77,16 @@ function onResize() {
     if (wide === document.documentElement.clientWidth) return;
     wide = document.documentElement.clientWidth;
     openViews();
-    strips.forEach((strip) => strip.draw());
-    curves.draw();
-    parts.forEach(({ gates }) => gates?.draw());
+    drawCharts();
     player.go(player.tick);
   };
+}
+
+/** Draw strips and charts as wide as there is room. */
+function drawCharts() {
+  strips.forEach((strip) => strip.draw());
+  curves.draw();
+  parts.forEach(({ gates }) => gates?.draw());
 }
 
 function setSpeed() {

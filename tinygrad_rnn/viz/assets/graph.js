@@ -89,6 +89,14 @@ class Graph {
     }
     const square = box.kind === "parameter" || box.kind === "total";
     group.append(svg("rect", { class: "body", x: left, y: top, width: w, height: h, rx: square ? 1 : 5 }));
+    if (box.level) {
+      const [from, to] = box.level;
+      const bar = { x: left + 1 + from * (w - 2), width: Math.max((to - from) * (w - 2), 1) };
+      group.append(
+        svg("rect", { class: "level", ...bar, y: top + 1, height: h - 2 }),
+        svg("rect", { class: "level low", ...bar, y: top + h - 4, height: 3 }),
+      );
+    }
     if (box.messages.length > 1 || box.weight) {
       group.append(svg("rect", { class: "meter", x: left + 2, y: top + h - 5, width: 0, height: 3 }));
     }
@@ -218,10 +226,16 @@ class Graph {
   listen() {
     const { root, page, panel, view } = this;
     let drag = null;
+    const fingers = new Map();
     root.addEventListener("pointerdown", (event) => {
       if (event.button === 0) drag = { x: event.clientX, y: event.clientY, moved: false };
+      fingers.set(event.pointerId, [event.clientX, event.clientY]);
     });
     root.addEventListener("pointermove", (event) => {
+      if (fingers.size === 2 && fingers.has(event.pointerId)) {
+        drag = null;
+        return this.pinch(fingers, event);
+      }
       if (!drag) return this.point(event);
       const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
       if (!drag.moved && Math.hypot(dx, dy) < 4) return undefined;
@@ -234,14 +248,19 @@ class Graph {
     root.addEventListener("pointerup", (event) => {
       const box = this.boxAt(event.target);
       if (drag && !drag.moved) {
-        this.light(box === this.lit ? null : box);
+        if (event.pointerType === "touch") this.point(event);
+        else this.light(box === this.lit ? null : box);
       }
       drag = null;
+      fingers.delete(event.pointerId);
     });
-    root.addEventListener("pointercancel", () => {
+    root.addEventListener("pointercancel", (event) => {
       drag = null;
+      fingers.delete(event.pointerId);
     });
-    root.addEventListener("pointerleave", () => page.out());
+    root.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") page.out(); // a finger leaves whenever it is lifted
+    });
     root.addEventListener(
       "wheel",
       (event) => {
@@ -262,6 +281,20 @@ class Graph {
     });
     root.addEventListener("focusout", () => page.out());
     root.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  /** Two fingers zoom as far as they part, about the place between them, and move the graph along. */
+  pinch(fingers, event) {
+    const before = [...fingers.values()];
+    fingers.set(event.pointerId, [event.clientX, event.clientY]);
+    const after = [...fingers.values()];
+    const apart = ([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]) || 1;
+    const middle = ([a, b], axis) => (a[axis] + b[axis]) / 2;
+    const place = this.root.getBoundingClientRect();
+    const at = [middle(before, 0) - place.left, middle(before, 1) - place.top];
+    this.view.zoomBy(apart(after) / apart(before), ...at);
+    this.view.moveBy(middle(after, 0) - middle(before, 0), middle(after, 1) - middle(before, 1));
+    this.setFollow(false);
   }
 
   /** The mouse is over a box, an arrow, a frame, or nothing. */

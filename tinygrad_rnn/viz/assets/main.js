@@ -94,7 +94,11 @@ function move(tick, how) {
     !stretch.forward &&
     stretch.step !== null &&
     panels.map((panel) => lagsOf(panel, [stretch.step])).find(Boolean);
-  curves.markNow(lags ? lags[0] : null);
+  const pass = passAt(tick);
+  if (lags) curves.markNow(lags[0]);
+  else curves.markNow(tick === clock.ticks || (pass === "backward" && player.afterTime()) ? Infinity : -1);
+  document.documentElement.dataset.pass = pass;
+  byId("pass").textContent = PASSES[pass];
   byId("slider").value = tick;
   const text = liveText(tick, stretch);
   byId("slider").setAttribute("aria-valuetext", text);
@@ -103,6 +107,20 @@ function move(tick, how) {
   for (const id of ["start", "step-back", "box-back"]) byId(id).setAttribute("aria-disabled", tick === 0);
   for (const id of ["end", "step-forward", "box-forward"])
     byId(id).setAttribute("aria-disabled", tick === clock.ticks);
+}
+
+const PASSES = {
+  start: "Start",
+  forward: "Forward: values",
+  turn: "The turn",
+  backward: "Backward: gradients",
+  end: "End",
+};
+
+function passAt(tick) {
+  if (tick === 0) return "start";
+  if (tick === clock.ticks) return "end";
+  return tick === clock.turn ? "turn" : tick < clock.turn ? "forward" : "backward";
 }
 
 function whatHappened(panel, tick, event, stretch, how) {
@@ -158,6 +176,8 @@ byId("gates").append(
 );
 for (const part of gated) part.gates = new Gates(part.gateHost, part.panel, page);
 makeControls();
+makeTabs();
+listenToPrinting();
 setSpeed();
 arrange();
 openViews();

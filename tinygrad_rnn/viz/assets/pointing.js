@@ -13,6 +13,13 @@ function beside(event) {
   return { getBoundingClientRect: () => new DOMRect(event.clientX + 12, event.clientY, 0, 0) };
 }
 
+/** Below a step of a strip, and below all strips, so that none is covered. */
+function below(strip, place) {
+  const { left, width } = strip.drawn[place].getBoundingClientRect();
+  const { top, height } = byId("strips").getBoundingClientRect();
+  return { getBoundingClientRect: () => new DOMRect(left, top, width, height) };
+}
+
 /** What graphs, weights and charts tell of what the mouse or the focus is on. */
 const page = {
   /** On a box or an arrow. */
@@ -49,7 +56,7 @@ const page = {
   onStrip(strip, place) {
     const { panel, steps, labels } = strip;
     const label = labels ? `, “${labels[place]}”` : "";
-    card.show(`${panel.name && `${panel.name}, `}t=${steps[place]}${label}`, stepFacts(strip, place), strip.drawn[place]);
+    card.show(`${panel.name && `${panel.name}, `}t=${steps[place]}${label}`, stepFacts(strip, place), below(strip, place));
     page.hot(panel, [steps[place], steps[place]]);
   },
   /** A window of a strip was chosen: all graphs show what lies as far before the last step. */

@@ -94,10 +94,11 @@ class Strip {
   /** Where the gradient has vanished or exploded, going back: a line over the whole row, with what it means. */
   drawEdge({ lag, text, name }) {
     const x = this.x(this.steps.length - lag);
-    const roomy = x - this.left > text.length * 6.4 + 16;
+    const roomy = x - this.left > text.length * 7.2 + 16;
+    const wide = this.left + this.pitch * this.steps.length + LOSS;
     const said = svg("text", {
       class: `edge-text ${name}`,
-      x: roomy ? x - 4 : x + 5,
+      x: roomy ? x - 4 : Math.min(x + 5, wide - text.length * 7.2 - 16),
       y: 11,
       "text-anchor": roomy ? "end" : "start",
       text: `◂ ${text}`,
@@ -114,7 +115,7 @@ class Strip {
     this.cells.forEach((cell, i) => {
       paint(this.drawn[i], this.events[i] < arrived ? `cell ${lookClass(cell)}` : "cell waiting");
     });
-    this.root.classList.toggle("through", this.events.every((event) => event < arrived));
+    this.element.classList.toggle("through", this.events.every((event) => event < arrived));
     this.say();
   }
 
