@@ -224,7 +224,7 @@ def test_a_window_of_one_strip_is_one_of_all(show):
 def test_the_keyboard_moves_and_brushes(show, rnn):
     shown = show(rnn, level="cell", inputs=read())
     strip = shown.tab.locator(".strip")
-    shown.press("Tab", "Tab")
+    shown.press("Tab", "Tab", "Tab")
     assert strip.evaluate("strip => strip === document.activeElement")
     tick = shown.tick
     for step in (T - 1, T - 2, T - 3):

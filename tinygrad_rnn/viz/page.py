@@ -33,6 +33,7 @@ from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 from tinygrad_rnn.viz.strips import strip
+from tinygrad_rnn.viz.tour import tour
 
 if TYPE_CHECKING:
     from tinygrad_rnn.train import InputFlow
@@ -42,7 +43,7 @@ _Thing = TypeVar("_Thing")
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
     "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
-    "pointing", "controls", "print", "main",
+    "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
 #: Up to so many steps all are drawn: the strip is the overview. With more the middle is folded.
 UNFOLDED = {"cell": 100, "ops": 40}
@@ -206,6 +207,7 @@ def _content(
             ],
         },
         "panels": panels,
+        "tour": tour({name: drawn.report for name, drawn in zip(names, pictures, strict=True)}),
     }
 
 

@@ -141,7 +141,8 @@ class Curves {
       { width: 30, height: 10, "aria-hidden": "true" },
       svg("line", { class: `curve c${colour % 6} ${dashes(panel, state)}`, x1: 1, x2: 29, y1: 5, y2: 5 }),
     );
-    return html("span", {}, line, ` ${panel.name && `${panel.name} `}∂L/∂${state.kind}${horizon}`);
+    const name = ` ${panel.name && `${panel.name} `}∂L/∂${state.kind}`;
+    return html("span", {}, line, name, html("span", { class: "told", text: horizon }));
   }
 
   draw() {

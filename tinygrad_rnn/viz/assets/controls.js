@@ -98,6 +98,7 @@ function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || ownsKey(event.target, event.key)) return;
   if (event.key === "Escape") {
     card.hide();
+    tour.leave();
     parts.forEach(({ graph }) => graph.light(null));
     return;
   }

@@ -182,3 +182,4 @@ setSpeed();
 arrange();
 openViews();
 player.go(clock.ticks);
+const tour = new Tour(data.tour);

@@ -55,6 +55,7 @@ class Strip {
       : [];
     this.brush = svg("rect", { class: "brush", y: CELL.top - 2, height: CELL.high + 4, rx: 3 });
     this.pointer = svg("path", { class: "pointer" });
+    this.marks = this.edges.map((edge) => this.drawEdge(edge));
     const end = wide - LOSS;
     const middle = CELL.top + CELL.high / 2;
     this.root.append(
@@ -66,7 +67,7 @@ class Strip {
       svg("text", { class: "strip-loss-text", x: end + 5 + (LOSS - 6) / 2, y: middle + 4, text: "loss" }),
       this.brush,
       this.pointer,
-      ...this.edges.flatMap((edge) => this.drawEdge(edge)),
+      ...this.marks.flatMap(({ line, said }) => [line, said]),
     );
     this.host.replaceChildren(this.root);
     this.listen();
@@ -103,7 +104,8 @@ class Strip {
       "text-anchor": roomy ? "end" : "start",
       text: `◂ ${text}`,
     });
-    return [svg("line", { class: `edge ${name}`, x1: x, x2: x, y1: 1, y2: CELL.top + CELL.high + 3 }), said];
+    const line = svg("line", { class: `edge ${name}`, x1: x, x2: x, y1: 1, y2: CELL.top + CELL.high + 3 });
+    return { lag, line, said };
   }
 
   // ---- what changes ----
@@ -115,6 +117,9 @@ class Strip {
     this.cells.forEach((cell, i) => {
       paint(this.drawn[i], this.events[i] < arrived ? `cell ${lookClass(cell)}` : "cell waiting");
     });
+    for (const { lag, line, said } of this.marks)
+      for (const each of [line, said])
+        each.style.display = this.events[this.steps.length - 1 - lag] < arrived ? "" : "none";
     this.element.classList.toggle("through", this.events.every((event) => event < arrived));
     this.say();
   }
