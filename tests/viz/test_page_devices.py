@@ -71,6 +71,8 @@ def test_on_a_phone_a_tap_shows_the_card_and_two_fingers_zoom(show, lstm):
     assert card.is_visible()
     assert "gradient" in card.text_content()
     assert shown.tab.locator(".lit").count() == 0
+    shown.tab.locator("h1").tap()
+    assert card.is_hidden()
     bar = shown.tab.locator("#bar").bounding_box()
     assert bar["y"] < 844, "the controls stay in sight"
     before = numbers(shown.tab.get_attribute(".graph > g", "transform"))[2]

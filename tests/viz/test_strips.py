@@ -101,6 +101,14 @@ def test_zero_nan_underflow_and_explosion_are_told_apart():
     assert [edge["name"] for edge in chain(30.0)["edges"]] == ["exploded"]
 
 
+def test_a_verdict_that_is_withheld_draws_no_horizon():
+    report = networks.report("long, losses")
+    assert report.verdict == "withheld"
+    strip = strip_of(report)
+    assert (strip["edges"], strip["facts"][0]) == ([], "no verdict")
+    assert len(strip["cells"]) == 40
+
+
 def test_without_states_there_is_none():
     assert strip_of(networks.report("no time")) is None
 

@@ -91,6 +91,8 @@ def _turns(drawn: Picture, backward: Sequence[Event], state: StateFlow) -> dict[
 
 def _edges(report: FlowReport, state: StateFlow) -> Iterator[dict[str, Any]]:
     """Yield where the verdict changes, as lags: from there on, going back, the gradient has vanished, or exploded."""
+    if report.verdict == "withheld":
+        return
     lag, grown = state.horizon(report.threshold), state.explodes_at
     if lag is not None:
         yield {"lag": lag, "text": f"horizon, {lag} back: less than {report.threshold:.3g}", "name": "horizon"}

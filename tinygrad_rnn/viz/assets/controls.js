@@ -53,6 +53,9 @@ function makeControls() {
   });
   addEventListener("resize", onResize());
   document.addEventListener("keydown", onKey);
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest(".graph, .strip")) page.out(); // a finger leaves nothing that it touched
+  });
 }
 
 /** Buttons that choose which panel is there, where there is room for one only. */

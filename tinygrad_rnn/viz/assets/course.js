@@ -10,6 +10,12 @@ function prepare(panel) {
     event.box[event.forward ? "valueEvent" : "gradientEvent"] = i;
   });
   measureValues(boxes);
+  const labels = panel.strip?.labels;
+  if (labels)
+    for (const frame of panel.frames) {
+      const place = frame.inner ? -1 : panel.strip.steps.indexOf(frame.step);
+      if (place >= 0) frame.label += `  reads ${labels[place]}`;
+    }
   const originals = new Map();
   for (const box of boxes) if (box.node !== undefined && box.step === undefined) originals.set(box.node, box);
   arrows.forEach((arrow, i) => {
