@@ -216,7 +216,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
     forward, backward = times.forward[i], times.backward[i]
     position = {box.name: place for place, box in enumerate(drawn.boxes)}
     written = equations(report)
-    horizon = report.horizon
+    horizon = None if report.verdict == "withheld" else report.horizon
     arrived = arrivals(drawn, backward, -1) if backward else []
     return {
         "name": name,

@@ -10,15 +10,14 @@ class Strip {
     Object.assign(this, { panel, page, most, ...panel.strip, cursor: panel.strip.steps.length - 1, anchor: null });
     this.host = html("div", { class: "strip-host" });
     const [verdict, ...numbers] = this.facts;
-    const name = this.place ? `${panel.name}, ${this.place}` : panel.name;
     this.element = html(
       "div",
       { class: "strip-row", "data-strip": panel.name },
       html(
         "div",
         { class: "strip-name" },
-        html("b", { text: name || "The gradient" }),
-        html("span", { text: `‖∂L/∂${this.kind}‖ ` }, html("b", { text: verdict })),
+        html("b", { text: panel.name || "The gradient" }),
+        html("span", { text: `${this.place} ‖∂L/∂${this.kind}‖ ` }, html("b", { text: verdict })),
       ),
       this.host,
       html("div", { class: "strip-facts" }, ...numbers.map((text) => html("span", { text }))),
@@ -85,11 +84,13 @@ class Strip {
   letters(y) {
     const texts = this.labels ?? this.steps.map(String);
     const long = Math.max(...texts.map((text) => [...text].length));
-    const every = this.labels ? Math.ceil((long * 7 + 1) / this.pitch) : Math.ceil(26 / this.pitch);
+    const wanted = Math.ceil((long * 7 + (this.labels ? 1 : 12)) / this.pitch);
+    const every = this.labels ? wanted : ([1, 2, 5, 10, 20, 50, 100].find((each) => each >= wanted) ?? wanted);
     const last = this.steps.length - 1;
+    const shown = (i) => (this.labels ? last - i : this.steps[i]) % every === 0;
     return texts
       .map((text, i) => svg("text", { class: "letter", x: this.x(i + 0.5), y, text, "data-place": i }))
-      .filter((_, i) => (last - i) % every === 0);
+      .filter((_, i) => shown(i));
   }
 
   /** Where the gradient has vanished or exploded, going back: a line over the whole row, with what it means. */
