@@ -189,7 +189,9 @@ def test_it_fills_in_with_the_backward_pass(show, rnn):
     shown.press("t")
     assert waiting.count() == T
     assert not shown.tab.locator(".edge-text").is_visible(), "that would give the answer away"
-    shown.press("PageDown", "PageDown", "PageDown")
+    shown.press("ArrowRight", "ArrowRight")
+    assert (shown.current(), waiting.count()) == (f"t{T - 1}_h", T - 1), "as soon as its own box is complete"
+    shown.press("t", "PageDown", "PageDown", "PageDown")
     assert waiting.count() == T - 2
     shown.press("End")
     assert shown.tab.locator(".edge-text").is_visible()
