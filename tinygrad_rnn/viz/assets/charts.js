@@ -175,7 +175,7 @@ class Curves {
         svg("text", {
           class: "tick halo",
           x: axes.margin.left + 4,
-          y: y - 4,
+          y: y + 13,
           text: `${number(100 * value)}%: below this it counts as vanished`,
         }),
       );
