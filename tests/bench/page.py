@@ -49,7 +49,7 @@ def main() -> None:
     outputs, _ = nn.unroll(nn.LSTMCell(8, 16), tg.randn(options.steps, 4, 8))
     report = viz.gradient_flow((outputs[-1] * outputs[-1]).sum(axis=1), statistics=True)
     with tempfile.TemporaryDirectory() as folder, browser.launched() as running:
-        for name, window in (("all steps", (0, options.steps)), ("folded", None)):
+        for name, window in (("all steps", (0, options.steps)), ("the last ten", (options.steps - 10, options.steps))):
             path = viz.write_page(Path(folder) / "page.html", report, level="cell", window=window)
             print(f"LSTM, {options.steps} steps, cell level, {name}: {path.stat().st_size / 1e3:.0f} kB")
             _time(running, path, options.rounds)

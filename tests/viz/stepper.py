@@ -59,7 +59,7 @@ class Opened:
         found = self.tab.evaluate(
             """panel => [...document.querySelectorAll(`[data-panel="${panel}"] [data-box]`)].map(box =>
               [Number(box.dataset.box), box.getAttribute("class").split(" "),
-               [...box.querySelectorAll("text:not(.far-text)")].map(text => text.textContent).filter(Boolean)])""",
+               [...box.querySelectorAll("text")].map(text => text.textContent).filter(Boolean)])""",
             panel,
         )
         names = [box["name"] for box in self.panel(panel)["boxes"]]
@@ -113,4 +113,7 @@ class Opened:
     def at(self, lag, chart="#curves .chart", last=STEPS - 1):
         """Return where on the page a lag stands in the curves."""
         place = self.tab.locator(chart).bounding_box()
-        return place["x"] + place["width"] - 16 - (place["width"] - 74) * lag / last, place["y"] + 80
+        cells = self.tab.locator(".strip").first.locator(".cell")
+        first, end = cells.first.bounding_box(), cells.last.bounding_box()
+        middle = [cell["x"] + cell["width"] / 2 for cell in (first, end)]
+        return middle[1] - (middle[1] - middle[0]) * lag / last, place["y"] + 80

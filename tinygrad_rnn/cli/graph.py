@@ -108,11 +108,15 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
     """Write a page that steps through all cells side by side, as they were before training and after."""
     pages = []
     for when in dict.fromkeys(result.when for result in results):
-        panels = {_title(result.cell): result.measurement.report for result in results if result.when == when}
+        found = {_title(result.cell): result for result in results if result.when == when}
+        panels = {name: result.measurement.report for name, result in found.items()}
+        inputs = {name: read for name, result in found.items() if (read := result.measurement.inputs)}
+        maps = {name: felt for name, result in found.items() if result.entry and (felt := result.entry.flow_map)}
         path = folder / STEPPERS[when]
         level = options.level if options.level != "rolled" else "cell"
         title = f"Backpropagation through time: {when}"
-        viz.write_page(path, panels, title=title, level=level, window=options.window, decades=options.decades)
+        window, decades = options.window, options.decades
+        viz.write_page(path, panels, title, level, window, decades, inputs=inputs, maps=maps)
         pages.append(path)
     return pages
 

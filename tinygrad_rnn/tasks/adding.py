@@ -52,6 +52,10 @@ class AddingTask:
         inputs[marked, examples, 1] = 1.0
         return inputs, numbers[marked, examples].sum(axis=0).astype(dtype)
 
+    def input_labels(self, x: np.ndarray) -> list[str]:
+        """Return the numbers that one example (T, 2) reads, each mark as a star."""
+        return [f"{number:.1f}".removeprefix("0") + "*" * int(marker) for number, marker in x]
+
     def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return what training minimises: the mean squared error of the last of the outputs (T, B, 1)."""
         return self.last_losses(outputs[-1], targets).mean()

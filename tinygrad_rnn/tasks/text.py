@@ -59,6 +59,10 @@ class TextTask:
         """Return numbers of any shape as vectors with a single 1."""
         return np.eye(len(self.vocabulary), dtype=dtype)[numbers]
 
+    def input_labels(self, x: np.ndarray) -> list[str]:
+        """Return the characters that one example (T, V) reads."""
+        return list(self.vocabulary.decode(x.argmax(axis=-1)))
+
     def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
         """Return what training minimises: the mean cross entropy over all steps, outputs (T, B, V)."""
         return F.cross_entropy(outputs.reshape(-1, self.output_size), tensor(targets.reshape(-1)))

@@ -10,12 +10,29 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import __version__
+from tinygrad_rnn.engine.autograd import grad
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.flow import FlowReport, gradient_flow
 from tinygrad_rnn.train.loop import MEASURED, Task
 from tinygrad_rnn.train.model import SequenceModel
 
 SCHEMA = "tinygrad_rnn.flow/1"
+
+
+@dataclass(frozen=True)
+class InputFlow:
+    """What the inputs of each step have to do with the loss at the last one.
+
+    Attributes:
+        labels: what example 0 reads at each step, a character or a few digits; () if the task does not say.
+        products: (T,) x_t · dL_0/dx_t of example 0, summed over the features, with its sign: how much the loss would
+            change, to first order, if x_t grew by its own size.
+        norms: (T,) sqrt(mean_b ||dL_b/dx_t||^2).
+    """
+
+    labels: tuple[str, ...]
+    products: np.ndarray
+    norms: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -27,11 +44,13 @@ class Measurement:
         settings: what `flow.json` says about the run: cell, task, sizes, seed, dtype, and what else was given.
         run: the parameters under PyTorch's names (those of the recurrent layers as in nn.LSTM, the output layer's as
             output.weight and output.bias), `inputs` (T, B, I), `targets`, and the initial states h0 and c0 (L, B, H).
+        inputs: what the inputs have to do with the losses; None without statistics.
     """
 
     report: FlowReport
     settings: dict[str, Any]
     run: dict[str, np.ndarray]
+    inputs: InputFlow | None = None
 
     def flow_json(self) -> dict[str, Any]:
         """Return the content of flow.json; weights go by the names they have in `run`."""
@@ -78,4 +97,28 @@ def measure(
     run = {name.removeprefix("rnn."): value.numpy() for name, value in model.state_dict().items()}
     run |= {"inputs": inputs, "targets": targets}
     run |= {f"{name}0": value.numpy() for name, value in start.items()}
-    return Measurement(report, settings, run)
+    return Measurement(report, settings, run, input_flow(model, task, batch, seed) if statistics else None)
+
+
+def input_flow(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> InputFlow:
+    """Measure how the losses at the last step depend on the inputs of every step, on the batch that `measure` takes.
+
+    A task tells what is read by a method `input_labels(x)`, from the inputs (T, I) of one example.
+
+    >>> from tinygrad_rnn.tasks import TextTask
+    >>> from tinygrad_rnn.train import SequenceModel, input_flow
+    >>> found = input_flow(SequenceModel("gru", 7, 4, 7), TextTask("to be or not to be", steps=6), batch=3)
+    >>> len(found.labels), found.products.shape, found.norms.shape
+    (6, (6,), (6,))
+    """
+    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
+    x = tensor(inputs, device=model.device, requires_grad=True)
+    losses = task.last_losses(model.last_output(x, model.initial_state(batch)), targets)
+    found = grad(losses.sum(), x)
+    gradients = found.numpy().astype(np.float64)
+    read = getattr(task, "input_labels", None)
+    return InputFlow(
+        labels=tuple(read(inputs[:, 0])) if read else (),
+        products=(inputs[:, 0] * gradients[:, 0]).sum(axis=-1),
+        norms=np.sqrt((gradients**2).sum(axis=-1).mean(axis=-1)),
+    )

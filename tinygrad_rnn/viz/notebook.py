@@ -64,7 +64,7 @@ def show(panels: Mapping[str, FlowReport] | FlowReport, height: int = 900, **opt
     Args:
         panels: reports of `gradient_flow(losses, statistics=True)` by name; or a single one.
         height: of the frame, in pixels.
-        options: further ones of `viz.page`: title, level, window, decades.
+        options: further ones of `viz.page`: title, level, window, decades, inputs, maps.
 
     Raises:
         InputError: as `viz.page`.

@@ -15,30 +15,38 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from tinygrad_rnn.engine.modes import scope_text
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import FlowReport, StateFlow
+from tinygrad_rnn.flow import FlowMap, FlowReport, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED, Statistics
 from tinygrad_rnn.serialization import write_whole
-from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz import encoding, words
+from tinygrad_rnn.viz.encoding import number, numbers, shade, spot
 from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
 from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
-from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED, Look, colour, ink
+from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
+from tinygrad_rnn.viz.strips import strip
+from tinygrad_rnn.viz.tour import tour
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.train import InputFlow
+
+_Thing = TypeVar("_Thing")
 
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
-    "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "charts", "player", "legend", "pointing",
-    "controls", "main",
+    "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
+    "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
-#: How many colours each side of the scale is divided into; even, so that its edges fall between two.
-_SHADES = 120
+#: Up to so many steps all are drawn: the strip is the overview. With more the middle is folded.
+UNFOLDED = {"cell": 100, "ops": 40}
 
 
 def page(
@@ -47,6 +55,8 @@ def page(
     level: str | None = None,
     window: tuple[int, int] | None = None,
     decades: int = DECADES,
+    inputs: Mapping[str, InputFlow] | InputFlow | None = None,
+    maps: Mapping[str, FlowMap] | FlowMap | None = None,
 ) -> str:
     """Return a page that steps through the forward and backward passes of one graph, or of several side by side.
 
@@ -55,14 +65,17 @@ def page(
             page shows no values.
         title: the heading.
         level: "ops" for every operation, "cell" for named gates and states only; by size unless given.
-        window: the steps A:B to draw, B not included; a long middle is folded unless given.
+        window: the steps A:B to draw, B not included; the middle of more than 100 steps is folded unless given.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
+        inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
+            Without, steps have numbers only.
+        maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
 
     Returns:
         HTML, complete in itself.
 
     Raises:
-        InputError: nothing to show, an unknown level, or a window without steps.
+        InputError: nothing to show, an unknown level, a window without steps, or inputs and maps of something else.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import viz
@@ -73,12 +86,13 @@ def page(
     reports = _reports(panels)
     if level == "rolled":
         raise InputError("page: 'rolled' draws one step for all, so there is nothing to step through; use 'cell'")
-    pictures = [picture(report, level, window, decades) for report in reports.values()]
+    pictures = [_picture(report, level, window, decades) for report in reports.values()]
+    read, reached = _named(inputs, reports, "inputs"), _named(maps, reports, "maps")
     title = title or "Gradient flow, step by step"
     content = {
         "TITLE": html.escape(title),
         "CSS": _asset("page.css"),
-        "DATA": _escaped(_content(title, list(reports), pictures)),
+        "DATA": _escaped(_content(title, list(reports), pictures, read, reached)),
         "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
     return re.sub(r"\{\{(TITLE|CSS|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
@@ -91,13 +105,15 @@ def write_page(
     level: str | None = None,
     window: tuple[int, int] | None = None,
     decades: int = DECADES,
+    inputs: Mapping[str, InputFlow] | InputFlow | None = None,
+    maps: Mapping[str, FlowMap] | FlowMap | None = None,
 ) -> Path:
     """Write what `page` returns to a file, whole or not at all, and return its path.
 
     Raises:
         InputError: as `page`, or the file cannot be written.
     """
-    write_whole(path, page(panels, title, level, window, decades).encode(errors="replace"))
+    write_whole(path, page(panels, title, level, window, decades, inputs, maps).encode(errors="replace"))
     return Path(path)
 
 
@@ -121,6 +137,27 @@ def _reports(panels: Mapping[str, FlowReport] | FlowReport) -> dict[str, FlowRep
     return dict(reports)
 
 
+def _named(
+    given: Mapping[str, _Thing] | _Thing | None, reports: Mapping[str, FlowReport], what: str
+) -> dict[str, _Thing]:
+    """Return what is given besides the reports by the names of these."""
+    if given is None:
+        return {}
+    found = dict(given) if isinstance(given, Mapping) else {"": given}
+    if unknown := sorted(found.keys() - reports.keys()):
+        panels = ", ".join(map(repr, reports))
+        raise InputError(f"page: {what} of {unknown[0]!r} are given, and the panels are {panels}")
+    return found
+
+
+def _picture(report: FlowReport, level: str | None, window: tuple[int, int] | None, decades: int) -> Picture:
+    """Return the picture of a report, with all steps unless there are too many."""
+    drawn = picture(report, level, window, decades)
+    if window is None and len(report.steps) <= UNFOLDED[drawn.level] and any(box.fold for box in drawn.boxes):
+        return picture(report, drawn.level, (report.steps[0], report.steps[-1] + 1), decades)
+    return drawn
+
+
 def _asset(name: str) -> str:
     return resources.files("tinygrad_rnn.viz").joinpath("assets", name).read_text(encoding="utf-8")
 
@@ -134,27 +171,30 @@ def _escaped(data: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _content(title: str, names: Sequence[str], pictures: Sequence[Picture]) -> dict[str, Any]:
+def _content(
+    title: str,
+    names: Sequence[str],
+    pictures: Sequence[Picture],
+    inputs: Mapping[str, InputFlow],
+    maps: Mapping[str, FlowMap],
+) -> dict[str, Any]:
     """Return all that the page shows: numbers that are not finite are null, and "look" tells."""
     times = clock(pictures)
     colours = hues(names)
     panels = [
-        {**_panel(name, drawn, times, i), "colour": colours[name]}
+        _panel(name, drawn, times, i)
+        | {"colour": colours[name], "strip": strip(drawn, times.backward[i], inputs.get(name), maps.get(name))}
         for i, (name, drawn) in enumerate(zip(names, pictures, strict=True))
     ]
-    shades = [place / _SHADES for place in range(-_SHADES, _SHADES + 1)]
-    kinds = set().union(*(drawn.kinds for drawn in pictures)) | {"not computed"}  # as everything is, before its turn
+    kinds = set().union(*(drawn.kinds for drawn in pictures))
     legend = {text: look for drawn in pictures for text, look in drawn.scale.legend(kinds)}
     return {
         "title": title,
         "scale": {
             "nonfinite": NONFINITE,
-            "colours": [
-                [shade for dark in (False, True) for shade in (colour(at, dark), ink(colour(at, dark)))]
-                for at in shades
-            ],
+            "colours": encoding.colours(),
             "legend": [
-                {"text": text, "look": look.kind, "shade": _shade(look) if look.kind in SIZED else None}
+                {"text": text, "look": look.kind, "shade": shade(look) if look.kind in SIZED else None}
                 for text, look in legend.items()
             ],
         },
@@ -167,6 +207,7 @@ def _content(title: str, names: Sequence[str], pictures: Sequence[Picture]) -> d
             ],
         },
         "panels": panels,
+        "tour": tour({name: drawn.report for name, drawn in zip(names, pictures, strict=True)}),
     }
 
 
@@ -175,7 +216,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
     forward, backward = times.forward[i], times.backward[i]
     position = {box.name: place for place, box in enumerate(drawn.boxes)}
     written = equations(report)
-    horizon = report.horizon
+    horizon = None if report.verdict == "withheld" else report.horizon
     arrived = arrivals(drawn, backward, -1) if backward else []
     return {
         "name": name,
@@ -184,15 +225,15 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "status": report.status,
         "measured": all(node.values is not None or node.value is not None for node in report.nodes),
         "reference": report.reference[0],
-        "loss": _number(report.loss, 9),
+        "loss": number(report.loss, 9),
         "batch": report.batch,
         "threshold": report.threshold,
         "horizon": horizon and {"state": horizon.state, "steps": horizon.steps},
         "steps": report.steps,
         "level": drawn.level,
         "timed": drawn.timed,
-        "width": _place(drawn.width),
-        "height": _place(drawn.height),
+        "width": spot(drawn.width),
+        "height": spot(drawn.height),
         "boxes": [_box(box, drawn, written) for box in drawn.boxes],
         "arrows": [_arrow(arrow, drawn, position) for arrow in drawn.arrows],
         "frames": [
@@ -200,8 +241,8 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
             for frame in drawn.frames
         ],
         "flags": [
-            {"text": flag.text, "event": arrived[report.steps.index(flag.step)], "x": _place(flag.x)}
-            | {"y": _place(flag.y), "foot": _place(flag.foot)}
+            {"text": flag.text, "event": arrived[report.steps.index(flag.step)], "x": spot(flag.x)}
+            | {"y": spot(flag.y), "foot": spot(flag.foot)}
             for flag in drawn.flags
             if arrived
         ],
@@ -224,10 +265,8 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
         "lines": box.lines if box.kind == "fold" else None,
         "room": len(box.lines),
         **_rectangle(box),
-        **_look(box, drawn),
+        **encoding.seen(box.seen, box.norm),
     }
-    if box.fold is not None:
-        found["shades"] = _fold_shades(box.fold, drawn)
     if box.node is not None:
         node = drawn.report.nodes[box.node]
         found |= {
@@ -236,58 +275,19 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
             "shape": node.shape,
             "scope": scope_text(node.scope) if node.scope else None,
             "equation": written[box.node],
-            "value": None if words.several(node) else _number(node.value, 6),
-            "gradient": None if words.several(node) else _number(node.gradient, 6),
+            "value": None if words.several(node) else number(node.value, 6),
+            "gradient": None if words.several(node) else number(node.gradient, 6),
             "values": _statistics(node.values),
             "gradients": _statistics(node.gradients),
         }
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _fold_shades(fold: tuple[int, int], drawn: Picture) -> list[int] | None:
-    """Return the colours of the cell's state over the steps of a fold; None if some have none."""
-    state = next((state for state in drawn.report.cell if state.measurable), None)
-    if state is None:
-        return None
-    size = float(state.by_lag[0])
-    inside = [
-        drawn.scale.look(float(norm), True, size)
-        for step, norm in zip(state.steps, state.norms, strict=True)
-        if fold[0] <= step <= fold[1]
-    ]
-    if not inside or any(look.kind not in SIZED for look in inside):
-        return None
-    found = [_shade(look) for look in inside]
-    return [*found[:: max(1, len(found) // 12)], found[-1]]
-
-
 def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[str, Any]:
-    points = [_place(number) for number in chain.from_iterable(arrow.points)]
-    found = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points, **_look(arrow, drawn)}
+    points = [spot(number) for number in chain.from_iterable(arrow.points)]
+    found = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points}
+    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": arrow.seen.width}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _look(thing: Box | Arrow, drawn: Picture) -> dict[str, Any]:
-    """Return how a gradient is drawn; "shade" is its place among the colours, "share" its size as they show it."""
-    seen = thing.seen
-    found: dict[str, Any] = {"look": seen.kind, "width": seen.width if isinstance(thing, Arrow) else None}
-    if seen.kind in SIZED:
-        found |= {"norm": _number(thing.norm, 9), "shade": _shade(seen)}
-        if seen.against not in ("", "L"):
-            found |= {"share": _number(seen.share, 9), "against": seen.against}
-    elif seen.kind in ("zero", "underflow"):
-        found["norm"] = 0
-    elif seen.kind == "nonfinite":
-        found["text"] = seen.text
-    return found
-
-
-def _shade(look: Look) -> int:
-    """Return the number of the colour of something that has a place on the scale, on its side of the edges."""
-    number = round(_SHADES * look.place)
-    if look.kind in ("grown", "exploded"):
-        return _SHADES + min(number, -_SHADES // 2 - 1 if look.kind == "exploded" else -1)
-    return _SHADES + (max(number, _SHADES // 2 + 1) if look.kind == "vanished" else number)
 
 
 def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
@@ -297,9 +297,9 @@ def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
         {
             "name": name,
             "node": weight.node,
-            "total": _number(weight.total, 9),
-            "per_step": _numbers(weight.per_step, 9),
-            "running": _numbers(weight.running, 9),
+            "total": number(weight.total, 9),
+            "per_step": numbers(weight.per_step, 9),
+            "running": numbers(weight.running, 9),
             "shades": [_part_shade(float(norm), weight.total, drawn) for norm in weight.per_step],
             "events": arrivals(drawn, backward, weight.node),
         }
@@ -333,7 +333,7 @@ def _readers(drawn: Picture) -> dict[int, list[int]]:
 
 def _part_shade(norm: float, total: float, drawn: Picture) -> int | None:
     seen = drawn.scale.look(norm, True, total if 0 < total < math.inf else 1.0, EXPLODED)
-    return _shade(seen) if seen.kind in SIZED else None
+    return shade(seen) if seen.kind in SIZED else None
 
 
 def _state(state: StateFlow) -> dict[str, Any]:
@@ -343,8 +343,8 @@ def _state(state: StateFlow) -> dict[str, Any]:
     return {
         "kind": state.kind,
         "steps": steps,
-        "norms": _numbers(state.by_lag, 9),
-        "shares": _numbers(shares, 9),
+        "norms": numbers(state.by_lag, 9),
+        "shares": numbers(shares, 9),
     }
 
 
@@ -356,9 +356,9 @@ def _gates(report: FlowReport) -> list[dict[str, Any]]:
             "label": gate.label,
             "name": gate.name,
             "steps": gate.steps,
-            "mean": _numbers(gate.mean, 4),
-            "low": _numbers(gate.low, 4),
-            "high": _numbers(gate.high, 4),
+            "mean": numbers(gate.mean, 4),
+            "low": numbers(gate.low, 4),
+            "high": numbers(gate.high, 4),
         }
         for gate in report.gates
         if gate.scope in scopes
@@ -369,21 +369,8 @@ def _statistics(found: Statistics | None) -> list[float | None] | None:
     """Return mean, standard deviation, 10% and 90% quantiles, minimum and maximum."""
     if found is None:
         return None
-    numbers = (found.mean, found.std, found.low, found.high, found.minimum, found.maximum)
-    return [_number(number, 4) for number in numbers]
+    return numbers((found.mean, found.std, found.low, found.high, found.minimum, found.maximum), 4)
 
 
 def _rectangle(thing: Any) -> dict[str, float]:
-    return {"x": _place(thing.x), "y": _place(thing.y), "w": _place(thing.width), "h": _place(thing.height)}
-
-
-def _place(number: float) -> float:
-    return round(float(number), 1)
-
-
-def _numbers(values: np.ndarray, digits: int) -> list[float | None]:
-    return [_number(float(value), digits) for value in values]
-
-
-def _number(value: float | None, digits: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")
+    return {"x": spot(thing.x), "y": spot(thing.y), "w": spot(thing.width), "h": spot(thing.height)}

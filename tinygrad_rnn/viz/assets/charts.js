@@ -4,26 +4,33 @@ const MARGIN = { left: 58, right: 16, top: 10, bottom: 34 };
 
 /** The frame of a chart: from numbers to places, and the axes. */
 class Axes {
-  constructor(host, high, [x0, x1], [y0, y1], label) {
+  constructor(host, high, [x0, x1], [y0, y1], label, margin = MARGIN) {
     const wide = Math.max(host.clientWidth, 260);
-    Object.assign(this, { wide, high, x0, x1, y0, y1 });
-    this.svg = svg("svg", { class: "chart", width: wide, height: high, role: "img", "aria-label": label });
+    Object.assign(this, { wide, high, x0, x1, y0, y1, margin });
+    this.svg = svg("svg", {
+      class: "chart",
+      width: wide,
+      height: high,
+      viewBox: `0 0 ${wide} ${high}`,
+      role: "img",
+      "aria-label": label,
+    });
   }
 
   x(value) {
-    const room = this.wide - MARGIN.left - MARGIN.right;
-    return MARGIN.left + (room * (value - this.x0)) / (this.x1 - this.x0 || 1);
+    const room = this.wide - this.margin.left - this.margin.right;
+    return this.margin.left + (room * (value - this.x0)) / (this.x1 - this.x0 || 1);
   }
 
   y(value) {
-    const room = this.high - MARGIN.top - MARGIN.bottom;
-    return MARGIN.top + (room * (this.y1 - value)) / (this.y1 - this.y0 || 1);
+    const room = this.high - this.margin.top - this.margin.bottom;
+    return this.margin.top + (room * (this.y1 - value)) / (this.y1 - this.y0 || 1);
   }
 
   /** The whole number on the x axis nearest to the mouse. */
   at(event) {
-    const room = this.wide - MARGIN.left - MARGIN.right;
-    const share = (event.clientX - this.svg.getBoundingClientRect().left - MARGIN.left) / room;
+    const room = this.wide - this.margin.left - this.margin.right;
+    const share = (event.clientX - this.svg.getBoundingClientRect().left - this.margin.left) / room;
     const value = Math.round(this.x0 + Math.min(1, Math.max(0, share)) * (this.x1 - this.x0));
     return value;
   }
@@ -33,8 +40,8 @@ class Axes {
     for (const value of ys) {
       const y = this.y(value);
       this.svg.append(
-        svg("line", { class: "grid", x1: MARGIN.left, x2: wide - MARGIN.right, y1: y, y2: y }),
-        svg("text", { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end", text: yText(value) }),
+        svg("line", { class: "grid", x1: this.margin.left, x2: wide - this.margin.right, y1: y, y2: y }),
+        svg("text", { class: "tick", x: this.margin.left - 6, y: y + 4, "text-anchor": "end", text: yText(value) }),
       );
     }
     for (const value of xs) {
@@ -42,14 +49,14 @@ class Axes {
       this.svg.append(svg("text", { class: "tick", x, y: high - 18, "text-anchor": "middle", text: xText(value) }));
     }
     this.svg.append(
-      svg("text", { class: "axis", x: (wide + MARGIN.left) / 2, y: high - 3, "text-anchor": "middle", text: title }),
+      svg("text", { class: "axis", x: (wide + this.margin.left) / 2, y: high - 3, "text-anchor": "middle", text: title }),
     );
   }
 
   /** A stripe from side to side, where the scale of colours has an edge. */
   stripe(name, low, high) {
     if (high <= low) return;
-    const { left, right } = MARGIN;
+    const { left, right } = this.margin;
     const [y, bottom] = [this.y(high), this.y(low)];
     this.svg.append(svg("rect", { class: name, x: left, width: this.wide - left - right, y, height: bottom - y }));
   }
@@ -58,8 +65,8 @@ class Axes {
   band(name) {
     const band = svg("rect", {
       class: name,
-      y: MARGIN.top,
-      height: this.high - MARGIN.top - MARGIN.bottom,
+      y: this.margin.top,
+      height: this.high - this.margin.top - this.margin.bottom,
       width: 0,
     });
     this.svg.append(band);
@@ -109,10 +116,10 @@ function dashes(panel, state) {
   return ["", "second", "third"][panel.states.indexOf(state)] ?? "third";
 }
 
-/** The curves G_t / G_T of all panels over the lag T - t, the last step at the right as in the graphs. */
+/** The curves G_t / G_T of all panels over the lag T - t, each point below the step of the strips that it is about. */
 class Curves {
   constructor(host, panels, page) {
-    Object.assign(this, { host, page, now: null });
+    Object.assign(this, { host, page, now: Infinity });
     this.series = panels
       .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
@@ -134,7 +141,8 @@ class Curves {
       { width: 30, height: 10, "aria-hidden": "true" },
       svg("line", { class: `curve c${colour % 6} ${dashes(panel, state)}`, x1: 1, x2: 29, y1: 5, y2: 5 }),
     );
-    return html("span", {}, line, ` ${panel.name && `${panel.name} `}∂L/∂${state.kind}${horizon}`);
+    const name = ` ${panel.name && `${panel.name} `}∂L/∂${state.kind}`;
+    return html("span", {}, line, name, html("span", { class: "told", text: horizon }));
   }
 
   draw() {
@@ -143,9 +151,9 @@ class Curves {
     const logs = this.series.map(({ state }) => state.shares.map((share) => (share ? Math.log10(share) : null)));
     const known = logs.flat().filter((value) => value !== null);
     const [low, high] = [Math.floor(Math.min(...known, -3)), Math.ceil(Math.max(...known, 0))];
-    const axes = new Axes(this.host, 260, [lags, 0], [low, high], this.label());
+    const axes = new Axes(this.host, 175, [lags + 0.5, -0.5], [low, high], this.label(), this.margin());
     axes.draw(
-      ticks(0, lags, axes.wide / 60),
+      ticks(0, lags, axes.wide / 90),
       ticks(low, high, 8),
       String,
       (value) => (value === 0 ? "1" : `1e${value}`),
@@ -156,15 +164,18 @@ class Curves {
     axes.stripe("grown", 0, high);
     this.band = axes.band("hot-band");
     this.nowBand = axes.band("now-band");
-    this.series.forEach((series, i) => this.drawSeries(axes, series, logs[i]));
+    this.known = svg("rect", { y: 0, height: axes.high, width: axes.wide });
+    const lines = svg("g", { "clip-path": "url(#known)" });
+    axes.svg.append(svg("clipPath", { id: "known" }, this.known), lines);
+    this.series.forEach((series, i) => this.drawSeries(axes, lines, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));
       axes.svg.append(
-        svg("line", { class: "threshold", x1: MARGIN.left, x2: axes.wide - MARGIN.right, y1: y, y2: y }),
+        svg("line", { class: "threshold", x1: axes.margin.left, x2: axes.wide - axes.margin.right, y1: y, y2: y }),
         svg("text", {
           class: "tick halo",
-          x: MARGIN.left + 4,
-          y: y - 4,
+          x: axes.margin.left + 4,
+          y: y + 13,
           text: `${number(100 * value)}%: below this it counts as vanished`,
         }),
       );
@@ -178,9 +189,16 @@ class Curves {
     this.markNow(this.now);
   }
 
-  drawSeries(axes, { panel, state, colour }, logs) {
+  /** As wide at both sides as what stands beside the strips, where there is room for that. */
+  margin() {
+    const [own, row] = [this.host, byId("strips").querySelector(".strip-host")].map((each) => each?.getBoundingClientRect());
+    if (!row || row.left - own.left < MARGIN.left) return MARGIN;
+    return { ...MARGIN, left: row.left - own.left, right: own.right - row.right + LOSS };
+  }
+
+  drawSeries(axes, group, { panel, state, colour }, logs) {
     const name = `c${colour % 6}`;
-    axes.svg.append(
+    group.append(
       svg("path", {
         class: `curve ${name} ${dashes(panel, state)}`,
         d: linePath(axes, logs, (lag) => lag),
@@ -190,16 +208,16 @@ class Curves {
     state.shares.forEach((share, lag) => {
       // what has no place on a log axis
       if (share === 0)
-        axes.svg.append(svg("circle", { class: `zero ${name}`, cx: axes.x(lag), cy: axes.y(axes.y0), r: 2.5 }));
+        group.append(svg("circle", { class: `zero ${name}`, cx: axes.x(lag), cy: axes.y(axes.y0), r: 2.5 }));
       if (share === null)
-        axes.svg.append(
+        group.append(
           svg("text", { class: "nan", x: axes.x(lag), y: axes.y(axes.y1) + 12, "text-anchor": "middle", text: "×" }),
         );
     });
     const horizon = panel.horizon;
     if (horizon?.state === state.kind && horizon.steps !== null && logs[horizon.steps] !== null) {
       const [x, y] = [axes.x(horizon.steps), axes.y(logs[horizon.steps])];
-      axes.svg.append(
+      group.append(
         svg("circle", { class: `horizon ${name}`, cx: x, cy: y, r: 5 }),
         svg("line", { class: `horizon ${name}`, x1: x, x2: x, y1: y, y2: axes.y(axes.y0) }),
       );
@@ -219,9 +237,12 @@ class Curves {
     if (!this.empty) this.axes.place(this.band, lags);
   }
 
+  /** Show the curves as far back as the backward pass is: to a lag, none of it (-1), or all of it (Infinity). */
   markNow(lag) {
     this.now = lag;
-    if (!this.empty) this.axes.place(this.nowBand, lag === null ? null : [lag, lag]);
+    if (this.empty) return;
+    this.axes.place(this.nowBand, lag < 0 || lag === Infinity ? null : [lag, lag]);
+    this.known.setAttribute("x", lag === Infinity ? 0 : this.axes.x(lag + 0.4).toFixed(1));
   }
 }
 

@@ -53,6 +53,24 @@ function makeControls() {
   });
   addEventListener("resize", onResize());
   document.addEventListener("keydown", onKey);
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest(".graph, .strip")) page.out(); // a finger leaves nothing that it touched
+  });
+}
+
+/** Buttons that choose which panel is there, where there is room for one only. */
+function makeTabs() {
+  byId("tabs").hidden = panels.length === 1;
+  const named = panels.length > 1 ? parts : [];
+  const buttons = named.map(({ panel }) => html("button", { type: "button", text: panel.name }));
+  const choose = (chosen) => {
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === chosen));
+    parts.forEach(({ section }, i) => section.classList.toggle("chosen", i === chosen));
+    openViews();
+  };
+  buttons.forEach((button, i) => button.addEventListener("click", () => choose(i)));
+  byId("tabs").append(...buttons);
+  choose(0);
 }
 
 /** Lay everything out anew when the width changes. */
@@ -62,10 +80,16 @@ function onResize() {
     if (wide === document.documentElement.clientWidth) return;
     wide = document.documentElement.clientWidth;
     openViews();
-    curves.draw();
-    parts.forEach(({ gates }) => gates?.draw());
+    drawCharts();
     player.go(player.tick);
   };
+}
+
+/** Draw strips and charts as wide as there is room. */
+function drawCharts() {
+  strips.forEach((strip) => strip.draw());
+  curves.draw();
+  parts.forEach(({ gates }) => gates?.draw());
 }
 
 function setSpeed() {
@@ -77,6 +101,7 @@ function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || ownsKey(event.target, event.key)) return;
   if (event.key === "Escape") {
     card.hide();
+    tour.leave();
     parts.forEach(({ graph }) => graph.light(null));
     return;
   }

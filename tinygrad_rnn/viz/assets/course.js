@@ -9,6 +9,13 @@ function prepare(panel) {
   panel.events.forEach((event, i) => {
     event.box[event.forward ? "valueEvent" : "gradientEvent"] = i;
   });
+  measureValues(boxes);
+  const labels = panel.strip?.labels;
+  if (labels)
+    for (const frame of panel.frames) {
+      const place = frame.inner ? -1 : panel.strip.steps.indexOf(frame.step);
+      if (place >= 0) frame.label += `  reads ${labels[place]}`;
+    }
   const originals = new Map();
   for (const box of boxes) if (box.node !== undefined && box.step === undefined) originals.set(box.node, box);
   arrows.forEach((arrow, i) => {
@@ -25,6 +32,29 @@ function prepare(panel) {
     weight.turns = backwardOrder(weight);
     const total = originals.get(weight.node);
     if (total && total.kind === "total") total.weight = weight;
+  }
+}
+
+/**
+ * Tell boxes of what is computed where their values lie: "level" has the ends of a bar, from 0 to 1 across the box. Of
+ * what is between 0 and 1, such as a gate, it is filled up to the mean; of all else it covers the middle 80%, and the
+ * same value of other steps has the same scale, with 0 in the middle.
+ */
+function measureValues(boxes) {
+  const rows = new Map();
+  for (const box of boxes) {
+    if (!box.values || box.values.includes(null) || !["gate", "state", "op"].includes(box.kind)) continue;
+    const row = `${box.caption} ${box.y}`;
+    rows.set(row, [...(rows.get(row) ?? []), box]);
+  }
+  for (const row of rows.values()) {
+    const open = row.every(({ kind, values }) => kind === "gate" && values[4] >= 0 && values[5] <= 1);
+    const most = Math.max(...row.flatMap(({ values }) => [Math.abs(values[2]), Math.abs(values[3])])) || 1;
+    const across = (value) => 0.5 + value / most / 2;
+    for (const box of row) {
+      const [mean, , low, high] = box.values;
+      box.level = open ? [0, mean] : [across(low), across(high)];
+    }
   }
 }
 

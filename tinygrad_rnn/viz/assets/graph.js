@@ -1,16 +1,21 @@
 // ---- graph.js: one graph, drawn once; each event touches only what it changes ----
 
+const GUTTER = 62; // pixels at the left of a graph for the names of its rows
 const NARROW = /[ .,:;'|!iljtfr()[\]-]/g; // letters about half as wide as others, which are about 0.56 of their size
 
 class Graph {
-  /** `page` is told what the mouse or the focus is on: over(panel, thing, element), out(), hot(panel, steps). */
+  /** `page` is told what the mouse or the focus is on, over(panel, thing, element), out(), hot(panel, steps), and what
+   * steps are in sight: seen(panel, steps). */
   constructor(panel, page) {
     const done = panel.events.length; // it is drawn complete: the page opens at the end
     Object.assign(this, { panel, page, done, lit: null, follow: true, hotFrames: [], skip: 1 });
     this.layer = svg("g");
     this.root = svg("svg", { class: "graph", role: "group", "aria-label": this.title() }, this.layer);
     this.tiles = new Tiles(this.layer, ["frames", "arrows", "boxes", "flags"]);
-    this.view = new View(this.root, this.layer, panel.width, panel.height, {
+    this.rows = this.drawRows();
+    const advice = "overview: too small to read; choose fewer steps on the strip, or zoom in";
+    this.root.append(svg("text", { class: "overview", x: GUTTER + 8, y: "100%", dy: -6, text: advice }));
+    this.view = new View(this.root, this.layer, panel.width, panel.height, this.rows.length ? GUTTER : 0, {
       onZoom: (zoom) => this.onZoom(zoom),
       onMove: () => this.drawWhatIsSeen(),
     });
@@ -43,6 +48,28 @@ class Graph {
     return { frame, group, label };
   }
 
+  /** What stands in the same row of every step, and keeps its name in sight wherever the graph is moved. */
+  drawRows() {
+    const rows = new Map();
+    for (const box of this.panel.boxes) if (box.step !== undefined && box.kind !== "fold") rows.set(box.y, rowName(box));
+    if (!rows.size) return [];
+    const sorted = [...rows].sort((a, b) => a[0] - b[0]);
+    const drawn = sorted.map(([y, text]) => ({ y, text: svg("text", { x: GUTTER - 6, text }) }));
+    const back = svg("rect", { width: GUTTER, height: "100%" });
+    this.root.append(svg("g", { class: "rows", "aria-hidden": "true" }, back, ...drawn.map(({ text }) => text)));
+    return drawn;
+  }
+
+  placeRows() {
+    let before = -Infinity;
+    for (const { y, text } of this.rows) {
+      const at = y * this.view.zoom + this.view.y + 4;
+      text.style.display = at - before < 10 ? "none" : "";
+      if (at - before >= 10) before = at;
+      text.setAttribute("y", at.toFixed(1));
+    }
+  }
+
   drawArrow(arrow) {
     const d = pathOf(arrow.points);
     const line = svg("path", { d, style: `--w:${arrow.width}` });
@@ -62,6 +89,14 @@ class Graph {
     }
     const square = box.kind === "parameter" || box.kind === "total";
     group.append(svg("rect", { class: "body", x: left, y: top, width: w, height: h, rx: square ? 1 : 5 }));
+    if (box.level) {
+      const [from, to] = box.level;
+      const bar = { x: left + 1 + from * (w - 2), width: Math.max((to - from) * (w - 2), 1) };
+      group.append(
+        svg("rect", { class: "level", ...bar, y: top + 1, height: h - 2 }),
+        svg("rect", { class: "level low", ...bar, y: top + h - 4, height: 3 }),
+      );
+    }
     if (box.messages.length > 1 || box.weight) {
       group.append(svg("rect", { class: "meter", x: left + 2, y: top + h - 5, width: 0, height: 3 }));
     }
@@ -72,27 +107,10 @@ class Graph {
       return svg("text", { x, y: at.toFixed(1), "font-size": size });
     });
     group.append(...texts);
-    if (box.kind === "fold") this.drawFold(box, group);
     const tile = this.tiles.add("boxes", group, left, left + w);
     const drawn = { group, tile, texts, size, meter: group.querySelector(".meter") };
     this.render(box, this.done, drawn);
     return drawn;
-  }
-
-  /** A fold has a strip in the colours of all its steps, from the first to the last, above and below its text. */
-  drawFold(box, group) {
-    const spot = `translate(${box.x} ${box.y}) rotate(-90)`;
-    group.append(svg("text", { class: "far-text", transform: spot, dy: "0.35em" }));
-    if (!box.shades) return;
-    const id = `run-${this.panel.number}-${box.index}`;
-    const stops = box.shades.map((shade, i) =>
-      svg("stop", { class: `s${shade}`, offset: i / Math.max(box.shades.length - 1, 1), "stop-color": "var(--c)" }),
-    );
-    const high = Math.max((box.h - box.room * 14) / 2 - 8, 4);
-    const strip = (y) =>
-      svg("rect", { class: "strip", fill: `url(#${id})`, x: box.x - box.w / 2 + 3, y, width: box.w - 6, height: high });
-    const top = box.y - box.h / 2 + 3;
-    group.append(svg("linearGradient", { id }, ...stops), strip(top), strip(box.y + box.h / 2 - 3 - high));
   }
 
   drawFlag(flag) {
@@ -105,9 +123,40 @@ class Graph {
 
   drawWhatIsSeen() {
     const { view, active } = this;
+    this.placeRows();
+    this.page.seen(this.panel, this.inSight());
     const kept = active && this.boxes[active.index].tile; // what is not drawn cannot have the focus
     this.tiles.show(-view.x / view.zoom, (view.size[0] - view.x) / view.zoom, kept);
     this.flags?.forEach((drawn) => this.placeFlag(drawn));
+  }
+
+  /** The first and the last of the steps that are in sight; null if none are. */
+  inSight() {
+    const { view } = this;
+    const middle = (thing) => (thing.x + (thing.fold ? 0 : thing.w / 2)) * view.zoom + view.x;
+    const seen = this.columnsOfTime().filter(({ thing }) => middle(thing) >= view.left && middle(thing) <= view.size[0]);
+    if (!seen.length) return null;
+    return [Math.min(...seen.map(({ steps }) => steps[0])), Math.max(...seen.map(({ steps }) => steps[1]))];
+  }
+
+  /** The frames and folds, with the first and the last step of each. */
+  columnsOfTime() {
+    const frames = this.panel.frames.filter((frame) => frame.step !== null && !frame.inner);
+    const folds = this.panel.boxes.filter((box) => box.fold);
+    return [
+      ...frames.map((thing) => ({ thing, steps: [thing.step, thing.step], from: thing.x, to: thing.x + thing.w })),
+      ...folds.map((thing) => ({ thing, steps: thing.fold, from: thing.x - thing.w / 2, to: thing.x + thing.w / 2 })),
+    ];
+  }
+
+  /** Show the steps from one to another, with what lies beside them at the ends of time. */
+  showSteps([first, last]) {
+    const all = this.columnsOfTime();
+    const inside = all.filter(({ steps }) => steps[0] <= last && steps[1] >= first);
+    if (!inside.length) return;
+    const [from, to] = [Math.min(...inside.map((each) => each.from)), Math.max(...inside.map((each) => each.to))];
+    const ends = all.every((each) => each.to <= to) ? this.panel.width : to;
+    this.view.between(all.every((each) => each.from >= from) ? 0 : from, ends);
   }
 
   /** Put the letters of a flag inside the window as long as its pole is. */
@@ -116,7 +165,8 @@ class Graph {
     const [pole, wide] = [flag.x * view.zoom + view.x, view.size[0]];
     const long = flag.text.length * 7.2 * Math.max(view.zoom, 1);
     const left = pole - long / 2;
-    const inside = pole < 0 || pole > wide ? left : Math.max(4, Math.min(left, wide - 4 - long));
+    const free = view.left + 4;
+    const inside = pole < view.left || pole > wide ? left : Math.max(free, Math.min(left, wide - 4 - long));
     text.setAttribute("x", ((inside - view.x) / view.zoom).toFixed(1));
   }
 
@@ -176,10 +226,16 @@ class Graph {
   listen() {
     const { root, page, panel, view } = this;
     let drag = null;
+    const fingers = new Map();
     root.addEventListener("pointerdown", (event) => {
       if (event.button === 0) drag = { x: event.clientX, y: event.clientY, moved: false };
+      fingers.set(event.pointerId, [event.clientX, event.clientY]);
     });
     root.addEventListener("pointermove", (event) => {
+      if (fingers.size === 2 && fingers.has(event.pointerId)) {
+        drag = null;
+        return this.pinch(fingers, event);
+      }
       if (!drag) return this.point(event);
       const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
       if (!drag.moved && Math.hypot(dx, dy) < 4) return undefined;
@@ -192,14 +248,19 @@ class Graph {
     root.addEventListener("pointerup", (event) => {
       const box = this.boxAt(event.target);
       if (drag && !drag.moved) {
-        this.light(box === this.lit ? null : box);
+        if (event.pointerType === "touch") this.point(event);
+        else this.light(box === this.lit ? null : box);
       }
       drag = null;
+      fingers.delete(event.pointerId);
     });
-    root.addEventListener("pointercancel", () => {
+    root.addEventListener("pointercancel", (event) => {
       drag = null;
+      fingers.delete(event.pointerId);
     });
-    root.addEventListener("pointerleave", () => page.out());
+    root.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") page.out(); // a finger leaves whenever it is lifted
+    });
     root.addEventListener(
       "wheel",
       (event) => {
@@ -220,6 +281,20 @@ class Graph {
     });
     root.addEventListener("focusout", () => page.out());
     root.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  /** Two fingers zoom as far as they part, about the place between them, and move the graph along. */
+  pinch(fingers, event) {
+    const before = [...fingers.values()];
+    fingers.set(event.pointerId, [event.clientX, event.clientY]);
+    const after = [...fingers.values()];
+    const apart = ([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]) || 1;
+    const middle = ([a, b], axis) => (a[axis] + b[axis]) / 2;
+    const place = this.root.getBoundingClientRect();
+    const at = [middle(before, 0) - place.left, middle(before, 1) - place.top];
+    this.view.zoomBy(apart(after) / apart(before), ...at);
+    this.view.moveBy(middle(after, 0) - middle(before, 0), middle(after, 1) - middle(before, 1));
+    this.setFollow(false);
   }
 
   /** The mouse is over a box, an arrow, a frame, or nothing. */
@@ -318,25 +393,13 @@ class Graph {
   onZoom(zoom) {
     const far = zoom < READABLE;
     this.root.classList.toggle("far", far);
-    const folds = this.panel.boxes
-      .filter((box) => box.fold)
-      .map((box) => ({ box, group: this.boxes[box.index].group }));
     // Only where it is used: a change at the root would let the browser look at everything again.
-    for (const group of [
-      this.tiles.groups.get("frames"),
-      this.tiles.groups.get("flags"),
-      ...folds.map((fold) => fold.group),
-    ]) {
-      group.style.setProperty("--pixel", 1 / Math.min(zoom, 1));
-    }
+    for (const layer of ["frames", "flags"])
+      this.tiles.groups.get(layer).style.setProperty("--pixel", 1 / Math.min(zoom, 1));
     const frames = this.frames.filter(({ frame }) => frame.step !== null && !frame.inner);
     this.frames.forEach(({ frame, label }) => {
       if (frame.step === null && !frame.inner) label.textContent = far ? "" : frame.label;
     });
-    for (const { box, group } of folds) {
-      const steps = count(box.fold[1] - box.fold[0] + 1, "step");
-      group.querySelector(".far-text").textContent = box.h * zoom > 70 ? steps : "";
-    }
     const pitch = frames.length > 1 ? (frames[1].frame.x - frames[0].frame.x) * zoom : 100;
     const skip = far ? Math.ceil(28 / Math.max(pitch, 1)) : 1;
     if (skip === this.skip && far === this.far) return;
@@ -357,6 +420,13 @@ function columnsOf(boxes) {
 
 function nearest(column, box) {
   return column.reduce((best, other) => (Math.abs(other.y - box.y) < Math.abs(best.y - box.y) ? other : best));
+}
+
+/** What the row of a box is called: a short name beside all of them. */
+function rowName(box) {
+  const words = box.caption.split(" ");
+  const name = box.kind === "op" ? box.caption : words.at(-1).replace(/_l\d+(_reverse)?$/, "");
+  return name.length > 9 ? `${name.slice(0, 8)}…` : name;
 }
 
 /** The path of an arrow: a Bezier curve, and its head as two strokes. */

@@ -31,8 +31,13 @@ function makeLegend() {
   );
   const others = scale.legend
     .filter((row) => row.shade === null)
-    .map(({ text, look }) => [look === "not computed" ? "valued" : slug(look), text]);
-  const looks = [...others, ["gathering", "some messages have come"], ["valued now", "its turn now"]];
+    .map(({ text, look }) => [slug(look), text]);
+  const own = [
+    ["valued", "a value: a gate as far as it is open, else the middle 80%"],
+    ["gathering", "some messages have come"],
+    ["valued now", "its turn now"],
+  ];
+  const looks = [...others, ...own];
   byId("legend").append(
     html(
       "span",
@@ -63,6 +68,7 @@ function legendBox(name) {
       "g",
       { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
       svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
+      ...(name === "valued" ? [svg("rect", { class: "level", x: 5, y: 5, width: 9, height: 8 })] : []),
       ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
     ),
   );

@@ -9,6 +9,7 @@ function makePanel(panel, i) {
   prepare(panel);
   panel.number = i;
   const graph = new Graph(panel, page);
+  const strip = panel.strip && new Strip(panel, page, most);
   const weights = panel.weights.length ? new Weights(panel, page) : null;
   const now = html("p", { class: "now-text" });
   const button = (text, title, action) => {
@@ -42,25 +43,34 @@ function makePanel(panel, i) {
   const section = html(
     "section",
     { class: "panel", "data-panel": panel.name },
-    html("div", { class: "head" }, heading, html("div", { class: "tools" }, ...tools)),
-    ...notes,
+    html("div", { class: "head" }, heading, ...notes, html("div", { class: "tools" }, ...tools)),
     graph.root,
     now,
   );
   now.hidden = panels.length === 1; // the line above says it
   if (weights) section.append(weights.element);
   byId("panels").append(section);
-  return { panel, graph, weights, now, section };
+  if (strip) byId("strips").append(strip.element);
+  return { panel, graph, strip, weights, now, section };
 }
 
-/** Give all graphs one height, and open them. */
+/** Put graphs one above the other unless all can be read side by side. */
+function arrange() {
+  const fits = ({ panel, graph }) => (graph.root.clientWidth - graph.view.left - 12) / panel.width >= READABLE;
+  if (panels.length > 1 && !parts.every(fits)) byId("stack").click();
+}
+
+/** Give graphs that stand side by side one height, and open them. */
 function openViews() {
   const wanted = parts.map(({ panel, graph }) => {
-    const zoom = Math.min(graph.root.clientWidth / panel.width, 1.25);
-    return zoom < TINY ? 420 : panel.height * zoom + 12 + LETTERS;
+    const zoom = Math.min((graph.root.clientWidth - graph.view.left) / panel.width, 1.25);
+    return panel.height * Math.max(zoom, READABLE) + 12 + (zoom < READABLE ? 0 : LETTERS);
   });
-  const high = Math.min(Math.max(...wanted, 150), Math.max(innerHeight * 0.8, 420));
-  for (const { graph } of parts) graph.root.style.height = `${Math.round(high)}px`;
+  const stacked = byId("panels").classList.contains("stacked");
+  parts.forEach(({ graph }, i) => {
+    const high = Math.min(stacked ? wanted[i] : Math.max(...wanted, 150), Math.max(innerHeight * 0.8, 420));
+    graph.root.style.height = `${Math.round(high)}px`;
+  });
   for (const { graph } of parts) graph.view.measure();
   for (const { graph } of parts) if (!graph.view.moved) graph.view.open();
 }
@@ -70,9 +80,10 @@ function openViews() {
 function move(tick, how) {
   const stretch = player.stretch();
   for (const part of parts) {
-    const { panel, graph, weights, now, gates } = part;
+    const { panel, graph, strip, weights, now, gates } = part;
     const done = eventsAt(panel, tick);
     const event = panel.events[done - 1];
+    strip?.show(done);
     graph.show(done, tick === clock.ticks || !event ? null : event.box);
     if (weights) weights.show(done);
     now.textContent = whatHappened(panel, tick, event, stretch, how);
@@ -83,7 +94,11 @@ function move(tick, how) {
     !stretch.forward &&
     stretch.step !== null &&
     panels.map((panel) => lagsOf(panel, [stretch.step])).find(Boolean);
-  curves.markNow(lags ? lags[0] : null);
+  const pass = passAt(tick);
+  if (lags) curves.markNow(lags[0]);
+  else curves.markNow(tick === clock.ticks || (pass === "backward" && player.afterTime()) ? Infinity : -1);
+  document.documentElement.dataset.pass = pass;
+  byId("pass").textContent = PASSES[pass];
   byId("slider").value = tick;
   const text = liveText(tick, stretch);
   byId("slider").setAttribute("aria-valuetext", text);
@@ -92,6 +107,20 @@ function move(tick, how) {
   for (const id of ["start", "step-back", "box-back"]) byId(id).setAttribute("aria-disabled", tick === 0);
   for (const id of ["end", "step-forward", "box-forward"])
     byId(id).setAttribute("aria-disabled", tick === clock.ticks);
+}
+
+const PASSES = {
+  start: "Start",
+  forward: "Forward: values",
+  turn: "The turn",
+  backward: "Backward: gradients",
+  end: "End",
+};
+
+function passAt(tick) {
+  if (tick === 0) return "start";
+  if (tick === clock.ticks) return "end";
+  return tick === clock.turn ? "turn" : tick < clock.turn ? "forward" : "backward";
 }
 
 function whatHappened(panel, tick, event, stretch, how) {
@@ -129,13 +158,14 @@ const player = new Player(clock, move, (playing) => {
   document.documentElement.classList.toggle("playing", playing);
   byId("live").setAttribute("aria-live", playing ? "off" : "polite"); // nobody can listen that fast
 });
-const parts = panels.map(makePanel);
+const most = Math.max(...panels.map((panel) => panel.strip?.steps.length ?? 0));
+const parts = [];
+for (const panel of panels) parts.push(makePanel(panel, parts.length));
+const strips = parts.map((part) => part.strip).filter(Boolean);
+byId("strip-section").hidden = strips.length === 0;
+for (const strip of strips) strip.draw();
 const curves = new Curves(byId("curves"), panels, page);
 byId("curve-section").hidden = curves.empty;
-byId("curve-text").textContent =
-  "How much of the gradient is left at each state. A curve shows the size at a state beside that of the same state at " +
-  "the last step, as the colour of its box does; the loss is at the right. The verdict goes by the state that keeps most.";
-byId("live").classList.toggle("tall", panels.length > 1);
 const gated = parts.filter(({ panel }) => panel.gates.length);
 byId("gate-section").hidden = gated.length === 0;
 byId("gates").append(
@@ -146,6 +176,10 @@ byId("gates").append(
 );
 for (const part of gated) part.gates = new Gates(part.gateHost, part.panel, page);
 makeControls();
+makeTabs();
+listenToPrinting();
 setSpeed();
+arrange();
 openViews();
 player.go(clock.ticks);
+const tour = new Tour(data.tour);

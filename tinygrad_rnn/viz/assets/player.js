@@ -29,6 +29,12 @@ class Player {
     return this.stretches.find((stretch) => stretch.start < this.tick && this.tick <= stretch.end);
   }
 
+  /** Whether the backward pass has been through all steps of time. */
+  afterTime() {
+    const steps = this.stretches.filter((part) => !part.forward && part.step !== null);
+    return steps.length > 0 && this.tick > steps.at(-1).end;
+  }
+
   /** Go to where the backward pass is through a step; `fold`: the first and last of the steps it is folded with. */
   goToStep(step, fold = [step, step]) {
     const within = (part) => part.step !== null && part.step >= fold[0] && part.step <= fold[1];

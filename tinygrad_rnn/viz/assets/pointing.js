@@ -13,6 +13,13 @@ function beside(event) {
   return { getBoundingClientRect: () => new DOMRect(event.clientX + 12, event.clientY, 0, 0) };
 }
 
+/** Below a step of a strip, and below all strips, so that none is covered. */
+function below(strip, place) {
+  const { left, width } = strip.drawn[place].getBoundingClientRect();
+  const { top, height } = byId("strips").getBoundingClientRect();
+  return { getBoundingClientRect: () => new DOMRect(left, top, width, height) };
+}
+
 /** What graphs, weights and charts tell of what the mouse or the focus is on. */
 const page = {
   /** On a box or an arrow. */
@@ -40,9 +47,34 @@ const page = {
       const range = own ? steps : there?.includes(undefined) ? null : there;
       const sorted = range && [Math.min(...range), Math.max(...range)];
       part.graph.hot(sorted);
+      part.strip?.mark(sorted);
       part.gates?.mark(sorted);
     }
     curves.mark(lags);
+  },
+  /** On a step of a strip. */
+  onStrip(strip, place) {
+    const { panel, steps, labels } = strip;
+    const label = labels ? `, “${labels[place]}”` : "";
+    card.show(`${panel.name && `${panel.name}, `}t=${steps[place]}${label}`, stepFacts(strip, place), below(strip, place));
+    page.hot(panel, [steps[place], steps[place]]);
+  },
+  /** A window of a strip was chosen: all graphs show what lies as far before the last step. */
+  brush(strip, [from, to]) {
+    const back = strip.steps.length - 1;
+    for (const part of parts) {
+      if (!part.strip) continue;
+      const { steps } = part.strip;
+      const ends = [from, to].map((place) => steps[Math.max(steps.length - 1 - back + place, 0)]);
+      part.graph.showSteps([Math.min(...ends), Math.max(...ends)]);
+    }
+  },
+  /** A graph shows these steps, or none. */
+  seen(panel, steps) {
+    const strip = parts.find((part) => part.panel === panel)?.strip;
+    if (!strip?.root) return;
+    const places = steps && steps.map((step) => strip.steps.indexOf(step));
+    strip.frame(places && !places.includes(-1) ? [Math.min(...places), Math.max(...places)] : null);
   },
   /** On the curves. */
   lag(lag, event) {

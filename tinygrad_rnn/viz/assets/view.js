@@ -1,13 +1,12 @@
 // ---- view.js: zooming and moving a graph ----
 
-const READABLE = 0.45; // below this zoom letters are too small to read, and not drawn
-const TINY = 0.08; // and below this one, boxes are
+const READABLE = 9 / 11; // below this zoom the letters in boxes, of 11 points, are under 9 pixels, and not drawn
 const LETTERS = 26; // pixels above a graph for the letters of frames and flags, which stay large
 
-/** The window through which a graph is seen. */
+/** The window through which a graph is seen; `left` is kept free in it for the names of rows. */
 class View {
-  constructor(frame, layer, width, height, { onZoom, onMove }) {
-    Object.assign(this, { frame, layer, width, height, onZoom, onMove, zoom: 1, x: 0, y: 0, moved: false });
+  constructor(frame, layer, width, height, left, { onZoom, onMove }) {
+    Object.assign(this, { frame, layer, width, height, left, onZoom, onMove, zoom: 1, x: 0, y: 0, moved: false });
     this.size = [600, 300];
   }
 
@@ -24,23 +23,44 @@ class View {
     this.onMove();
   }
 
-  /** Show all of it, unless it would be too small to see; then its end. */
+  /** Show all of it if that can be read; else its end, at reading size. */
   open() {
-    const [wide, high] = this.size;
-    if (wide / this.width > TINY) this.fit();
-    else {
-      const zoom = Math.min(1, (high - 16) / this.height);
-      this.set(zoom, wide - 10 - this.width * zoom, (high - this.height * zoom) / 2);
-    }
+    if (this.whole() >= READABLE) this.fit();
+    else this.set(READABLE, this.size[0] - 6 - this.width * READABLE, this.top(READABLE));
   }
 
   fit() {
+    const zoom = this.whole();
     const [wide, high] = this.size;
-    const inside = (above) => Math.min((wide - 12) / this.width, (high - 12 - above) / this.height, 1.25);
-    const above = inside(0) < READABLE ? LETTERS : 0;
-    const zoom = inside(above);
-    this.set(zoom, (wide - this.width * zoom) / 2, above + (high - above - this.height * zoom) / 2);
+    const above = zoom < READABLE ? LETTERS : 0;
+    const x = this.left + (wide - this.left - this.width * zoom) / 2;
+    this.set(zoom, x, above + (high - above - this.height * zoom) / 2);
     this.moved = false;
+  }
+
+  /** The zoom that shows all of it. */
+  whole() {
+    const [wide, high] = this.size;
+    const inside = (above) =>
+      Math.min((wide - this.left - 12) / this.width, (high - 12 - above) / this.height, 1.25);
+    const zoom = inside(0);
+    return zoom < READABLE ? inside(LETTERS) : zoom;
+  }
+
+  /** Show what lies between two places, as large as it fits. */
+  between(from, to) {
+    const [wide, high] = this.size;
+    const room = wide - this.left - 12;
+    const across = room / Math.max(to - from, 1);
+    const zoom = Math.min(across, Math.max((high - 12) / this.height, READABLE), 1.25);
+    this.set(zoom, this.left + 6 + (room - (to - from) * zoom) / 2 - from * zoom, this.top(zoom));
+    this.moved = true;
+  }
+
+  /** Where a graph of this zoom begins: in the middle, or at the top if it is higher than the window. */
+  top(zoom) {
+    const above = zoom < READABLE ? LETTERS : 0;
+    return above + Math.max((this.size[1] - above - this.height * zoom) / 2, 0);
   }
 
   /** Zoom by a factor; the point (x, y) of the window stays where it is. */
@@ -61,17 +81,17 @@ class View {
     const [wide, high] = this.size;
     const [x, y] = [box.x * this.zoom + this.x, box.y * this.zoom + this.y];
     const [dx, dy] = [(box.w / 2) * this.zoom, (box.h / 2) * this.zoom];
-    const outside = (at, half, room) => at - half < 4 || at + half > room - 4;
-    const to = (at, half, room) => (outside(at, half, room) ? room / 2 : at);
-    const moved = (at, spot, half, room, size) => {
-      const wanted = at + to(spot, half, room) - spot;
+    const outside = (at, half, from, to) => at - half < from + 4 || at + half > to - 4;
+    const moved = (at, spot, half, from, to, size) => {
+      if (!outside(spot, half, from, to)) return at;
+      const wanted = at + (from + to) / 2 - spot;
       // No empty room on one side while something is cut off on the other.
-      return wanted === at || size < room ? wanted : Math.min(LETTERS, Math.max(wanted, room - size - 6));
+      return size < to - from ? wanted : Math.min(from + LETTERS, Math.max(wanted, to - size - 6));
     };
     this.set(
       this.zoom,
-      moved(this.x, x, dx, wide, this.width * this.zoom),
-      moved(this.y, y, dy, high, this.height * this.zoom),
+      moved(this.x, x, dx, this.left, wide, this.width * this.zoom),
+      moved(this.y, y, dy, 0, high, this.height * this.zoom),
     );
   }
 }

@@ -1,0 +1,60 @@
+// ---- print.js: on paper there is no window to move, so a graph is cut into rows of steps, one below the other ----
+
+const PAPER = { wide: 700, zoom: 0.68 }; // pixels that A4 has between its margins, and how large the boxes are there
+const CHARTS = 950; // pixels in which charts are drawn for it; they shrink to what there is
+
+/** Add what is printed in place of the graphs, and take it away afterwards. */
+function listenToPrinting() {
+  let theme;
+  let tick;
+  addEventListener("beforeprint", () => {
+    theme = document.documentElement.dataset.theme;
+    tick = player.tick;
+    player.go(clock.ticks); // paper cannot be played
+    setTheme("light");
+    document.body.style.width = `${CHARTS}px`;
+    document.documentElement.classList.add("printing");
+    drawCharts();
+    for (const { graph, section } of parts) section.append(html("div", { class: "printed" }, ...rowsOf(graph)));
+  });
+  addEventListener("afterprint", () => {
+    player.go(tick);
+    setTheme(theme);
+    document.body.style.width = "";
+    document.documentElement.classList.remove("printing");
+    drawCharts();
+    document.querySelectorAll(".printed").forEach((rows) => rows.remove());
+  });
+}
+
+/** Copies of a graph, each of which shows the steps that fit on the paper. */
+function rowsOf(graph) {
+  const { panel } = graph;
+  graph.tiles.show(-Infinity, Infinity);
+  const room = PAPER.wide / PAPER.zoom;
+  const columns = graph.columnsOfTime().sort((a, b) => a.from - b.from);
+  const rows = [];
+  let from = 0;
+  while (from < panel.width) {
+    const inside = columns.filter((each) => each.to > from && each.to <= from + room);
+    // Cut between two steps where one does not fit, unless the rest does.
+    const to = panel.width <= from + room ? panel.width : (inside.at(-1)?.to ?? from + room);
+    rows.push([from, to]);
+    from = to;
+  }
+  const layer = graph.layer.cloneNode(true);
+  layer.removeAttribute("transform");
+  layer.id = `printed-${panel.number}`;
+  layer.querySelectorAll("[tabindex]").forEach((box) => box.removeAttribute("tabindex"));
+  return rows.map(([left, right], i) =>
+    svg(
+      "svg",
+      {
+        class: "graph",
+        viewBox: `${left} 0 ${right - left} ${panel.height}`,
+        style: `width:${((right - left) * PAPER.zoom).toFixed(0)}px;height:${(panel.height * PAPER.zoom).toFixed(0)}px`,
+      },
+      i ? svg("use", { href: `#${layer.id}` }) : layer,
+    ),
+  );
+}

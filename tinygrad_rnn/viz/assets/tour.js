@@ -1,0 +1,90 @@
+// ---- tour.js: stops on the page's own clock, each with a question before its answer ----
+
+class Tour {
+  constructor(stops) {
+    Object.assign(this, { stops, at: null });
+    this.heading = html("h2");
+    this.question = html("p");
+    this.answers = html("ul");
+    this.reveal = this.button("Show", () => this.tell());
+    this.before = this.button("‹ Back", () => this.go(this.at - 1));
+    this.next = this.button("Next ›", () => this.go(this.at + 1));
+    const close = this.button("Leave (Esc)", () => this.leave());
+    this.element = byId("tour");
+    this.element.append(
+      this.heading,
+      this.question,
+      this.reveal,
+      this.answers,
+      html("p", { class: "tools" }, this.before, this.next, close),
+    );
+    byId("take-tour").hidden = stops.length === 0;
+    byId("take-tour").addEventListener("click", () => this.go(0));
+    addEventListener("hashchange", () => this.fromLink());
+    this.fromLink();
+  }
+
+  button(text, action) {
+    const made = html("button", { type: "button", text });
+    made.addEventListener("click", action);
+    return made;
+  }
+
+  /** A link that ends with #tour=4 opens the fourth stop. */
+  fromLink() {
+    const stop = /^#tour=(\d+)$/.exec(location.hash);
+    const wanted = stop ? Number(stop[1]) - 1 : null;
+    if (wanted !== this.at && this.stops[wanted]) this.go(wanted);
+  }
+
+  go(at) {
+    const stop = this.stops[at];
+    if (!stop) return;
+    this.at = at;
+    location.hash = `tour=${at + 1}`;
+    document.documentElement.classList.add("touring");
+    this.element.hidden = false;
+    this.heading.textContent = `${at + 1} of ${this.stops.length}: ${stop.title}`;
+    this.question.replaceChildren(stop.question, html("b", { text: " What do you expect?" }));
+    this.answers.replaceChildren();
+    this.reveal.hidden = false;
+    this.before.setAttribute("aria-disabled", at === 0);
+    this.next.setAttribute("aria-disabled", at === this.stops.length - 1);
+    this.stand(stop.ask_at);
+    this.look(stop.look);
+    this.reveal.focus({ preventScroll: true });
+  }
+
+  /** Give the answer, and move on to where it can be seen. */
+  tell() {
+    const stop = this.stops[this.at];
+    this.reveal.hidden = true;
+    this.stand(stop.tell_at);
+    this.answers.append(
+      ...stop.answers.map(({ name, text }) => html("li", {}, html("b", { text: name && `${name}: ` }), text)),
+    );
+    this.next.focus({ preventScroll: true });
+  }
+
+  /** Put the clock at a place, or to where the backward pass is through a lag. */
+  stand(place) {
+    player.play(false);
+    const places = { start: 0, turn: clock.turn, end: clock.ticks };
+    if (place in places) player.go(places[place]);
+    else page.goToLag(place);
+  }
+
+  look(what) {
+    const found = { strips: byId("strip-section"), graphs: byId("bar"), weights: document.querySelector(".weights") };
+    found[what]?.scrollIntoView({ block: what === "weights" ? "center" : "start" });
+  }
+
+  leave() {
+    if (this.at === null) return;
+    this.at = null;
+    this.element.hidden = true;
+    document.documentElement.classList.remove("touring");
+    location.hash = "";
+    byId("take-tour").focus({ preventScroll: true });
+  }
+}

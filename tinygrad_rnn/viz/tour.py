@@ -1,0 +1,169 @@
+"""The guided tour of a page: six stops on its clock, each with a question first. All answers are worked out from the
+reports: none says what should have come out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.flow import FlowReport, StateFlow
+from tinygrad_rnn.flow.sentences import OPERATIONS, left, number, plural
+from tinygrad_rnn.flow.survey import lane_of
+from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz.strips import judged
+
+#: This share of what all steps add to a weight is said to be most of it.
+_MOST = 0.9
+#: Paths that are listed.
+_PATHS = 5
+
+
+def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
+    """Return the stops: where the clock stands when the question is asked ("ask_at"), and for the answer ("tell_at").
+
+    That is the name of a place, or a lag. "look" is what should be in sight. There is no tour without named states over
+    several steps.
+    """
+    seen = {name: (report, state) for name, report in reports.items() if (state := judged(report)) is not None}
+    known = {name: pair for name, pair in seen.items() if len(pair[1].steps) > 2 and pair[1].measurable}
+    if not known:
+        return []
+    steps = max(len(state.steps) for _, state in known.values())
+    lags = [state.horizon(report.threshold) for report, state in known.values()]
+    threshold = max(report.threshold for report, _ in known.values())
+    furthest = max((lag for lag in lags if lag is not None), default=steps - 1)
+    stops = [
+        (
+            "Forward", "start", "turn", "graphs",
+            f"Values are computed from left to right, through {plural(steps, 'step')}. Will states have become smaller "
+            "at the end than they were at the beginning?",
+            _values,
+        ),
+        (
+            "The turn", "turn", 0, "graphs",
+            "Every value is there, and not one gradient. Where does the first one come from, and how large is what "
+            "reaches the last state?",
+            _turn,
+        ),
+        ("One step back", 0, 1, "graphs", "How much of that is left one step before the last?", _back),
+        ("Paths compared", 1, 1, "graphs", "By which way did most of it come there?", _paths),
+        (
+            "The horizon", 1, furthest, "strips",
+            f"How many steps before the last is less than {threshold:.3g} of it left?",
+            _horizon,
+        ),
+        (
+            "What W received", "end", "end", "weights",
+            "Every step adds its part to the gradient of the weights. From how many steps does most of it come?",
+            _weights,
+        ),
+    ]  # fmt: skip
+    return [
+        {
+            "title": title,
+            "ask_at": ask_at,
+            "tell_at": tell_at,
+            "look": look,
+            "question": question,
+            "answers": [{"name": name, "text": tell(*pair)} for name, pair in known.items()],
+        }
+        for title, ask_at, tell_at, look, question, tell in stops
+    ]
+
+
+def _values(report: FlowReport, state: StateFlow) -> str:
+    spread = {
+        node.step: node.values.std
+        for node in report.nodes
+        if node.label == state.kind and node.values is not None and lane_of(node.scope) == state.scope
+    }
+    first, last = _ends(state)
+    if first not in spread or last not in spread:
+        return "Values were not measured."
+    return (
+        f"{state.kind} has standard deviation {number(spread[first])} at t={first} and {number(spread[last])} at "
+        f"t={last}: ×{number(spread[last] / spread[first] if spread[first] else math.nan)}."
+    )
+
+
+def _turn(report: FlowReport, state: StateFlow) -> str:
+    return (
+        f"The loss, {number(report.loss)}, has gradient 1 with respect to itself. At {state.kind} of "
+        f"t={_ends(state)[1]} it is ‖∂L/∂{state.kind}_T‖ = {number(float(state.by_lag[0]))}."
+    )
+
+
+def _back(report: FlowReport, state: StateFlow) -> str:
+    share, last = state.relative(1) or 0.0, len(state.norms) - 1
+    return (
+        f"{number(share)} of ‖∂L/∂{state.kind}_T‖. If every step did that, {number(share**last)} would be left after "
+        f"{plural(last, 'step')}."
+    )
+
+
+def _paths(report: FlowReport, state: StateFlow) -> str:
+    """Return the sizes of the messages into the state before the last, and what a single way multiplies by."""
+    last, before = _ends(state)[1], state.steps[1] if state.direction == "reverse" else state.steps[-2]
+    nodes = report.nodes
+    into = {
+        i
+        for i, node in enumerate(nodes)
+        if (node.label, node.step) == (state.kind, before) and lane_of(node.scope) == state.scope
+    }
+    messages = [(link.norm or 0.0, nodes[link.child]) for link in report.links if link.parent in into]
+    said = [
+        f"{node.label} of t={node.step} {number(size)}"
+        for size, node in sorted(messages, key=lambda each: -each[0])
+        if size > 0
+    ]
+    factors = [
+        f"{OPERATIONS.get(flow.op, flow.op)} ×{number(factor)}"
+        for flow in report.factors
+        if flow.kind == state.kind and flow.scope == state.scope and last in flow.steps
+        if not math.isclose(factor := float(flow.factors[flow.steps.index(last)]), 1)
+    ]
+    if len(said) == 1 and factors:
+        return f"There is one way only to {state.kind} of t={before}, and it multiplies by {' and '.join(factors)}."
+    if not said:
+        return f"No message to {state.kind} of t={before} was measured."
+    return (
+        f"Sizes of the messages to {state.kind} of t={before}: from {', '.join(said[:_PATHS])}. They need not add up."
+    )
+
+
+def _horizon(report: FlowReport, state: StateFlow) -> str:
+    last = len(state.norms) - 1
+    decay = report.decay
+    factor = f" That is ×{number(decay.per_step)} per step to {decay.lag} before the last." if decay is not None else ""
+    return f"{words.findings(report)[0]}{factor} At the first step {left(state, last)} is left."
+
+
+def _weights(report: FlowReport, state: StateFlow) -> str:
+    return " ".join(_parts(report, state)) or "No weight is used in every step."
+
+
+def _parts(report: FlowReport, state: StateFlow) -> Iterator[str]:
+    """Yield from how many steps next to the loss most of a recurrent weight's gradient comes."""
+    summed = {name: weight.per_step for name, weight in report.weights.items() if weight.per_step is not None}
+    recurrent = [name for name in summed if "weight_hh" in name] or list(summed)[:1]
+    for name in recurrent:
+        sizes = np.asarray(summed[name])[:: 1 if state.direction == "reverse" else -1]
+        whole = float(sizes.sum())
+        if not 0 < whole < math.inf:
+            continue
+        count = int(np.searchsorted(np.cumsum(sizes), _MOST * whole)) + 1
+        yield (
+            f"{name}: {min(count, len(sizes))} of {plural(len(sizes), 'step')}, counted from the loss, have "
+            f"{_MOST:.0%} of the sizes of all parts; the largest is {number(float(sizes.max()))}, that of "
+            f"t={_ends(state)[0]} is {number(float(sizes[-1]))}."
+        )
+
+
+def _ends(state: StateFlow) -> tuple[int, int]:
+    """Return the step taken first, and the one taken last."""
+    ends = state.steps[0], state.steps[-1]
+    return ends[::-1] if state.direction == "reverse" else ends
