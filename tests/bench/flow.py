@@ -122,7 +122,7 @@ def report(rows: dict[str, tuple[float, dict[str, float]]], size: Size, threads:
             "neighbouring runs; written by\n`python -m tests.bench.flow --write tests/bench/flow.md`.\n\n"
             "| " + " | ".join(headings) + " |\n" + marks + "\n" + body + "\n\n"
             "- nodes: the size of every gradient (`edges=False`).\n"
-            "- edges: also that of every message, and every step's contribution to the weights (`links=False`).\n"
+            "- edges: also size and share of all messages, and what every step adds to the weights (`links=False`).\n"
             "- links: also what flows between named nodes, past all others.\n"
             "- statistics: edges, and the statistics of all values and gradients.\n"
         )

@@ -116,3 +116,19 @@ def test_of_a_single_unbatched_example_the_units_are_known_too():
     report = gradient_flow((net.unroll(tg.randn(T, 2, dtype="float64"))[0][-1]).sum(), statistics=True)
     assert next(gate for gate in report.gates if gate.label == "z").units.shape == (T, H)
     assert report.cell[0].units.shape == (T, H)
+
+
+def test_a_gate_that_is_used_the_other_way_round_lets_through_what_it_closes():
+    tg.manual_seed(0)
+    w = tg.randn(H, H, dtype="float64", requires_grad=True).named("w")
+    h = tg.randn(B, H, dtype="float64")
+    for t in range(T):
+        with tg.scope("t", t):
+            z = (h @ w).sigmoid().named("z", role="gate")
+            h = ((1 - z) * h + z * 0.5).named("h", role="state")
+    report = gradient_flow(h.sum(axis=1), threshold=0.0, statistics=True)
+    (cause,) = report.causes()
+    closed = 1 - report.gates[0].units.mean(axis=0)
+    assert cause.gate == "1 - z"
+    assert cause.gate_mean == pytest.approx(closed.mean(), rel=1e-12)
+    assert cause.carriers_mean == pytest.approx(closed[list(cause.carriers)].mean(), rel=1e-12)

@@ -245,6 +245,15 @@ def test_a_factor_lies_on_no_box_and_no_arrow(name):
             assert not ((abs(xs - x) < half - 4) & (abs(ys - y) < 4)).any(), f"{other.tail} -> {other.head}"
 
 
+def test_a_factor_stands_below_where_another_arrow_comes_from_above():
+    above = [arrow for arrow in drawn("lstm", "cell").arrows if arrow.text]
+    below = [arrow for arrow in drawn("own cell", "cell").arrows if arrow.text]
+    assert above
+    assert below
+    assert all(arrow.text_at[1] < arrow.points[0][1] for arrow in above)
+    assert all(arrow.text_at[1] > arrow.points[0][1] for arrow in below), "h comes into c from above"
+
+
 # ---- folds and flags ------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.layout import place
 from tinygrad_rnn.viz.references import References
@@ -279,8 +280,9 @@ class _Unrolled:
     def _carries(self, edges: list[EdgeFlow]) -> bool:
         """Whether an edge leads from a state to the same state of another step, past everything else."""
         child, parent = self.report.nodes[edges[0].child], self.report.nodes[edges[0].parent]
-        same = child.role == parent.role == "state" and child.label == parent.label and child.step != parent.step
-        return self.level == "cell" and same
+        if self.level != "cell" or not child.role == parent.role == "state" or child.step == parent.step:
+            return False
+        return (child.label, lane_of(child.scope)) == (parent.label, lane_of(parent.scope))
 
     def _called(self, name: str) -> str:
         fold = self.boxes[name].fold
