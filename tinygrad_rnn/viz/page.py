@@ -221,6 +221,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
     return {
         "name": name,
         "findings": words.findings(report),
+        "why": words.why(report),
         "verdict": report.verdict,
         "status": report.status,
         "measured": all(node.values is not None or node.value is not None for node in report.nodes),
@@ -286,7 +287,7 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
 def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[str, Any]:
     points = [spot(number) for number in chain.from_iterable(arrow.points)]
     found = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points}
-    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": arrow.seen.width}
+    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": round(arrow.width, 2), "opposed": arrow.against or None}
     return {key: value for key, value in found.items() if value is not None}
 
 

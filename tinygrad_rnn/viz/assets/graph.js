@@ -72,7 +72,8 @@ class Graph {
 
   drawArrow(arrow) {
     const d = pathOf(arrow.points);
-    const line = svg("path", { d, style: `--w:${arrow.width}` });
+    const dashes = arrow.opposed ? ";stroke-dasharray:6 4" : ""; // against all that arrives
+    const line = svg("path", { d, style: `--w:${arrow.width}${dashes}` });
     const target = svg("path", { d, class: "target", "data-arrow": arrow.index });
     const xs = arrow.points.filter((_, i) => i % 2 === 0);
     for (const path of [line, target]) this.tiles.add("arrows", path, Math.min(...xs), Math.max(...xs));
@@ -455,9 +456,9 @@ function linesOf(box, { stage, arrived, expected }) {
     return [box.caption, `value ${number(box.value)}`, signed && `grad ${signed}`];
   }
   const value = valueText(box);
-  if (box.room === 1) return [value ? `${box.caption}  ${value}` : box.caption];
+  if (box.room === 1) return [box.caption]; // its card says the rest
   const said = gradient && (stage === "done" ? `grad ${gradient}` : gradient);
-  return box.room > 2 ? [box.caption, value && `value ${value}`, said] : [box.caption, said ?? value];
+  return box.room > 2 ? [box.caption, value, said] : [box.caption, said ?? value];
 }
 
 /** Write a line of text, squeezed if it is too long. */

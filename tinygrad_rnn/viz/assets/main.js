@@ -32,6 +32,7 @@ function makePanel(panel, i) {
   ];
   const heading = html("h2", { text: panel.name || "The graph" });
   const notes = panel.findings.map((text) => html("p", { class: "finding", text }));
+  if (panel.why) notes.push(html("p", { class: "why", text: panel.why }));
   if (!panel.measured) {
     notes.push(
       html("p", {

@@ -19,12 +19,14 @@ function placed(box) {
   return box.step === undefined ? box.caption : `t=${box.step}, ${box.caption}`;
 }
 
-/** The value of a box, as far as it was measured. */
+/** The value of a box, as far as it was measured: "value 0.69 ± 0.3", of a state its size. */
 function valueText(box, digits = 2) {
-  if (box.value !== undefined) return number(box.value, digits + 1);
+  if (box.value !== undefined) return `value ${number(box.value, digits + 1)}`;
   if (!box.values) return "";
   const [mean, std] = box.values;
-  return mean === null ? "NaN or Inf" : `${number(mean, digits)} ± ${number(std, digits)}`;
+  if (mean === null) return "value NaN or Inf";
+  if (box.kind === "state") return `rms ${number(Math.hypot(mean, std), digits)}`;
+  return `value ${number(mean, digits)} ± ${number(std, digits)}`;
 }
 
 /** The size of the gradient of a box, or of a message. */
@@ -53,7 +55,7 @@ function eventText(panel, event) {
   if (box.kind === "fold") return foldText(box, event.forward);
   if (event.forward) {
     const value = valueText(box);
-    return `${placed(box)}: ${value ? `value ${value}` : "computed"}`;
+    return `${placed(box)}: ${value || "computed"}`;
   }
   const share = shareText(box);
   if (box.look === "nonfinite") return `${placed(box)}: gradient ${box.text}`;
