@@ -157,9 +157,12 @@ def test_the_forward_pass_fills_in_values(show, lstm):
             if nodes[name].role == "state":
                 assert numbers(lines[-1])[-1] == pytest.approx(math.hypot(found.mean, found.std), rel=0.06)
                 assert lines[-1] in shown.live
-            elif len(lines) > 1:
+            elif "±" in lines[-1]:
                 assert numbers(lines[-1])[-2:] == pytest.approx([found.mean, found.std], rel=0.06)
                 assert f"{lines[-1].split()[-3]} ± {lines[-1].split()[-1]}" in shown.live
+            elif lines[-1].startswith("value"):
+                assert numbers(lines[-1])[-1] == pytest.approx(found.mean, rel=0.06)
+                assert lines[-1] in shown.live
     assert shown.tick == shown.turn
     assert "turning point" in shown.live
     assert all(classes & {"valued", "not-required"} for classes, _ in shown.looks().values())

@@ -205,5 +205,5 @@ def test_data_outside_time_is_not_taken_for_the_input_of_the_same_name():
 
 def test_what_factors_and_ends_are_is_said():
     title = viz.dot_source(report("long"), "rolled").splitlines()[1].replace("\\l", " ")
-    assert "× on an arrow into the next step: the factor by which it changes the gradient on the way back" in title
+    assert "× on an arrow into the next step: the factor by which this arrow alone" in title
     assert "t=39, t=0: at both ends of time" in title

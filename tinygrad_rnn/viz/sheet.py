@@ -63,7 +63,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
     table = []
     for entry in entries:
         report = entry.report
-        verdicts = {lane.scope: lane.verdict for lane in report.lanes}
+        judged = {(lane.scope, lane.horizon.state if lane.horizon else None): lane.verdict for lane in report.lanes}
         for state in sorted(report.states, key=lambda state: -state.layer):
             horizon = state.horizon(report.threshold)
             decay = state.decay(report.threshold)
@@ -78,7 +78,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
                     reached=beyond if state.measurable else "-",
                     per_step=decay.per_step if decay else None,
                     half_life=decay.half_life if decay else None,
-                    verdict=verdicts.pop(state.scope, ""),
+                    verdict=judged.get((state.scope, state.kind), ""),
                     underflows_at=state.underflows_at,
                 )
             )

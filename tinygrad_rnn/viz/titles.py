@@ -79,7 +79,10 @@ def _of_arrows(drawn: Picture) -> Iterator[str]:
         yield f"{said}."
     if any(arrow.text for arrow in drawn.arrows):
         mean = ", geometric mean over the steps" if rolled else ""
-        yield f"× on an arrow into the next step: the factor by which it changes the gradient on the way back{mean}."
+        yield (
+            "× on an arrow into the next step: the factor by which this arrow alone, of all into it, changes the "
+            f"gradient on the way back{mean}."
+        )
     if rolled and len(steps) > 1:
         yield f"t={steps[-1]}, t={steps[0]}: at both ends of time."
     if "not computed" in drawn.kinds:

@@ -216,7 +216,8 @@ def _shared_paths(report: FlowReport, cause: Cause) -> str:
     kind = cause.kind
     straight = shares.pop(kind, 0.0)
     others = sorted(shares.items(), key=lambda item: -abs(item[1]))
-    parts = [f"{_percent(share)} through {child}" for child, share in others if abs(share) >= 0.005]
+    shown = [(f"the change of {child}" if child == cause.gate else child, share) for child, share in others]
+    parts = [f"{_percent(share)} through {child}" for child, share in shown if abs(share) >= 0.005]
     if abs(own := 1 - straight - math.fsum(shares.values())) >= 0.005:
         readers = _read_at_once(report, kind)
         parts.append(f"{_percent(own)} {f'through {readers} of' if readers else 'from'} its own step")
@@ -248,7 +249,7 @@ def _alone(cause: Cause) -> str:
     if cause.gate is None or cause.gate_alone is None:
         return ""
     alone, is_left = number(cause.gate_alone), number(cause.measured)
-    return f"; by {cause.gate} alone {alone} would be left at lag {cause.lag}, and {is_left} is"
+    return f"; by {cause.gate} alone {alone} would be left {cause.lag} steps back, where {is_left} is left"
 
 
 def _carried_by_few(cause: Cause) -> str:

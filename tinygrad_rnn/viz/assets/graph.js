@@ -458,7 +458,9 @@ function linesOf(box, { stage, arrived, expected }) {
   const value = valueText(box);
   if (box.room === 1) return [box.caption]; // its card says the rest
   const said = gradient && (stage === "done" ? `grad ${gradient}` : gradient);
-  return box.room > 2 ? [box.caption, value, said] : [box.caption, said ?? value];
+  if (box.room > 2) return [box.caption, value, said];
+  const short = isWeight(box) ? "" : value.split(" ±")[0]; // there is room for little
+  return [box.caption, said ?? short];
 }
 
 /** Write a line of text, squeezed if it is too long. */

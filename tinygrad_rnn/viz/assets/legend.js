@@ -53,11 +53,11 @@ function makeLegend() {
 function comparedText() {
   const names = [...new Set(panels.map((panel) => panel.reference))];
   const kinds = [...new Set(panels.flatMap((panel) => panel.states.map((state) => state.kind)))];
-  if (kinds.length === 0) return "beside that of the loss, 1";
-  const own = kinds.map((kind) => `${kind}: beside ‖∂L/∂${kind}_T‖, its last`).join("; ");
+  if (kinds.length === 0) return "relative to that of the loss, 1";
+  const own = kinds.map((kind) => `${kind}: relative to ‖∂L/∂${kind}_T‖, its last`).join("; ");
   const rest = names.filter((name) => name !== "L").map((name) => `‖∂L/∂${name}‖`);
-  const weights = panels.some((panel) => panel.weights.length) ? "; part of a parameter: beside its whole" : "";
-  return own + (rest.length ? `; other: beside ${rest.join(" or ")}` : "") + weights;
+  const weights = panels.some((panel) => panel.weights.length) ? "; part of a parameter: relative to its whole" : "";
+  return own + (rest.length ? `; other: relative to ${rest.join(" or ")}` : "") + weights;
 }
 
 function legendBox(name) {
