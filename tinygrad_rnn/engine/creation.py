@@ -137,7 +137,8 @@ def full(
     if wanted == dtypes.int64 and not -(2**63) <= value < 2**63:  # NaN, too
         raise DTypeError(f"full: {value} does not fit into int64; use a float dtype")
     backend, sizes = backends.get(device), _sizes((shape,))
-    return Tensor._leaf(backend.fill(sizes, value, wanted), backend, requires_grad, Made.full(sizes, value, wanted))
+    made = Made.full(sizes, value, wanted) if modes.recorders else None
+    return Tensor._leaf(backend.fill(sizes, value, wanted), backend, requires_grad, made)
 
 
 def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:

@@ -125,7 +125,8 @@ class Tensor(Names):
 
     def _filled(self, shape: tuple[int, ...], value: Scalar) -> Tensor:
         backend, dtype = self._node.backend, self.dtype
-        return Tensor._leaf(backend.fill(shape, value, dtype), backend, made=Made.full(shape, value, dtype))
+        made = Made.full(shape, value, dtype) if modes.recorders else None
+        return Tensor._leaf(backend.fill(shape, value, dtype), backend, made=made)
 
     def _beside(self, array: np.ndarray, made: Made | None = None) -> Tensor:
         """Return a copy of an array as a tensor on the device of this one; `made` as in `_leaf`."""
