@@ -121,7 +121,8 @@ def record(step: Callable[..., Any], *inputs: Any) -> Tape:
     * What a loop carries from step to step is an input and a result, or is overwritten with `assign_`. A tensor that
       the step leaves anywhere else is an error.
     * The variables that the step reads from outside, the settings of modules and optimizers, and hooks are compared at
-      every replay. What Python alone decides is not noticed, such as `random.random()`, or `next(batches)` inside.
+      every replay. What Python alone decides is not noticed, such as `random.random()`, or `next(batches)` inside,
+      nor what another thread computes.
 
     Who wants to be sure compares the results of a few steps with those of as many replays: they are equal to the bit.
 
