@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -47,6 +46,7 @@ class Player:
 
     def __init__(self, contents: Contents, verify: bool = False) -> None:
         self.contents, self._verify = contents, verify
+        self._paths = dict(paths(contents.arguments, "inputs"))
         self._backends = {device: backends.get(device) for device in {device for _, _, device in contents.kinds}}
         self._constants: list[Any] = [None] * len(contents.kinds)
         for number, value in contents.constants.items():
@@ -76,7 +76,7 @@ class Player:
             wanted = f"{len(contents.arguments)} input{'s' * (len(contents.arguments) != 1)}"
             raise InputError(f"replay: the step was recorded with {wanted}, and is replayed with {len(inputs)}")
         given = dict(matched(contents.arguments, inputs, "inputs"))
-        with self._alone():
+        with drawing, attaching:  # no other thread draws random numbers or adds to gradients meanwhile
             tensors = contents.state | given
             tensors |= self._gradients(tensors)
             self._check(tensors, given)
@@ -120,12 +120,6 @@ class Player:
                 run.tensor(number).edge[0].storage = run.tensor(owner).edge[0].shared_storage()
         return filled(self.contents.result, run.tensor)
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads from drawing random numbers, and from adding to gradients, while this one does."""
-        with drawing, attaching:
-            yield
-
     # ---- before it runs ------------------------------------------------------------------------------------------
 
     def _gradients(self, tensors: dict[int, Tensor]) -> dict[int, Tensor]:
@@ -151,8 +145,7 @@ class Player:
         overwritten = {tensors[number].edge[0].storage for number in self._overwritten & tensors.keys()} - {None}
         for number, x in given.items():
             if number not in self._overwritten and x.edge[0].storage in overwritten:
-                path = dict(paths(self.contents.arguments, "inputs"))[number]
-                raise TapeError(f"replay: {path} lies in memory that the step overwrites; pass x.copy()")
+                raise TapeError(f"replay: {self._paths[number]} lies in memory that the step overwrites; pass x.copy()")
         if len({x.edge for x in given.values()}) < len(given):
             raise TapeError("replay: one tensor comes twice among the inputs; pass x.copy() for one of them")
         for number, x in tensors.items():
@@ -161,8 +154,7 @@ class Player:
             if array.shape != shape or array.dtype != dtype or node.backend.device != device:
                 what = self.contents.name_of(number)
                 if number in given:
-                    path = dict(paths(self.contents.arguments, "inputs"))[number]
-                    what = path + (f" ({what})" if number in self.contents.names else "")
+                    what = self._paths[number] + (f" ({what})" if number in self.contents.names else "")
                 error: type[Exception] = ShapeError if array.shape != shape else DTypeError
                 raise (error if node.backend.device == device else DeviceError)(
                     f"replay: {what} is {array.dtype} of shape {tuple(array.shape)} on {node.backend.device}, but was "
@@ -178,7 +170,7 @@ class Player:
 
     def _check_input(self, number: int, x: Tensor) -> None:
         """Raise TapeError unless an input can stand in the place of the recorded one."""
-        path = dict(paths(self.contents.arguments, "inputs"))[number]
+        path = self._paths[number]
         if x.requires_grad is not (number in self.contents.learns):
             was, now = ("did", "does not") if number in self.contents.learns else ("did not", "does")
             raise TapeError(
