@@ -6,36 +6,19 @@ They start from the LSTM with peepholes (`PeepholeLSTMCell`, their "vanilla" V).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from tinygrad_rnn.engine.creation import concat
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
+from tinygrad_rnn.nn.cells.peephole import PeepholeCell
 from tinygrad_rnn.nn.module import Parameter
 
 __all__ = ["CIFGCell", "CoupledLSTMCell", "FGRCell", "NFGCell", "NIAFCell", "NIGCell", "NOAFCell", "NOGCell"]
 
 
-class _Variant(Cell):
-    """What they have in common: two states, and a peephole (H,) for some of the gates."""
-
-    state_names: ClassVar[tuple[str, ...]] = ("h", "c")
-    #: The gates that see the cell state.
-    peepholes: ClassVar[tuple[str, ...]] = ("i", "f", "o")
-
-    peephole_i: Parameter
-    peephole_f: Parameter
-    peephole_o: Parameter
-
-    @classmethod
-    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of weights, biases and peepholes."""
-        peepholes = [f"peephole_{gate}" for gate in cls.peepholes]
-        return super().shapes(input_size, hidden_size, bias) | dict.fromkeys(peepholes, (hidden_size,))
-
-
-class NIGCell(_Variant):
+class NIGCell(PeepholeCell):
     """One step of the LSTM with no input gate (Greff et al. 2015, NIG: i = 1).
 
     f = sigmoid(W_if x + b_if + W_hf h + b_hf + p_f * c)
@@ -70,7 +53,7 @@ class NIGCell(_Variant):
         return h, c
 
 
-class NFGCell(_Variant):
+class NFGCell(PeepholeCell):
     """One step of the LSTM with no forget gate (Greff et al. 2015, NFG: f = 1): what is in c stays.
 
     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + p_i * c)
@@ -105,7 +88,7 @@ class NFGCell(_Variant):
         return h, c
 
 
-class NOGCell(_Variant):
+class NOGCell(PeepholeCell):
     """One step of the LSTM with no output gate (Greff et al. 2015, NOG: o = 1).
 
     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + p_i * c)
@@ -140,7 +123,7 @@ class NOGCell(_Variant):
         return h, c
 
 
-class NIAFCell(_Variant):
+class NIAFCell(PeepholeCell):
     """One step of the LSTM with no input activation function (Greff et al. 2015, NIAF: g is linear).
 
     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + p_i * c)
@@ -177,7 +160,7 @@ class NIAFCell(_Variant):
         return h, c
 
 
-class NOAFCell(_Variant):
+class NOAFCell(PeepholeCell):
     """One step of the LSTM with no output activation function (Greff et al. 2015, NOAF): h is not bounded.
 
     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + p_i * c)
@@ -214,7 +197,7 @@ class NOAFCell(_Variant):
         return h, c
 
 
-class CIFGCell(_Variant):
+class CIFGCell(PeepholeCell):
     """One step of the LSTM with coupled input and forget gate (Greff et al. 2015, CIFG: f = 1 - i).
 
     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + p_i * c)
@@ -293,7 +276,7 @@ class CoupledLSTMCell(Cell):
         return h, c
 
 
-class FGRCell(_Variant):
+class FGRCell(PeepholeCell):
     """One step of the LSTM with full gate recurrence (Greff et al. 2015, FGR): gates see all gates of the last step.
 
     r = (i, f, o) of the last step, 0 at first

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
 from tinygrad_rnn.nn.module import Parameter
 
-__all__ = ["FullPeepholeLSTMCell", "PeepholeLSTMCell"]
+__all__ = ["FullPeepholeLSTMCell", "PeepholeCell", "PeepholeLSTMCell"]
 
 
-class PeepholeLSTMCell(Cell):
+class PeepholeCell(Cell):
+    """What LSTMs with peepholes have in common: two states, and a peephole (H,) for each of some gates."""
+
+    state_names: ClassVar[tuple[str, ...]] = ("h", "c")
+    #: The gates that see the cell state.
+    peepholes: ClassVar[tuple[str, ...]] = ("i", "f", "o")
+
+    peephole_i: Parameter
+    peephole_f: Parameter
+    peephole_o: Parameter
+
+    @classmethod
+    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of weights, biases and peepholes."""
+        peepholes = [f"peephole_{gate}" for gate in cls.peepholes]
+        return super().shapes(input_size, hidden_size, bias) | dict.fromkeys(peepholes, (hidden_size,))
+
+
+class PeepholeLSTMCell(PeepholeCell):
     """One step of the LSTM with peepholes (Gers & Schmidhuber 2000; Graves 2013, equations 7 to 11).
 
     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + p_i * c)
@@ -34,18 +52,7 @@ class PeepholeLSTMCell(Cell):
     ((2, 5), (2, 5))
     """
 
-    state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
-
-    peephole_i: Parameter
-    peephole_f: Parameter
-    peephole_o: Parameter
-
-    @classmethod
-    def shapes(cls, input_size: int, hidden_size: int, bias: bool = True, **options: Any) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the LSTM's parameters, and of the peepholes."""
-        peepholes = ("peephole_i", "peephole_f", "peephole_o")
-        return super().shapes(input_size, hidden_size, bias) | dict.fromkeys(peepholes, (hidden_size,))
 
     def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Return (h', c')."""
