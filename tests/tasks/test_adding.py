@@ -31,16 +31,16 @@ def test_every_position_gets_marked():
 
 def test_losses_are_squared_errors_of_the_last_step():
     task = AddingTask(4)
-    _, targets = task.batch(3, seed=0, dtype="float64")
+    batch = task.batch(3, seed=0, dtype="float64")
     outputs = np.random.default_rng(0).normal(size=(4, 3, 1))
-    expected = (outputs[-1, :, 0] - targets) ** 2
-    np.testing.assert_allclose(task.last_losses(tg.tensor(outputs[-1]), targets).numpy(), expected, rtol=1e-12)
-    np.testing.assert_allclose(task.loss(tg.tensor(outputs), targets).item(), expected.mean(), rtol=1e-12)
+    expected = (outputs[-1, :, 0] - batch.targets) ** 2
+    np.testing.assert_allclose(task.last_losses(tg.tensor(outputs[-1]), batch).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(task.loss(tg.tensor(outputs), batch).item(), expected.mean(), rtol=1e-12)
 
 
 def test_a_batch_is_a_function_of_its_seed_and_one_step_is_too_few():
     first, again = (AddingTask(6).batch(4, seed=(3, 1)) for _ in range(2))
-    assert (first[0] == again[0]).all()
-    assert (first[1] == again[1]).all()
+    assert (first.inputs == again.inputs).all()
+    assert (first.targets == again.targets).all()
     with pytest.raises(InputError, match="at least 2"):
         AddingTask(1)

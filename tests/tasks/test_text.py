@@ -37,7 +37,7 @@ def test_windows_reach_both_ends_of_the_text():
 
 def test_a_batch_is_a_function_of_its_seed():
     task = TextTask("abcdefghijklmnopqrstuvwxyz" * 4, steps=5)
-    first, again, other = (task.batch(8, seed)[0] for seed in ((1, 0, 7), (1, 0, 7), (1, 0, 8)))
+    first, again, other = (task.batch(8, seed).inputs for seed in ((1, 0, 7), (1, 0, 7), (1, 0, 8)))
     assert (first == again).all()
     assert (first != other).any()
 
@@ -52,10 +52,10 @@ def test_a_text_of_exactly_steps_plus_one_characters_is_enough():
 def test_losses_are_cross_entropies_in_nats():
     task = TextTask("abca" * 3, steps=2)
     outputs = np.random.default_rng(0).normal(size=(2, 4, 3))
-    _, targets = task.batch(4, seed=0)
-    expected = np.log(np.exp(outputs).sum(-1)) - np.take_along_axis(outputs, targets[..., None], -1)[..., 0]
-    np.testing.assert_allclose(task.loss(tg.tensor(outputs), targets).item(), expected.mean(), rtol=1e-12)
-    last = task.last_losses(tg.tensor(outputs[-1]), targets).numpy()
+    batch = task.batch(4, seed=0)
+    expected = np.log(np.exp(outputs).sum(-1)) - np.take_along_axis(outputs, batch.targets[..., None], -1)[..., 0]
+    np.testing.assert_allclose(task.loss(tg.tensor(outputs), batch).item(), expected.mean(), rtol=1e-12)
+    last = task.last_losses(tg.tensor(outputs[-1]), batch).numpy()
     np.testing.assert_allclose(last, expected[-1], rtol=1e-12)
 
 

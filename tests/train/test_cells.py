@@ -6,7 +6,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import CELLS, parse_cell
-from tinygrad_rnn.nn.cells.table import number
+from tinygrad_rnn.specs import number
 from tinygrad_rnn.train import SequenceModel
 
 H = 5

@@ -13,13 +13,14 @@ from tinygrad_rnn.train.loop import MEASURED
 TEXT = "to be, or not to be: that is the question"
 
 
-def differences(model, task, inputs, targets, eps=1e-6):
+def differences(model, task, batch, eps=1e-6):
     """Return dL_b/dx (T, B, I), one element of the inputs of all examples at a time."""
 
     def losses(x):
         with tg.no_grad():
-            return task.last_losses(model.last_output(tg.tensor(x), model.initial_state(x.shape[1])), targets).numpy()
+            return task.last_losses(model.last_output(tg.tensor(x), model.initial_state(x.shape[1])), batch).numpy()
 
+    inputs = batch.inputs
     found = np.zeros(inputs.shape)
     for t, i in np.ndindex(inputs.shape[0], inputs.shape[2]):
         step = np.zeros(inputs.shape)
@@ -34,8 +35,8 @@ def test_products_and_norms_are_those_of_central_differences(cell, task):
     tg.manual_seed(0)
     model = SequenceModel(cell, task.input_size, 4, task.output_size, dtype="float64")
     found = input_flow(model, task, batch=3, seed=1)
-    inputs, targets = task.batch(3, (1, MEASURED), "float64")
-    gradients = differences(model, task, inputs, targets)
+    batch = task.batch(3, (1, MEASURED), "float64")
+    inputs, gradients = batch.inputs, differences(model, task, batch)
     np.testing.assert_allclose(found.products, (inputs * gradients)[:, 0].sum(axis=1), rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(found.norms, np.sqrt((gradients**2).sum(axis=2).mean(axis=1)), rtol=1e-5, atol=1e-9)
     assert (found.norms > 0).all()

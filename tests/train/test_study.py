@@ -65,7 +65,7 @@ def test_the_threshold_given_decides_how_far_back_the_gradient_reaches():
 def test_all_outputs_step_by_step_are_those_of_the_whole():
     task = text()
     model = fresh(task)
-    x = tg.tensor(task.batch(3, 0, "float64")[0])
+    x = tg.tensor(task.batch(3, 0, "float64").inputs)
     found = [output.numpy() for output in model.outputs_by_step(x, model.initial_state(3))]
     np.testing.assert_allclose(found, model(x)[0].numpy(), rtol=1e-12)
 
@@ -74,7 +74,7 @@ def test_the_jacobian_of_an_irnn_lets_pass_what_is_above_zero():
     task = AddingTask(T)
     model = fresh(task, "irnn")
     model.rnn.bias_ih_l1.assign_(np.array([-1.0, 1.0, -2.0, 0.5, 1.0]))
-    states = model.rnn(tg.tensor(task.batch(3, (2, MEASURED), "float64")[0]))[0].numpy()
+    states = model.rnn(tg.tensor(task.batch(3, (2, MEASURED), "float64").inputs))[0].numpy()
     report = jacobians_of(model, task, batch=3, seed=2)
     for t in range(1, T):
         for example in range(3):

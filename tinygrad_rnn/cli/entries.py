@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 
 from tinygrad_rnn import serialization
-from tinygrad_rnn.cli.problem import AnyTask, say
+from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import MissingToolError
+from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.train import Measurement, SequenceModel
+from tinygrad_rnn.train import MODELS, Measurement, Model
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.styles import Style
 
@@ -33,11 +34,11 @@ def can_plot(page: Path) -> bool:
     return True
 
 
-def fresh_model(cell: str, task: AnyTask, options: argparse.Namespace, seed: int) -> SequenceModel:
+def fresh_model(cell: str, task: Task, options: argparse.Namespace, seed: int) -> Model:
     """Return an untrained model, the same for the same seed."""
     manual_seed(seed)
-    sizes = task.input_size, options.hidden, task.output_size, options.layers
-    return SequenceModel(cell, *sizes, dtype=TRAINING_DTYPE, device=options.device)
+    made = {"dtype": TRAINING_DTYPE, "device": options.device}
+    return MODELS[task.model].for_task(task, cell, options.hidden, options.layers, **made)
 
 
 def style_of(options: argparse.Namespace) -> Style:

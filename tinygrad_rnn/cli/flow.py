@@ -29,12 +29,12 @@ from tinygrad_rnn.cli.entries import (
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
-    AnyTask,
     check_device,
     check_memory,
     corpus_of,
     describe,
     facts_about,
+    fits,
     make_task,
     say,
     setting,
@@ -45,11 +45,11 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.tasks import Corpus, TextTask, Vocabulary
+from tinygrad_rnn.tasks import Corpus, Task, Vocabulary
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     Checkpoint,
-    SequenceModel,
+    Model,
     Update,
     diverged,
     load_checkpoint,
@@ -73,7 +73,7 @@ class Subject:
     """One cell to measure: as it starts, or trained."""
 
     cell: str
-    model: SequenceModel
+    model: Model
     updates_made: int = 0
 
     @property
@@ -163,21 +163,18 @@ def _take_model(options: argparse.Namespace) -> Checkpoint:
             raise InputError(f"--model: {shown(options.model)}: {error}") from None
         if getattr(options, name, value) is None:
             setattr(options, name, value)
-    options.hidden, options.layers = checkpoint.model.rnn.hidden_size, checkpoint.model.rnn.num_layers
+    config = checkpoint.model.config()
+    options.hidden, options.layers = config["hidden_size"], config["num_layers"]
     options.train = 0
     return checkpoint
 
 
-def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkpoint | None) -> AnyTask:
+def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkpoint | None) -> Task:
     """Return the task; a trained model goes on with the characters it knows."""
     if checkpoint is None:
         return make_task(options, corpus)
-    if corpus is None:
-        task = make_task(options, corpus)
-    else:
-        task = TextTask(corpus.text, options.steps, Vocabulary(setting(checkpoint, "vocabulary")))
-    sizes = checkpoint.model.rnn.input_size, checkpoint.model.output.out_features
-    if sizes != (task.input_size, task.output_size):
+    task = make_task(options, corpus, Vocabulary(setting(checkpoint, "vocabulary")) if corpus else None)
+    if not fits(checkpoint.model, task):
         raise InputError(f"--model: {options.model} was not trained on the task {options.task!r} that it names")
     return task
 
@@ -185,7 +182,7 @@ def _task(options: argparse.Namespace, corpus: Corpus | None, checkpoint: Checkp
 # ---- measuring -----------------------------------------------------------------------------------------------------
 
 
-def _entry(subject: Subject, task: AnyTask, corpus: Corpus | None, options: argparse.Namespace, folder: Path) -> Entry:
+def _entry(subject: Subject, task: Task, corpus: Corpus | None, options: argparse.Namespace, folder: Path) -> Entry:
     """Measure everything about one cell; its numbers are on disk before its training begins."""
     say(f"{subject.name}: measuring the loss of the last step")
     model = subject.model.converted(options.dtype)
@@ -201,7 +198,7 @@ def _entry(subject: Subject, task: AnyTask, corpus: Corpus | None, options: argp
 
 
 def _repeated(
-    subject: Subject, task: AnyTask, facts: dict[str, Any], options: argparse.Namespace, folder: Path
+    subject: Subject, task: Task, facts: dict[str, Any], options: argparse.Namespace, folder: Path
 ) -> Iterator[FlowReport]:
     """Yield the same measurement with the other seeds: other weights and another batch."""
     for seed in _seeds(options)[1:]:
@@ -213,7 +210,7 @@ def _repeated(
 
 
 def _trained(
-    subject: Subject, task: AnyTask, options: argparse.Namespace, before: FlowReport
+    subject: Subject, task: Task, options: argparse.Namespace, before: FlowReport
 ) -> tuple[list[tuple[int, FlowReport]], list[Update], str | None]:
     """Train, and return what was measured in between, the updates, and what is to be said if it diverged."""
     if not options.train:
@@ -261,7 +258,7 @@ def command(options: argparse.Namespace) -> str:
     return shown(shlex.join(words))
 
 
-def _settings(options: argparse.Namespace, corpus: Corpus | None, task: AnyTask) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, corpus: Corpus | None, task: Task) -> dict[str, Any]:
     """Return what the page and the JSON say about the run."""
     settings = {name: getattr(options, name) for name in ("task", "steps", "hidden", "layers", "batch", "seed")}
     settings |= {"seeds": options.seeds} if options.seeds > 1 else {}

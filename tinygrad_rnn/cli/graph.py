@@ -17,7 +17,6 @@ from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE, PLOT_FORMATS
 from tinygrad_rnn.cli.problem import (
-    AnyTask,
     check_device,
     check_memory,
     corpus_of,
@@ -33,11 +32,11 @@ from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.tasks import Corpus
+from tinygrad_rnn.tasks import Corpus, Task
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     Measurement,
-    SequenceModel,
+    Model,
     Update,
     backward_graph_of,
     diverged,
@@ -134,7 +133,7 @@ def _say_what_is_missing(folder: Path) -> None:
 
 
 def _write_sheet(
-    results: list[Result], folder: Path, options: argparse.Namespace, corpus: Corpus | None, task: AnyTask
+    results: list[Result], folder: Path, options: argparse.Namespace, corpus: Corpus | None, task: Task
 ) -> Path:
     """Write the plots of what was measured, and the page that has them all; return the page."""
     entries = [result.entry for result in results if result.entry is not None]
@@ -192,7 +191,7 @@ def _kinds(stem: str, pictures: Collection[str], options: argparse.Namespace) ->
 
 def _measured(
     cell: str,
-    task: AnyTask,
+    task: Task,
     corpus: Corpus | None,
     options: argparse.Namespace,
     folder: Path,
@@ -238,7 +237,7 @@ def _measured(
 
 
 def _draw_backward(
-    model: SequenceModel, task: AnyTask, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
+    model: Model, task: Task, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
 ) -> None:
     """Draw the graph of the backward pass; it has no named gates, so every operation is drawn."""
     graph = backward_graph_of(model, task, options.batch, options.seed)

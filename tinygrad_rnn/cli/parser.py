@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import CELLS, parse_cell
+from tinygrad_rnn.tasks import TASKS, parse_task
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
 #: Measured unless others are asked for.
@@ -29,7 +30,6 @@ TRAINING = {
     "clip": 1.0,
     "seed": 0,
 }
-TASKS = ("text", "adding")
 FORMATS = ("svg", "dot", "png", "pdf", "html")
 #: The same of plots.
 PLOT_FORMATS = ("svg", "png", "pdf")
@@ -82,6 +82,12 @@ def _cells_help() -> str:
     return "one of " + ", ".join(words)
 
 
+def _tasks_help() -> str:
+    """Return the tasks with their options."""
+    words = (name + "".join(f"[:{option}=...]" for option in entry.options) for name, entry in TASKS.items())
+    return "what to learn: " + ", ".join(words)
+
+
 def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     graph = _command(
         commands,
@@ -92,7 +98,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     # A repeated option would append to its default, so the default is applied by the command.
     _add_choice_of_cells(graph, GRAPH_CELLS)
-    _option(graph, "--task", "text", "what to learn", choices=TASKS)
+    _option(graph, "--task", "text", _tasks_help(), type=task, metavar="TASK")
     graph.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
     steps_help = "length of a sequence; A:B is short for a length of B and --window A:B"
     _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
@@ -131,7 +137,8 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_choice_of_cells(which, FLOW_CELLS)
     which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
     # What a model brings along has no default here, so that the command can tell whether it was given.
-    flow.add_argument("--task", choices=TASKS, help="what to learn (default: text; with --model its own)")
+    task_help = f"{_tasks_help()} (default: text; with --model its own)"
+    flow.add_argument("--task", type=task, metavar="TASK", help=task_help)
     text_help = "text to learn, in UTF-8 (default: one made by a grammar; with --model its own)"
     flow.add_argument("--text", metavar="FILE", help=text_help)
     steps_help = "length of a sequence (default: 100; with --model its own)"
@@ -169,7 +176,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     # With --resume the file says these; without a default here the command can tell whether they were given.
     _remembered(train, "--cell", _cells_help(), type=cell, metavar="CELL")
-    _remembered(train, "--task", "what to learn", choices=TASKS)
+    _remembered(train, "--task", _tasks_help(), type=task, metavar="TASK")
     train.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
     _remembered(train, "--steps", "length of a sequence", type=positive_int, metavar="T")
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
@@ -285,6 +292,14 @@ def cell(text: str) -> str:
     """Return the specification of a cell in its shortest form, like "lstm:forget_bias=3"."""
     try:
         return parse_cell(text).text
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def task(text: str) -> str:
+    """Return the specification of a task in its shortest form."""
+    try:
+        return parse_task(text).text
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

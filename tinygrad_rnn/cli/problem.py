@@ -11,50 +11,38 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_rnn import backends
-from tinygrad_rnn.cli.parser import LARGEST, TASKS
+from tinygrad_rnn.cli.parser import LARGEST
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.tasks import AddingTask, Corpus, TextTask, Vocabulary, default_corpus, read_corpus
+from tinygrad_rnn.tasks import TASKS, Corpus, Task, TextTask, Vocabulary, default_corpus, parse_task, read_corpus
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.train import Checkpoint
-
-AnyTask = TextTask | AddingTask
-
-#: The share of a text, at its end, that `train` does not learn but evaluates on.
-HELD_OUT = 0.1
+from tinygrad_rnn.train import Checkpoint, Model
 
 
 def corpus_of(options: argparse.Namespace) -> Corpus | None:
     """Return the text the options ask for, or None for a task without one."""
-    if options.task != "text":
+    if not parse_task(options.task).entry.reads_text:
         if options.text is not None:
-            raise InputError(f"--text goes with --task text, not with --task {options.task}")
+            readers = " or ".join(f"--task {name}" for name, entry in TASKS.items() if entry.reads_text)
+            raise InputError(f"--text goes with {readers}, not with --task {options.task}")
         return None
     return default_corpus() if options.text is None else read_corpus(options.text)
 
 
-def make_task(options: argparse.Namespace, corpus: Corpus | None) -> AnyTask:
+def make_task(options: argparse.Namespace, corpus: Corpus | None, vocabulary: Vocabulary | None = None) -> Task:
     """Return the task the options ask for."""
-    return AddingTask(options.steps) if corpus is None else TextTask(corpus.text, options.steps)
+    return parse_task(options.task).make(options.steps, corpus.text if corpus else None, **_known(vocabulary))
 
 
-def make_tasks(
-    options: argparse.Namespace, corpus: Corpus | None, vocabulary: Vocabulary | None
-) -> tuple[AnyTask, AnyTask]:
-    """Return the task to learn and the one to evaluate on: the end of the text, unless it is too short to be cut.
+def _known(vocabulary: Vocabulary | None) -> dict[str, Vocabulary]:
+    return {} if vocabulary is None else {"vocabulary": vocabulary}
 
-    Args:
-        vocabulary: what the model knows already; the characters of the text if None.
-    """
-    if corpus is None:
-        return AddingTask(options.steps), AddingTask(options.steps)
-    vocabulary = vocabulary or Vocabulary.of(corpus.text)
-    cut = int(len(corpus.text) * (1 - HELD_OUT))
-    if min(cut, len(corpus.text) - cut) <= options.steps:
-        task = TextTask(corpus.text, options.steps, vocabulary)
-        return task, task
-    learned, held_out = corpus.text[:cut], corpus.text[cut:]
-    return TextTask(learned, options.steps, vocabulary), TextTask(held_out, options.steps, vocabulary)
+
+def fits(model: Model, task: Task) -> bool:
+    """Return whether a model is of the kind and of the sizes that a task needs."""
+    config = model.config()
+    sizes = {"input_size": task.input_size, "output_size": task.output_size}
+    return model.kind == task.model and all(config[name] == size for name, size in sizes.items())
 
 
 def check_device(options: argparse.Namespace) -> None:
@@ -72,7 +60,7 @@ def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
 
 #: What a model file says of its training, and what of it can be used.
 SETTINGS: dict[str, Callable[[Any], bool]] = {
-    "task": lambda value: isinstance(value, str) and value in TASKS,
+    "task": lambda value: isinstance(value, str) and _is_task(value),
     "text": lambda value: value is None or (isinstance(value, str) and "\0" not in value),
     "steps": _whole(1, LARGEST),
     "batch": _whole(1, LARGEST),
@@ -81,6 +69,13 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
     "updates": _whole(0, 2**63 - 1),
     "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
 }
+
+
+def _is_task(text: str) -> bool:
+    try:
+        return parse_task(text).text == text
+    except InputError:
+        return False
 
 
 def setting(checkpoint: Checkpoint, name: str) -> Any:
@@ -98,7 +93,7 @@ def setting(checkpoint: Checkpoint, name: str) -> Any:
     return value
 
 
-def check_memory(options: argparse.Namespace, task: AnyTask, cells: Iterable[str]) -> None:
+def check_memory(options: argparse.Namespace, task: Task, cells: Iterable[str]) -> None:
     """Refuse sizes that cannot fit: the system would end the program without a word. (A GPU says so by itself.)"""
     if options.device != "cpu":
         return
@@ -128,7 +123,7 @@ def facts_about(corpus: Corpus | None, updates: int) -> dict[str, Any]:
     return {"text": text, "text_sha256": sha256, "updates": updates, "when": "trained" if updates else "initial"}
 
 
-def describe(corpus: Corpus | None, task: AnyTask) -> None:
+def describe(corpus: Corpus | None, task: Task) -> None:
     """Say on stderr what the task reads."""
     if corpus is None or not isinstance(task, TextTask):
         return

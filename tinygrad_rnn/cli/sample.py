@@ -12,7 +12,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Vocabulary
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tasks.vocabulary import REPLACEMENT
-from tinygrad_rnn.train import load_checkpoint, sample
+from tinygrad_rnn.train import SequenceModel, load_checkpoint, sample
 
 #: What a text begins with unless told otherwise: the first of these that the model knows, or a character that it does.
 STARTS = ("The ", "\n", " ")
@@ -23,14 +23,15 @@ def run(options: argparse.Namespace) -> int:
     check_device(options)
     checkpoint = load_checkpoint(options.model, options.device)
     characters = setting(checkpoint, "vocabulary") if "vocabulary" in checkpoint.settings else ""
-    if len(characters) != checkpoint.model.output.out_features:
+    model = checkpoint.model
+    if not isinstance(model, SequenceModel) or len(characters) != model.output.out_features:
         name = shown(options.model)
         raise InputError(f"{name} was not trained on text, so it cannot write any; train with --task text")
     vocabulary = Vocabulary(characters)
     start = _start(characters) if options.prompt is None else options.prompt
     prompt = vocabulary.encode(start)
     with threadpool_limits(limits=1, user_api="blas"):
-        written = sample(checkpoint.model, prompt, options.length, options.temperature, options.seed)
+        written = sample(model, prompt, options.length, options.temperature, options.seed)
         sys.stdout.write(start)
         for number in written:
             sys.stdout.write(vocabulary.decode([number]))

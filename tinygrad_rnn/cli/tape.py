@@ -15,12 +15,12 @@ from rich.text import Text
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.entries import CLIP
 from tinygrad_rnn.cli.parser import LEARNING_RATE
-from tinygrad_rnn.cli.problem import AnyTask
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tape import Line
-from tinygrad_rnn.train import SequenceModel, training_tape
+from tinygrad_rnn.tasks import Task
+from tinygrad_rnn.train import Model, training_tape
 
 #: How the files about the tape of a cell end.
 TAPE = ("tape.txt", "tape.json")
@@ -32,7 +32,7 @@ WORTH_FOLDING = 4
 COLOURS = {"forward": "cyan", "backward": "magenta", "clipping": "yellow", "optimizer": "green"}
 
 
-def write_tape(folder: Path, cell: str, model: SequenceModel, task: AnyTask, options: argparse.Namespace) -> None:
+def write_tape(folder: Path, cell: str, model: Model, task: Task, options: argparse.Namespace) -> None:
     """Record one training step of a model that is changed by it; write it, and show it if somebody looks."""
     adam = optim.Adam(model.parameters(), lr=LEARNING_RATE)
     tape = training_tape(model, task, adam, options.batch, options.seed, CLIP)

@@ -16,14 +16,14 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import previous_of, writable_folder
 from tinygrad_rnn.cli.parser import LEARNING_RATE, TRAINING
-from tinygrad_rnn.cli.problem import AnyTask, check_device, check_memory, corpus_of, describe, make_tasks, say, setting
+from tinygrad_rnn.cli.problem import check_device, check_memory, corpus_of, describe, fits, make_task, say, setting
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow.sentences import plural
-from tinygrad_rnn.tasks import TextTask, Vocabulary
+from tinygrad_rnn.tasks import Task, TextTask, Vocabulary
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.train import Checkpoint, SequenceModel, diverged, evaluate, fit, load_checkpoint, save_checkpoint
+from tinygrad_rnn.train import MODELS, Checkpoint, Model, diverged, evaluate, fit, load_checkpoint, save_checkpoint
 
 #: What the file keeps of the options, beside what the model itself says.
 REMEMBERED = ("task", "text", "steps", "batch", "clip", "seed")
@@ -36,10 +36,10 @@ EVALUATED = 256
 class Training:
     """A model under way."""
 
-    model: SequenceModel
+    model: Model
     optimizer: optim.Optimizer
-    task: AnyTask
-    held_out: AnyTask
+    task: Task
+    held_out: Task
     updates: int  # made so far
     saved: bool = False  # whether the file in --out is of this training
 
@@ -107,14 +107,14 @@ def _begin(options: argparse.Namespace) -> Training:
     if options.dropout and options.layers == 1:
         raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
     corpus = corpus_of(options)
-    task, held_out = make_tasks(options, corpus, None)
+    task, held_out = make_task(options, corpus).held_out()
     check_memory(options, task, [options.cell])
     describe(corpus, task)
     if options.text is not None:
         options.text = str(Path(options.text).resolve())  # to find it again, from wherever the training is resumed
     manual_seed(options.seed)
-    sizes = task.input_size, options.hidden, task.output_size, options.layers
-    model = SequenceModel(options.cell, *sizes, options.dtype, options.device, options.dropout)
+    rest = {name: getattr(options, name) for name in ("dtype", "device", "dropout")}
+    model = MODELS[task.model].for_task(task, options.cell, options.hidden, options.layers, **rest)
     lr = LEARNING_RATE if options.lr is None else options.lr
     return Training(model, optim.Adam(model.parameters(), lr=lr), task, held_out, updates=0)
 
@@ -122,8 +122,9 @@ def _begin(options: argparse.Namespace) -> Training:
 def _remember(options: argparse.Namespace, checkpoint: Checkpoint) -> None:
     """Take from the file what it was trained with, and refuse options that ask for something else."""
     model = checkpoint.model
-    said: dict[str, Any] = {"cell": model.cell_name, "hidden": model.rnn.hidden_size, "layers": model.rnn.num_layers}
-    said |= {"dropout": model.rnn.dropout, "dtype": str(model.dtype)}
+    config = model.config()
+    said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype")}
+    said |= {"hidden": config["hidden_size"], "layers": config["num_layers"]}
     try:
         said |= {name: setting(checkpoint, name) for name in (*REMEMBERED, "updates")}
     except InputError as error:
@@ -148,9 +149,9 @@ def _remember(options: argparse.Namespace, checkpoint: Checkpoint) -> None:
 def _resume(options: argparse.Namespace, checkpoint: Checkpoint, text: str | None, lr: float | None) -> Training:
     corpus = corpus_of(options)
     vocabulary = Vocabulary(setting(checkpoint, "vocabulary")) if corpus else None
-    task, held_out = make_tasks(options, corpus, vocabulary)
+    task, held_out = make_task(options, corpus, vocabulary).held_out()
     model = checkpoint.model
-    if (model.rnn.input_size, model.output.out_features) != (task.input_size, task.output_size):
+    if not fits(model, task):
         raise InputError(f"--resume: {shown(options.out)} was not trained on the task {options.task!r} that it names")
     check_memory(options, task, [model.cell_name])
     describe(corpus, task)

@@ -11,10 +11,14 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.tasks.task import Batch, Task
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
 
+#: The share of a text, at its end, that is not learned but evaluated on.
+HELD_OUT = 0.1
 
-class TextTask:
+
+class TextTask(Task):
     """Windows of a text as one-hot vectors, with the next character as the target at every step.
 
     Args:
@@ -40,12 +44,12 @@ class TextTask:
                 f"the text has {len(text)} characters; {steps} steps need at least {steps + 1}, as the target of each "
                 "step is the next character: take a longer text, or fewer --steps"
             )
-        self.steps = steps
+        self.steps, self.text = steps, text
         self.vocabulary = vocabulary or Vocabulary.of(text)
         self.input_size = self.output_size = len(self.vocabulary)
         self._tokens = self.vocabulary.encode(text)
 
-    def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places: one-hot inputs (T, B, V), next characters (T, B) int64.
 
         The same seed gives the same windows.
@@ -53,7 +57,7 @@ class TextTask:
         last = len(self._tokens) - self.steps - 1
         starts = np.random.default_rng(seed).integers(0, last, size=size, endpoint=True)
         windows = self._tokens[np.arange(self.steps + 1)[:, None] + starts]
-        return self.one_hot(windows[:-1], dtype), windows[1:]
+        return Batch(self.one_hot(windows[:-1], dtype), windows[1:])
 
     def one_hot(self, numbers: np.ndarray, dtype: Any = "float32") -> np.ndarray:
         """Return numbers of any shape as vectors with a single 1."""
@@ -63,14 +67,24 @@ class TextTask:
         """Return the characters that one example (T, V) reads."""
         return list(self.vocabulary.decode(x.argmax(axis=-1)))
 
-    def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean cross entropy over all steps, outputs (T, B, V)."""
-        return F.cross_entropy(outputs.reshape(-1, self.output_size), tensor(targets.reshape(-1)))
+        return F.cross_entropy(outputs.reshape(-1, self.output_size), tensor(batch.targets.reshape(-1)))
 
-    def last_losses(self, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
-        """Return each example's cross entropy at the last step, from the output (B, V) there."""
-        return self.losses_at(-1, output, targets)
-
-    def losses_at(self, step: int, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
+    def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
         """Return each example's cross entropy at a step, from the output (B, V) there."""
-        return F.cross_entropy(output, tensor(targets[step]), reduction="none")
+        return F.cross_entropy(output, tensor(batch.targets[step]), reduction="none")
+
+    def scores(self, outputs: Tensor, batch: Batch) -> dict[str, np.ndarray]:
+        """Return the cross entropy of each window in bits per character, mean over its steps."""
+        flat, targets = outputs.reshape(-1, self.output_size), tensor(batch.targets.reshape(-1))
+        losses = F.cross_entropy(flat, targets, reduction="none").numpy().reshape(outputs.shape[:-1])
+        return {"bits/char": losses.mean(axis=0) / np.log(2)}
+
+    def held_out(self) -> tuple[TextTask, TextTask]:
+        """Return the task on the beginning of the text and on its end; twice itself if the text is too short to cut."""
+        cut = int(len(self.text) * (1 - HELD_OUT))
+        if min(cut, len(self.text) - cut) <= self.steps:
+            return self, self
+        learned, held_out = self.text[:cut], self.text[cut:]
+        return TextTask(learned, self.steps, self.vocabulary), TextTask(held_out, self.steps, self.vocabulary)

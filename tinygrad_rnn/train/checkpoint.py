@@ -15,20 +15,9 @@ from tinygrad_rnn import optim, serialization
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError, TinygradError
-from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.train.models import MODELS, Model
 
 FORMAT = "tinygrad_rnn.model/1"
-#: What the file says of the model, and of which type; `SequenceModel.config` gives it.
-CONFIG = {
-    "cell": str,
-    "input_size": int,
-    "hidden_size": int,
-    "output_size": int,
-    "num_layers": int,
-    "dtype": str,
-    "dropout": float,
-}
 #: The optimizers that a file can bring along. One of your own you make yourself.
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
     kind.__name__: kind for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)
@@ -46,7 +35,7 @@ class Checkpoint:
         training: the optimizer's class and options, and where the default random generator stood; `resume` uses it.
     """
 
-    model: SequenceModel
+    model: Model
     optimizer_state: dict[str, Tensor]
     settings: dict[str, Any]
     training: dict[str, Any]
@@ -88,7 +77,7 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: str | PathLike[str], model: SequenceModel, optimizer: optim.Optimizer, settings: Mapping[str, Any]
+    path: str | PathLike[str], model: Model, optimizer: optim.Optimizer, settings: Mapping[str, Any]
 ) -> None:
     """Write a model to a safetensors file, which appears whole or not at all.
 
@@ -104,7 +93,7 @@ def save_checkpoint(
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
     random = {name: value.item() for name, value in default_generator.state_dict().items()}
     training = {"optimizer": optimizer.config(), "random": random}
-    about = {"model": model.config(), "settings": dict(settings), "training": training}
+    about = {"kind": model.kind, "model": model.config(), "settings": dict(settings), "training": training}
     # One text, as safetensors puts several in a different order each time.
     serialization.save(path, state, {FORMAT: json.dumps(about, default=_plain)})
 
@@ -126,43 +115,33 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
     try:
         about = json.loads(text)
         settings, training = dict(about["settings"]), dict(about.get("training", {}))
+        kind = MODELS[about.get("kind", "sequence")]
         config: dict[str, Any] = {"dropout": 0.0, **about["model"]}
-        _check(config, parameters := _part(state, "model."))
-        model = SequenceModel.restored(config, parameters)
+        _check(kind, config, parameters := _part(state, "model."))
+        model = kind.restored(config, parameters)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:
         raise InputError(f"{path} is damaged ({_one_line(error)}); train the model again") from None
     return Checkpoint(model.to(device), _part(state, "optimizer."), settings, training)
 
 
-def _check(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+def _check(kind: type[Model], config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     """Make sure that what the file says of the model fits the tensors in it, before a model of that size is made."""
-    if wrong := sorted(CONFIG.keys() ^ config.keys()):
+    if wrong := sorted(kind.settings.keys() ^ config.keys()):
         raise StateError(f"missing or unknown: {', '.join(wrong)}")
-    for name, kind in CONFIG.items():
+    for name, expected_type in kind.settings.items():
         value = config[name]
-        if type(value) is not kind or (isinstance(value, int) and value < 1):
+        if type(value) is not expected_type or (isinstance(value, int) and value < 1):
             raise StateError(f"{name} is {reprlib.repr(value)}")
     layers: int = config["num_layers"]
     if layers > len(state):
         raise StateError(f"{layers} layers, but {len(state)} tensors")
-    expected = _shapes(config)
+    expected = kind.shapes(config)
     for name in sorted(expected.keys() | state.keys()):
         found = state[name].shape if name in state else "missing"
         if found != expected.get(name):
             raise StateError(f"{name} is {found}, and would be {expected.get(name, 'unknown')} in the model described")
         if state[name].dtype != config["dtype"]:
             raise StateError(f"{name} is {state[name].dtype}, the model {config['dtype']}")
-
-
-def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the parameters of the model described, without making one."""
-    spec, hidden, features = parse_cell(config["cell"]), config["hidden_size"], config["input_size"]
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer in range(config["num_layers"]):
-        found = spec.cell_class.shapes(features, hidden, **spec.cell_options)
-        shapes |= {f"rnn.{name}_l{layer}": shape for name, shape in found.items()}
-        features = spec.cell_class.without_parameters(features, hidden, **spec.cell_options).output_size
-    return shapes | {"output.weight": (config["output_size"], features), "output.bias": (config["output_size"],)}
 
 
 def _plain(value: Any) -> Any:

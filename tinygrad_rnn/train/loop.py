@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,39 +14,13 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.models import Model
 
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
 WORSE = 1.5
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
 TRAINING, MEASURED = 0, 1
-
-
-class Task(Protocol):
-    """What training needs to know about a task; `tinygrad_rnn.tasks` has some."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def input_size(self) -> int: ...
-    @property
-    def output_size(self) -> int: ...
-
-    def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> tuple[np.ndarray, np.ndarray]:
-        """Return inputs (T, B, I) and targets, a function of the seed alone."""
-
-    def loss(self, outputs: Tensor, targets: np.ndarray | Tensor) -> Tensor:
-        """Return the scalar to minimise, from the outputs (T, B, O) of all steps."""
-
-    def last_losses(self, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
-        """Return the losses (B,) of the examples, from the output (B, O) of the last step."""
-
-    def losses_at(self, step: int, output: Tensor, targets: np.ndarray | Tensor) -> Tensor:
-        """Return the losses (B,) of the examples if the one that counts were at this step, from its output (B, O)."""
 
 
 class Update(NamedTuple):
@@ -64,7 +38,7 @@ class Update(NamedTuple):
 
 
 def fit(
-    model: SequenceModel,
+    model: Model,
     task: Task,
     optimizer: optim.Optimizer,
     updates: int,
@@ -90,9 +64,9 @@ def fit(
     """
     parameters = list(model.parameters())
     for update in range(first, updates):
-        inputs, targets = task.batch(batch, (seed, TRAINING, update), model.dtype)
+        drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
         optimizer.zero_grad()
-        loss, gradient = _there_and_back(model, task, parameters, tensor(inputs, device=model.device), targets, clip)
+        loss, gradient = _there_and_back(model, task, parameters, drawn.to(model.device), clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
         if not math.isfinite(value):
             raise InputError(
@@ -104,19 +78,20 @@ def fit(
 
 
 def _there_and_back(
-    model: SequenceModel, task: Task, parameters: Sequence[Tensor], inputs: Tensor, targets: Any, clip: float
+    model: Model, task: Task, parameters: Sequence[Tensor], batch: Batch, clip: float
 ) -> tuple[Tensor, Tensor]:
     """Go forward and backward, and clip the gradient; return the loss, and the norm of the gradient before."""
-    outputs, _ = model(inputs)
-    loss = task.loss(outputs, targets)
+    loss = task.loss(model.outputs(batch), batch)
     loss.backward()
     return loss, optim.clip_grad_norm_(parameters, clip)
 
 
 def training_tape(
-    model: SequenceModel, task: Task, optimizer: optim.Optimizer, batch: int, seed: int = 0, clip: float = 1.0
+    model: Model, task: Task, optimizer: optim.Optimizer, batch: int, seed: int = 0, clip: float = 1.0
 ) -> tape.Tape:
-    """Make the first update of the training that `fit` would make, and return its tape: step(inputs, targets).
+    """Make the first update of the training that `fit` would make, and return its tape.
+
+    What it takes are the parts of a batch that the task has: step(inputs, targets) for most.
 
     >>> from tinygrad_rnn import optim
     >>> from tinygrad_rnn.tasks import AddingTask
@@ -128,22 +103,37 @@ def training_tape(
     """
     parameters = list(model.parameters())
 
-    def step(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    parts = task.batch(batch, (seed, TRAINING, 0), model.dtype).parts()
+
+    def step(*given: Tensor) -> tuple[Tensor, Tensor]:
+        found = iter(given)
         optimizer.zero_grad()
-        loss, norm = _there_and_back(model, task, parameters, inputs, targets, clip)
+        drawn = Batch(*[None if part is None else next(found) for part in parts])
+        loss, norm = _there_and_back(model, task, parameters, drawn, clip)
         optimizer.step()
         return loss, norm
 
-    inputs, targets = task.batch(batch, (seed, TRAINING, 0), model.dtype)
-    return tape.record(step, tensor(inputs, device=model.device), tensor(targets, device=model.device))
+    return tape.record(step, *[tensor(part, device=model.device) for part in parts if part is not None])
 
 
-def evaluate(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> float:
+def evaluate(model: Model, task: Task, batch: int, seed: int = 0) -> float:
     """Return the mean training loss over one batch, which is not among those that `fit` draws, without dropout."""
-    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
+    return assess(model, task, batch, seed)["loss"]
+
+
+def assess(model: Model, task: Task, batch: int, seed: int = 0) -> dict[str, float]:
+    """Return the loss and the task's scores, each the mean over the batch that `evaluate` takes.
+
+    >>> from tinygrad_rnn.tasks import AddingTask
+    >>> from tinygrad_rnn.train import SequenceModel, assess
+    >>> sorted(assess(SequenceModel("gru", 2, 4, 1), AddingTask(steps=6), batch=64))
+    ['loss', 'wrong']
+    """
+    drawn = task.batch(batch, (seed, MEASURED), model.dtype).to(model.device)
     with no_grad(), in_use(model):
-        outputs, _ = model(tensor(inputs, device=model.device))
-        return float(task.loss(outputs, targets).item())
+        outputs = model.outputs(drawn)
+        scores = {name: float(np.mean(values)) for name, values in task.scores(outputs, drawn).items()}
+        return {"loss": float(task.loss(outputs, drawn).item())} | scores
 
 
 def diverged(before: float, after: float) -> str | None:
@@ -154,7 +144,7 @@ def diverged(before: float, after: float) -> str | None:
 
 
 @contextmanager
-def in_use(model: SequenceModel) -> Iterator[None]:
+def in_use(model: Model) -> Iterator[None]:
     """Switch dropout off inside, and afterwards back to what it was."""
     training = model.training
     model.eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from tinygrad_rnn import __version__
 from tinygrad_rnn.engine.autograd import grad
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.flow import FlowReport, gradient_flow
-from tinygrad_rnn.train.loop import MEASURED, Task
-from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.loop import MEASURED
+from tinygrad_rnn.train.models import Model
 
 SCHEMA = "tinygrad_rnn.flow/1"
 
@@ -66,7 +67,7 @@ def versions() -> dict[str, str]:
 
 
 def measure(
-    model: SequenceModel,
+    model: Model,
     task: Task,
     batch: int,
     seed: int = 0,
@@ -81,29 +82,39 @@ def measure(
     the gradient at the last step it counts as vanished. `about` is what flow.json shall say besides, as JSON can hold
     it: which text, and how long the model had been trained.
     """
-    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
+    drawn, arrays = measured_batch(model, task, batch, seed)
     start = model.initial_state(batch)
-    output = model.last_output(tensor(inputs, device=model.device).named("x"), start)
-    report = gradient_flow(task.last_losses(output, targets), threshold, statistics=statistics)
+    losses = task.last_losses(model.measured(drawn, start)[-1], drawn)
+    report = gradient_flow(losses, threshold, statistics=statistics)
     settings = {
         "cell": model.cell_name,
         "task": task.name,
         "steps": task.steps,
-        "hidden": model.rnn.hidden_size,
+        "hidden": model.config()["hidden_size"],
         "batch": batch,
         "seed": seed,
         "dtype": str(model.dtype),
     } | dict(about or {})
     run = {name.removeprefix("rnn."): value.numpy() for name, value in model.state_dict().items()}
-    run |= {"inputs": inputs, "targets": targets}
+    run |= arrays
     run |= {f"{name}0": value.numpy() for name, value in start.items()}
     return Measurement(report, settings, run, input_flow(model, task, batch, seed) if statistics else None)
 
 
-def input_flow(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> InputFlow:
+def measured_batch(
+    model: Model, task: Task, batch: int, seed: int, requires_grad: bool = False
+) -> tuple[Batch, dict[str, np.ndarray]]:
+    """Return the examples that gradients are measured of, as tensors, and the arrays they are made of by name."""
+    drawn = task.measured(batch, (seed, MEASURED), model.dtype)
+    arrays = {part.name: value for part in fields(drawn) if (value := getattr(drawn, part.name)) is not None}
+    inputs = tensor(drawn.inputs, device=model.device, requires_grad=requires_grad).named("x")
+    return replace(drawn.to(model.device), inputs=inputs), arrays
+
+
+def input_flow(model: Model, task: Task, batch: int, seed: int = 0) -> InputFlow:
     """Measure how the losses at the last step depend on the inputs of every step, on the batch that `measure` takes.
 
-    A task tells what is read by a method `input_labels(x)`, from the inputs (T, I) of one example.
+    The task tells what is read by its `input_labels`.
 
     >>> from tinygrad_rnn.tasks import TextTask
     >>> from tinygrad_rnn.train import SequenceModel, input_flow
@@ -111,14 +122,12 @@ def input_flow(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> I
     >>> len(found.labels), found.products.shape, found.norms.shape
     (6, (6,), (6,))
     """
-    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    x = tensor(inputs, device=model.device, requires_grad=True)
-    losses = task.last_losses(model.last_output(x, model.initial_state(batch)), targets)
-    found = grad(losses.sum(), x)
-    gradients = found.numpy().astype(np.float64)
-    read = getattr(task, "input_labels", None)
+    drawn, arrays = measured_batch(model, task, batch, seed, requires_grad=True)
+    losses = task.last_losses(model.measured(drawn, model.initial_state(batch))[-1], drawn)
+    gradients = grad(losses.sum(), drawn.inputs).numpy().astype(np.float64)
+    inputs = arrays["inputs"]
     return InputFlow(
-        labels=tuple(read(inputs[:, 0])) if read else (),
+        labels=tuple(task.input_labels(inputs[:, 0])),
         products=(inputs[:, 0] * gradients[:, 0]).sum(axis=-1),
         norms=np.sqrt((gradients**2).sum(axis=-1).mean(axis=-1)),
     )

@@ -11,7 +11,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.train.loop import in_use
-from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.train.models import SequenceModel
 
 
 def sample(

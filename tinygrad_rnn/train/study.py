@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowMap, JacobianReport, backward_graph, flow_map, state_jacobians
-from tinygrad_rnn.train.loop import MEASURED, Task, Update, fit
-from tinygrad_rnn.train.measure import Measurement, measure
-from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.tasks import Task
+from tinygrad_rnn.train.loop import Update, fit
+from tinygrad_rnn.train.measure import Measurement, measure, measured_batch
+from tinygrad_rnn.train.models import Model
 
 
-def flow_map_of(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> FlowMap:
+def flow_map_of(model: Model, task: Task, batch: int, seed: int = 0) -> FlowMap:
     """Measure how far back the loss of every step reaches, on the batch that `measure` takes.
 
     >>> from tinygrad_rnn.tasks import AddingTask
@@ -22,13 +22,13 @@ def flow_map_of(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> 
     >>> flow_map_of(SequenceModel("gru", 2, 4, 1), AddingTask(steps=6), batch=3).norms.shape
     (6, 6)
     """
-    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    outputs = model.outputs_by_step(tensor(inputs, device=model.device), model.initial_state(batch))
-    return flow_map([task.losses_at(step, output, targets) for step, output in enumerate(outputs)])
+    drawn, _ = measured_batch(model, task, batch, seed)
+    outputs = model.measured(drawn, model.initial_state(batch))
+    return flow_map([task.losses_at(step, output, drawn) for step, output in enumerate(outputs)])
 
 
 def jacobians_of(
-    model: SequenceModel, task: Task, batch: int, seed: int = 0, layer: int | None = None
+    model: Model, task: Task, batch: int, seed: int = 0, layer: int | None = None
 ) -> JacobianReport:
     """Measure the Jacobian of the state from step to step, of the last layer unless another is asked for.
 
@@ -40,20 +40,18 @@ def jacobians_of(
     >>> jacobians_of(SequenceModel("lstm", 2, 4, 1), AddingTask(steps=6), batch=3).one_step.shape
     (5, 3, 8, 8)
     """
-    inputs, _ = task.batch(batch, (seed, MEASURED), model.dtype)
-    output = model.last_output(tensor(inputs, device=model.device), model.initial_state(batch))
-    return state_jacobians(output, layer)
+    drawn, _ = measured_batch(model, task, batch, seed)
+    return state_jacobians(model.measured(drawn, model.initial_state(batch))[-1], layer)
 
 
-def backward_graph_of(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> BackwardReport:
+def backward_graph_of(model: Model, task: Task, batch: int, seed: int = 0) -> BackwardReport:
     """Return the graph of the backward pass of the loss at the last step, on the batch that `measure` takes."""
-    inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
-    output = model.last_output(tensor(inputs, device=model.device), model.initial_state(batch))
-    return backward_graph(task.last_losses(output, targets))
+    drawn, _ = measured_batch(model, task, batch, seed)
+    return backward_graph(task.last_losses(model.measured(drawn, model.initial_state(batch))[-1], drawn))
 
 
 def training_flow(
-    model: SequenceModel,
+    model: Model,
     task: Task,
     optimizer: optim.Optimizer,
     updates: int,

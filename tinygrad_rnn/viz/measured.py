@@ -8,7 +8,8 @@ from typing import Any
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import FlowReport, elman_bound
-from tinygrad_rnn.train import SequenceModel, Task, flow_map_of, jacobians_of
+from tinygrad_rnn.tasks import Task
+from tinygrad_rnn.train import Model, flow_map_of, jacobians_of
 from tinygrad_rnn.viz.plots import Entry
 
 #: Jacobians are of so many examples, as each costs T * S * S numbers.
@@ -21,7 +22,7 @@ MAP_STEPS = 300
 
 def measured_entry(
     name: str,
-    model: SequenceModel,
+    model: Model,
     task: Task,
     batch: int,
     seed: int,
@@ -41,7 +42,7 @@ def measured_entry(
         on_stage(f"{name}: measuring the losses of all steps")
         flow_map = flow_map_of(model, task, batch, seed)
     examples = min(batch, JACOBIAN_EXAMPLES)
-    cell = model.rnn.cell(model.rnn.num_layers - 1)
+    cell = model.last_cell
     state = sum(math.prod(shape) for shape in cell.state_shapes())
     if task.steps * examples * state**2 * 8 <= JACOBIAN_BYTES:
         on_stage(f"{name}: measuring the Jacobians of the states")

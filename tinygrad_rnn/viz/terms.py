@@ -67,7 +67,7 @@ def _adds_nothing_at_first(entry: Entry) -> bool:
 
 def _cells(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
     specs = [parse_cell(entry.cell) for entry in entries if entry.cell]
-    for name in dict.fromkeys(spec.cell for spec in specs):
+    for name in dict.fromkeys(spec.name for spec in specs):
         yield name, f"{CELLS[name].summary} ({CELLS[name].reference})."
     for option in dict.fromkeys(option for spec in specs for option, _ in spec.options):
         if option in _OPTIONS:

@@ -6,11 +6,8 @@ A new cell is a class in a file beside this one, and a line in `CELLS`: layers, 
 from __future__ import annotations
 
 import inspect
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +33,7 @@ from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.lstm97 import GRADIENTS, LSTM97Cell, LSTM97NOGCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
+from tinygrad_rnn.specs import Spec, Value, number, read, shown, whole, word
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
@@ -52,42 +50,7 @@ IRNN_STD = 0.001
 HS97 = "Hochreiter & Schmidhuber 1997"
 GREFF = "Greff et al. 2015"
 
-#: Beyond this an option's number would be infinite in float32.
-LARGEST = 1e38
-
-Value = float | str
-
-
 # ---- how the text of an option is read ------------------------------------------------------------------------------
-
-
-def number(text: str) -> float:
-    """Read the value of an option that is a number; InputError unless it is a finite one."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not abs(found) < LARGEST:
-        raise InputError(f"{text!r} is not a number")
-    return found + 0.0  # -0 is 0
-
-
-def whole(text: str) -> int:
-    """Read the value of an option that is a whole number from 1; InputError unless it is one."""
-    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
-        raise InputError(f"{text!r} is no whole number from 1 to 999999999")
-    return int(text)
-
-
-def word(*known: str) -> Callable[[str], str]:
-    """Return what reads the value of an option that is one of some words."""
-
-    def read(text: str) -> str:
-        if text not in known:
-            raise InputError(f"{text!r} is none of {', '.join(known)}")
-        return text
-
-    return read
 
 
 def nonlinearity(text: str) -> str:
@@ -279,48 +242,30 @@ def cells_like(shapes: Mapping[str, tuple[int, ...]], input_size: int, hidden_si
 
 
 @dataclass(frozen=True)
-class CellSpec:
-    """A cell of the table and what was chosen about it; without options its weights begin as the class says.
-
-    Attributes:
-        cell: the name in `CELLS`.
-        options: by name, in the order of the table.
-    """
-
-    cell: str
-    options: tuple[tuple[str, Value], ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The specification in its shortest form, equal for equal cells."""
-        return ":".join([self.cell, *[f"{name}={_shown(value)}" for name, value in self.options]])
-
-    @property
-    def file_name(self) -> str:
-        """The specification as a part of a file's name: "lstm-forget_bias-3"."""
-        return re.sub("[:=]", "-", self.text)
+class CellSpec(Spec):
+    """A cell of the table and what was chosen about it; without options its weights begin as the class says."""
 
     @property
     def title(self) -> str:
         """The specification as people read it: "LSTM (forget bias 3)"."""
-        chosen = ", ".join(f"{name} {_shown(value)}".replace("_", " ") for name, value in self.options)
-        return self.cell.upper() + (f" ({chosen})" if chosen else "")
+        chosen = ", ".join(f"{name} {shown(value)}".replace("_", " ") for name, value in self.options)
+        return self.name.upper() + (f" ({chosen})" if chosen else "")
 
     @property
     def cell_class(self) -> type[Cell]:
         """The cell that runs along the sequence."""
-        return CELLS[self.cell].cell
+        return CELLS[self.name].cell
 
     @property
     def cell_options(self) -> dict[str, Any]:
         """Those of the options that the class takes."""
-        entry = CELLS[self.cell]
+        entry = CELLS[self.name]
         taken = inspect.signature(entry.cell).parameters
         return {**entry.fixed, **{name: value for name, value in self.options if name in taken}}
 
     def apply(self, rnn: Recurrent) -> None:
         """Overwrite the weights that the options say something about."""
-        start = CELLS[self.cell].start
+        start = CELLS[self.name].start
         if start is None:
             return
         for layer in range(rnn.num_layers):
@@ -343,25 +288,4 @@ def parse_cell(text: str, more: Mapping[str, Any] | None = None) -> CellSpec:
     >>> spec.text, spec.file_name, spec.title
     ('lstm:forget_bias=3', 'lstm-forget_bias-3', 'LSTM (forget bias 3)')
     """
-    name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
-    if name not in CELLS:
-        near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, CELLS, 1))
-        raise InputError(f"unknown cell {name!r}{near or ';'} use one of {', '.join(CELLS)}")
-    known = CELLS[name].options
-    given: dict[str, Value] = {}
-    for part in parts:
-        option, equals, value = part.partition("=")
-        if option not in known or not equals:
-            has = " and ".join(f"{name}:{each}=..." for each in known) or "none"
-            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}")
-        if option in given:
-            raise InputError(f"{text!r}: {option} is given twice")
-        try:
-            given[option] = known[option](value)
-        except InputError as error:
-            raise InputError(f"{text!r}: {error}") from None
-    return CellSpec(name, tuple((option, given[option]) for option in known if option in given))
-
-
-def _shown(value: Value) -> str:
-    return value if isinstance(value, str) else repr(value).removesuffix(".0")
+    return CellSpec(*read("cell", text, CELLS, more))

@@ -108,14 +108,14 @@ def _lstm(entry: Entry, entries: Sequence[Entry]) -> str | None:
     """Return whether an LSTM as it starts escapes what happens to the Elman networks beside it."""
     spec = parse_cell(entry.cell) if entry.cell else None
     state = furthest(entry.report)
-    if spec is None or spec.cell != "lstm" or entry.updates_made or state is None or len(state.norms) < 2:
+    if spec is None or spec.name != "lstm" or entry.updates_made or state is None or len(state.norms) < 2:
         return None
     bias = dict(spec.options).get("forget_bias")
     which = "With PyTorch's initial weights" if bias is None else f"At forget bias {bias:g}"
     lag = len(state.norms) - 1
     share = f"{left(state, lag)} of ‖∂L/∂{state.kind}_T‖ is left at lag {lag}"
     if entry.report.verdict == "vanishes":
-        elman = [other for other in entries if other.cell and parse_cell(other.cell).cell == "rnn"]
+        elman = [other for other in entries if other.cell and parse_cell(other.cell).name == "rnn"]
         too = " too" if any(other.report.verdict == "vanishes" for other in elman) else ""
         return f"{which} the LSTM vanishes{too}: {share}."
     if entry.report.verdict == "survives":

@@ -1,17 +1,19 @@
-"""The model that is trained and measured: recurrent layers and a linear output layer."""
+"""A model for a sequence: recurrent layers and a linear output layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.creation import default_generator, tensor, zeros
+from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.models.base import Model
 
 
-class SequenceModel(nn.Module):
+class SequenceModel(Model):
     """Recurrent layers from input to state, one linear layer from the last of them to the output, at every step.
 
     Args:
@@ -33,6 +35,17 @@ class SequenceModel(nn.Module):
     >>> outputs.shape
     (7, 5, 2)
     """
+
+    kind = "sequence"
+    settings: ClassVar[dict[str, type]] = {
+        "cell": str,
+        "input_size": int,
+        "hidden_size": int,
+        "output_size": int,
+        "num_layers": int,
+        "dtype": str,
+        "dropout": float,
+    }
 
     def __init__(
         self,
@@ -60,20 +73,35 @@ class SequenceModel(nn.Module):
         self.output = nn.Linear(self.rnn.output_size, output_size, dtype=dtype, device=device)
         spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
 
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the parameters."""
-        return self.output.weight.dtype
+    @classmethod
+    def for_task(cls, task: Task, cell: str, hidden_size: int, num_layers: int = 1, **rest: Any) -> SequenceModel:
+        """Return a new model of the sizes that a task needs."""
+        return cls(cell, task.input_size, hidden_size, task.output_size, num_layers, **rest)
 
     @property
-    def device(self) -> str:
-        """Where the parameters are, and inputs have to be."""
-        return self.output.weight.device
+    def last_cell(self) -> nn.Cell:
+        """The cell of the last layer."""
+        return self.rnn.cell(self.rnn.num_layers - 1)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Return the outputs of all steps (T, B, O), and the final state, from inputs (T, B, I)."""
         hidden, state = self.rnn(x, state)
         return self.output(hidden), state
+
+    @classmethod
+    def shapes(cls, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the parameters of the model with a `config`, by name, without making one."""
+        spec, hidden, features = nn.parse_cell(config["cell"]), config["hidden_size"], config["input_size"]
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(config["num_layers"]):
+            found = spec.cell_class.shapes(features, hidden, **spec.cell_options)
+            shapes |= {f"rnn.{name}_l{layer}": shape for name, shape in found.items()}
+            features = spec.cell_class.without_parameters(features, hidden, **spec.cell_options).output_size
+        return shapes | {"output.weight": (config["output_size"], features), "output.bias": (config["output_size"],)}
+
+    def outputs(self, batch: Batch) -> Tensor:
+        """Return the outputs of all steps (T, B, O)."""
+        return self(batch.inputs)[0]
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return what every sequence starts from, by the name of the state: "h", for the LSTM also "c"; (L, B, H)."""
@@ -95,22 +123,6 @@ class SequenceModel(nn.Module):
             "dropout": float(self.rnn.dropout),
         }
 
-    @classmethod
-    def restored(cls, config: Mapping[str, Any], state: Mapping[str, Any], device: str = "cpu") -> SequenceModel:
-        """Return the model with a `config` and a `state_dict`. It costs no random numbers."""
-        spent = default_generator.counter.item()
-        try:
-            model = cls(**config, device=device)
-        finally:
-            default_generator.counter.assign_(tensor(spent))
-        model.load_state_dict(state)
-        return model
-
-    def converted(self, dtype: Any) -> SequenceModel:
-        """Return a copy of the model in another dtype, on the same device."""
-        copy = self.restored(self.config() | {"dtype": dtype}, self.state_dict(), self.device)
-        return copy.train(self.training)
-
     def last_output(self, x: Tensor, start: dict[str, Tensor]) -> Tensor:
         """Return the output of the last step (B, O), computed step by step from the last state itself.
 
@@ -122,6 +134,10 @@ class SequenceModel(nn.Module):
     def outputs_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
         """Return the outputs of all steps, T tensors (B, O), each from its own state, on a graph like that."""
         return [self.output(h) for h in self._hidden_by_step(x, start)]
+
+    def measured(self, batch: Batch, start: dict[str, Tensor]) -> list[Tensor]:
+        """Return the outputs of all steps, each from its own state."""
+        return self.outputs_by_step(batch.inputs, start)
 
     def _hidden_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
         steps: Any = x

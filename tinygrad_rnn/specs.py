@@ -1,0 +1,117 @@
+"""A thing of a table and what was chosen about it, in a few words: "gru", "lstm:forget_bias=3", "copy:symbols=4"."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+from tinygrad_rnn.errors import InputError
+
+__all__ = ["Entry", "Spec", "Value", "number", "read", "whole", "word"]
+
+#: Beyond this an option's number would be infinite in float32.
+LARGEST = 1e38
+
+Value = float | str
+
+
+class Entry(Protocol):
+    """A line of a table: it says which options there are, and how the text of a value is read."""
+
+    @property
+    def options(self) -> Mapping[str, Callable[[str], Value]]: ...
+
+
+def number(text: str) -> float:
+    """Read the value of an option that is a number; InputError unless it is a finite one."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not abs(found) < LARGEST:
+        raise InputError(f"{text!r} is not a number")
+    return found + 0.0  # -0 is 0
+
+
+def whole(text: str) -> int:
+    """Read the value of an option that is a whole number from 1; InputError unless it is one."""
+    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+        raise InputError(f"{text!r} is no whole number from 1 to 999999999")
+    return int(text)
+
+
+def word(*known: str) -> Callable[[str], str]:
+    """Return what reads the value of an option that is one of some words."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise InputError(f"{text!r} is none of {', '.join(known)}")
+        return text
+
+    return read
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name of a table, and options.
+
+    Attributes:
+        name: in the table.
+        options: by name, in the order of the table.
+    """
+
+    name: str
+    options: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The specification in its shortest form, equal for equal things."""
+        return ":".join([self.name, *[f"{name}={shown(value)}" for name, value in self.options]])
+
+    @property
+    def file_name(self) -> str:
+        """The specification as a part of a file's name: "lstm-forget_bias-3"."""
+        return re.sub("[:=]", "-", self.text)
+
+
+def shown(value: Value) -> str:
+    """Return the value of an option as it is written."""
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
+
+
+def read(
+    what: str, text: str, table: Mapping[str, Entry], more: Mapping[str, Any] | None = None
+) -> tuple[str, tuple[tuple[str, Value], ...]]:
+    """Return the name and the options of a specification: a name, then `:option=value` as often as needed.
+
+    Args:
+        what: the table holds, as in "unknown cell".
+        text: the specification.
+        table: what there is, by name.
+        more: options given beside it, with their values.
+
+    Raises:
+        InputError: an unknown name or option, a value that is none, or an option given twice.
+    """
+    name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
+    if name not in table:
+        near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, table, 1))
+        raise InputError(f"unknown {what} {name!r}{near or ';'} use one of {', '.join(table)}")
+    known = table[name].options
+    given: dict[str, Value] = {}
+    for part in parts:
+        option, equals, value = part.partition("=")
+        if option not in known or not equals:
+            has = " and ".join(f"{name}:{each}=..." for each in known) or "none"
+            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}")
+        if option in given:
+            raise InputError(f"{text!r}: {option} is given twice")
+        try:
+            given[option] = known[option](value)
+        except InputError as error:
+            raise InputError(f"{text!r}: {error}") from None
+    return name, tuple([(option, given[option]) for option in known if option in given])

@@ -1,0 +1,145 @@
+"""What a task is: where its examples come from, what counts as a loss, and when it is solved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_rnn.engine.creation import tensor
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
+
+__all__ = ["Batch", "Criterion", "Task"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples, as NumPy arrays; after `to`, what the model reads are tensors.
+
+    Attributes:
+        inputs: what the model reads: (T, B, I) for a sequence, (B, ...) for an image.
+        targets: what it should say, in the form the task's loss takes.
+        lengths: (B,) int64, how many of the T steps each example has; None if all have all.
+        mask: of the shape of the targets, 1 for those that count and 0 for the others; None if all count.
+        replies: (S, B, O), the second sequence of a task with two: what a decoder is fed while it is taught, each step
+            the target of the one before; None for tasks with one sequence.
+
+    `inputs, targets = batch` takes the first two.
+
+    >>> from tinygrad_rnn.tasks import AddingTask
+    >>> batch = AddingTask(steps=6).batch(4, seed=0)
+    >>> batch.size, batch.inputs.shape, type(batch.to("cpu").inputs).__name__
+    (4, (6, 4, 2), 'Tensor')
+    """
+
+    inputs: Any
+    targets: Any
+    lengths: Any = None
+    mask: Any = None
+    replies: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.inputs, self.targets))
+
+    @property
+    def size(self) -> int:
+        """B, the number of examples."""
+        return int(self.targets.shape[-1] if self.lengths is None else self.lengths.shape[0])
+
+    def to(self, device: str) -> Batch:
+        """Return the batch with inputs and replies as tensors on a device; losses take the rest as it is."""
+        replies = None if self.replies is None else tensor(self.replies, device=device)
+        return replace(self, inputs=tensor(self.inputs, device=device), replies=replies)
+
+    def parts(self) -> list[Any]:
+        """Return what it consists of, in the order of the attributes."""
+        return [getattr(self, part.name) for part in fields(self)]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """When a task counts as solved: one of its scores reaches a value.
+
+    >>> solved = Criterion("accuracy", at_least=0.98)
+    >>> str(solved), solved.met({"accuracy": 0.99})
+    ('accuracy at least 0.98', True)
+    """
+
+    score: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at_least is None) is (self.at_most is None):
+            raise InputError("a criterion needs either at_least or at_most")
+
+    def met(self, scores: Mapping[str, float]) -> bool:
+        """Return whether the scores say that the task is solved; NaN never does."""
+        found = scores[self.score]
+        return found >= self.at_least if self.at_least is not None else found <= (self.at_most or 0.0)
+
+    def __str__(self) -> str:
+        if self.at_least is not None:
+            return f"{self.score} at least {self.at_least:g}"
+        return f"{self.score} at most {self.at_most:g}"
+
+
+class Task:
+    """Base of the tasks. A task is a file with a subclass, and a line in `table.py`.
+
+    A subclass says its sizes, draws batches, and tells losses: of all outputs for training (`loss`), and of single
+    examples at one step (`losses_at`) for measuring.
+
+    Attributes:
+        name: as in the table.
+        unit: of the loss.
+        model: which kind of model learns it; see `train.MODELS`.
+        steps: T, of the longest example.
+        input_size: I.
+        output_size: O.
+        criterion: when it counts as solved; None if nobody can say.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    model: ClassVar[str] = "sequence"
+    criterion: ClassVar[Criterion | None] = None
+
+    steps: int
+    input_size: int
+    output_size: int
+
+    def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
+        """Return B examples, a function of the size and the seed alone."""
+        raise NotImplementedError(f"{type(self).__name__} has no batch method: define one")
+
+    def measured(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
+        """Return examples to measure the gradient flow on: all of T steps, so that all losses are at the last one."""
+        return self.batch(size, seed, dtype)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the scalar that training minimises, from what the model puts out for the batch."""
+        raise NotImplementedError(f"{type(self).__name__} has no loss method: define one")
+
+    def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
+        """Return the losses (B,) of the examples if the one that counts were at this step, from its output (B, O)."""
+        raise NotImplementedError(f"{type(self).__name__} has no losses_at method: define one")
+
+    def last_losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the losses (B,) of the examples, from the output (B, O) of the last step."""
+        return self.losses_at(-1, output, batch)
+
+    def scores(self, outputs: Tensor, batch: Batch) -> dict[str, np.ndarray]:
+        """Return further numbers that say how good the outputs are, by name, each for every example (B,)."""
+        return {}
+
+    def held_out(self) -> tuple[Task, Task]:
+        """Return the task to learn and the one to evaluate on; twice itself where every seed brings new examples."""
+        return self, self
+
+    def input_labels(self, x: np.ndarray) -> list[str]:
+        """Return what one example reads at each step, in a character or a few digits; nothing unless a task says so."""
+        return []
