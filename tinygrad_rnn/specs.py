@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Entry", "Spec", "Value", "number", "read", "whole", "word"]
+__all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38

@@ -117,7 +117,7 @@ def test_memory_that_runs_out(refused, monkeypatch, text_file, tmp_path):
     def no_room(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr(entries, "SequenceModel", no_room)
+    monkeypatch.setattr(entries.MODELS["sequence"], "for_task", no_room)
     assert "not enough memory" in refused("graph", *SMALL, "--text", text_file, "--out", tmp_path, at_once=False)
 
 
