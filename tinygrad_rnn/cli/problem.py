@@ -14,19 +14,20 @@ from tinygrad_rnn import backends
 from tinygrad_rnn.cli.parser import LARGEST
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.tasks import TASKS, Corpus, Task, TextTask, Vocabulary, default_corpus, parse_task, read_corpus
+from tinygrad_rnn.tasks import TASKS, Corpus, Task, TextTask, Vocabulary, parse_task, read_corpus
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Checkpoint, Model
 
 
 def corpus_of(options: argparse.Namespace) -> Corpus | None:
     """Return the text the options ask for, or None for a task without one."""
-    if not parse_task(options.task).entry.reads_text:
+    entry = parse_task(options.task).entry
+    if entry.reads is None:
         if options.text is not None:
-            readers = " or ".join(f"--task {name}" for name, entry in TASKS.items() if entry.reads_text)
+            readers = " or ".join(f"--task {name}" for name, entry in TASKS.items() if entry.reads)
             raise InputError(f"--text goes with {readers}, not with --task {options.task}")
         return None
-    return default_corpus() if options.text is None else read_corpus(options.text)
+    return entry.reads() if options.text is None else read_corpus(options.text)
 
 
 def make_task(options: argparse.Namespace, corpus: Corpus | None, vocabulary: Vocabulary | None = None) -> Task:

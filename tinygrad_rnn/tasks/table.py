@@ -12,6 +12,13 @@ from typing import Any
 from tinygrad_rnn import specs
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.adding import AddingTask
+from tinygrad_rnn.tasks.agreement import AgreementTask
+from tinygrad_rnn.tasks.code import CodeTask, TokensTask, own_source
+from tinygrad_rnn.tasks.corpus import Corpus, default_corpus
+from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
+from tinygrad_rnn.tasks.hello import HelloTask
+from tinygrad_rnn.tasks.sentiment import SentimentTask
+from tinygrad_rnn.tasks.series import SEASONS, SeriesTask
 from tinygrad_rnn.tasks.task import Task
 from tinygrad_rnn.tasks.text import TextTask
 
@@ -29,7 +36,7 @@ class TaskEntry:
         reference: where it comes from: authors, year, and where there.
         options: what can be chosen about it, and how a value is read, as in `nn.CELLS`.
         steps: T unless another is asked for; None if nobody can choose it.
-        reads_text: whether it learns from a text that a user may bring.
+        reads: what gives the text that it learns from unless a user brings one; None if it reads no text.
     """
 
     task: Callable[..., Task]
@@ -37,17 +44,44 @@ class TaskEntry:
     reference: str
     options: Mapping[str, Callable[[str], specs.Value]] = field(default_factory=dict)
     steps: int | None = 50
-    reads_text: bool = False
+    reads: Callable[[], Corpus] | None = None
 
 
 #: By the name that texts and commands use.
 TASKS: dict[str, TaskEntry] = {
     "text": TaskEntry(
-        TextTask, "predict the next character of a text, at every step", "Graves 2013, section 3", reads_text=True
+        TextTask, "predict the next character of a text, at every step", "Graves 2013, section 3", reads=default_corpus
+    ),
+    "code": TaskEntry(
+        CodeTask, "predict the next character of Python source, at every step", "Karpathy 2015", reads=own_source
+    ),
+    "hello": TaskEntry(
+        HelloTask, "read h, e, l, l and say e, l, l, o", "Karpathy 2015", steps=None
     ),
     "adding": TaskEntry(
         AddingTask, "the sum of the two numbers that are marked among T", "Hochreiter & Schmidhuber 1997, section 5.4; "
         "Le, Jaitly & Hinton 2015, section 4.1",
+    ),
+    "agreement": TaskEntry(
+        AgreementTask, "is the next verb singular or plural? other nouns stand between it and its subject",
+        "after Linzen, Dupoux & Goldberg 2016", steps=12,
+    ),
+    "sentiment": TaskEntry(
+        SentimentTask, "is a sentence kind? negations at a distance turn its adjective round", "a grammar of our own",
+        steps=16,
+    ),
+    "tokens": TaskEntry(
+        TokensTask, "is each character of Python source in a name, a keyword, a string, a comment ...?",
+        "Python's tokenize", reads=own_source,
+    ),
+    "digits": TaskEntry(
+        DigitsTask, "which handwritten digit is it? seen as a whole (one step), row by row or pixel by pixel",
+        "Alpaydin & Kaynak 1998; Le, Jaitly & Hinton 2015, section 4.2", {"by": specs.word(*READINGS)}, steps=None,
+    ),
+    "series": TaskEntry(
+        SeriesTask, "the next value of a series: spots of the sun by year, CO2 by week; as values or as changes",
+        "SIDC, Brussels; Keeling et al., Scripps",
+        {"of": specs.word(*SEASONS), "feed": specs.word("level", "difference")}, steps=60,
     ),
 }  # fmt: skip
 
@@ -75,8 +109,8 @@ class TaskSpec(specs.Spec):
         entry = self.entry
         if entry.steps is None and steps is not None:
             raise InputError(f"the length of {self.name} is fixed; leave the number of steps out")
-        if entry.reads_text is (text is None):
-            raise InputError(f"{self.name} reads {'a text: give it one' if entry.reads_text else 'no text'}")
+        if (entry.reads is None) is not (text is None):
+            raise InputError(f"{self.name} reads {'a text: give it one' if entry.reads else 'no text'}")
         length = {} if entry.steps is None else {"steps": steps or entry.steps}
         return entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
 

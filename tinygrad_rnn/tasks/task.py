@@ -61,7 +61,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Criterion:
-    """When a task counts as solved: one of its scores reaches a value.
+    """When a task counts as solved: one of its scores reaches a value, or falls below another score.
 
     >>> solved = Criterion("accuracy", at_least=0.98)
     >>> str(solved), solved.met({"accuracy": 0.99})
@@ -71,17 +71,22 @@ class Criterion:
     score: str
     at_least: float | None = None
     at_most: float | None = None
+    below: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.at_least is None) is (self.at_most is None):
-            raise InputError("a criterion needs either at_least or at_most")
+        if sum(bound is not None for bound in (self.at_least, self.at_most, self.below)) != 1:
+            raise InputError("a criterion needs one of at_least, at_most and below")
 
     def met(self, scores: Mapping[str, float]) -> bool:
         """Return whether the scores say that the task is solved; NaN never does."""
         found = scores[self.score]
+        if self.below is not None:
+            return found < scores[self.below]
         return found >= self.at_least if self.at_least is not None else found <= (self.at_most or 0.0)
 
     def __str__(self) -> str:
+        if self.below is not None:
+            return f"{self.score} below that of {self.below}"
         if self.at_least is not None:
             return f"{self.score} at least {self.at_least:g}"
         return f"{self.score} at most {self.at_most:g}"
