@@ -295,7 +295,7 @@ KINDS: dict[str, tuple[Callable[[Loop], Loop], dict[str, dict[str, Loop]], str]]
 #: Numba's default error model tests every division for zero, and the loop around it no longer vectorises.
 OPTIONS: dict[str, Any] = {"nopython": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 #: One sum in float64 may be taken in any order: 4 times faster, and the rounding error only becomes smaller.
-_ANY_ORDER = dict.fromkeys(("norm", "layer_norm", "layer_norm_grad"), {"fastmath": {"contract", "reassoc"}})
+_ANY_ORDER = {kind: {"fastmath": {"contract", "reassoc"}} for kind in ("norm", "layer_norm", "layer_norm_grad")}
 
 _compile_lock = locks.lock()
 if hasattr(os, "register_at_fork"):  # a fork waits for the compiler: of Numba's own lock a child would never get hold

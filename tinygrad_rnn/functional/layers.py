@@ -156,10 +156,10 @@ def layer_norm(
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and parameter.shape != shape:
             raise ShapeError(f"layer_norm: {name} must have the normalized shape {shape}, not {parameter.shape}")
-    if len(shape) == 1:
-        normal = x._layer_norm(eps)[0]
-    else:
-        normal = x.flatten(-len(shape))._layer_norm(eps)[0].reshape(x.shape)
+    rows = x if len(shape) == 1 else x.flatten(-len(shape))
+    normal = rows._layer_norm(eps)[0]
+    if rows is not x:
+        normal = normal.reshape(x.shape)
     if weight is not None:
         normal = normal * weight
     return normal if bias is None else normal + bias
