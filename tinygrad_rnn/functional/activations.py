@@ -57,9 +57,10 @@ def hardsigmoid(x: Tensor, slope: float = 1 / 6) -> Tensor:
 def heaviside(x: Tensor, at_zero: Tensor | float = 1.0) -> Tensor:
     """Return 1 where x > 0, 0 where x < 0 and at_zero at 0: the threshold of a neuron (McCulloch & Pitts 1943).
 
-    It fires from 0 on unless at_zero is 0; F.heaviside(x - theta) fires from theta on. Its gradient is 0 everywhere, also at 0, where the function jumps and has no derivative. So backward() runs and
-    leaves zeros: nothing below a threshold learns by gradient descent. Use a steep `sigmoid` where it should. Torch's
-    has no gradient, and no value at 0 of its own.
+    It fires from 0 on unless at_zero is 0; F.heaviside(x - theta) fires from theta on. Its gradient is 0 everywhere,
+    also at 0, where the function jumps and has no derivative. So backward() runs and leaves zeros: nothing below a
+    threshold learns by gradient descent. Use a steep `sigmoid` where it should. Torch's has no gradient, and no value
+    at 0 of its own.
 
     Raises:
         DTypeError: x is no tensor.
