@@ -18,6 +18,7 @@ from tinygrad_rnn.nn.activations import (
     Softplus,
     Tanh,
 )
+from tinygrad_rnn.nn.attention import Attention, AttentionalVector, SoftAttention
 from tinygrad_rnn.nn.cells import (
     CELLS,
     CarouselCell,
@@ -60,13 +61,14 @@ from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Se
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
-    "CELLS", "ELU", "GELU", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "CarouselCell", "Cell", "CellEntry",
-    "CellSpec", "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell",
-    "GRUCell", "GatesFromInputCell", "Hardsigmoid", "HuberLoss", "Identity", "JoinedLSTMCell", "JoinedRNNCell",
-    "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "LeakyReLU", "Linear",
-    "LogSoftmax", "MGUCell", "MSELoss", "Maxout", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
-    "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "PReLU", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU",
-    "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "init", "parse_cell", "unroll",
+    "CELLS", "ELU", "GELU", "GRU", "LSTM", "RNN", "Attention", "AttentionalVector", "BCEWithLogitsLoss", "CIFGCell",
+    "CarouselCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding",
+    "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "Hardsigmoid", "HuberLoss", "Identity",
+    "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
+    "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell", "MSELoss", "Maxout", "Module", "ModuleDict",
+    "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "PReLU", "Parameter",
+    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "SoftAttention",
+    "Softmax", "Softplus", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 
