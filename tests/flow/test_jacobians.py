@@ -222,12 +222,27 @@ def test_numbers_that_are_not_finite_are_handed_on_as_nan():
     assert np.isnan(report.exponents).all()
 
 
-def test_no_product_of_an_elman_network_exceeds_its_bound():
-    net, x = network("rnn")
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "sigmoid", "identity"])
+def test_no_product_of_an_elman_network_exceeds_its_bound(nonlinearity):
+    net, x = network("rnn", nonlinearity=nonlinearity)
     report = state_jacobians(net.unroll(x)[0])
-    bound = elman_bound(net.weight_hh_l0, T)
-    assert bound == pytest.approx(np.linalg.svd(net.weight_hh_l0.numpy())[1][0] ** np.arange(T))
-    assert all(report.singular_values(lag).max() <= bound[lag] * (1 + 1e-12) for lag in range(T))
+    slope = net.cell().max_slope
+    bound = elman_bound(net.weight_hh_l0, T, slope)
+    assert bound == pytest.approx((slope * np.linalg.svd(net.weight_hh_l0.numpy())[1][0]) ** np.arange(T))
+    largest = [np.nan_to_num(report.singular_values(lag)).max() for lag in range(T)]  # NaN is below rounding
+    assert all(largest <= bound * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "sigmoid", "identity"])
+def test_the_bound_is_reached_where_the_nonlinearity_is_steepest(nonlinearity):
+    cell = nn.RNNCell(1, 2, bias=False, nonlinearity=nonlinearity, dtype="float64")
+    cell.weight_hh.assign_(np.diag([0.5, 0.25]))
+    x, h = tg.zeros(1, dtype="float64"), tg.full((2,), 1e-9, "float64")
+    jacobian = tg.jacobian(lambda h: cell(x, h), h).numpy()
+    assert np.linalg.norm(jacobian, 2) == pytest.approx(elman_bound(cell.weight_hh, 2, cell.max_slope)[1], rel=1e-6)
+
+
+def test_only_a_square_weight_has_a_bound():
     with pytest.raises(ShapeError, match=r"W_hh must be square, \(H, H\), not \(16, 4\)"):
         elman_bound(nn.LSTM(INPUTS, H).weight_hh_l0, T)
 

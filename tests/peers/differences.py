@@ -99,6 +99,13 @@ RESULTS = [
         "values only; their positions: argmax, argmin",
     ),
     Difference("floor sign", always, "does not require grad", "its derivative is 0 everywhere, so it leaves the graph"),
+    Difference(
+        "nn.functional.hardsigmoid",
+        lambda sample: sample.x.ndim > 0 and sample.x.size(0) > 1,
+        "gradient 0",
+        "torch's derivative in float64 is 1/6 rounded to float32",
+        by_chance=True,
+    ),
     Difference("nn.functional.one_hot", always, "dtype float32 instead of int64", "float32 unless asked otherwise"),
     Difference("int", lambda sample: not sample.kwargs, "dtype int64", "int64 is the only integer dtype"),
     Difference(
@@ -133,6 +140,7 @@ ERRORS = [
     Difference(f"{COMPARISONS} {SWAPPED}", on_a_number, "not refused", "2 < x is Python's, also in torch"),
     Difference("maximum minimum max.binary min.binary", number_and_tensor, "not refused", "a number is a fine operand"),
     Difference("maximum minimum clamp_min clamp_max", by_a_number, "not refused", "a number is a fine operand"),
+    Difference("heaviside", by_a_number, "not refused", "the value at 0 may be a number"),
     Difference("arange", away, "not refused", "empty, as Python's range and NumPy's arange"),
     Difference("mean", lambda sample: sample.x.dtype == torch.int64, "not refused", "integers have a mean, a float"),
     Difference(

@@ -706,6 +706,12 @@ class Tensor(Names):
     def _sigmoid_grad(self, y: Tensor) -> Tensor:
         return apply(ops.SigmoidGrad, self, y)
 
+    def _layer_norm(self, eps: float) -> tuple[Tensor, Tensor]:
+        return apply(ops.LayerNorm, self._as_float(), eps=eps)
+
+    def _layer_norm_grad(self, y: Tensor, scale: Tensor) -> Tensor:
+        return apply(ops.LayerNormGrad, self, y, scale)
+
     def _as_float(self) -> Tensor:
         return self if self._data.dtype.kind == "f" else self.cast(dtypes.float32)
 

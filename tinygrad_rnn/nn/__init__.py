@@ -4,6 +4,21 @@ from typing import Any
 
 from tinygrad_rnn.engine.names import no_such_name
 from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.activations import (
+    ELU,
+    GELU,
+    Hardsigmoid,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from tinygrad_rnn.nn.attention import Attention, AttentionalVector, SoftAttention
 from tinygrad_rnn.nn.cells import (
     CELLS,
     CarouselCell,
@@ -32,7 +47,7 @@ from tinygrad_rnn.nn.cells import (
     RNNCell,
     parse_cell,
 )
-from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, ReLU, Sigmoid, Tanh
+from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, Maxout
 from tinygrad_rnn.nn.losses import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
@@ -46,12 +61,14 @@ from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Se
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
 
 __all__ = [
-    "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "CarouselCell", "Cell", "CellEntry", "CellSpec",
-    "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell",
-    "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell",
-    "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
-    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
-    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
+    "CELLS", "ELU", "GELU", "GRU", "LSTM", "RNN", "Attention", "AttentionalVector", "BCEWithLogitsLoss", "CIFGCell",
+    "CarouselCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding",
+    "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "Hardsigmoid", "HuberLoss", "Identity",
+    "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
+    "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell", "MSELoss", "Maxout", "Module", "ModuleDict",
+    "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "PReLU", "Parameter",
+    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "SoftAttention",
+    "Softmax", "Softplus", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

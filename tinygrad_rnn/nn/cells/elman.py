@@ -21,6 +21,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+#: How steep each is at most; the logistic function so at 0, tanh with 1 there.
+MAX_SLOPES = {"tanh": 1.0, "relu": 1.0, "sigmoid": 0.25, "identity": 1.0}
+
+
 class RNNCell(Cell):
     """One step of the simple recurrent network (Elman 1990).
 
@@ -48,6 +52,11 @@ class RNNCell(Cell):
     ) -> None:
         activation(nonlinearity)
         super().__init__(input_size, hidden_size, bias, dtype, device, nonlinearity=nonlinearity)
+
+    @property
+    def max_slope(self) -> float:
+        """The largest phi'(a) there is: with W_hh it bounds what is left of a gradient (`flow.elman_bound`)."""
+        return MAX_SLOPES[self.nonlinearity]
 
     def step(self, projected: Tensor, state: Tensor, prepared: Tensor) -> Tensor:
         """Return h' (..., H)."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tinygrad_rnn.flow import JacobianReport
 
 _SIZES = {"largest": "-", "median": "--", "smallest": ":"}  # and how they are drawn
-_BOUND = r"bound: $\sigma_{\max}(W_{hh})^{T-t}$"
+_BOUND = r"bound: $(\sigma_{\max}(W_{hh})\,\max\varphi')^{T-t}$"
 
 
 def singular_values(
