@@ -16,6 +16,7 @@ class Recurrent:
     options: dict[str, Any] = field(default_factory=dict)
     given_state: bool = True
     batched: bool = True
+    lengths: tuple[int, ...] | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -51,6 +52,10 @@ RECURRENT = {
         },
         "no_bias": {"options": {"bias": False}},
         "zero_state": {"options": {"num_layers": 2}, "given_state": False},
+        "lengths": {"lengths": (2, 4, 1)},
+        "lengths_two_layers_bidirectional_batch_first": {
+            "options": {"num_layers": 2, "bidirectional": True, "batch_first": True}, "lengths": (3, 1, 3)
+        },
     }.items()
 }
 RECURRENT["RNN/relu"] = Recurrent("RNN", {"num_layers": 2, "nonlinearity": "relu"})

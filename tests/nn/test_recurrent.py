@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ def check_case(case: cases.Recurrent, arrays: dict[str, np.ndarray], way: str) -
     state = tuple(leaves[f"{name}0"] for name in case.states) if case.given_state else None
     if state is not None and case.kind != "LSTM":
         (state,) = state
-    output, final = getattr(module, way)(leaves["x"], state)
+    output, final = getattr(module, way)(leaves["x"], state, case.lengths)
     outputs = reference_values.recurrent_outputs(output, final, case)
     reference_values.check(outputs, leaves | dict(module.named_parameters()), arrays)
 
@@ -51,6 +53,9 @@ def test_outputs_states_and_all_gradients_equal_pytorch(kind: str, data: st.Data
     if kind == "RNN":
         options["nonlinearity"] = data.draw(st.sampled_from(["tanh", "relu"]))
     case = cases.Recurrent(kind, options, data.draw(st.booleans()), data.draw(st.booleans()))
+    if case.batched and data.draw(st.booleans()):
+        lengths = data.draw(st.lists(st.integers(1, cases.STEPS), min_size=cases.BATCH, max_size=cases.BATCH))
+        case = replace(case, lengths=tuple(lengths))
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     check_case(case, make_reference.recurrent(case, rng), "forward")
 
