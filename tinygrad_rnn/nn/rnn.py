@@ -73,8 +73,9 @@ class LSTM(Recurrent):
         device: str = "cpu",
     ) -> None:
         sizes = input_size, hidden_size, num_layers
-        flags = bias, batch_first, dropout, bidirectional
-        super().__init__(LSTMCell, *sizes, *flags, dtype, device, proj_size=proj_size)
+        super().__init__(
+            LSTMCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device, proj_size=proj_size
+        )
         self.proj_size = proj_size
 
     def extra_repr(self) -> str:
