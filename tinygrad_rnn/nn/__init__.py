@@ -58,7 +58,9 @@ from tinygrad_rnn.nn.losses import (
     SmoothL1Loss,
 )
 from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Sequential
-from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent, unroll
+from tinygrad_rnn.nn.recurrent import Recurrent
+from tinygrad_rnn.nn.rnn import GRU, LSTM, RNN
+from tinygrad_rnn.nn.sequence import unroll
 
 __all__ = [
     "CELLS", "ELU", "GELU", "GRU", "LSTM", "RNN", "Attention", "AttentionalVector", "BCEWithLogitsLoss", "CIFGCell",

@@ -1,12 +1,12 @@
 """Recurrent layers: a cell run along a sequence, in one or both directions, layer upon layer, as in PyTorch.
 
-Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, for the backward direction, ("reverse",).
+Every node of a layer lies in the scope ("layer", l) and, for the backward direction, ("reverse",); see `sequence`.
 """
 
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,83 +15,16 @@ import numpy as np
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import concat, ones, stack
-from tinygrad_rnn.engine.modes import modes, naming, scope
+from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn.cells import (
-    Cell,
-    GRUCell,
-    LSTMCell,
-    RNNCell,
-    State,
-    cell_class,
-    cells_like,
-    check_state,
-    parse_cell,
-)
+from tinygrad_rnn.nn.carrying import Padding, Rule, carried
+from tinygrad_rnn.nn.cells import Cell, State, cell_class, cells_like, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.sequence import scan, unroll
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "output_of", "scan", "unroll"]
-
-
-def unroll(
-    cell: Cell, x: Tensor | Sequence[Tensor], state: State | None = None, reverse: bool = False
-) -> tuple[list[Tensor], State]:
-    """Run a cell along a sequence, every step on its own: the graph that drawings and gradient flow look at.
-
-    Args:
-        cell: any cell.
-        x: (T, B, I) or (T, I), or a sequence of T steps, such as the outputs of the layer below.
-        state: what the cell starts from; zeros unless given.
-        reverse: start at the last position. The scope t stays the position in the sequence.
-
-    Returns:
-        The outputs h_t by position, a list of T tensors, and the state after the last step taken.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> outputs, (h, c) = nn.unroll(nn.LSTMCell(3, 5), tg.zeros(7, 2, 3))
-    >>> len(outputs), h.shape, bool((outputs[-1] == h).sum() == h.size)
-    (7, (2, 5), True)
-    """
-    if state is None:
-        state = cell.initial_state(x[0].shape[:-1])
-    return _along(x, state, reverse, cell)
-
-
-def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[list[Tensor], State]:
-    """Run a cell along a sequence, faster than `unroll` and to the same result.
-
-    What does not depend on the state is computed before the loop: the projection of all inputs in one product, and what
-    the cell prepares, contiguous: W_hh.T then multiplies faster than the transposed view.
-    """
-    prepared = _contiguous(cell.prepare())
-    with naming(cell.roles):
-        return _along(cell.project(x).unbind(), state, reverse, cell.advance, prepared)
-
-
-def _along(
-    x: Tensor | Sequence[Tensor], state: State, reverse: bool, step: Callable[..., State], *prepared: Any
-) -> tuple[list[Tensor], State]:
-    """Take a step at every position of a sequence; return the outputs by position, and the last state."""
-    outputs: dict[int, Tensor] = {}
-    for t in reversed(range(len(x))) if reverse else range(len(x)):
-        with scope("t", t):
-            state = step(x[t], state, *prepared)
-            outputs[t] = output_of(state)
-    return [outputs[t] for t in range(len(x))], state
-
-
-def _contiguous(prepared: Any) -> Any:
-    if isinstance(prepared, Tensor):
-        return prepared.copy()
-    return tuple(map(_contiguous, prepared)) if isinstance(prepared, tuple) else prepared
-
-
-def output_of(state: State) -> Tensor:
-    """Return what a cell shows of its state: h."""
-    return state if isinstance(state, Tensor) else state[0]
+__all__ = ["Recurrent"]
 
 
 class Recurrent(Module):
@@ -205,29 +138,40 @@ class Recurrent(Module):
             recorder.used(made)
         return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
 
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.
 
         Args:
             x: (T, B, I), (B, T, I) with batch_first, or (T, I) for a single example.
             state: h_0, for the LSTM (h_0, c_0), each (D*L, B, H), or (D*L, H) for a single example; in general a cell's
                 states of all layers and directions, stacked. Zeros unless given.
+            lengths: how many steps each example of a batch has, (B,) whole numbers from 0 to T in any order: a list, an
+                array or an int64 tensor. What x holds after them is not looked at. All T unless given.
 
         Returns:
             The outputs of the last layer, (T, B, D*H) or as x is laid out, both directions side by side; and the final
-            state in the layout of the initial one.
+            state in the layout of the initial one. With `lengths` the outputs after an example's last step are 0, its
+            final state is that after its last step (before any, at length 0, the initial one), and the backward
+            direction starts at its last step: what packed sequences give in PyTorch.
 
         Raises:
-            ShapeError, InputError, DTypeError, DeviceError: x or the state does not fit the module, or the sequence is
-                empty.
+            ShapeError, InputError, DTypeError, DeviceError: x, the state or the lengths do not fit the module, or the
+                sequence is empty.
+            IndexRangeError: a length is not within 0 and T. On a device nobody looks: there it counts as 0 or T.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import nn
+        >>> output, h_n = nn.GRU(3, 5)(tg.ones(4, 2, 3), lengths=[4, 1])
+        >>> (output[:, 1] != 0).sum(axis=1).tolist(), bool((h_n[0, 1] == output[0, 1]).sum() == 5)
+        ([5, 0, 0, 0], True)
         """
-        return self._run(x, state, unrolled=False)
+        return self._run(x, state, lengths, unrolled=False)
 
-    def unroll(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def unroll(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Do what calling the module does, but with every step on its own in the graph (see `nn.unroll`)."""
-        return self._run(x, state, unrolled=True)
+        return self._run(x, state, lengths, unrolled=True)
 
-    def _run(self, x: Tensor, state: Any, unrolled: bool) -> tuple[Tensor, Any]:
+    def _run(self, x: Tensor, state: Any, lengths: Any, unrolled: bool) -> tuple[Tensor, Any]:
         self._check_input(x)
         swapped = self.batch_first and x.ndim == 3
         # One tensor (T, ...), or a list of T steps: then no node is shared by all steps, and no step leads to another
@@ -238,6 +182,12 @@ class Recurrent(Module):
             first = self._cells["_l0"]
             shapes = tuple([(self.num_layers * self.directions, *shape) for shape in first.state_shapes(batch)])
             check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        padding = None if lengths is None else self._padding(lengths, sequence)
+        rules: list[Rule] = []
+        if padding is not None:
+            # What stands in the padding reaches nothing, not even as 0 * inf in a gradient.
+            sequence = (padding.emptied_by_step if unrolled else padding.emptied)(sequence)
+            rules.append(padding.rule)
         finals: list[State] = []
         for layer in range(self.num_layers):
             with scope("layer", layer):
@@ -246,13 +196,16 @@ class Recurrent(Module):
                     cell = self.cell(layer, reverse)
                     with scope("reverse") if reverse else nullcontext():
                         start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
-                        outputs, final = (unroll if unrolled else scan)(cell, sequence, start, reverse)
+                        run = unroll if unrolled else scan
+                        outputs, final = run(cell, sequence, start, reverse, carried(cell, rules))
                         sides.append(outputs if unrolled else stack(outputs))
                     finals.append(final)
                 if len(sides) == 1:
                     sequence = sides[0]
                 else:
                     sequence = _side_by_side(*sides) if unrolled else concat(sides, axis=-1)
+                if padding is not None:
+                    sequence = (padding.emptied_by_step if unrolled else padding.emptied)(sequence)
                 if self.dropout and self.training and layer < self.num_layers - 1:
                     drop = _dropout_by_step if unrolled else F.dropout
                     sequence = drop(sequence, self.dropout)
@@ -269,6 +222,15 @@ class Recurrent(Module):
             )
         if x.shape[1 if self.batch_first and x.ndim == 3 else 0] == 0:
             raise ShapeError(f"{type(self).__name__}: the sequence has no steps (input of shape {x.shape})")
+
+    def _padding(self, lengths: Any, sequence: Tensor) -> Padding:
+        what = type(self).__name__
+        if sequence.ndim == 2:
+            raise ShapeError(
+                f"{what}: lengths are for the examples of a batch, and the input of shape {sequence.shape} is a single "
+                "one: cut it off instead, x[:length]"
+            )
+        return Padding(lengths, sequence, what)
 
     def extra_repr(self) -> str:
         shown = [f"{self.input_size}, {self.hidden_size}"]
@@ -306,96 +268,3 @@ def _stacked(finals: list[State]) -> Any:
     split = [(final,) if isinstance(final, Tensor) else final for final in finals]
     joined = tuple(stack(parts) for parts in zip(*split, strict=True))
     return joined[0] if isinstance(finals[0], Tensor) else joined
-
-
-class RNN(Recurrent):
-    """The simple recurrent network (Elman 1990): h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh).
-
-    phi is tanh, or with nonlinearity="relu", "sigmoid" or "identity" that. Returns (output, h_n). See `Recurrent` for
-    arguments and shapes, and `RNNCell` for one step. The same numbers as PyTorch's, which has tanh and relu.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> output, h_n = nn.RNN(3, 5)(tg.zeros(7, 2, 3))
-    >>> output.shape, h_n.shape
-    ((7, 2, 5), (1, 2, 5))
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        nonlinearity: str = "tanh",
-        dtype: Any = "float32",
-        device: str = "cpu",
-    ) -> None:
-        self.nonlinearity = nonlinearity
-        sizes = input_size, hidden_size, num_layers
-        super().__init__(
-            RNNCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device, nonlinearity=nonlinearity
-        )
-
-    def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
-
-
-class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
-
-    Returns (output, (h_n, c_n)). See `LSTMCell` for the equations, `Recurrent` for arguments and shapes. The same
-    numbers as PyTorch's; proj_size is not supported.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> output, (h_n, c_n) = nn.LSTM(3, 5, num_layers=2, bidirectional=True)(tg.zeros(7, 2, 3))
-    >>> output.shape, h_n.shape, c_n.shape
-    ((7, 2, 10), (4, 2, 5), (4, 2, 5))
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: Any = "float32",
-        device: str = "cpu",
-    ) -> None:
-        sizes = input_size, hidden_size, num_layers
-        super().__init__(LSTMCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)
-
-
-class GRU(Recurrent):
-    """The gated recurrent unit (Cho et al. 2014), with the reset gate after the product as in PyTorch.
-
-    Returns (output, h_n). See `GRUCell` for the equations, `Recurrent` for arguments and shapes. The same numbers as
-    PyTorch's.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> nn.GRU(3, 5, batch_first=True)(tg.zeros(2, 7, 3))[0].shape
-    (2, 7, 5)
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: Any = "float32",
-        device: str = "cpu",
-    ) -> None:
-        sizes = input_size, hidden_size, num_layers
-        super().__init__(GRUCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)
