@@ -11,10 +11,12 @@ from typing import Any
 
 from tinygrad_rnn import specs
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.nn.attention import SCORES
 from tinygrad_rnn.tasks.adding import AddingTask
 from tinygrad_rnn.tasks.agreement import AgreementTask
 from tinygrad_rnn.tasks.code import CodeTask, TokensTask, own_source
 from tinygrad_rnn.tasks.corpus import Corpus, default_corpus
+from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
 from tinygrad_rnn.tasks.hello import HelloTask
 from tinygrad_rnn.tasks.sentiment import SentimentTask
@@ -69,6 +71,10 @@ TASKS: dict[str, TaskEntry] = {
     "sentiment": TaskEntry(
         SentimentTask, "is a sentence kind? negations at a distance turn its adjective round", "a grammar of our own",
         steps=16,
+    ),
+    "dates": TaskEntry(
+        DatesTask, "write a date that is read in one of eight forms as YYYY-MM-DD; two sequences",
+        "after Bahdanau, Cho & Bengio 2015", {"attention": specs.word("none", *SCORES)}, steps=None,
     ),
     "tokens": TaskEntry(
         TokensTask, "is each character of Python source in a name, a keyword, a string, a comment ...?",

@@ -105,6 +105,7 @@ class Task:
         steps: T, of the longest example.
         input_size: I.
         output_size: O.
+        replies: S, the steps of the second sequence, if the task has one.
         criterion: when it counts as solved; None if nobody can say.
     """
 
@@ -116,6 +117,7 @@ class Task:
     steps: int
     input_size: int
     output_size: int
+    replies: int = 0
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""

@@ -38,7 +38,7 @@ def measured_entry(
         rest: what else `Entry` takes.
     """
     flow_map = jacobians = None
-    if task.steps <= MAP_STEPS:
+    if not task.replies and task.steps <= MAP_STEPS:
         on_stage(f"{name}: measuring the losses of all steps")
         flow_map = flow_map_of(model, task, batch, seed)
     examples = min(batch, JACOBIAN_EXAMPLES)

@@ -65,6 +65,10 @@ class Model(nn.Module):
         """Return what the task's loss takes, from a batch of tensors."""
         raise NotImplementedError(f"{type(self).__name__} has no outputs method: define one")
 
+    def answers(self, batch: Batch) -> Tensor:
+        """Return what the task's scores take: what the model says with nobody to tell it the beginning."""
+        return self.outputs(batch)
+
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return what every example starts from, by the name of the state."""
         raise NotImplementedError(f"{type(self).__name__} has no initial_state method: define one")
