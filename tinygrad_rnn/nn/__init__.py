@@ -32,6 +32,7 @@ from tinygrad_rnn.nn.cells import (
     RNNCell,
     parse_cell,
 )
+from tinygrad_rnn.nn.keras import from_keras, to_keras
 from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, ReLU, Sigmoid, Tanh
 from tinygrad_rnn.nn.losses import (
     BCEWithLogitsLoss,
@@ -43,6 +44,7 @@ from tinygrad_rnn.nn.losses import (
     SmoothL1Loss,
 )
 from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Sequential
+from tinygrad_rnn.nn.onnx import OnnxNode, OnnxRecurrent, from_onnx, to_onnx
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rnn import GRU, LSTM, RNN
 from tinygrad_rnn.nn.sequence import unroll
@@ -52,8 +54,9 @@ __all__ = [
     "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell",
     "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell",
     "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
-    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
-    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
+    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "OnnxNode", "OnnxRecurrent", "Parameter",
+    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "from_keras",
+    "from_onnx", "init", "parse_cell", "to_keras", "to_onnx", "unroll",
 ]  # fmt: skip
 
 
