@@ -85,6 +85,20 @@ def test_alphas_go_to_the_activations_that_take_one_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "alpha", "beta"),
+    [("LeakyRelu", 0.01, None), ("ThresholdedRelu", 1.0, None), ("HardSigmoid", 0.2, 0.5), ("Elu", 1.0, None)],
+)
+def test_what_alpha_and_beta_are_unless_given(name: str, alpha: float, beta: float | None) -> None:
+    (cell,) = nn.from_onnx("RNN", np.ones((1, 2, 1)), np.ones((1, 2, 2)), activations=[name]).cells
+    assert (cell.activations[0].alpha, cell.activations[0].beta) == (alpha, beta)
+
+
+def test_texts_may_be_bytes_as_in_files_of_onnx() -> None:
+    module = nn.from_onnx("RNN", np.ones((1, 2, 1)), np.ones((1, 2, 2)), direction=b"reverse", activations=[b"Relu"])
+    assert (module.direction, module.cells[0].nonlinearity) == ("reverse", "relu")
+
+
+@pytest.mark.parametrize(
     ("op_type", "attributes", "cell"),
     [
         ("RNN", {}, nn.RNNCell),

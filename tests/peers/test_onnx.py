@@ -109,7 +109,6 @@ def test_the_node_tests_of_onnx(name: str, node_tests: dict[str, Any]) -> None:
     test = node_tests[name]
     (node,) = test.model.graph.node
     attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-    attributes = {key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()}
     ((given, expected),) = test.data_sets
     case = Case(node.op_type, dict(zip([each.name for each in test.model.graph.input], given, strict=True)), attributes)
     found = dict(zip(("Y", "Y_h", "Y_c"), case.run(case.module()), strict=False))

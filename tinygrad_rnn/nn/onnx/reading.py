@@ -157,8 +157,9 @@ def from_onnx(
 ) -> OnnxRecurrent:
     """Return an operator RNN, GRU or LSTM of ONNX (operator set 22, as since 14) as a module that learns.
 
-    The arguments are the operator's inputs that are weights, float32 or float64 arrays or tensors, and its attributes;
-    D is the number of directions, G the number of gates (1, 3 or 4).
+    The arguments are the operator's inputs that are weights, float32 or float64 arrays or tensors, and its attributes
+    as ONNX's own library reads them (`onnx.numpy_helper.to_array`, `onnx.helper.get_attribute_value`). D is the number
+    of directions, G the number of gates (1, 3 or 4).
 
     Args:
         op_type: "RNN", "GRU" or "LSTM".
@@ -201,7 +202,10 @@ def from_onnx(
             f"from_onnx: unknown operator {op_type!r}{''.join(f'; did you mean {each!r}?' for each in near) or ';'} "
             f"use one of {', '.join(GATES)}"
         )
-    directions = DIRECTIONS[arguments.one_of("from_onnx: direction", direction, tuple(DIRECTIONS))]
+    direction = arguments.one_of("from_onnx: direction", _text(direction), tuple(DIRECTIONS))
+    directions = DIRECTIONS[direction]
+    if isinstance(activations, list | tuple):
+        activations = [_text(name) for name in activations]
     layout = _bit("layout", layout, "0 for (T, B, I) or 1 for (B, T, I)")
     if clip is not None:
         clip = arguments.number("from_onnx: clip", clip, "a positive number or None", lambda found: found > 0)
@@ -216,6 +220,11 @@ def from_onnx(
         cell.load_state_dict(_parameters(op_type, cell, {name: value[k] for name, value in weights.items()}))
         cells.append(cell)
     return OnnxRecurrent(op_type, cells, direction, layout)
+
+
+def _text(value: Any) -> Any:
+    """Return a text as it is, also where it comes as bytes: that is how ONNX's files have it."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _bit(name: str, value: Any, wanted: str = "0 or 1") -> int:
