@@ -26,7 +26,7 @@ def step_by_step(cell, inputs, reverse=False):
 
 
 def joined(state):
-    return np.concatenate([part.numpy() for part in (state if isinstance(state, tuple) else (state,))], axis=1)
+    return np.concatenate([part.numpy() for part in (state if isinstance(state, tuple) else (state,))], axis=-1)
 
 
 def numerical(cell, inputs, reverse=False, eps=1e-6):
@@ -64,6 +64,23 @@ def test_one_step_jacobians_are_the_numerical_ones(kind, hoisted):
     assert report.kinds == (("h", "c") if kind == "lstm" else ("h",))
     assert (report.steps, report.layer, report.direction, report.notes) == (tuple(range(T)), 0, "forward", ())
     np.testing.assert_allclose(report.one_step, numerical(net.cell(), x.numpy()), rtol=1e-7, atol=1e-9)
+
+
+def test_states_of_different_sizes_have_a_jacobian() -> None:
+    net, x = network("lstm", proj_size=2)
+    report = state_jacobians(net.unroll(x)[0])
+    sizes = [2, H]
+    for t in range(T - 1):
+        state = joined(net.unroll(x[: t + 1])[1])[0]
+        for example in range(B):
+            start = tg.tensor(state[example])
+
+            def step(state, example=example, t=t):
+                h, c = net.cell()(x[t + 1, example], tuple(state.split(sizes)))
+                return tg.concat([h, c])
+
+            expected = tg.jacobian(step, start).numpy()
+            np.testing.assert_allclose(report.one_step[t, example], expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", NETS)

@@ -55,7 +55,7 @@ def recurrent(case: cases.Recurrent, rng: np.random.Generator) -> Arrays:
     module = getattr(torch.nn, case.kind)(cases.INPUT, cases.HIDDEN, **case.options).double()
     _fill(module, rng)
     leaves = {"x": _leaf(rng, case.x_shape)}
-    states = {f"{name}0": _leaf(rng, case.state_shape) for name in case.states} if case.given_state else {}
+    states = {f"{name}0": _leaf(rng, case.state_shape(name)) for name in case.states} if case.given_state else {}
     state: Any = tuple(states.values())
     given = [state if case.kind == "LSTM" else state[0]] if case.given_state else []
     if case.lengths is None:

@@ -49,7 +49,7 @@ DERIVED = {
 }
 
 #: All cells, with those of their options that change the equations.
-OTHERS = ("gates_from_input:nonlinearity=tanh", "lstm97:block_size=2", "lstm97_nog:block_size=2")
+OTHERS = ("lstm:proj_size=1", "gates_from_input:nonlinearity=tanh", "lstm97:block_size=2", "lstm97_nog:block_size=2")
 CELLS = tuple(dict.fromkeys([*nn.CELLS, *PAPERS, *DERIVED, *OTHERS]))
 
 #: Those whose derivatives are meant to be others than those of their equations.

@@ -55,11 +55,6 @@ def given(*names: str) -> Callable[[Sample], bool]:
     return lambda sample: any(name in sample.kwargs for name in names)
 
 
-def made_with(name: str, *values: Any) -> Callable[[Sample], bool]:
-    """Return a condition: the module was made with one of the values for this argument."""
-    return lambda sample: sample.made_with.get(name) in values
-
-
 def on_a_number(sample: Sample) -> bool:
     """The first argument is a plain number."""
     return isinstance(sample.x, int | float)
@@ -125,7 +120,6 @@ RESULTS = [
         "to bool double float int long", given("memory_format"), "keyword", "no copy, non_blocking, memory_format"
     ),
     Difference("Linear", given("input"), "keyword", "the input is called x"),
-    Difference("LSTM", made_with("proj_size", 2), "keyword", "no projections of the state (proj_size)"),
 ]
 
 #: Error inputs that are not refused by an error of this library.

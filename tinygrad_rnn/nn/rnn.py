@@ -50,7 +50,7 @@ class LSTM(Recurrent):
     """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
 
     Returns (output, (h_n, c_n)). See `LSTMCell` for the equations, `Recurrent` for arguments and shapes. The same
-    numbers as PyTorch's; proj_size is not supported.
+    numbers as PyTorch's, with proj_size=P as well: then h is (..., P), and the outputs (..., D*P).
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -68,11 +68,18 @@ class LSTM(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         dtype: Any = "float32",
         device: str = "cpu",
     ) -> None:
         sizes = input_size, hidden_size, num_layers
-        super().__init__(LSTMCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)
+        super().__init__(
+            LSTMCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device, proj_size=proj_size
+        )
+        self.proj_size = proj_size
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (f", proj_size={self.proj_size}" if self.proj_size else "")
 
 
 class GRU(Recurrent):

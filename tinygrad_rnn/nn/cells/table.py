@@ -5,7 +5,6 @@ A new cell is a class in a file beside this one, and a line in `CELLS`: layers, 
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -205,8 +204,8 @@ CELLS: dict[str, CellEntry] = {
         f"{HS97}, experiment 2a", {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number}, _blocks,
     ),
     "lstm": CellEntry(
-        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
-        f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
+        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f; proj_size: of h, if smaller",
+        f"{HS97}; Gers et al. 2000; Sak et al. 2014", {"forget_bias": number, "proj_size": whole}, _lstm,
     ),
     "lstm_joined": CellEntry(
         JoinedLSTMCell, "LSTM with one weight on h and x side by side; forget_bias: b of the forget gate f",
@@ -315,7 +314,7 @@ class CellSpec:
     def cell_options(self) -> dict[str, Any]:
         """Those of the options that the class takes."""
         entry = CELLS[self.cell]
-        taken = inspect.signature(entry.cell).parameters
+        taken = entry.cell._options()
         return {**entry.fixed, **{name: value for name, value in self.options if name in taken}}
 
     def apply(self, rnn: Recurrent) -> None:
