@@ -107,5 +107,7 @@ def test_weights_that_are_none_of_keras(
 def test_layers_that_keras_does_not_have() -> None:
     with pytest.raises(InputError, match="Keras has no layer for PeepholeLSTMCell"):
         nn.to_keras(nn.Recurrent("peephole", 3, 4))
+    with pytest.raises(InputError, match="Keras' LSTM has no place for weight_hr"):
+        nn.to_keras(nn.LSTM(3, 4, proj_size=2))
     with pytest.raises(InputError, match="a Linear is no recurrent layer"):
         nn.to_keras(nn.Linear(3, 4))

@@ -229,6 +229,26 @@ def test_a_subclass_of_a_cell_is_refused() -> None:
         nn.to_onnx(nn.Linear(3, 4))
 
 
+def test_a_projection_has_no_place() -> None:
+    with pytest.raises(InputError, match="no place for weight_hr of LSTMCell"):
+        nn.to_onnx(nn.LSTM(3, 4, proj_size=2))
+
+
+@pytest.mark.host
+def test_weights_come_from_and_go_to_a_device(fake_cuda) -> None:
+    case = random_case(np.random.default_rng(4), op_type="LSTM", P=True, input_forget=False)
+    weights = {
+        name: tg.tensor(case.inputs[name], device="cuda") for name in ("W", "R", "B", "P") if name in case.inputs
+    }
+    module = nn.from_onnx("LSTM", **weights, **case.attributes, device="cuda")
+    assert {parameter.device for parameter in module.parameters()} == {"cuda"}
+    x, lengths = tg.tensor(case.inputs["X"], device="cuda"), case.inputs.get("sequence_lens")
+    assert {y.device for y in module(x, sequence_lens=lengths)} == {"cuda"}
+    (node,) = nn.to_onnx(module)
+    for name, value in node.tensors.items():
+        np.testing.assert_array_equal(value, case.inputs[name])
+
+
 @pytest.mark.parametrize("block", range(3))
 def test_what_was_read_is_written_as_it_was(block: int) -> None:
     rng = np.random.default_rng(block)
