@@ -16,6 +16,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.engine.check import gradcheck
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.flow import gradient_flow
+from tinygrad_rnn.nn.cells import elman
 
 SMALL = {"W": np.ones((1, 20, 3), "float32"), "R": np.ones((1, 20, 5), "float32")}
 
@@ -211,6 +212,7 @@ def test_layers_are_operators_that_compute_the_same(cell: str, bias: bool) -> No
 
 def test_every_cell_of_the_table_is_an_operator_or_is_refused() -> None:
     assert {text.partition(":")[0] for text in EXPORTED} | REFUSED.keys() >= nn.CELLS.keys()
+    assert {f"rnn:nonlinearity={name}" for name in elman.ACTIVATIONS} - {"rnn:nonlinearity=tanh"} <= set(EXPORTED)
 
 
 @pytest.mark.parametrize("cell", REFUSED)

@@ -7,12 +7,14 @@ does other things than ONNX's text says, `test_what_onnxruntime_does_otherwise` 
 from __future__ import annotations
 
 import importlib
+import io
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx.reference import ReferenceEvaluator
 
 import tinygrad_rnn as tg
@@ -116,6 +118,23 @@ def test_the_node_tests_of_onnx(name: str, node_tests: dict[str, Any]) -> None:
     assert len(outputs) == len(expected) >= 1
     for name, theirs in zip(outputs, expected, strict=True):
         np.testing.assert_allclose(found[name], theirs, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore")  # their exporter of operators is the older of two
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_files_that_torch_writes_are_read(kind: str) -> None:
+    torch.manual_seed(0)
+    theirs, x = getattr(torch.nn, kind)(3, 5, bidirectional=True), torch.randn(7, 2, 3)
+    file = io.BytesIO()
+    torch.onnx.export(theirs, (x,), file, dynamo=False)
+    graph = onnx.load_from_string(file.getvalue()).graph
+    (node,) = (node for node in graph.node if node.op_type == kind)
+    stored = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    module = nn.from_onnx(kind, *(stored[name] for name in node.input[1:4]), **attributes)
+    Y, *_ = module(tg.tensor(x.numpy()))
+    expected = theirs(x)[0].detach().numpy()
+    np.testing.assert_allclose(Y.permute(0, 2, 1, 3).reshape(7, 2, 10).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
 EXPORTED = [

@@ -131,10 +131,9 @@ def _node(cells: Sequence[Cell], direction: str, layout: int) -> OnnxNode:
             raise InputError(f"to_onnx: ONNX's operators have no place for {', '.join(extra)} of {type(cell).__name__}")
         sides.append(CELLS[type(cell)](cell))
     first = sides[0]
-    names = [name for name in first.tensors if all(name in side.tensors for side in sides)]
     return OnnxNode(
         first.op_type,
-        {name: np.stack([side.tensors[name] for side in sides]) for name in names},
+        {name: np.stack([side.tensors[name] for side in sides]) for name in first.tensors},
         {"hidden_size": cells[0].hidden_size, "direction": direction, "layout": layout}
         | first.attributes
         | act.lists(first.op_type, [side.activations for side in sides]),
