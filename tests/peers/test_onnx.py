@@ -19,6 +19,8 @@ from onnx.reference import ReferenceEvaluator
 
 import tinygrad_rnn as tg
 from tests.nn.onnx_cases import GATES, Case, random_case
+from tests.peers.differences import Sample
+from tests.peers.results import Tally
 from tinygrad_rnn import nn
 
 pytestmark = pytest.mark.peers
@@ -66,22 +68,35 @@ def by_the_reference(case: Case) -> list[np.ndarray]:
     return ReferenceEvaluator(model_of(case)).run(None, case.inputs)
 
 
-def check(found: list[np.ndarray], expected: list[np.ndarray], case: Case) -> None:
-    assert [y.dtype for y in found] == [y.dtype for y in expected]
-    for mine, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5, err_msg=f"{case.op_type} {case.attributes}")
+def compare(case: Case, expected: list[np.ndarray], beside: str, tally: Tally) -> None:
+    """Count whether the module computes in float32 what somebody else does."""
+    found, different = case.run(case.module()), ""
+    for name, mine, theirs in zip(("Y", "Y_h", "Y_c"), found, expected, strict=False):
+        if (mine.dtype, mine.shape) != (theirs.dtype, theirs.shape):
+            different = f"{name} is {mine.dtype} {mine.shape} instead of {theirs.dtype} {theirs.shape}"
+        elif not np.allclose(mine, theirs, rtol=1e-5, atol=1e-5):
+            different = f"{name} is off by {np.abs(mine - theirs).max()}"
+    if len(found) != len(expected):
+        different = f"{len(found)} outputs instead of {len(expected)}"
+    tally.sample(f"{beside}: {case.op_type}", Sample((), case.inputs, case.attributes), different)
+
+
+def finish(beside: str, tally: Tally) -> None:
+    for op_type in GATES:
+        tally.finish(f"{beside}: {op_type}")
 
 
 @pytest.mark.parametrize("block", range(10))
-def test_a_thousand_random_operators_are_equal_to_onnxruntime(block: int) -> None:
+def test_a_thousand_random_operators_are_equal_to_onnxruntime(block: int, tally: Tally) -> None:
     rng = np.random.default_rng(block)
     for _ in range(100):
         case = random_case(rng)
-        check(case.run(case.module()), by_onnxruntime(case), case)
+        compare(case, by_onnxruntime(case), "onnxruntime", tally)
+    finish("onnxruntime", tally)
 
 
 @pytest.mark.parametrize("layout", [0, 1])
-def test_random_operators_are_equal_to_the_reference_of_onnx(layout: int) -> None:
+def test_random_operators_are_equal_to_the_reference_of_onnx(layout: int, tally: Tally) -> None:
     # Which does not look at clip, sequence_lens, input_forget, nor at the activations of a GRU or LSTM.
     rng = np.random.default_rng(layout)
     for _ in range(100):
@@ -91,7 +106,8 @@ def test_random_operators_are_equal_to_the_reference_of_onnx(layout: int) -> Non
             for name in ("X", "initial_h", "initial_c"):
                 if name in case.inputs:
                     case.inputs[name] = np.ascontiguousarray(case.inputs[name].swapaxes(0, 1))
-        check(case.run(case.module()), by_the_reference(case), case)
+        compare(case, by_the_reference(case), "reference of ONNX", tally)
+    finish("reference of ONNX", tally)
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +123,21 @@ def test_there_are_no_other_node_tests(node_tests: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", NODE_TESTS)
-def test_the_node_tests_of_onnx(name: str, node_tests: dict[str, Any]) -> None:
+def test_the_node_tests_of_onnx(name: str, node_tests: dict[str, Any], tally: Tally) -> None:
     test = node_tests[name]
     (node,) = test.model.graph.node
     attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
     ((given, expected),) = test.data_sets
     case = Case(node.op_type, dict(zip([each.name for each in test.model.graph.input], given, strict=True)), attributes)
     found = dict(zip(("Y", "Y_h", "Y_c"), case.run(case.module()), strict=False))
-    outputs = [name for name in node.output if name]
+    outputs = [each for each in node.output if each]
     assert len(outputs) == len(expected) >= 1
-    for name, theirs in zip(outputs, expected, strict=True):
-        np.testing.assert_allclose(found[name], theirs, rtol=1e-5, atol=1e-6, err_msg=name)
+    wrong = [
+        each for each, theirs in zip(outputs, expected, strict=True)
+        if found[each].shape != theirs.shape or not np.allclose(found[each], theirs, rtol=1e-5, atol=1e-6)
+    ]  # fmt: skip
+    tally.sample(f"test of ONNX: {node.op_type}", Sample((), case.inputs, case.attributes), " and ".join(wrong))
+    tally.finish(f"test of ONNX: {node.op_type}")
 
 
 @pytest.mark.filterwarnings("ignore")  # their exporter of operators is the older of two

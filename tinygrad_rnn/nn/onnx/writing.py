@@ -113,6 +113,11 @@ def to_onnx(module: Module, layout: int = 0) -> list[OnnxNode]:
             f"to_onnx: a {type(module).__name__} is no recurrent layer; pass an nn.RNN, nn.LSTM, nn.GRU or "
             "nn.Recurrent, for instance one that is a part of your model"
         )
+    if getattr(module, "zoneout", None):
+        raise InputError(
+            "to_onnx: ONNX has no operator with zoneout, which mixes the states also when nothing is learned; make a "
+            "module without it and load the state_dict into that, to export other outputs than this one's"
+        )
     sides = (False, True)[: module.directions]
     direction = "bidirectional" if module.bidirectional else "forward"
     return [
