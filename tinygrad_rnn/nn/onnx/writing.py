@@ -91,7 +91,7 @@ def to_onnx(module: Module, layout: int = 0) -> list[OnnxNode]:
     Args:
         module: an nn.RNN, nn.LSTM, nn.GRU or other nn.Recurrent, or what `from_onnx` returned. Its cells may be rnn,
             carousel, rnn_joined, lstm, lstm_joined, peephole, coupled, nig, nfg, nog, niaf, noaf, cifg, gru or mgu.
-            Dropout between layers is not part of an operator.
+            Dropout, of any kind, is not part of an operator.
         layout: 0 if X of the operators is to be (T, B, I), 1 for (B, T, I), which some runtimes do not know.
 
     Returns:
@@ -115,8 +115,8 @@ def to_onnx(module: Module, layout: int = 0) -> list[OnnxNode]:
         )
     if getattr(module, "zoneout", None):
         raise InputError(
-            "to_onnx: ONNX has no operator with zoneout, which mixes the states also when nothing is learned; make a "
-            "module without it and load the state_dict into that, to export other outputs than this one's"
+            "to_onnx: ONNX has no operator with zoneout, in which a state keeps a share of the one before, in evaluation "
+            "too; only a module made without it can be written"
         )
     sides = (False, True)[: module.directions]
     direction = "bidirectional" if module.bidirectional else "forward"
