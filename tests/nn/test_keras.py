@@ -109,5 +109,7 @@ def test_layers_that_keras_does_not_have() -> None:
         nn.to_keras(nn.Recurrent("peephole", 3, 4))
     with pytest.raises(InputError, match="Keras' LSTM has no place for weight_hr"):
         nn.to_keras(nn.LSTM(3, 4, proj_size=2))
+    with pytest.raises(InputError, match="Keras has no zoneout"):
+        nn.to_keras(nn.Recurrent("lstm", 3, 4, zoneout=0.1))
     with pytest.raises(InputError, match="a Linear is no recurrent layer"):
         nn.to_keras(nn.Linear(3, 4))

@@ -231,9 +231,11 @@ def test_a_subclass_of_a_cell_is_refused() -> None:
         nn.to_onnx(nn.Linear(3, 4))
 
 
-def test_a_projection_has_no_place() -> None:
+def test_a_projection_and_zoneout_have_no_place() -> None:
     with pytest.raises(InputError, match="no place for weight_hr of LSTMCell"):
         nn.to_onnx(nn.LSTM(3, 4, proj_size=2))
+    with pytest.raises(InputError, match="no operator with zoneout"):
+        nn.to_onnx(nn.Recurrent("lstm", 3, 4, zoneout=0.1))
 
 
 @pytest.mark.host

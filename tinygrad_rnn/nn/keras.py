@@ -184,10 +184,10 @@ def to_keras(module: Module) -> list[list[np.ndarray]]:
         )
     if extra := sorted({name for name, _ in module.cell().named_parameters()} - PLACES):
         raise InputError(f"to_keras: Keras' {CELLS[module.cell_type]} has no place for {', '.join(extra)}")
-    if getattr(module, "zoneout", None):
+    if module.zoneout:
         raise InputError(
-            "to_keras: Keras has no zoneout, in which a state keeps a share of the one before, in evaluation too; only a "
-            "module made without it can be written"
+            "to_keras: Keras has no zoneout, by which a state keeps a share of the one before, also in evaluation; only "
+            "a module made without it can be written"
         )
     return [
         [weight for reverse in (False, True)[: module.directions] for weight in _weights(module.cell(layer, reverse))]

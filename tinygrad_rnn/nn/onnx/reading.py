@@ -88,7 +88,7 @@ class OnnxRecurrent(Module):
         starts = self._starts(x.shape[1], cells, initial_h, initial_c)
         padding = None if sequence_lens is None else Padding(sequence_lens, x, f"{self.op_type}: sequence_lens")
         if padding is not None:
-            x = padding.emptied(x)
+            x = padding.emptied(x, by_step=False)
         sides: list[Tensor] = []
         finals: list[tuple[Tensor, ...]] = []
         for cell, start, reverse in zip(cells, starts, DIRECTIONS[self.direction], strict=True):
@@ -96,7 +96,7 @@ class OnnxRecurrent(Module):
                 carry = None if padding is None else carried(cell, [padding.rule])
                 outputs, final = scan(cell, x, start, reverse, carry)
                 side = stack(outputs)
-                sides.append(side if padding is None else padding.emptied(side))
+                sides.append(side if padding is None else padding.emptied(side, by_step=False))
                 finals.append(final if isinstance(final, tuple) else (final,))
         last = tuple(stack(each, axis=1 if self.layout else 0) for each in zip(*finals, strict=True))
         Y = stack(sides, axis=1)

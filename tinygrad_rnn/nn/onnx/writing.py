@@ -113,10 +113,10 @@ def to_onnx(module: Module, layout: int = 0) -> list[OnnxNode]:
             f"to_onnx: a {type(module).__name__} is no recurrent layer; pass an nn.RNN, nn.LSTM, nn.GRU or "
             "nn.Recurrent, for instance one that is a part of your model"
         )
-    if getattr(module, "zoneout", None):
+    if module.zoneout:
         raise InputError(
-            "to_onnx: ONNX has no operator with zoneout, in which a state keeps a share of the one before, in evaluation "
-            "too; only a module made without it can be written"
+            "to_onnx: ONNX has no operator with zoneout, by which a state keeps a share of the one before, also in "
+            "evaluation; only a module made without it can be written"
         )
     sides = (False, True)[: module.directions]
     direction = "bidirectional" if module.bidirectional else "forward"
