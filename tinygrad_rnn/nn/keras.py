@@ -186,8 +186,8 @@ def to_keras(module: Module) -> list[list[np.ndarray]]:
         raise InputError(f"to_keras: Keras' {CELLS[module.cell_type]} has no place for {', '.join(extra)}")
     if module.zoneout:
         raise InputError(
-            "to_keras: Keras has no zoneout, by which a state keeps a share of the one before, also in evaluation; only "
-            "a module made without it can be written"
+            "to_keras: Keras has no zoneout, by which a state keeps a share of the one before, also in evaluation; "
+            "only a module made without it can be written"
         )
     return [
         [weight for reverse in (False, True)[: module.directions] for weight in _weights(module.cell(layer, reverse))]
