@@ -544,6 +544,8 @@ class Tensor(Names):
         return apply(ops.Pow, self._operand(other), self)
 
     def __matmul__(self, other: Any) -> Tensor:
+        if not isinstance(other, Tensor | np.ndarray | np.generic) and hasattr(type(other), "__rmatmul__"):
+            return NotImplemented  # Python then asks the other one
         other = self._operand(other)
         if self.dtype != other.dtype:
             dtype = dtypes.promote(self.dtype, other.dtype)

@@ -47,6 +47,7 @@ from tinygrad_rnn.nn.cells import (
     RNNCell,
     parse_cell,
 )
+from tinygrad_rnn.nn.keras import from_keras, to_keras
 from tinygrad_rnn.nn.layers import Dropout, Embedding, LayerNorm, Linear, Maxout
 from tinygrad_rnn.nn.losses import (
     BCEWithLogitsLoss,
@@ -58,6 +59,7 @@ from tinygrad_rnn.nn.losses import (
     SmoothL1Loss,
 )
 from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Sequential
+from tinygrad_rnn.nn.onnx import OnnxNode, OnnxRecurrent, from_onnx, to_onnx
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rnn import GRU, LSTM, RNN
 from tinygrad_rnn.nn.sequence import unroll
@@ -68,9 +70,10 @@ __all__ = [
     "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "Hardsigmoid", "HuberLoss", "Identity",
     "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
     "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell", "MSELoss", "Maxout", "Module", "ModuleDict",
-    "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "PReLU", "Parameter",
-    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "SoftAttention",
-    "Softmax", "Softplus", "Tanh", "init", "parse_cell", "unroll",
+    "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "OnnxNode", "OnnxRecurrent",
+    "PReLU", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",
+    "SoftAttention", "Softmax", "Softplus", "Tanh", "from_keras", "from_onnx", "init", "parse_cell", "to_keras",
+    "to_onnx", "unroll",
 ]  # fmt: skip
 
 

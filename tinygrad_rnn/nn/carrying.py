@@ -1,22 +1,22 @@
-"""What is done to the states of a cell between two steps, whatever cell it is: sequences of several lengths."""
+"""What is done to the states of any cell between two steps: zoneout, and sequences of several lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine import indexing
-from tinygrad_rnn.engine.creation import arange
-from tinygrad_rnn.engine.modes import modes, naming, scope
+from tinygrad_rnn.engine.creation import arange, rand
+from tinygrad_rnn.engine.modes import modes, naming
 from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, State
-from tinygrad_rnn.nn.sequence import Carry
+from tinygrad_rnn.nn.sequence import Carry, each_step
 
-__all__ = ["Padding", "Rule", "carried"]
+__all__ = ["Padding", "Rule", "carried", "zoneout"]
 
 #: From the step's number, the name of a state, and what it was before and after the step: what it is to be.
 Rule = Callable[[int, str, Tensor, Tensor], Tensor]
@@ -48,6 +48,31 @@ def carried(cell: Cell, rules: Sequence[Rule]) -> Carry | None:
         return value.named(name)
 
     return carry
+
+
+def zoneout(cell: Cell, shares: Mapping[str, float], steps: int, batch: tuple[int, ...]) -> Rule:
+    """Return the rule that some elements of a state stay as they were (Krueger et al. 2016, equations 4 and 5).
+
+    h' = d * h + (1 - d) * h_new. In training d is 1 with the share of the state's name as probability, drawn for every
+    step, example and element; in evaluation d is that share itself, the expectation.
+    """
+    shapes = dict(zip(cell.state_names, cell.state_shapes(batch), strict=True))
+    dtype, device = cell.first_parameter.dtype, cell.first_parameter.device
+    stays: dict[str, Sequence[Tensor]] = {}
+    if cell.training:  # the numbers of all steps at once
+        stays = {
+            name: (rand(steps, *shapes[name], dtype=dtype, device=device) < share).unbind()
+            for name, share in shares.items()
+        }
+
+    def rule(t: int, name: str, before: Tensor, after: Tensor) -> Tensor:
+        if name not in shares:
+            return after
+        if name in stays:
+            return before.where(stays[name][t], after)
+        return shares[name] * before + (1 - shares[name]) * after
+
+    return rule
 
 
 class Padding:
@@ -96,14 +121,8 @@ class Padding:
             there = there.reshape(-1, *(1,) * (after.ndim - 1))
         return after.where(there, before)
 
-    def emptied(self, sequence: Tensor) -> Tensor:
-        """Return a sequence (T, B, N) with zeros where there is only padding."""
+    def emptied(self, sequence: Any, by_step: bool) -> Any:
+        """Return a sequence (T, B, N), or its steps (B, N), with zeros where there is only padding."""
+        if by_step:
+            return each_step(sequence, lambda t, step: step.where(self._by_step[t], 0.0))
         return sequence.where(self.there, 0.0)
-
-    def emptied_by_step(self, steps: Sequence[Tensor] | Tensor) -> list[Tensor]:
-        """Return the T steps of a sequence, (B, N) each, with zeros where there is only padding."""
-        found = []
-        for t, there in enumerate(self._by_step):
-            with scope("t", t):
-                found.append(steps[t].where(there, 0.0))
-        return found

@@ -14,15 +14,16 @@ import numpy as np
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.creation import concat, ones, stack
+from tinygrad_rnn.engine.creation import concat, stack
 from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn.carrying import Padding, Rule, carried
+from tinygrad_rnn.nn.carrying import Padding, Rule, carried, zoneout
 from tinygrad_rnn.nn.cells import Cell, State, cell_class, cells_like, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.sequence import scan, unroll
+from tinygrad_rnn.nn.sequence import each_step, scan, unroll
+from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 
 __all__ = ["Recurrent"]
 
@@ -40,14 +41,19 @@ class Recurrent(Module):
         dropout: probability of dropping an element of the output of every layer but the last, in training.
         bidirectional: run a second set of cells from the end; D = 2 directions instead of 1.
         dtype, device: of the parameters.
+        zoneout: probability that an element of a state stays as it was, instead of the new one (Krueger et al. 2016):
+            one for all states, or one by the name of each, {"c": 0.5, "h": 0.05}. It is drawn anew for every step; in
+            evaluation the state is the expectation. An LSTM's new h comes of its new c, as in the paper.
+        variational: probability of dropping an element of what a layer reads, and of the state that its recurrent
+            weights see, the same elements at every step of a sequence, in training (Gal & Ghahramani 2016).
         options: handed on to the cell.
 
     A cell's parameters are called as in the cell, with the suffix `_l{l}` for the layer, and `_reverse` for the
     backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes.
 
     Raises:
-        InputError: an unknown cell or option, a size that is no positive whole number, or a dropout that is no
-            probability.
+        InputError: an unknown cell, option or state, a size that is no positive whole number, or a dropout or zoneout
+            that is no probability.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -68,6 +74,9 @@ class Recurrent(Module):
         bidirectional: bool = False,
         dtype: Any = "float32",
         device: str = "cpu",
+        *,
+        zoneout: float | Mapping[str, float] = 0.0,
+        variational: float = 0.0,
         **options: Any,
     ) -> None:
         spec = parse_cell(cell, options) if isinstance(cell, str) else None
@@ -82,6 +91,8 @@ class Recurrent(Module):
         bidirectional = arguments.flag(f"{what}: bidirectional", bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        self.zoneout = self._shares(zoneout)
+        self.variational = F.check_probability(f"{what}: variational", variational)
         self._cells: UserDict[str, Cell] = UserDict()  # no children: their parameters are this module's own
         features = input_size
         for layer in range(num_layers):
@@ -95,6 +106,16 @@ class Recurrent(Module):
         self.output_size = features
         if spec:
             spec.apply(self)
+
+    def _shares(self, zoneout: Any) -> dict[str, float]:
+        """Return the share of every kind of state that stays as it was, without those of which nothing does."""
+        what, names = f"{type(self).__name__}: zoneout", self.cell_type.state_names
+        given = dict(zoneout) if isinstance(zoneout, Mapping) else dict.fromkeys(names, zoneout)
+        for name in given:
+            if name not in names:
+                raise InputError(f"{what}: {self.cell_type.__name__} has no state {name!r}; it has {', '.join(names)}")
+        shares = {name: F.check_probability(f"{what}: {name}", given[name]) for name in names if name in given}
+        return {name: share for name, share in shares.items() if share}
 
     def _recognised(self, state: Mapping[str, Any]) -> str:
         shapes = {name[:-3]: np.shape(value) for name, value in state.items() if name.endswith("_l0")}
@@ -183,20 +204,26 @@ class Recurrent(Module):
             shapes = tuple([(self.num_layers * self.directions, *shape) for shape in first.state_shapes(batch)])
             check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
         padding = None if lengths is None else self._padding(lengths, sequence)
-        rules: list[Rule] = []
         if padding is not None:
             # What stands in the padding reaches nothing, not even as 0 * inf in a gradient.
-            sequence = (padding.emptied_by_step if unrolled else padding.emptied)(sequence)
-            rules.append(padding.rule)
+            sequence = padding.emptied(sequence, unrolled)
         finals: list[State] = []
         for layer in range(self.num_layers):
             with scope("layer", layer):
+                if self.variational and self.training:
+                    first = self._cells["_l0"]
+                    width = self.input_size if layer == 0 else self.directions * first.output_size
+                    factors = dropout_factors(first.first_parameter, (*batch, width), self.variational)
+                    sequence = _dropped_by(factors, sequence, unrolled)
                 sides: list[Any] = []
                 for reverse in (False, True)[: self.directions]:
                     cell = self.cell(layer, reverse)
                     with scope("reverse") if reverse else nullcontext():
                         start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
                         run = unroll if unrolled else scan
+                        if self.variational and self.training:
+                            cell = dropping_state(cell, self.variational, batch)
+                        rules = self._rules(cell, len(sequence), batch, padding)
                         outputs, final = run(cell, sequence, start, reverse, carried(cell, rules))
                         sides.append(outputs if unrolled else stack(outputs))
                     finals.append(final)
@@ -205,12 +232,17 @@ class Recurrent(Module):
                 else:
                     sequence = _side_by_side(*sides) if unrolled else concat(sides, axis=-1)
                 if padding is not None:
-                    sequence = (padding.emptied_by_step if unrolled else padding.emptied)(sequence)
+                    sequence = padding.emptied(sequence, unrolled)
                 if self.dropout and self.training and layer < self.num_layers - 1:
                     drop = _dropout_by_step if unrolled else F.dropout
                     sequence = drop(sequence, self.dropout)
         output = stack(sequence) if unrolled else sequence
         return (output.transpose(0, 1) if swapped else output), _stacked(finals)
+
+    def _rules(self, cell: Cell, steps: int, batch: tuple[int, ...], padding: Padding | None) -> list[Rule]:
+        """Return what happens to the states between two steps."""
+        rules = [zoneout(cell, self.zoneout, steps, batch)] if self.zoneout else []
+        return [*rules, padding.rule] if padding is not None else rules
 
     def _check_input(self, x: Tensor) -> None:
         check_tensor(type(self).__name__, x, self._cells["_l0"].first_parameter)
@@ -234,7 +266,8 @@ class Recurrent(Module):
 
     def extra_repr(self) -> str:
         shown = [f"{self.input_size}, {self.hidden_size}"]
-        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        defaults |= {"bidirectional": False, "zoneout": {}, "variational": 0.0}
         shown += [f"{name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]
         return ", ".join(shown)
 
@@ -246,21 +279,19 @@ def _entry(state: Any, position: int) -> State:
 
 def _side_by_side(forward: list[Tensor], backward: list[Tensor]) -> list[Tensor]:
     """Join the outputs of both directions, step by step."""
-    joined = []
-    for t, pair in enumerate(zip(forward, backward, strict=True)):
-        with scope("t", t):
-            joined.append(concat(pair, axis=-1))
-    return joined
+    return each_step(forward, lambda t, step: concat([step, backward[t]], axis=-1))
 
 
 def _dropout_by_step(steps: list[Tensor], p: float) -> list[Tensor]:
     """Drop from every step what `F.dropout` would drop from all of them stacked."""
-    factors = F.dropout(ones(len(steps), *steps[0].shape, dtype=steps[0].dtype, device=steps[0].device), p)
-    dropped = []
-    for t, (step, factor) in enumerate(zip(steps, factors, strict=True)):
-        with scope("t", t):
-            dropped.append(step * factor)
-    return dropped
+    factors = dropout_factors(steps[0], (len(steps), *steps[0].shape), p)
+    by_step = factors.unbind()
+    return each_step(steps, lambda t, step: step * by_step[t])
+
+
+def _dropped_by(factors: Tensor, sequence: Any, by_step: bool) -> Any:
+    """Drop the same elements at every step of a sequence (T, ..., N), or of T steps (..., N)."""
+    return each_step(sequence, lambda t, step: step * factors) if by_step else sequence * factors
 
 
 def _stacked(finals: list[State]) -> Any:

@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.modes import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells import Cell, State
 
-__all__ = ["Carry", "output_of", "scan", "unroll"]
+__all__ = ["Carry", "each_step", "output_of", "scan", "unroll"]
 
 #: From the step's number, the state before the step and the one that the cell makes of it: the state that counts.
 Carry = Callable[[int, State, State], State]
@@ -79,10 +79,19 @@ def _along(
     return [outputs[t] for t in range(len(x))], state
 
 
+def each_step(steps: Sequence[Tensor] | Tensor, function: Callable[[int, Tensor], Tensor]) -> list[Tensor]:
+    """Return what a function makes of the number and the value of every step, each in its own scope."""
+    found = []
+    for t in range(len(steps)):
+        with scope("t", t):
+            found.append(function(t, steps[t]))
+    return found
+
+
 def _contiguous(prepared: Any) -> Any:
-    if isinstance(prepared, Tensor):
-        return prepared.copy()
-    return tuple(map(_contiguous, prepared)) if isinstance(prepared, tuple) else prepared
+    if isinstance(prepared, tuple):
+        return tuple(map(_contiguous, prepared))
+    return prepared.copy() if hasattr(prepared, "copy") else prepared
 
 
 def output_of(state: State) -> Tensor:

@@ -72,15 +72,10 @@ class LSTMCell(Cell):
         """Return the shapes of h and c."""
         return (*batch, self.proj_size or self.hidden_size), (*batch, self.hidden_size)
 
-    def prepare(self) -> Any:
-        """Return W_hh.T (P or H, 4*H), and with a projection W_hr.T (H, P)."""
-        return (self.weight_hh.T, self.weight_hr.T) if self.proj_size else super().prepare()
-
-    def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Any) -> tuple[Tensor, Tensor]:
+    def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Return (h', c')."""
         h, c = state
-        to_gates, to_h = prepared if self.proj_size else (prepared, None)
-        net_i, net_f, net_g, net_o = (projected + h @ to_gates).chunk(4, axis=-1)
+        net_i, net_f, net_g, net_o = (projected + h @ prepared).chunk(4, axis=-1)
         with scope("input_gate"):
             i = net_i.sigmoid().named("i")
         with scope("forget_gate"):
@@ -91,7 +86,7 @@ class LSTMCell(Cell):
             o = net_o.sigmoid().named("o")
         c = (f * c + i * g).named("c")
         h = o * c.tanh()
-        if to_h is not None:
+        if self.proj_size:
             with scope("projection"):
-                h = h @ to_h
+                h = h @ self.weight_hr.T
         return h.named("h"), c
