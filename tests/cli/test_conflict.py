@@ -57,7 +57,9 @@ def test_the_numbers_say_how_to_get_them_again(conflict):
     folder = conflict("--cells", "lstm97_nog", "--seed", "5", "--format", "png", "--theme", "dark", "--no-legend")
     before = {path.name: path.read_bytes() for path in visible(folder)}
     assert before.keys() == {"conflict.png", "conflict.json"}
-    program, *arguments = shlex.split(json.loads(before["conflict.json"])["command"])
+    found = json.loads(before["conflict.json"])
+    assert [result["seed"] for result in found["results"]] == [5, 6] * 2
+    program, *arguments = shlex.split(found["command"])
     assert program == "tinygrad-rnn"
     assert {"--theme", "dark", "--no-legend", "png"} <= set(arguments)
     for path in visible(folder):
@@ -102,6 +104,7 @@ def test_without_matplotlib_the_numbers_are_written(conflict, monkeypatch, capsy
         (["--cells", "carrousel"], "unknown cell 'carrousel'; did you mean carousel?"),
         (["--cells", "lstm_joined"], "no weight of its own from the input"),
         (["--cells", "gates_from_input"], "input_size must equal hidden_size"),
+        (["--steps", "10000000"], "GB of memory"),
         (["--steps", "1"], "take at least 2"),
         (["--seeds", "0"], "is not a whole number from 1"),
         (["--format", "html"], "is not a list of formats out of svg, png, pdf"),

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn.cli.entries import can_plot, style_of, style_words
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import CONFLICT_CELLS
-from tinygrad_rnn.cli.problem import check_device, say
+from tinygrad_rnn.cli.problem import check_device, check_memory, say
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.flow.sentences import number, plural
@@ -27,7 +27,7 @@ from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks import ConflictTask
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import ConflictRun, SequenceModel, cancelled, conflict_of
-from tinygrad_rnn.train.conflict import bit_row
+from tinygrad_rnn.train.conflict import MEASURED_EXAMPLES, bit_row
 from tinygrad_rnn.train.measure import versions
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots.conflict import (
@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
     tasks = [ConflictTask(options.steps, kind) for kind in LOOKED_AT]
     for cell in options.cells:
         bit_row(cell)
+    sizes = {"hidden": 1, "layers": 1, "batch": max(options.batch, MEASURED_EXAMPLES)}
+    check_memory(argparse.Namespace(**vars(options) | sizes), tasks[0], options.cells)
     folder = Path(options.out)
     formats = options.format or DEFAULT_FORMATS
     plotted = can_plot(folder / f"{STEM}.{formats[0]}")

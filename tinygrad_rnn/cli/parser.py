@@ -229,7 +229,9 @@ def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _add_cells(commands: argparse._SubParsersAction[Parser]) -> None:
     listed = _command(commands, "cells", "list the recurrent cells and their options", "List the recurrent cells.")
-    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
+    listed.add_argument("name", nargs="?", type=cell_name, metavar="CELL", help="tell of this one, with its equations")
+    listed.add_argument("-v", "--verbose", action="store_true", help="tell of each, with its equations")
+    listed.add_argument("--json", action="store_true", help="print JSON, equations included")
 
 
 def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -311,6 +313,14 @@ def cell(text: str) -> str:
     """Return the specification of a cell in its shortest form, like "lstm:forget_bias=3"."""
     try:
         return parse_cell(text).text
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def cell_name(text: str) -> str:
+    """Return the name of a cell, whether options follow it or not."""
+    try:
+        return parse_cell(text).cell
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -172,6 +172,17 @@ class CellEntry:
     start: Callable[[Cell, Mapping[str, Any]], None] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The equations of one step: the second paragraph of the class's docstring; () where Python has left that out.
+
+        >>> from tinygrad_rnn.nn import CELLS
+        >>> CELLS["coupled"].equations[1], CELLS["coupled"].equations[-1]
+        ('f = 1 - i', "h' = o * tanh(c')")
+        """
+        paragraphs = (inspect.getdoc(self.cell) or "").split("\n\n")
+        return tuple(paragraphs[1].splitlines()) if len(paragraphs) > 1 else ()
+
 
 #: By the name that texts and commands use.
 CELLS: dict[str, CellEntry] = {

@@ -29,7 +29,6 @@ class Looked(NamedTuple):
     """Which weight a task is about."""
 
     weight: str  # in `Pulls`
-    letter: str
     relevant: int  # the step that it is about
     purpose: str  # of that step
     others: str  # what the other steps are there for
@@ -37,8 +36,8 @@ class Looked(NamedTuple):
 
 #: By task: the conflict it brings about.
 LOOKED_AT = {
-    "store": Looked("incoming", "u", 0, "is to be stored", "are to be kept out"),
-    "retrieve": Looked("outgoing", "v", -1, "is to be answered", "are to be silent"),
+    "store": Looked("incoming", 0, "is to be stored", "are to be kept out"),
+    "retrieve": Looked("outgoing", -1, "is to be answered", "are to be silent"),
 }
 
 
