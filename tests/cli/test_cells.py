@@ -21,7 +21,7 @@ def test_the_list_has_every_cell_with_its_options_and_what_stands_in_brackets(ca
     assert at == sorted(at)
     for name, entry in CELLS.items():
         below = starts[starts.index(name) + 1 :]
-        assert [word for word in below[: len(entry.options)]] == [f":{option}=..." for option in entry.options]
+        assert below[: len(entry.options)] == [f":{option}=..." for option in entry.options]
     (last,) = [line for line in lines if line.strip().startswith("mgu")]
     assert last.split() == ["mgu", "a", "[bold]", "h", "[1]"]
 
