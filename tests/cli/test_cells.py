@@ -67,3 +67,15 @@ def test_json_has_the_equations_and_one_cell_if_one_is_asked_for(capsys):
 
 def test_a_name_that_is_none_brings_the_nearest_to_mind(refused):
     assert "unknown cell 'lsmt'; did you mean lstm?" in refused("cells", "lsmt")
+
+
+@pytest.mark.parametrize("command", ["graph", "flow"])
+@pytest.mark.parametrize(
+    ("cell", "advice"),
+    [("gates_from_input", "choose hidden_size=66"), ("lstm97:block_size=3", "block_size can be 1, 2, 4")],
+)
+def test_a_size_that_a_cell_cannot_have_is_refused_before_another_is_measured(refused, tmp_path, command, cell, advice):
+    said = refused(command, "--cells", f"rnn,{cell}", "--hidden", "8", "--out", tmp_path / "out")
+    assert f"{cell} cannot have --hidden 8" in said
+    assert advice in said
+    assert not (tmp_path / "out").exists()

@@ -121,8 +121,9 @@ def bit_row(cell: str) -> int:
     Raises:
         InputError: the cell has no weight from the input alone, or cannot be a single unit.
     """
-    found = nn.parse_cell(cell).cell_class
-    if "weight_ih" not in found.shapes(ConflictTask.input_size, 1):
+    spec = nn.parse_cell(cell)
+    found = spec.cell_class
+    if "weight_ih" not in found.shapes(ConflictTask.input_size, 1, **spec.cell_options):
         raise InputError(
             f"{cell} has no weight of its own from the input, so none to look at; take rnn or lstm instead"
         )

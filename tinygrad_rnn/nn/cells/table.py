@@ -174,13 +174,13 @@ class CellEntry:
 
     @property
     def equations(self) -> tuple[str, ...]:
-        """The equations of one step: the second paragraph of the class's docstring; () where Python has left that out.
+        """The equations of one step: the second paragraph of the class's docstring; () where there is none.
 
         >>> from tinygrad_rnn.nn import CELLS
         >>> CELLS["coupled"].equations[1], CELLS["coupled"].equations[-1]
         ('f = 1 - i', "h' = o * tanh(c')")
         """
-        paragraphs = (inspect.getdoc(self.cell) or "").split("\n\n")
+        paragraphs = inspect.cleandoc(self.cell.__doc__ or "").split("\n\n")
         return tuple(paragraphs[1].splitlines()) if len(paragraphs) > 1 else ()
 
 
