@@ -104,6 +104,21 @@ def test_an_elman_network_is_explained_by_the_factors_of_its_ops():
     )
 
 
+@pytest.mark.parametrize(("squashed", "before"), [("identity", ""), ("tanh", "tanh′ (×{tanh}) and ")])
+def test_a_product_with_a_gate_is_called_by_the_gate(squashed, before):
+    tg.manual_seed(0)
+    cell = nn.GatesFromInputCell(3, 3, dtype="float64", nonlinearity=squashed)
+    states, _ = nn.unroll(cell, tg.randn(8, 2, 3, dtype="float64"))
+    found = gradient_flow(states[-1].sum(axis=1), statistics=True)
+    _, why = verdicts(found, "x")
+    sizes = dict(found.causes()[0].factors)
+    said = before.format(tanh=number(sizes.get("tanh")))
+    gate = number(sizes["gate f"])
+    assert why == f"x: on its only path from s to s a step multiplies by {said}gate f (×{gate}), on average."
+    if squashed == "identity":
+        assert sizes["gate f"] == pytest.approx(found.causes()[0].measured ** (1 / found.causes()[0].lag), rel=1e-9)
+
+
 def test_relus_that_are_all_dead_are_said_to_let_nothing_pass():
     h = tg.ones(1, 2, dtype="float64")
     h.requires_grad = True

@@ -29,6 +29,7 @@ from tinygrad_rnn.cli.entries import (
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
+    check_cells,
     check_device,
     check_memory,
     corpus_of,
@@ -91,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
     corpus = corpus_of(options)
     task = _task(options, corpus, checkpoint)
     names = [checkpoint.model.cell_name] if checkpoint else list(options.cells)
+    check_cells(options, task, names)
     check_memory(options, task, names)
     folder = Path(options.out)
     stems = [_stem(name, options, seed) for name in names for seed in _seeds(options)]

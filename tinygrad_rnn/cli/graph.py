@@ -17,6 +17,7 @@ from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE, PLOT_FORMATS
 from tinygrad_rnn.cli.problem import (
+    check_cells,
     check_device,
     check_memory,
     corpus_of,
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     corpus = corpus_of(options)
     task = make_task(options, corpus)
     cells = tuple(dict.fromkeys(options.cells or GRAPH_CELLS))
+    check_cells(options, task, cells)
     check_memory(options, task, cells)
     folder = Path(options.out)
     pictures = _pictures(options.format)

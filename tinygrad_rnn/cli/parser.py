@@ -17,6 +17,8 @@ from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 GRAPH_CELLS = ("rnn", "lstm", "gru")
 #: The same for `flow`.
 FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
+#: The same for `conflict`: no gate, one that protects what is stored, and one more that keeps it from being read.
+CONFLICT_CELLS = ("carousel", "lstm97_nog:input_bias=-1", "lstm97:input_bias=-1")
 #: What `train` does unless told otherwise. With --resume the file says it.
 TRAINING = {
     "cell": "lstm",
@@ -61,7 +63,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_graph, _add_flow, _add_train, _add_sample, _add_cells, _add_doctor):
+    for add in (_add_graph, _add_flow, _add_conflict, _add_train, _add_sample, _add_cells, _add_doctor):
         add(commands)
     return parser
 
@@ -167,6 +169,30 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     flow.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
 
+def _add_conflict(commands: argparse._SubParsersAction[Parser]) -> None:
+    conflict = _command(
+        commands,
+        "conflict",
+        "show how storing and protecting, or answering and keeping still, contend for one weight of a carousel",
+        "Train single units to store the first of some bits (store), and to hand out a bit at the last step only "
+        "(retrieve). Measure what each step contributes to the gradient of the weight into the unit and out of it. "
+        "Writes conflict.{svg,png} and conflict.json.",
+    )
+    _add_choice_of_cells(conflict, CONFLICT_CELLS)
+    _option(conflict, "--steps", 10, "length of a sequence", type=positive_int, metavar="T")
+    _option(conflict, "--batch", 32, "examples trained on", type=positive_int, metavar="B")
+    _option(conflict, "--train", 500, "updates", type=whole_number, metavar="N")
+    _add_device(conflict)
+    _add_seed(conflict)
+    seeds_help = "train with so many seeds, --seed and those after it"
+    _option(conflict, "--seeds", 3, seeds_help, type=positive_int, metavar="N")
+    format_help = f"of the plot: some of {','.join(PLOT_FORMATS)} (default: svg,png)"
+    conflict.add_argument("--format", type=plot_formats, metavar="LIST", help=format_help)
+    _add_style(conflict, "the plot")
+    _option(conflict, "--out", "build/conflict", "folder for the files", metavar="DIR")
+    conflict.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
+
+
 def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train = _command(
         commands,
@@ -210,7 +236,9 @@ def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _add_cells(commands: argparse._SubParsersAction[Parser]) -> None:
     listed = _command(commands, "cells", "list the recurrent cells and their options", "List the recurrent cells.")
-    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
+    listed.add_argument("name", nargs="?", type=cell_name, metavar="CELL", help="tell of this one, with its equations")
+    listed.add_argument("-v", "--verbose", action="store_true", help="tell of each, with its equations")
+    listed.add_argument("--json", action="store_true", help="print JSON, equations included")
 
 
 def _add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -300,6 +328,14 @@ def task(text: str) -> str:
     """Return the specification of a task in its shortest form."""
     try:
         return parse_task(text).text
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def cell_name(text: str) -> str:
+    """Return the name of a cell, whether options follow it or not."""
+    try:
+        return parse_cell(text).name
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -94,6 +94,20 @@ def setting(checkpoint: Checkpoint, name: str) -> Any:
     return value
 
 
+def check_cells(options: argparse.Namespace, task: Task, cells: Iterable[str]) -> None:
+    """Make sure that every cell can have the sizes asked for, before the first is measured.
+
+    Raises:
+        InputError: one cannot; says which it can have.
+    """
+    for text in cells:
+        spec = parse_cell(text)
+        try:
+            spec.cell_class.shapes(task.input_size, options.hidden, **spec.cell_options)
+        except InputError as error:
+            raise InputError(f"{text} cannot have --hidden {options.hidden}: {error}") from None
+
+
 def check_memory(options: argparse.Namespace, task: Task, cells: Iterable[str]) -> None:
     """Refuse sizes that cannot fit: the system would end the program without a word. (A GPU says so by itself.)"""
     if options.device != "cpu":

@@ -231,8 +231,9 @@ class FactorFlow:
     """By how much one op of step t changes the size of the gradient on its way from a state to the one before.
 
     There is one for each op on the way, in the order in which the gradient meets them, and only where there is a
-    single way, as in the Elman network: h_t = tanh(W x_t + W_hh h_{t-1}) has tanh, add and matmul. If the loss is read
-    at the last step only, the product of the factors of step t is G_{t-1} / G_t. nan where no gradient arrives.
+    single way, as in the Elman network: h_t = tanh(W x_t + W_hh h_{t-1}) has tanh, add and matmul. A product with a
+    gate is called by it: s_t = f_t * s_{t-1} + ... has add and "gate f". If the loss is read at the last step only, the
+    product of the factors of step t is G_{t-1} / G_t. nan where no gradient arrives.
     """
 
     kind: str  # "h"

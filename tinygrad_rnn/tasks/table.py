@@ -15,6 +15,7 @@ from tinygrad_rnn.nn.attention import SCORES
 from tinygrad_rnn.tasks.adding import AddingTask
 from tinygrad_rnn.tasks.agreement import AgreementTask
 from tinygrad_rnn.tasks.code import CodeTask, TokensTask, own_source
+from tinygrad_rnn.tasks.conflict import KINDS, ConflictTask
 from tinygrad_rnn.tasks.corpus import Corpus, default_corpus
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
@@ -63,6 +64,10 @@ TASKS: dict[str, TaskEntry] = {
     "adding": TaskEntry(
         AddingTask, "the sum of the two numbers that are marked among T", "Hochreiter & Schmidhuber 1997, section 5.4; "
         "Le, Jaitly & Hinton 2015, section 4.1",
+    ),
+    "conflict": TaskEntry(
+        ConflictTask, "the first of T bits, while the others must not be stored, or nothing be said before the end",
+        "after Hochreiter & Schmidhuber 1997, section 3.2", {"kind": specs.word(*KINDS)}, steps=10,
     ),
     "agreement": TaskEntry(
         AgreementTask, "is the next verb singular or plural? other nouns stand between it and its subject",

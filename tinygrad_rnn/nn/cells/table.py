@@ -5,6 +5,7 @@ A new cell is a class in a file beside this one, and a line in `CELLS`: layers, 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,17 @@ class CellEntry:
     options: Mapping[str, Callable[[str], Value]] = field(default_factory=dict)
     start: Callable[[Cell, Mapping[str, Any]], None] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The equations of one step: the second paragraph of the class's docstring; () where there is none.
+
+        >>> from tinygrad_rnn.nn import CELLS
+        >>> CELLS["coupled"].equations[1], CELLS["coupled"].equations[-1]
+        ('f = 1 - i', "h' = o * tanh(c')")
+        """
+        paragraphs = inspect.cleandoc(self.cell.__doc__ or "").split("\n\n")
+        return tuple(paragraphs[1].splitlines()) if len(paragraphs) > 1 else ()
 
 
 #: By the name that texts and commands use.
