@@ -30,6 +30,7 @@ from tinygrad_rnn.nn.cells import (
     FGRCell,
     FullPeepholeLSTMCell,
     GatesFromInputCell,
+    GridLSTMCell,
     GRUCell,
     JoinedLSTMCell,
     JoinedRNNCell,
@@ -67,8 +68,8 @@ from tinygrad_rnn.nn.sequence import unroll
 __all__ = [
     "CELLS", "ELU", "GELU", "GRU", "LSTM", "RNN", "Attention", "AttentionalVector", "BCEWithLogitsLoss", "CIFGCell",
     "CarouselCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding",
-    "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "Hardsigmoid", "HuberLoss", "Identity",
-    "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
+    "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "GridLSTMCell", "Hardsigmoid", "HuberLoss",
+    "Identity", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
     "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell", "MSELoss", "Maxout", "Module", "ModuleDict",
     "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "OnnxNode", "OnnxRecurrent",
     "PReLU", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",

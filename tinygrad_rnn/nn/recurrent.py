@@ -94,6 +94,7 @@ class Recurrent(Module):
         self.zoneout = self._shares(zoneout)
         self.variational = F.check_probability(f"{what}: variational", variational)
         self._cells: UserDict[str, Cell] = UserDict()  # no children: their parameters are this module's own
+        self._parameters: dict[str, tuple[str, ...]] = {}
         features = input_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
@@ -101,7 +102,7 @@ class Recurrent(Module):
                 for name, parameter in made.named_parameters():
                     setattr(self, name + suffix, parameter.named(name + suffix))
                 self._cells[suffix] = made
-                self._parameters = tuple([name for name, _ in made.named_parameters()])
+                self._parameters[suffix] = tuple([name for name, _ in made.named_parameters()])
             features = self.directions * made.output_size
         self.output_size = features
         if spec:
@@ -157,7 +158,7 @@ class Recurrent(Module):
         for recorder in modes.recorders:
             recorder.used(self)
             recorder.used(made)
-        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
+        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters[suffix]})
 
     def forward(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.

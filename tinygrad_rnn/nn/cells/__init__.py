@@ -13,6 +13,7 @@ from tinygrad_rnn.nn.cells.greff import (
     NOAFCell,
     NOGCell,
 )
+from tinygrad_rnn.nn.cells.grid import GridLSTMCell
 from tinygrad_rnn.nn.cells.gru import GRUCell, MGUCell
 from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
 from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
@@ -23,7 +24,8 @@ from tinygrad_rnn.nn.cells.table import CELLS, CellEntry, CellSpec, cell_class, 
 
 __all__ = [
     "CELLS", "CIFGCell", "CarouselCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "FGRCell",
-    "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "JoinedLSTMCell", "JoinedRNNCell", "LSTM97Cell",
-    "LSTM97NOGCell", "LSTMCell", "LayerNormLSTMCell", "MGUCell", "NFGCell", "NIAFCell", "NIGCell", "NOAFCell",
-    "NOGCell", "PeepholeLSTMCell", "RNNCell", "State", "cell_class", "cells_like", "check_state", "parse_cell",
+    "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "GridLSTMCell", "JoinedLSTMCell", "JoinedRNNCell",
+    "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNormLSTMCell", "MGUCell", "NFGCell", "NIAFCell", "NIGCell",
+    "NOAFCell", "NOGCell", "PeepholeLSTMCell", "RNNCell", "State", "cell_class", "cells_like", "check_state",
+    "parse_cell",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ from tinygrad_rnn.nn.cells.greff import (
     NOAFCell,
     NOGCell,
 )
+from tinygrad_rnn.nn.cells.grid import PRIORITIES, GridLSTMCell
 from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
 from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
 from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
@@ -214,6 +215,11 @@ CELLS: dict[str, CellEntry] = {
     "layernorm_lstm": CellEntry(
         LayerNormLSTMCell, "LSTM with layer normalisation of both products and of c",
         "Ba, Kiros & Hinton 2016", {"forget_bias": number}, _lstm,
+    ),
+    "grid": CellEntry(
+        GridLSTMCell, "2-D Grid LSTM, with memory along the layers as well, both vectors of which are the output; "
+        "priority: what sees the new h; forget_bias: b_ih + b_hh of f along time",
+        "Kalchbrenner et al. 2015", {"forget_bias": number, "priority": word(*PRIORITIES)}, _lstm,
     ),
     "gru": CellEntry(
         GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state, or "
