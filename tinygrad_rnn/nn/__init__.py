@@ -47,14 +47,16 @@ from tinygrad_rnn.nn.module import Module, ModuleDict, ModuleList, Parameter, Se
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rnn import GRU, LSTM, RNN
 from tinygrad_rnn.nn.sequence import unroll
+from tinygrad_rnn.nn.shapes import Decoder, EncoderDecoder, InitialState, Many2Many, Many2One, One2Many, last_output
 
 __all__ = [
     "CELLS", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "CIFGCell", "CarouselCell", "Cell", "CellEntry", "CellSpec",
-    "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding", "FGRCell", "FullPeepholeLSTMCell", "GRUCell",
-    "GatesFromInputCell", "GridLSTMCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell",
-    "LSTM97NOGCell", "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module",
-    "ModuleDict", "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter",
-    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init",
+    "CoupledLSTMCell", "CrossEntropyLoss", "Decoder", "Dropout", "Embedding", "EncoderDecoder", "FGRCell",
+    "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "GridLSTMCell", "HuberLoss", "InitialState",
+    "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
+    "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Many2Many", "Many2One", "Module", "ModuleDict", "ModuleList",
+    "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "One2Many", "Parameter", "PeepholeLSTMCell",
+    "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "last_output",
     "parse_cell", "unroll",
 ]  # fmt: skip
 
