@@ -22,7 +22,7 @@ from tinygrad_rnn.nn.carrying import Padding, Rule, carried, zoneout
 from tinygrad_rnn.nn.cells import Cell, State, cell_class, cells_like, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.sequence import each_step, scan, unroll
+from tinygrad_rnn.nn.sequence import each_step, output_of, scan, unroll
 from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 
 __all__ = ["Recurrent"]
@@ -193,6 +193,73 @@ class Recurrent(Module):
         """Do what calling the module does, but with every step on its own in the graph (see `nn.unroll`)."""
         return self._run(x, state, lengths, unrolled=True)
 
+    # ---- one step at a time, as long as the next input depends on the last output ----------------------------------
+
+    def parted(self, state: Any, batch: tuple[int, ...]) -> list[State]:
+        """Return a state, as calling the module takes it, as a list of those of every layer and direction.
+
+        Args:
+            state: the stacked states, or None for zeros.
+            batch: (B,), or () for a single example.
+
+        Raises:
+            InputError, ShapeError, DTypeError, DeviceError: the state does not fit the module.
+        """
+        places = [(layer, reverse) for layer in range(self.num_layers) for reverse in (False, True)[: self.directions]]
+        if state is None:
+            return [self.cell(*place).initial_state(batch) for place in places]
+        first = self._cells["_l0"]
+        shapes = tuple([(len(places), *shape) for shape in first.state_shapes(batch)])
+        check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        return [_entry(state, position) for position in range(len(places))]
+
+    @staticmethod
+    def joined(states: list[State]) -> Any:
+        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`."""
+        return _stacked(states)
+
+    def step(self, x: Tensor, states: list[State], t: int = 0) -> tuple[Tensor, list[State]]:
+        """Take one step through all layers: what calling the module does at every position of a sequence.
+
+        Args:
+            x: (B, I), or (I,) for a single example.
+            states: of every layer, as `parted` or this method returns them.
+            t: the number of the step, for its scope.
+
+        Returns:
+            The output of the last layer, (B, H), and the new states.
+
+        Raises:
+            InputError: the module goes through the sequence backward, too, or is learning with variational dropout,
+                which drops the same elements at every step of a sequence that is there as a whole.
+            ShapeError, DTypeError, DeviceError: x or the states do not fit the module.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import nn
+        >>> gru = nn.GRU(3, 3, num_layers=2)
+        >>> x, states = tg.ones(2, 3), gru.parted(None, (2,))
+        >>> for t in range(4):
+        ...     x, states = gru.step(x, states, t)
+        >>> x.shape, gru.joined(states).shape
+        ((2, 3), (2, 2, 3))
+        """
+        what = f"{type(self).__name__}.step"
+        if self.bidirectional:
+            raise InputError(f"{what}: the backward direction starts at the last step; use bidirectional=False")
+        if self.variational and self.training:
+            raise InputError(f"{what}: variational dropout needs the whole sequence; call the module, or eval() first")
+        batch, new = x.shape[:-1], []
+        for layer, before in enumerate(states):
+            with scope("layer", layer), scope("t", t):
+                cell = self.cell(layer)
+                state = cell(x, before)
+                carry = carried(cell, self._rules(cell, 1, batch, None))
+                new.append(state if carry is None else carry(0, before, state))
+                x = output_of(new[-1])
+                if self.dropout and layer < self.num_layers - 1:
+                    x = F.dropout(x, self.dropout, self.training)
+        return x, new
+
     def _run(self, x: Tensor, state: Any, lengths: Any, unrolled: bool) -> tuple[Tensor, Any]:
         self._check_input(x)
         swapped = self.batch_first and x.ndim == 3
@@ -200,10 +267,7 @@ class Recurrent(Module):
         # but through the states.
         sequence: Any = x.transpose(0, 1) if swapped else x
         batch = sequence.shape[1:-1]
-        if state is not None:
-            first = self._cells["_l0"]
-            shapes = tuple([(self.num_layers * self.directions, *shape) for shape in first.state_shapes(batch)])
-            check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        starts = None if state is None else self.parted(state, batch)
         padding = None if lengths is None else self._padding(lengths, sequence)
         if padding is not None:
             # What stands in the padding reaches nothing, not even as 0 * inf in a gradient.
@@ -220,7 +284,7 @@ class Recurrent(Module):
                 for reverse in (False, True)[: self.directions]:
                     cell = self.cell(layer, reverse)
                     with scope("reverse") if reverse else nullcontext():
-                        start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
+                        start = cell.initial_state(batch) if starts is None else starts[len(finals)]
                         run = unroll if unrolled else scan
                         if self.variational and self.training:
                             cell = dropping_state(cell, self.variational, batch)
