@@ -274,6 +274,7 @@ class SoftAttention(Module):
         annotation_size: D, the size of the annotations a (L, B, D) of L places.
         hidden_size: of f_att; D unless given.
         gated: whether there is the scalar beta, by which the decoder turns to the image or to its own words.
+        starts: whether it makes h_0 and c_0; for layers of any cell `InitialState` does the same.
         dtype, device: of the parameters of the parts: `attention` (an `Attention` with additive scores), `gate`,
             `to_h` and `to_c` (`Linear`).
 
@@ -293,6 +294,7 @@ class SoftAttention(Module):
         annotation_size: int,
         hidden_size: int | None = None,
         gated: bool = True,
+        starts: bool = True,
         dtype: Any = "float32",
         device: str = "cpu",
     ) -> None:
@@ -302,14 +304,22 @@ class SoftAttention(Module):
         self.attention = Attention("additive", state_size, annotation_size, hidden_size, bias=True, **made)
         gated = arguments.flag("SoftAttention: gated", gated)
         self.gate = Linear(state_size, 1, **made) if gated else None
-        self.to_h, self.to_c = Linear(annotation_size, state_size, **made), Linear(annotation_size, state_size, **made)
+        starts = arguments.flag("SoftAttention: starts", starts)
+        self.to_h = Linear(annotation_size, state_size, **made) if starts else None
+        self.to_c = Linear(annotation_size, state_size, **made) if starts else None
 
     def prepare(self, annotations: Tensor, lengths: Tensor | None = None) -> Memory:
         """Return what all steps have in common, as `Attention.prepare` does; (L, B, D) or (L, D)."""
         return self.attention.prepare(annotations, lengths)
 
     def initial_state(self, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Return (h_0, c_0), each (B, H), from the mean of the annotations within their lengths."""
+        """Return (h_0, c_0), each (B, H), from the mean of the annotations within their lengths.
+
+        Raises:
+            InputError: it was made with starts=False.
+        """
+        if self.to_h is None or self.to_c is None:
+            raise InputError("SoftAttention: starts=False, so it makes no state; nn.InitialState makes that of any layers")
         if memory.mask is None:
             mean = memory.values.mean(1)
         else:

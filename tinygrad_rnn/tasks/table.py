@@ -22,6 +22,7 @@ from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
 from tinygrad_rnn.tasks.hello import HelloTask
 from tinygrad_rnn.tasks.sentiment import SentimentTask
 from tinygrad_rnn.tasks.series import SEASONS, SeriesTask
+from tinygrad_rnn.tasks.strips import LOOKS, StripsTask
 from tinygrad_rnn.tasks.task import Task
 from tinygrad_rnn.tasks.text import TextTask
 
@@ -88,6 +89,11 @@ TASKS: dict[str, TaskEntry] = {
     "digits": TaskEntry(
         DigitsTask, "which handwritten digit is it? seen as a whole (one step), row by row or pixel by pixel",
         "Alpaydin & Kaynak 1998; Le, Jaitly & Hinton 2015, section 4.2", {"by": specs.word(*READINGS)}, steps=None,
+    ),
+    "strips": TaskEntry(
+        StripsTask, "write the digits that are on a strip, from left to right: an image and a caption",
+        "after Xu et al. 2015; the digits of Alpaydin & Kaynak 1998",
+        {"attention": specs.word(*LOOKS), "digits": specs.whole}, steps=None,
     ),
     "series": TaskEntry(
         SeriesTask, "the next value of a series: spots of the sun by year, CO2 by week; as values or as changes",

@@ -81,7 +81,7 @@ def _there_and_back(
     model: Model, task: Task, parameters: Sequence[Tensor], batch: Batch, clip: float
 ) -> tuple[Tensor, Tensor]:
     """Go forward and backward, and clip the gradient; return the loss, and the norm of the gradient before."""
-    loss = task.loss(model.outputs(batch), batch)
+    loss = model.loss(task, batch)
     loss.backward()
     return loss, optim.clip_grad_norm_(parameters, clip)
 

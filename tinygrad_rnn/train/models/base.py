@@ -25,6 +25,8 @@ class Model(nn.Module):
     """
 
     kind: ClassVar[str]
+    #: The parts of a batch that its steps read, one after the other.
+    reads: ClassVar[tuple[str, ...]] = ("inputs",)
     #: What its `config` has, and of which type; whole numbers are at least 1.
     settings: ClassVar[Mapping[str, type]]
     cell_name: str
@@ -60,6 +62,10 @@ class Model(nn.Module):
     def shapes(cls, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters of the model with a `config`, by name, without making one."""
         raise NotImplementedError(f"{cls.__name__} has no shapes method: define one")
+
+    def loss(self, task: Task, batch: Batch) -> Tensor:
+        """Return what training minimises: the task's loss, and what the model itself may add to it."""
+        return task.loss(self.outputs(batch), batch)
 
     def outputs(self, batch: Batch) -> Tensor:
         """Return what the task's loss takes, from a batch of tensors."""

@@ -52,6 +52,7 @@ class EncoderDecoder(Model):
     """
 
     kind = "encoder_decoder"
+    reads = ("inputs", "replies")
     settings: ClassVar[dict[str, type]] = {
         "cell": str,
         "input_size": int,
