@@ -3,6 +3,7 @@
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinygrad_rnn.train.conflict import ConflictRun, Pulls, cancelled, conflict_of, step_gradients
+from tinygrad_rnn.train.generate import Hypothesis, beam_search
 from tinygrad_rnn.train.loop import Update, assess, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
 from tinygrad_rnn.train.models import MODELS, Captioner, EncoderDecoder, Model, SequenceModel
@@ -10,8 +11,8 @@ from tinygrad_rnn.train.sampling import sample
 from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_of, training_flow
 
 __all__ = [
-    "MODELS", "Batch", "Captioner", "Checkpoint", "ConflictRun", "EncoderDecoder", "InputFlow", "Measurement", "Model", "Pulls",
-    "SequenceModel", "Task", "Update", "assess", "backward_graph_of", "cancelled", "conflict_of", "diverged",
+    "MODELS", "Batch", "Captioner", "Checkpoint", "ConflictRun", "EncoderDecoder", "Hypothesis", "InputFlow", "Measurement", "Model", "Pulls",
+    "SequenceModel", "Task", "Update", "assess", "backward_graph_of", "beam_search", "cancelled", "conflict_of", "diverged",
     "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "sample",
     "save_checkpoint", "step_gradients", "training_flow", "training_tape",
 ]  # fmt: skip

@@ -27,6 +27,8 @@ class Model(nn.Module):
     kind: ClassVar[str]
     #: The parts of a batch that its steps read, one after the other.
     reads: ClassVar[tuple[str, ...]] = ("inputs",)
+    #: Along which axis of the inputs the examples lie.
+    batch_axis: ClassVar[int] = 1
     #: What its `config` has, and of which type; whole numbers are at least 1.
     settings: ClassVar[Mapping[str, type]]
     cell_name: str

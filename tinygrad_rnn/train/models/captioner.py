@@ -70,6 +70,7 @@ class Captioner(Model):
 
     kind = "captioner"
     reads = ("replies",)
+    batch_axis = 0
     settings: ClassVar[dict[str, type]] = {
         "cell": str,
         "input_size": int,

@@ -157,50 +157,64 @@ class EncoderDecoder(Model):
             raise InputError("this encoder-decoder has no attention, so it looks at nothing; take attention=additive")
         return self._written(batch, teach=False)[1]
 
-    def _written(self, batch: Batch, teach: bool = True) -> tuple[Tensor, Any]:
+    def begin(self, batch: Batch) -> tuple[Memory | None, list[tuple[Tensor, ...]]]:
+        """Read the sequences: return what attention needs of them, and the states of the layers before the first reply."""
+        memory, state = self._read(batch)
+        return memory, self._layers(state)
+
+    def _read(self, batch: Batch) -> tuple[Memory | None, Any]:
         read, state = self.encoder(batch.inputs, lengths=batch.lengths)
         lengths = None if batch.lengths is None else tensor(batch.lengths, device=self.device)
-        memory = self.attention.prepare(read, lengths) if self.attention else None
+        return (self.attention.prepare(read, lengths) if self.attention else None), state
+
+    def _layers(self, state: Any) -> list[tuple[Tensor, ...]]:
+        parts = state if isinstance(state, tuple) else (state,)
+        return [tuple(part[layer] for part in parts) for layer in range(self.decoder.num_layers)]
+
+    def write(
+        self, reply: Tensor, memory: Memory | None, states: list[tuple[Tensor, ...]], t: int
+    ) -> tuple[Tensor, Tensor | None, list[tuple[Tensor, ...]]]:
+        """Read a reply (B, O), write the next: its logits (B, O), the weights of the attention, and the new states."""
+        below, weights, new = reply, None, []
+        drop = self.decoder.dropout if self.decoder.training else 0.0
+        if self.attention is not None and memory is not None and self.vector is None:
+            with scope("t", t), scope("decoder"):
+                context, weights = self.attention(states[-1][0], memory)
+                below = concat([below, context], axis=-1)
+        for layer, state in enumerate(states):
+            with scope("layer", layer), scope("t", t), scope("decoder"):
+                made = self.decoder.cell(layer)(below, state if len(state) > 1 else state[0])
+                new.append(made if isinstance(made, tuple) else (made,))
+                below = new[-1][0]
+                if drop and layer + 1 < self.decoder.num_layers:
+                    below = F.dropout(below, drop)
+        with scope("t", t), scope("decoder"):
+            if self.vector is not None:
+                below, weights = self._seen(below, memory)
+            return self.output(below), weights, new
+
+    def _written(self, batch: Batch, teach: bool = True) -> tuple[Tensor, Any]:
+        memory, state = self._read(batch)
         if teach and batch.replies is not None and self.kind_of_attention != "additive":  # all steps are known
             hidden, _ = self.decoder(batch.replies, state)
             return self._said(hidden, memory)
-        start = state if isinstance(state, tuple) else (state,)
-        layers = [tuple(part[layer] for part in start) for layer in range(self.decoder.num_layers)]
-        replies = batch.replies if teach else None
-        written = list(self._steps(layers, memory, read.shape[1], replies))
+        written = self._steps(self._layers(state), memory, batch.inputs.shape[1], batch.replies if teach else None)
         outputs, weights = zip(*written, strict=True)
         return stack(outputs), None if weights[0] is None else stack(weights)
 
     def _steps(
-        self, layers: list[tuple[Tensor, ...]], memory: Memory | None, size: int, replies: Any, first: int = 0
+        self, states: list[tuple[Tensor, ...]], memory: Memory | None, size: int, replies: Any, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield the output of each step of the decoder, and the weights of its attention; they are numbered from first.
 
         Args:
-            layers: the state of every layer.
+            states: of every layer.
             replies: what is read at each step, (S, B, O); None for what was written before.
         """
         reply = zeros(size, self.output.out_features, dtype=self.dtype, device=self.device)
-        drop = self.decoder.dropout if self.decoder.training else 0.0
         for s in range(self.replies):
-            below = reply if replies is None else replies[s]
-            weights = None
-            if self.attention is not None and memory is not None and self.vector is None:
-                with scope("t", first + s), scope("decoder"):
-                    context, weights = self.attention(layers[-1][0], memory)
-                    below = concat([below, context], axis=-1)
-            for layer in range(self.decoder.num_layers):
-                with scope("layer", layer), scope("t", first + s), scope("decoder"):
-                    state = layers[layer]
-                    new = self.decoder.cell(layer)(below, state if len(state) > 1 else state[0])
-                    layers[layer] = new if isinstance(new, tuple) else (new,)
-                    below = layers[layer][0]
-                    if drop and layer + 1 < self.decoder.num_layers:
-                        below = F.dropout(below, drop)
-            with scope("t", first + s), scope("decoder"):
-                if self.vector is not None:
-                    below, weights = self._seen(below, memory)
-                output = self.output(below)
+            read = reply if replies is None else replies[s]
+            output, weights, states = self.write(read, memory, states, first + s)
             reply = F.one_hot(output.detach().argmax(axis=-1), self.output.out_features, self.dtype)
             yield output, weights
 
