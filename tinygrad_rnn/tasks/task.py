@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Batch", "Criterion", "Task"]
+__all__ = ["Batch", "Criterion", "Task", "enough_steps"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Task:
         name: as in the table.
         unit: of the loss.
         model: which kind of model learns it; see `train.MODELS`.
-        steps: T, of the longest example.
+        steps: T, of the examples to measure the gradient flow on; where lengths differ, others may be longer.
         input_size: I.
         output_size: O.
         replies: S, the steps of the second sequence, if the task has one.
@@ -112,7 +112,7 @@ class Task:
     name: ClassVar[str]
     unit: ClassVar[str]
     model: ClassVar[str] = "sequence"
-    criterion: ClassVar[Criterion | None] = None
+    criterion: Criterion | None = None
 
     steps: int
     input_size: int
@@ -150,3 +150,10 @@ class Task:
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return what one example reads at each step, in a character or a few digits; nothing unless a task says so."""
         return []
+
+
+def enough_steps(steps: int, least: int, why: str) -> int:
+    """Return the steps; InputError unless there are so many, with the reason: "the adding problem marks two steps"."""
+    if steps < least:
+        raise InputError(f"{why}; {steps} is too few, take at least {least}")
+    return steps
