@@ -66,26 +66,29 @@ class LastClassTask(_LastTask):
     """Base of the tasks that ask for a class at the end: targets (B,) int64, an output for each class, cross entropy.
 
     Attributes:
-        right: an answer is right if all its outputs, as probabilities, are off by less; 0.5 is "more likely than not".
+        right: an answer is right if all its outputs, as probabilities, are off by less; None: if it is the likeliest.
     """
 
     unit = "nats"
-    right: ClassVar[float] = 0.5
+    right: ClassVar[float | None] = None
 
     def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
         """Return each example's cross entropy if it were asked at this step, from the output (B, O) there."""
         return F.cross_entropy(output, tensor(batch.targets, device=output.device), reduction="none")
 
     def scores(self, outputs: Tensor, batch: Batch) -> dict[str, np.ndarray]:
-        """Return which answers are wrong: some output off by `right` or more."""
-        return {"wrong": _off(self.last_losses(at_end(outputs, batch), batch)) >= self.right}
+        """Return which answers are wrong."""
+        last = at_end(outputs, batch)
+        if self.right is None:
+            return {"wrong": last.numpy().argmax(axis=-1) != np.asarray(batch.targets)}
+        return {"wrong": _off(self.last_losses(last, batch)) >= self.right}
 
 
 class EveryClassTask(Task):
     """Base of the tasks that ask for a class at every step: targets (T, B) int64, cross entropy.
 
     Attributes:
-        right: as of `LastClassTask`.
+        right: an answer is right if all its outputs, as probabilities, are off by less; 0.5 is "more likely than not".
     """
 
     unit = "nats/step"

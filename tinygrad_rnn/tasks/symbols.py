@@ -21,6 +21,24 @@ def one_hot(numbers: np.ndarray, symbols: int, dtype: Any = "float32") -> np.nda
     return np.take(rows, numbers, axis=0)
 
 
+def padded(sequences: Sequence[Sequence[int]], steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return sequences of numbers side by side, (T, B), `NOTHING` after their ends, and their lengths (B,), int64.
+
+    >>> numbers, lengths = padded([[4, 5], [6]], steps=3)
+    >>> numbers.T.tolist(), lengths.tolist()
+    ([[4, 5, -1], [6, -1, -1]], [2, 1])
+    """
+    numbers = np.full((steps, len(sequences)), NOTHING, dtype=np.int64)
+    for example, sequence in enumerate(sequences):
+        numbers[: len(sequence), example] = sequence
+    return numbers, np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+
+
+def one_of(random: np.random.Generator, words: Sequence[str]) -> str:
+    """Return any of some words."""
+    return words[int(random.integers(0, len(words)))]
+
+
 def names(vectors: np.ndarray, symbols: Sequence[str]) -> list[str]:
     """Return the symbols that vectors (T, I) stand for, "" for nothing.
 
