@@ -122,8 +122,8 @@ class Attention(Module):
 
         Raises:
             InputError, DTypeError, DeviceError, ShapeError: the annotations do not fit the module, or each other.
-            IndexRangeError: a length is not within 1 and T: where nothing is left there is nothing to attend to. Lengths
-                on a device are not looked at; those of 0 give NaN there.
+            IndexRangeError: a length is not within 1 and T: where nothing is left there is nothing to attend to.
+                Lengths on a device are not looked at; 0 gives NaN there.
         """
         weight = next(self.parameters(), None)
         check_tensor("Attention", keys, weight)
