@@ -10,7 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.networks import LOSSES, TIMED, drawn, report
 from tinygrad_rnn import viz
-from tinygrad_rnn.viz.layout import SMALL, text_width
+from tinygrad_rnn.viz.letters import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 
 LEVELS = ("rolled", "cell", "ops")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
-from tinygrad_rnn.viz.layout import SMALL, text_width
+from tinygrad_rnn.viz.letters import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
 from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Flag, Frame, Picture, Point
