@@ -28,6 +28,7 @@ from tinygrad_rnn.viz import encoding, words
 from tinygrad_rnn.viz.encoding import number, numbers, shade, spot
 from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
+from tinygrad_rnn.viz.folds import Folding
 from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
@@ -45,8 +46,8 @@ SCRIPTS = (
     "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
     "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
-#: Up to so many steps all are drawn: the strip is the overview. With more the middle is folded.
-UNFOLDED = {"cell": 100, "ops": 40}
+#: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
+FOLDING = {"cell": Folding(100, 3, 5, 12), "ops": Folding(40, 2, 3, 5)}
 
 
 def page(
@@ -65,7 +66,8 @@ def page(
             page shows no values.
         title: the heading.
         level: "ops" for every operation, "cell" for named gates and states only; by size unless given.
-        window: the steps A:B to draw, B not included; the middle of more than 100 steps is folded unless given.
+        window: the steps A:B to draw, B not included; unless given, more than 100 steps are folded except both ends and
+            where the verdict falls.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
         inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
             Without, steps have numbers only.
@@ -86,7 +88,7 @@ def page(
     reports = _reports(panels)
     if level == "rolled":
         raise InputError("page: 'rolled' draws one step for all, so there is nothing to step through; use 'cell'")
-    pictures = [_picture(report, level, window, decades) for report in reports.values()]
+    pictures = [picture(report, level, window, decades, FOLDING) for report in reports.values()]
     read, reached = _named(inputs, reports, "inputs"), _named(maps, reports, "maps")
     title = title or "Gradient flow, step by step"
     content = {
@@ -148,14 +150,6 @@ def _named(
         panels = ", ".join(map(repr, reports))
         raise InputError(f"page: {what} of {unknown[0]!r} are given, and the panels are {panels}")
     return found
-
-
-def _picture(report: FlowReport, level: str | None, window: tuple[int, int] | None, decades: int) -> Picture:
-    """Return the picture of a report, with all steps unless there are too many."""
-    drawn = picture(report, level, window, decades)
-    if window is None and len(report.steps) <= UNFOLDED[drawn.level] and any(box.fold for box in drawn.boxes):
-        return picture(report, drawn.level, (report.steps[0], report.steps[-1] + 1), decades)
-    return drawn
 
 
 def _asset(name: str) -> str:
