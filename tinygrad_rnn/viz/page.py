@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -32,8 +32,9 @@ from tinygrad_rnn.viz.folds import Folding
 from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
-from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
+from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Picture
 from tinygrad_rnn.viz.strips import strip
+from tinygrad_rnn.viz.styles import Style
 from tinygrad_rnn.viz.tour import tour
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ SCRIPTS = (
 )  # fmt: skip
 #: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
 FOLDING = {"cell": Folding(100, 3, 5, 12), "ops": Folding(40, 2, 3, 5)}
+#: Of arrows against the sum of all that arrives.
+DASHES = "6 4"
 
 
 def page(
@@ -58,6 +61,7 @@ def page(
     decades: int = DECADES,
     inputs: Mapping[str, InputFlow] | InputFlow | None = None,
     maps: Mapping[str, FlowMap] | FlowMap | None = None,
+    style: Style | None = None,
 ) -> str:
     """Return a page that steps through the forward and backward passes of one graph, or of several side by side.
 
@@ -72,6 +76,7 @@ def page(
         inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
             Without, steps have numbers only.
         maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
+        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers.
 
     Returns:
         HTML, complete in itself.
@@ -94,7 +99,7 @@ def page(
     content = {
         "TITLE": html.escape(title),
         "CSS": _asset("page.css"),
-        "DATA": _escaped(_content(title, list(reports), pictures, read, reached)),
+        "DATA": _escaped(_content(title, list(reports), pictures, read, reached, style or Style())),
         "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
     return re.sub(r"\{\{(TITLE|CSS|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
@@ -109,13 +114,14 @@ def write_page(
     decades: int = DECADES,
     inputs: Mapping[str, InputFlow] | InputFlow | None = None,
     maps: Mapping[str, FlowMap] | FlowMap | None = None,
+    style: Style | None = None,
 ) -> Path:
     """Write what `page` returns to a file, whole or not at all, and return its path.
 
     Raises:
         InputError: as `page`, or the file cannot be written.
     """
-    write_whole(path, page(panels, title, level, window, decades, inputs, maps).encode(errors="replace"))
+    write_whole(path, page(panels, title, level, window, decades, inputs, maps, style).encode(errors="replace"))
     return Path(path)
 
 
@@ -171,6 +177,7 @@ def _content(
     pictures: Sequence[Picture],
     inputs: Mapping[str, InputFlow],
     maps: Mapping[str, FlowMap],
+    style: Style,
 ) -> dict[str, Any]:
     """Return all that the page shows: numbers that are not finite are null, and "look" tells."""
     times = clock(pictures)
@@ -184,9 +191,11 @@ def _content(
     legend = {text: look for drawn in pictures for text, look in drawn.scale.legend(kinds)}
     return {
         "title": title,
+        "theme": style.theme,
         "scale": {
             "nonfinite": NONFINITE,
-            "colours": encoding.colours(),
+            "colours": encoding.colours(style.theme == "print"),
+            "arrows": list(_legend_of_arrows(pictures)),
             "legend": [
                 {"text": text, "look": look.kind, "shade": shade(look) if look.kind in SIZED else None}
                 for text, look in legend.items()
@@ -203,6 +212,15 @@ def _content(
         "panels": panels,
         "tour": tour({name: drawn.report for name, drawn in zip(names, pictures, strict=True)}),
     }
+
+
+def _legend_of_arrows(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+    """Yield what the looks of arrows mean, of those that occur."""
+    if any(drawn.has_shares for drawn in pictures):
+        text = "width of an arrow: the share that it brings of what arrives where it begins: all, half, a tenth"
+        yield {"text": text, "widths": [WHOLE, WHOLE / 2, WHOLE / 10]}
+    if any(arrow.against for drawn in pictures for arrow in drawn.arrows):
+        yield {"text": "dashed: against the sum", "widths": [WHOLE / 2], "dashes": DASHES}
 
 
 def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
@@ -281,7 +299,8 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
 def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[str, Any]:
     points = [spot(number) for number in chain.from_iterable(arrow.points)]
     found = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points}
-    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": round(arrow.width, 2), "opposed": arrow.against or None}
+    dashes = DASHES if arrow.against else None
+    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": round(arrow.width, 2), "dashes": dashes}
     return {key: value for key, value in found.items() if value is not None}
 
 

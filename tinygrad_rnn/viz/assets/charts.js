@@ -170,14 +170,10 @@ class Curves {
     this.series.forEach((series, i) => this.drawSeries(axes, lines, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));
+      const text = `${number(100 * value)}%: below this it counts as vanished`;
       axes.svg.append(
         svg("line", { class: "threshold", x1: axes.margin.left, x2: axes.wide - axes.margin.right, y1: y, y2: y }),
-        svg("text", {
-          class: "tick halo",
-          x: axes.margin.left + 4,
-          y: y + 13,
-          text: `${number(100 * value)}%: below this it counts as vanished`,
-        }),
+        svg("text", { class: "tick halo", x: axes.margin.left + 4, y: this.besideLine(axes, y, text, logs), text }),
       );
     }
     axes.svg.addEventListener("pointermove", (event) => this.page.lag(axes.at(event), event));
@@ -187,6 +183,16 @@ class Curves {
     this.host.replaceChildren(this.key, axes.svg);
     this.mark(null);
     this.markNow(this.now);
+  }
+
+  /** Above a line or below it: where fewer curves pass through what is written at its left end. */
+  besideLine(axes, y, text, logs) {
+    const end = axes.margin.left + 8 + text.length * 6.5;
+    const spots = logs.flatMap((series) =>
+      series.flatMap((value, lag) => (value === null || axes.x(lag) > end ? [] : [axes.y(value)])),
+    );
+    const within = (low, high) => spots.filter((spot) => spot > low && spot < high).length;
+    return within(y - 18, y) < within(y, y + 18) ? y - 5 : y + 13;
   }
 
   /** As wide at both sides as what stands beside the strips, where there is room for that. */

@@ -11,7 +11,7 @@ function listenToPrinting() {
     theme = document.documentElement.dataset.theme;
     tick = player.tick;
     player.go(clock.ticks); // paper cannot be played
-    setTheme("light");
+    setTheme(data.theme === "print" ? "print" : "light");
     document.body.style.width = `${CHARTS}px`;
     document.documentElement.classList.add("printing");
     drawCharts();
