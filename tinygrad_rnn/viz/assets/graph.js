@@ -281,7 +281,10 @@ class Graph {
       view.reveal(box);
       page.over(panel, box, event.target);
     });
-    root.addEventListener("focusout", () => page.out());
+    root.addEventListener("focusout", (event) => {
+      // From box to box the card is replaced, or a finger on the second would lose it.
+      if (!root.contains(event.relatedTarget)) page.out();
+    });
     root.addEventListener("keydown", (event) => this.onKey(event));
   }
 
