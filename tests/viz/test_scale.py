@@ -33,9 +33,10 @@ def test_the_threshold_is_an_edge_that_can_be_seen():
     assert blue > 5 * grey, "a ghost has no colour"
 
 
-def test_there_are_few_greys_on_which_neither_black_nor_white_stands_out_well():
+@pytest.mark.parametrize("dark", [False, True])
+def test_there_are_few_greys_on_which_neither_black_nor_white_stands_out_well(dark):
     """Most states of the last steps have 0.2 to 0.9 of the gradient of the last: there the letters are looked at."""
-    shades = [luminance(colour(place / 400)) for place in range(201)]
+    shades = [luminance(colour(place / 400, dark)) for place in range(201)]
     contrasts = [max(1.05 / (shade + 0.05), (shade + 0.05) / 0.05) for shade in shades]
     assert sum(contrast < 6 for contrast in contrasts) < 0.25 * len(contrasts)
 
