@@ -55,10 +55,10 @@ def test_the_legend_has_only_what_occurs(show):
 def test_gates_have_other_hues_than_cells_and_dashes_of_their_own(show, both, dark):
     shown = show(both, level="cell", color_scheme="dark" if dark else "light")
     read = "names => names.map(name => getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
-    cells = shown.tab.evaluate(read, [f"--c{i}" for i in range(3)])
-    gates = shown.tab.evaluate(read, [f"--g{i}" for i in range(4)])
+    cells = shown.tab.evaluate(read, [f"--c{i}" for i in range(5)])
+    gates = shown.tab.evaluate(read, [f"--g{i}" for i in range(5)])
     for cell, gate in itertools.product(map(hue, cells), map(hue, gates)):
-        assert min(abs(cell - gate), 360 - abs(cell - gate)) > 8 or gate_is_dull(gates, gate), (cell, gate)
+        assert min(abs(cell - gate), 360 - abs(cell - gate)) > 25 or gate_is_dull(gates, gate), (cell, gate)
     dashes = shown.tab.locator(".gates .chart .curve").evaluate_all(
         "all => all.map(c => getComputedStyle(c).strokeDasharray)"
     )

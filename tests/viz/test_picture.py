@@ -302,10 +302,11 @@ def test_a_single_step_is_not_folded_unless_asked_for():
     assert folds(picture(flow, "cell", (0, 12))) == [(12, 12)]
 
 
-def test_targets_and_constants_of_the_loss_are_no_boxes_among_gates_and_states():
+@pytest.mark.parametrize("level", ["cell", "rolled"])
+def test_targets_and_constants_of_the_loss_are_no_boxes_among_gates_and_states(level):
     losses = hoisted("LSTM")
     target = tg.tensor(np.ones(2)).named("target")
-    found = picture(viz.gradient_flow((losses - 3.5 * tg.tensor(np.ones(2))) * target), "cell")
+    found = picture(viz.gradient_flow((losses - 3.5 * tg.tensor(np.ones(2))) * target), level)
     outside = [box.caption for box in found.boxes if box.kind == "input" and box.step is None]
     assert "target" in outside
     assert "data" not in outside

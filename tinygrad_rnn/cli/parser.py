@@ -105,7 +105,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_seed(graph)
     level_help = "draw one step for all, gates and states of every step, or every operation"
     _option(graph, "--level", "cell", level_help, choices=LEVELS)
-    window_help = "draw the steps A to B-1 only (default: the first, the last and those where the gradient vanishes; pages have all)"
+    window_help = "draw the steps A to B-1 only (default: of many, both ends and where the gradient vanishes)"
     graph.add_argument("--window", type=window, metavar="A:B", help=window_help)
     _option(graph, "--decades", 12, "how far the colours reach, up and down", type=positive_int, metavar="N")
     tape_help = "also write all that one training step does, as CELL.tape.{txt,json}, and list it on a terminal"

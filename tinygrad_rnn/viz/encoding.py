@@ -14,7 +14,7 @@ SHADES = 120
 
 
 def colours(printed: bool = False) -> list[list[str]]:
-    """Return the colours from the hot end to the pale one: fill and ink on light pages (or paper), then on dark ones."""
+    """Return colours from the hot end to the pale one: fill and ink on light pages (or paper), then on dark ones."""
     fills = []
     for place in range(-SHADES, SHADES + 1):
         light = colour(place / SHADES)

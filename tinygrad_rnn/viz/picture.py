@@ -12,6 +12,7 @@ from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.folds import FOLDING, Folding, flags, folds
 from tinygrad_rnn.viz.layout import place
+from tinygrad_rnn.viz.links import telling_links
 from tinygrad_rnn.viz.references import References
 from tinygrad_rnn.viz.rolled import rolled
 from tinygrad_rnn.viz.scale import DECADES, Scale
@@ -76,12 +77,8 @@ class _Unrolled:
         self.edges: tuple[EdgeFlow, ...] = report.edges
         if level == "cell":
             reached = {link.child for link in report.links if link.norm != 0}
-            timed = {link.parent for link in report.links if report.nodes[link.child].step is not None}
             self.edges = tuple(
-                link
-                for link in report.links
-                if link.child not in reached or not self._far_and_zero(link)
-                if link.parent in timed or not self._only_data(link)
+                link for link in telling_links(report) if link.child not in reached or not self._far_and_zero(link)
             )
         self.readers: dict[int, set[int | None]] = {}  # in which steps (None: outside) a node is read
         for edge in self.edges:
@@ -125,11 +122,6 @@ class _Unrolled:
         head, tail = self.report.nodes[link.child].step, self.report.nodes[link.parent].step
         near = tail is None or (head is not None and abs(self.order[head] - self.order[tail]) <= 1)
         return link.norm == 0 and not near
-
-    def _only_data(self, link: EdgeFlow) -> bool:
-        """Whether what is read has neither name nor step nor gradient: constants of the loss, such as its targets."""
-        parent = self.report.nodes[link.parent]
-        return parent.op is None and parent.label is None and parent.step is None and not parent.requires_grad
 
     def _repeated(self, i: int) -> bool:
         """Whether a node outside time is read in several steps: it is drawn in each, or lines would cover the rest."""
