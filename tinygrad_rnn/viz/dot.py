@@ -48,7 +48,7 @@ _LINE = {"shape": "underline", "color": "#404040", "style": "solid"}
 _SWATCH = 132.0, 18.0  # width and height of a box of the legend
 _SCREEN = 1050.0  # points that a window of 1400 pixels holds: a legend that is wider would not be seen whole
 _ARROWHEAD = 6.0
-_LETTERS = 110  # in a line of the title
+_LETTERS = 130  # in a line of the title
 
 
 def draw(
