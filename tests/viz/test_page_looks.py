@@ -114,6 +114,23 @@ def test_no_line_crosses_the_letters_of_the_horizon(show, both):
         assert "horizon" in said.text_content()
 
 
+def test_no_curve_passes_through_the_letters_at_the_threshold(show, both):
+    shown = show(both, level="cell", **PHONE)
+    said = shown.tab.locator("#curves .halo")
+    assert said.text_content().startswith("1%")
+    text = said.bounding_box()
+    for mark in shown.tab.locator("#curves line.horizon").all():
+        assert mark.bounding_box()["x"] > text["x"] + text["width"]
+    through = """([left, right, top, bottom]) =>
+      [...document.querySelectorAll("#curves .curve[data-series]")].some(path => {
+      const matrix = path.getScreenCTM(), long = path.getTotalLength();
+      return [...Array(400).keys()].some(i => {
+        const { x, y } = path.getPointAtLength((long * i) / 400).matrixTransform(matrix);
+        return x > left && x < right && y > top && y < bottom }) })"""
+    inside = [text["x"], text["x"] + text["width"], text["y"] + 3, text["y"] + text["height"] - 3]
+    assert not shown.tab.evaluate(through, inside)
+
+
 def test_what_all_read_stands_once(show, both):
     text = SimpleNamespace(labels=tuple("to be, or not to be:"), products=[0.0] * T, norms=[1.0] * T)
     other = SimpleNamespace(labels=tuple("that is the question"), products=[0.0] * T, norms=[1.0] * T)
