@@ -187,7 +187,9 @@ class Curves {
 
   /** What is written at the left end of a line, and where: as much of it as no curve and no pole passes through. */
   besideLine(axes, y, percent, logs) {
-    const curves = logs.flatMap((series) => series.map((value, lag) => value !== null && [axes.x(lag), axes.y(value)]));
+    const curves = logs.flatMap((series) =>
+      series.flatMap((value, lag) => (value === null ? [] : [[axes.x(lag), axes.y(value)]])),
+    );
     const poles = this.series.map(({ panel }) => panel.horizon?.steps ?? null).filter((lag) => lag !== null);
     const choices = ["below this it counts as vanished", "vanished below", ""].flatMap((rest) => {
       const text = rest ? `${percent}: ${rest}` : percent;
