@@ -199,6 +199,8 @@ def test_plots_of_graph_come_in_the_formats_asked_for(graph):
     assert {path.suffix for path in visible(folder) if path.name.startswith("through_time")} == {".pdf"}
     page = (folder / "flow.html").read_text(encoding="utf-8")
     assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page
+    for name in ("stepper.html", "stepper.init.html"):
+        assert '"theme":"print"' in (folder / name).read_text(encoding="utf-8")
 
 
 def test_only_the_formats_asked_for_are_written(graph):

@@ -99,3 +99,22 @@ def test_the_table_shows_horizon_factor_and_half_life():
     assert (first.per_step, first.half_life) == (pytest.approx(0.5), pytest.approx(1.0))
     assert (second.state, second.reached, second.half_life, second.verdict) == ("c", ">8", None, "survives")
     assert sheet.cells(second) == ["1", "1", ">8", "1", "none"]
+
+
+def test_on_a_phone_what_is_wider_says_so_and_keeps_the_names_of_its_rows(tmp_path, chromium):
+    entries = [Entry(name, report(h=list(np.geomspace(1e-6, 1, 40)))) for name in ("rnn, 250 updates", "lstm")]
+    write_sheet(tmp_path, entries, {}, "none")
+    tab = chromium.new_page(viewport={"width": 390, "height": 844})
+    tab.goto((tmp_path / "flow.html").as_uri())
+    assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
+    hint = "box => getComputedStyle(box, '::before').content"
+    assert all("sideways" in each.evaluate(hint) for each in tab.locator(".wide").all())
+    table = tab.locator(".wide:has(table)").first
+    assert table.evaluate("box => box.scrollWidth > box.clientWidth")
+    table.evaluate("box => { box.scrollLeft = 1000 }")
+    names = tab.locator("td:first-child").evaluate_all("all => all.map(each => each.getBoundingClientRect().left)")
+    assert min(names) >= 0
+    assert max(names) < 40, "in sight beside what the table is moved to"
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    assert tab.locator(".wide").first.evaluate(hint) == "none"
+    tab.close()

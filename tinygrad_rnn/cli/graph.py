@@ -117,7 +117,7 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         level = options.level if options.level != "rolled" else "cell"
         title = f"Backpropagation through time: {when}"
         window, decades = options.window, options.decades
-        viz.write_page(path, panels, title, level, window, decades, inputs=inputs, maps=maps)
+        viz.write_page(path, panels, title, level, window, decades, inputs=inputs, maps=maps, style=style_of(options))
         pages.append(path)
     return pages
 

@@ -113,7 +113,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_seed(graph)
     level_help = "draw one step for all, gates and states of every step, or every operation"
     _option(graph, "--level", "cell", level_help, choices=LEVELS)
-    window_help = "draw the steps A to B-1 only (default: all, with a long middle folded)"
+    window_help = "draw the steps A to B-1 only (default: of many, both ends and where the gradient vanishes)"
     graph.add_argument("--window", type=window, metavar="A:B", help=window_help)
     _option(graph, "--decades", 12, "how far the colours reach, up and down", type=positive_int, metavar="N")
     tape_help = "also write all that one training step does, as CELL.tape.{txt,json}, and list it on a terminal"
@@ -121,7 +121,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     graph.add_argument("--backward", action="store_true", help="also draw the graph of the backward pass itself")
     format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg,html); html steps through them"
     graph.add_argument("--format", type=formats, metavar="LIST", help=format_help)
-    _add_style(graph, "pictures and plots")
+    _add_style(graph, "pictures, plots and the pages to step through")
     _option(graph, "--out", "build/graph", "folder for the files", metavar="DIR")
     graph.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
@@ -273,14 +273,18 @@ def _add_device(parser: Parser) -> None:
 
 
 def _add_style(parser: Parser, what: str) -> None:
-    theme_help = f"colours of {what}; print: on white, lines in greys (default: light, or what a matplotlibrc says)"
+    theme_help = f"colours of {what}; print: on white, in greys (default: light, or as a matplotlibrc or browser says)"
     parser.add_argument("--theme", choices=tuple(THEMES), help=theme_help)
-    size_help = "make plots as large as a slide (default: as high as they need be)"
+    size_help = "make plots, and only these, as large as a slide (default: as high as they need be)"
     parser.add_argument("--size", choices=tuple(SIZES), help=size_help)
-    font_help = f"points of the letters of plots (default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
+    font_help = (
+        "points of the letters of plots, and only these: pictures and pages are zoomed "
+        f"(default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
+    )
     parser.add_argument("--font", type=positive_float, metavar="N", help=font_help)
-    parser.add_argument("--no-legend", dest="legend", action="store_false", help="leave the legend out")
-    caption_help = "leave out the words above and below"
+    legend_help = "leave out the legend of pictures and plots"
+    parser.add_argument("--no-legend", dest="legend", action="store_false", help=legend_help)
+    caption_help = "leave out the words above and below pictures and plots"
     parser.add_argument("--no-caption", dest="caption", action="store_false", help=caption_help)
 
 
