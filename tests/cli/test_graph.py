@@ -45,7 +45,7 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
             "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "text", "text_sha256", "updates",
             "when", "versions", "status", "loss", "hidden_grad",
             "cell_grad", "states", "weights", "horizon", "verdict", "verdict_reason", "explodes_at",
-            "per_step", "layers",
+            "per_step", "layers", "sigma_max", "remedies",
         ]  # fmt: skip
         assert found["schema"] == "tinygrad_rnn.flow/1"
         assert [found[k] for k in ("task", "steps", "hidden", "batch", "seed")] == ["text", 6, 5, 3, 3]

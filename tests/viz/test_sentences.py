@@ -51,18 +51,18 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
     [
         (
             FALLING,
-            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. That is ×0.1 per step, "
-            "half of it gone in 0.301 steps.",
+            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. That is ×0.1 per step down to "
+            "lag 3, half of it gone in 0.301 steps.",
         ),
         (
             LASTING,
             "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3. That is "
-            "×0.794 per step, half of it gone in 3 steps.",
+            "×0.794 per step down to lag 3, half of it gone in 3 steps.",
         ),
         (
             RISING,
             "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+03 times at lag 3. "
-            "That is ×10 per step.",
+            "That is ×10 per step down to lag 3.",
         ),
         ([np.nan, 1.0], "x: no horizon in numbers that are not finite: some gradients are NaN or infinite."),
         (

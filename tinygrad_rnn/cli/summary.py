@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tinygrad_rnn.flow import StateFlow
+from tinygrad_rnn.flow import StateFlow, changes, reasons
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement
 from tinygrad_rnn.viz.plots import Entry
@@ -134,6 +134,8 @@ def _entry(result: Result) -> dict[str, Any]:
         "loss": finite(report.loss),
         "verdict": report.verdict,
         "verdict_reason": report.verdict_reason,
+        "why": reasons.why(report),
+        "change": changes.remedy(report),
         "states": [
             {
                 "state": state.kind,

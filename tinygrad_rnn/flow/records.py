@@ -250,8 +250,9 @@ class CarryFlow:
 
     norms[t] = sqrt(mean_b ||dL_b/dk_T * product of gate_s over s > t||^2): the forget gates f of the LSTM for its c,
     the update gates z of the GRU for its h. What is missing to the measured gradient comes through the other gates.
-    `units` (H,) is what each unit's gate alone does per step: the geometric mean over steps and examples. None where
-    the gates are not (B, H).
+    `rule` is how the state is made, "f · c + i · g". `units` (T-1, H) is what each unit's gate lets through from one
+    step to the one before, the geometric mean over the examples, the last step taken first. None where the gates are
+    not (B, H).
     """
 
     kind: str  # "c"
@@ -262,3 +263,29 @@ class CarryFlow:
     steps: tuple[int, ...]
     norms: np.ndarray
     units: np.ndarray | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class RemedyFlow:
+    """What the gradient does after a change to the cell and to nothing else, on the same examples.
+
+    It says what becomes of the gradient, and not whether anything would be learned.
+
+    Attributes:
+        what: was changed, to stand after "with": "the bias of the forget gate f raised by 2".
+        verdict: as a report's.
+        state, horizon: the state whose gradient reaches furthest, and how far; None: beyond the first step.
+        per_step, lag: its factor per step, and down to which lag; None without a gradient to compare with.
+        left: of its gradient at the first step, relative to that at the last.
+        loss: the mean of the losses with that change.
+    """
+
+    what: str
+    verdict: str | None
+    state: str | None
+    horizon: int | None
+    per_step: float | None
+    lag: int | None
+    left: float | None
+    loss: float

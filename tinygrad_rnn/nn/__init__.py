@@ -29,6 +29,7 @@ from tinygrad_rnn.nn.cells import (
     NOAFCell,
     NOGCell,
     PeepholeLSTMCell,
+    Remedy,
     RNNCell,
     parse_cell,
 )
@@ -51,7 +52,7 @@ __all__ = [
     "GatesFromInputCell", "HuberLoss", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell",
     "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "Linear", "MGUCell", "MSELoss", "Module", "ModuleDict", "ModuleList",
     "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "Parameter", "PeepholeLSTMCell", "RNNCell",
-    "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
+    "ReLU", "Recurrent", "Remedy", "Sequential", "Sigmoid", "SmoothL1Loss", "Tanh", "init", "parse_cell", "unroll",
 ]  # fmt: skip
 
 

@@ -4,13 +4,14 @@ from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_chec
 from tinygrad_rnn.train.loop import Task, Update, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
 from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.train.remedies import remedies_of
 from tinygrad_rnn.train.sampling import sample
 from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_of, training_flow
 
 __all__ = [
     "Checkpoint", "InputFlow", "Measurement", "SequenceModel", "Task", "Update", "backward_graph_of", "diverged",
-    "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "sample",
-    "save_checkpoint", "training_flow", "training_tape",
+    "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "remedies_of",
+    "sample", "save_checkpoint", "training_flow", "training_tape",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.flow import FlowReport, gradient_flow
 from tinygrad_rnn.train.loop import MEASURED, Task
 from tinygrad_rnn.train.model import SequenceModel
+from tinygrad_rnn.train.remedies import remedies_of
 
 SCHEMA = "tinygrad_rnn.flow/1"
 
@@ -77,14 +78,18 @@ def measure(
     """Measure how the gradient of each example's loss at the last step flows back through the unrolled model.
 
     The batch is the one that `evaluate` takes. The model computes in its own dtype; float64 shows what underflows in
-    float32. With `statistics` the report also describes the values and gradients of every node; below `threshold` times
-    the gradient at the last step it counts as vanished. `about` is what flow.json shall say besides, as JSON can hold
-    it: which text, and how long the model had been trained.
+    float32. With `statistics` the report also describes the values and gradients of every node, and knows the largest
+    singular values of the recurrent weights and what the changes that the cell suggests would do; below `threshold`
+    times the gradient at the last step it counts as vanished. `about` is what flow.json shall say besides, as JSON can
+    hold it: which text, and how long the model had been trained.
     """
     inputs, targets = task.batch(batch, (seed, MEASURED), model.dtype)
     start = model.initial_state(batch)
     output = model.last_output(tensor(inputs, device=model.device).named("x"), start)
     report = gradient_flow(task.last_losses(output, targets), threshold, statistics=statistics)
+    if statistics and report.status == "ok":
+        remedies = remedies_of(model, task, batch, seed, threshold)
+        report = report.beside(remedies=remedies, sigma_max=tuple(_largest_singular_values(model)))
     settings = {
         "cell": model.cell_name,
         "task": task.name,
@@ -98,6 +103,15 @@ def measure(
     run |= {"inputs": inputs, "targets": targets}
     run |= {f"{name}0": value.numpy() for name, value in start.items()}
     return Measurement(report, settings, run, input_flow(model, task, batch, seed) if statistics else None)
+
+
+def _largest_singular_values(model: SequenceModel) -> Iterator[tuple[str, float]]:
+    """Yield the largest singular value of the recurrent weight of every layer that has one, by its name."""
+    for layer in range(model.rnn.num_layers):
+        weight = getattr(model.rnn.cell(layer), "weight_hh", None)
+        if weight is not None:
+            matrix = weight.detach().to("cpu").numpy()
+            yield f"weight_hh_l{layer}", float(np.linalg.norm(matrix, 2))
 
 
 def input_flow(model: SequenceModel, task: Task, batch: int, seed: int = 0) -> InputFlow:

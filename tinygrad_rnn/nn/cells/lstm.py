@@ -31,6 +31,7 @@ class LSTMCell(Cell):
 
     state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
+    keeping = ("f", "forget gate", 1)
 
     def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Return (h', c')."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.records import GateFlow
-from tinygrad_rnn.flow.sentences import OPEN, number
+from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.flow.why import unit_means
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import log_line, mark_floors, settle
@@ -21,6 +21,10 @@ from tinygrad_rnn.viz.styles import Style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+#: A gate whose unit lets more than this through per step keeps a third of a gradient over ten steps.
+OPEN = 0.9
 
 
 def gates(
