@@ -100,8 +100,8 @@ def test_an_elman_network_is_explained_by_the_factors_of_its_ops():
     tanh, matmul = number(sizes["tanh"]), number(sizes["matmul"])
     assert why == (
         f"rnn, why: there is one path from h to h, through tanh′ (×{tanh}) and W_hh (×{matmul}): "
-        f"×{number(found.decay.per_step)} per step; most is taken by W_hh. (Means over the {found.decay.lag} steps back "
-        "to the first step.)"
+        f"×{number(found.decay.per_step)} per step; most is taken by W_hh. (Means over the {found.decay.lag} steps "
+        "back to the first step.)"
     )
 
 

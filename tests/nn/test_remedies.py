@@ -9,7 +9,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.nn import CELLS
 
-I, H = 3, 3
+SIZE = H = 3
 #: By cell, the rows of the gate that decides what stays, and the direction in which its bias is moved.
 GATES = {
     "lstm": (1, 1), "lstm_joined": (1, 1), "layernorm_lstm": (1, 1), "peephole": (1, 1), "peephole_full": (1, 1),
@@ -25,7 +25,7 @@ def test_every_cell_is_one_of_these():
 
 
 def cell(name, **options):
-    return CELLS[name].cell(I, H, dtype="float64", **CELLS[name].fixed, **options)
+    return CELLS[name].cell(SIZE, H, dtype="float64", **CELLS[name].fixed, **options)
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -52,7 +52,7 @@ def test_more_of_the_state_stays_with_every_one(name):
     parts = state if isinstance(state, tuple) else (state,)
     at = min(1, len(parts) - 1)  # c, or the only one
     parts = [tg.randn(*part.shape, dtype="float64") for part in parts]
-    x = tg.randn(2, I, dtype="float64") * 0.1
+    x = tg.randn(2, SIZE, dtype="float64") * 0.1
 
     def kept(values):
         changed = made.sharing({key: nn.Parameter(tg.tensor(value)) for key, value in values.items()})
@@ -67,7 +67,7 @@ def test_more_of_the_state_stays_with_every_one(name):
 
 
 def test_renewing_gates_are_moved_the_other_way():
-    (first, *_) = nn.GRUCell(I, H, update="renew").remedies()
+    (first, *_) = nn.GRUCell(SIZE, H, update="renew").remedies()
     assert first.what == "the bias of the update gate z lowered by 1"
 
 
@@ -107,12 +107,12 @@ def test_what_keeps_all_suggests_nothing(name):
 
 
 def test_without_biases_no_gate_can_be_opened():
-    assert list(nn.LSTMCell(I, H, bias=False).remedies()) == []
-    assert len(list(nn.RNNCell(I, H, bias=False).remedies())) == 8
+    assert list(nn.LSTMCell(SIZE, H, bias=False).remedies()) == []
+    assert len(list(nn.RNNCell(SIZE, H, bias=False).remedies())) == 8
 
 
 def test_a_weight_that_is_not_finite_is_not_decomposed():
-    broken = nn.RNNCell(I, H, dtype="float64")
+    broken = nn.RNNCell(SIZE, H, dtype="float64")
     broken.weight_hh.assign_(tg.full((H, H), float("nan"), dtype="float64"))
     assert not any("orthogonal" in remedy.what for remedy in broken.remedies())
 
@@ -127,5 +127,5 @@ def test_a_cell_of_ones_own_suggests_nothing_unless_it_says_so():
     class Keeping(Mine):
         keeping = ("k", "pocket gate", -1)
 
-    assert list(Mine(I, H).remedies()) == []
-    assert [remedy.what for remedy in Keeping(I, H).remedies()][0] == "the bias of the pocket gate k lowered by 1"
+    assert list(Mine(SIZE, H).remedies()) == []
+    assert next(remedy.what for remedy in Keeping(SIZE, H).remedies()) == "the bias of the pocket gate k lowered by 1"

@@ -96,8 +96,8 @@ def test_that_a_gate_is_another_where_the_gradient_is_is_told_with_the_few_units
     verb = "is" if few == 1 else "are"
     assert (
         f": z is {number(z.mean())} on average, but {number(cause.straight)} where the gradient is (root mean square "
-        f"over the units, weighted by their squared gradient); four fifths of the squared gradient at lag {T - 1} {verb} "
-        f"in {few} of 16 units, where its mean is {theirs}. It brings " in words.why(flow)
+        "over the units, weighted by their squared gradient); four fifths of the squared gradient at lag "
+        f"{T - 1} {verb} in {few} of 16 units, where its mean is {theirs}. It brings " in words.why(flow)
     )
 
 

@@ -103,7 +103,7 @@ def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
 def _size(state: StateFlow, lag: int) -> str:
     value = state.relative(lag)
     if value == 0:
-        return "0" if state.underflows_at is None or lag < state.underflows_at else "underflow"
+        return "underflow" if state.underflows(lag) else "0"
     if value is None or not math.isfinite(value):
         return "-" if value is None else "not finite"
     return f"{value:.1e}" if value < 0.01 or value >= 100 else f"{value:.2g}"

@@ -43,7 +43,7 @@ def _carries(lane: Lane, grads: dict[Edge, np.ndarray], batch: int) -> Iterator[
         steps = tuple(sorted(norms))
         sizes = np.array([norm(norms[step]) for step in steps]) / math.sqrt(batch)
         units = np.exp(np.mean(logs, axis=1)) if {log.shape for log in logs} == {(batch, grad.shape[-1])} else None
-        name, rule = _name(gates[0]) or "", _rule(states[taken[0]], states[taken[1]], kind)
+        name, rule = _name(gates[0]) or "", _rule(states[taken[0]])
         yield CarryFlow(kind, name, lane.layer, lane.direction, lane.scope, steps, sizes, units, rule)
 
 
@@ -66,7 +66,7 @@ def _gate(after: Edge, before: Edge) -> Edge | None:
     return None
 
 
-def _rule(after: Edge, before: Edge, kind: str) -> str:
+def _rule(after: Edge) -> str:
     """Return how a state is made, as a sum of products of what has names: "f · c + i · g"."""
     found: list[str] = []
     waiting = [after[0]]
@@ -76,7 +76,7 @@ def _rule(after: Edge, before: Edge, kind: str) -> str:
         if node.op_name == "add" and (node is after[0] or not node.names):
             waiting += [parent for parent, _ in reversed(edges)]
         elif node.op_name == "mul" and not node.names:
-            found.append(" · ".join(kind if edge == before else _factor(edge) for edge in edges))
+            found.append(" · ".join(map(_factor, edges)))
         else:
             found.append(next(iter((node.names or {}).values()), "…"))
     return " + ".join(found)

@@ -135,6 +135,10 @@ class StateFlow:
         expected = sizes[small - 1] / sizes[small - 2] * sizes[small - 1]
         return small if expected < self._smallest else None
 
+    def underflows(self, lag: int) -> bool:
+        """Whether a 0 at this lag is only what was too small for the dtype."""
+        return self.by_lag[lag] == 0 and self.underflows_at is not None and lag >= self.underflows_at
+
     @property
     def zero_at(self) -> int | None:
         """The first lag at which G is exactly 0, and not for being too small: no path carries a gradient there."""
@@ -177,6 +181,18 @@ class WeightFlow:
     per_step: np.ndarray | None
     running: np.ndarray | None
     total: float
+
+    def steps_with(self, share: float, reverse: bool = False) -> int | None:
+        """Return how many steps, counted from the loss, have this share of the sizes of all parts together.
+
+        None without parts, or where they are 0 or not finite. Sizes do not add to that of the sum.
+        """
+        if self.per_step is None:
+            return None
+        sizes = np.cumsum(self.per_step if reverse else self.per_step[::-1])
+        if not len(sizes) or not 0 < sizes[-1] < np.inf:
+            return None
+        return min(int(np.searchsorted(sizes, share * sizes[-1])) + 1, len(sizes))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from tinygrad_rnn.flow.records import (
     WeightFlow,
 )
 from tinygrad_rnn.flow.survey import lane_of
+from tinygrad_rnn.flow.underflow import Underflow, underflow_of
 from tinygrad_rnn.flow.verdict import LaneFlow, places
 from tinygrad_rnn.flow.why import Cause, causes_of, unit_means
 
@@ -95,6 +96,11 @@ class FlowReport:
     def factors(self) -> tuple[FactorFlow, ...]:
         """The factors of the ops between a state and the one before, where there is a single way; else ()."""
         return factors_of(self.nodes, self.edges, self.states)
+
+    @cached_property
+    def underflow(self) -> Underflow:
+        """Which gradients are 0 only because they were too small for the dtype."""
+        return underflow_of(self.nodes, self.edges or self.links)
 
     # ---- the cell: the states of the last layer, forward in time -----------------------------------------------
 

@@ -21,8 +21,7 @@ WHERE = "where"
 
 def left(state: StateFlow, lag: int) -> str:
     """Return G_{T-lag} / G_T in few digits, or that it is too small for the dtype."""
-    share, small = state.relative(lag), state.underflows_at
-    return f"too little for {state.dtype}" if share == 0 and small is not None and lag >= small else number(share)
+    return f"too little for {state.dtype}" if state.underflows(lag) else number(state.relative(lag))
 
 
 def verdicts(report: FlowReport, name: str) -> Iterator[str]:

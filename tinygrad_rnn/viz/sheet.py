@@ -50,12 +50,12 @@ class Row:
     per_step: float | None
     half_life: float | None
     verdict: str  # of the layer and direction, in its first line
-    underflows_at: int | None = None  # from this lag on a 0 is only what was too small for the dtype
+    underflows: frozenset[int] = frozenset()  # the lags at which a 0 is only what was too small for the dtype
 
     def share(self, lag: int) -> str:
         """Return what is left at a lag, as it is shown."""
-        share, small = self.left[lag], self.underflows_at
-        if share == 0 and small is not None and lag >= small:
+        share = self.left[lag]
+        if lag in self.underflows:
             return "underflow"
         return "-" if share is None else number(share)
 
@@ -82,7 +82,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
                     per_step=decay.per_step if decay else None,
                     half_life=decay.half_life if decay else None,
                     verdict=judged.get((state.scope, state.kind), ""),
-                    underflows_at=state.underflows_at,
+                    underflows=frozenset(lag for lag in shown if lag < len(state.norms) and state.underflows(lag)),
                 )
             )
         if not report.states:
