@@ -81,4 +81,5 @@ def test_training_is_told_in_the_figures_that_both_reports_have():
     )
     assert figures(after)["loss of the last step"] == "1"
     assert training(before) == ""
+    assert "σ_max" not in training(after.beside(sigma_max=()))
     assert training(after.beside(before=report(state("h", [0.0, 0.0])))) == ""

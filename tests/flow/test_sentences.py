@@ -62,6 +62,7 @@ def test_float32_that_is_too_small_is_not_called_0():
     assert "is left at lag 1, too little for float32 at lag 4." in said
     assert said.endswith("From lag 3 it is too small for float32: measure in float64 what is there.")
     assert "exactly 0" not in said
+    assert [found.states[0].underflows(lag) for lag in range(5)] == [False] * 4 + [True], "lag 3 has lost digits only"
 
 
 def few_carry():

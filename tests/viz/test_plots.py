@@ -26,6 +26,7 @@ from tinygrad_rnn.flow import (
     gradient_flow,
     state_jacobians,
 )
+from tinygrad_rnn.flow.measured import MeasuredFlow
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import chart
@@ -247,6 +248,10 @@ def test_the_panel_names_the_culprit():
     means = {label: np.exp(np.log(line(axes, label).get_ydata()).mean()) for label in ("tanh′", "W_hh")}
     worst = min(means, key=means.get)
     assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in title_of(axes)
+    threshold = float((one.states[0].by_lag[1:3] / one.states[0].by_lag[0]).mean())
+    (axes,) = plots.attenuation({"rnn": MeasuredFlow(one._survey, one._noted, one.loss, threshold)}).axes
+    means = {label: np.exp(np.log(line(axes, label).get_ydata()[:2]).mean()) for label in ("tanh′", "W_hh")}
+    assert f"× {min(means.values()):.2g} per step" in title_of(axes), "down to the horizon, lag 2"
     of_c = plots.attenuation({"lstm": measured()}).axes[1]
     assert "most comes by carry: × " in title_of(of_c)
 

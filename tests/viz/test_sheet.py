@@ -112,6 +112,7 @@ def test_changes_and_training_have_a_table_each(tmp_path):
     heads, rows = trained_table([trained()])
     assert heads == ("cell", "what", "initial weights", "after 7 updates")
     assert ["", "horizon", "2", "2"] in rows
+    assert ["", "left at the first step", "0.001", "0.005"] in rows
     assert rows[0] == ["rnn", "loss of the last step", "1", "1"]
     write_sheet(tmp_path, [trained()], {}, "none")
     page = page_of(tmp_path)
