@@ -76,10 +76,10 @@ def _several_paths(cause: Cause) -> str:
     rule = f"{kind} = {cause.rule}; " if cause.rule else ""
     through = f"the way straight through {gate}" if gate else f"the way straight from {kind} to {kind}"
     said = f"{rule}{through} multiplies the gradient by ×{number(cause.straight)} per step{_weighted(cause)}"
-    said += f". It brings {_percent(straight)} of what arrives at {kind}"
+    said += f" It brings {_percent(straight)} of what arrives at {kind}"
     if brought:
         said += f"; {', '.join(brought)}; all together make ×{number(cause.per_step)} per step"
-    return f"{said}{_alone(cause)}."
+    return f"{said}."
 
 
 def _gate_alone(cause: Cause) -> str:
@@ -106,14 +106,14 @@ def _way_round(cause: Cause) -> str:
 def _weighted(cause: Cause) -> str:
     """Return how the gate's plain mean goes with what it does to the gradient: that lies in some units only."""
     if cause.gate is None or cause.gate_mean is None or cause.straight is None:
-        return ""
+        return "."
     gate, mean = cause.gate.replace("-", "−"), number(cause.gate_mean)
     if abs(cause.straight - cause.gate_mean) <= ALIKE * cause.gate_mean:
-        return f" ({gate} is {mean} on average)"
-    few = _few(cause)
+        return f", {gate} being {mean} on average."
+    other = "smaller" if cause.straight < cause.gate_mean else "larger"
     return (
-        f": {gate} is {mean} on average, but {number(cause.straight)} where the gradient is (root mean square over the "
-        f"units, weighted by their squared gradient){few}"
+        f": {gate} is {mean} on average, but {other} where the gradient is, {number(cause.straight)} (root mean square "
+        f"over the units, weighted by their squared gradient{_few(cause)})."
     )
 
 
