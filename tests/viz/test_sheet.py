@@ -1,14 +1,20 @@
 """The sheet: the page of plots with its sentences, tables and words."""
 
 import dataclasses
+import math
 import re
 
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tests.viz.sheet_page import Page, page_of
 from tests.viz.test_plots import report
+from tinygrad_rnn import nn
+from tinygrad_rnn.flow import RemedyFlow, gradient_flow
 from tinygrad_rnn.viz import sheet
+from tinygrad_rnn.viz.change_tables import remedied
+from tinygrad_rnn.viz.change_tables import trained as trained_table
 from tinygrad_rnn.viz.plots import Entry
 from tinygrad_rnn.viz.sheet import write_sheet
 
@@ -69,6 +75,63 @@ def test_words_are_explained_where_they_appear(tmp_path):
     assert not {"lstm", "forget_bias", "vanishes"} & set(words), "only what is on the page"
     write_sheet(tmp_path, entries[:1], {}, "none")
     assert not {"nats", "irnn", "explodes"} & set(page_of(tmp_path).texts["dt"])
+
+
+def trained():
+    """A cell before a training and after it, as it is measured, with what a change would do."""
+    tried = [
+        RemedyFlow("W_hh times 2", "survives", "h", None, 0.9, 2, 0.81, 1.5),
+        RemedyFlow("W_hh times 9", "nonfinite", "h", None, None, None, None, math.nan),
+    ]
+    before, after = report(h=[0.001, 0.1, 1.0]), report(h=[0.005, 0.1, 1.0]).beside(remedies=tuple(tried))
+    history = [(0, before), (7, after)]
+    return Entry("rnn, 7 updates", after.beside(before=before), cell="rnn", updates_made=7, history=history)
+
+
+def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
+    write_sheet(tmp_path, [trained()], {}, "none", pages={"step by step, <initial>": "stepper.init.html"})
+    page = page_of(tmp_path)
+    found = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
+    assert page.texts["h2"][0] == "rnn, 7 updates"
+    assert found["where"].startswith("rnn, 7 updates vanishes: less than 0.01 of ")
+    assert "left at the first step 0.001 → 0.005" in found["what training did"]
+    assert found["what to change"].startswith("with W_hh times 2, and nothing else, the gradient would survive: ")
+    assert "step by step, <initial>" in page.texts["a"]
+    assert "stepper.init.html" in page.addresses
+    for name in ("#change", "#training"):
+        assert name in page.addresses
+
+
+def test_changes_and_training_have_a_table_each(tmp_path):
+    lines = remedied([trained()])
+    assert lines == [
+        ["rnn", "none", "0.0707", "2", "0.005", "1", "vanishes"],
+        ["", "W_hh times 2", "0.9", ">2", "0.81", "1.5", "survives"],
+        ["", "W_hh times 9", "-", "-", "-", "NaN", "nonfinite"],
+    ]
+    heads, rows = trained_table([trained()])
+    assert heads == ("cell", "what", "initial weights", "after 7 updates")
+    assert ["", "horizon", "2", "2"] in rows
+    assert ["", "left at the first step", "0.001", "0.005"] in rows
+    assert rows[0] == ["rnn", "loss of the last step", "1", "1"]
+    write_sheet(tmp_path, [trained()], {}, "none")
+    page = page_of(tmp_path)
+    assert "W_hh times 2" in page.texts["td"]
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
+    assert not {"#change", "#training"} & set(page_of(tmp_path).addresses), "only where there is something"
+
+
+def test_the_signs_on_the_page_are_explained(tmp_path):
+    found = gradient_flow(nn.GRU(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
+    write_sheet(tmp_path, [Entry("gru", found)], {}, "none")
+    words = set(page_of(tmp_path).texts["dt"])
+    assert {"‖·‖", "carry", "root mean square", "geometric mean", "weight_ih_l0, weight_hh_l0"} <= words
+    assert not {"tanh′, relu′, W_hh", "σ_max", "finite-time Lyapunov exponent", "median"} & words
+    single = gradient_flow(nn.RNN(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
+    write_sheet(tmp_path, [Entry("rnn", single.beside(sigma_max=(("weight_hh_l0", 1.0),)))], {}, "none")
+    words = set(page_of(tmp_path).texts["dt"])
+    assert {"tanh′, relu′, W_hh", "σ_max"} <= words
+    assert "carry" not in words
 
 
 def test_a_sheet_of_nothing_can_be_written(tmp_path):

@@ -6,14 +6,15 @@ from tinygrad_rnn.train.conflict import ConflictRun, Pulls, cancelled, conflict_
 from tinygrad_rnn.train.loop import Update, assess, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
 from tinygrad_rnn.train.models import MODELS, EncoderDecoder, Model, SequenceModel
+from tinygrad_rnn.train.remedies import remedies_of
 from tinygrad_rnn.train.sampling import sample
 from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_of, training_flow
 
 __all__ = [
     "MODELS", "Batch", "Checkpoint", "ConflictRun", "EncoderDecoder", "InputFlow", "Measurement", "Model", "Pulls",
     "SequenceModel", "Task", "Update", "assess", "backward_graph_of", "cancelled", "conflict_of", "diverged",
-    "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "sample",
-    "save_checkpoint", "step_gradients", "training_flow", "training_tape",
+    "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "remedies_of",
+    "sample", "save_checkpoint", "step_gradients", "training_flow", "training_tape",
 ]  # fmt: skip
 
 

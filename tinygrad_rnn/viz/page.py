@@ -33,6 +33,7 @@ from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
 from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Picture
+from tinygrad_rnn.viz.siblings import links_to
 from tinygrad_rnn.viz.strips import strip
 from tinygrad_rnn.viz.styles import Style
 from tinygrad_rnn.viz.tour import tour
@@ -62,6 +63,7 @@ def page(
     inputs: Mapping[str, InputFlow] | InputFlow | None = None,
     maps: Mapping[str, FlowMap] | FlowMap | None = None,
     style: Style | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> str:
     """Return a page that steps through the forward and backward passes of one graph, or of several side by side.
 
@@ -77,6 +79,7 @@ def page(
             Without, steps have numbers only.
         maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
         style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers.
+        pages: what else there is to see in the folder, file names by what they are called.
 
     Returns:
         HTML, complete in itself.
@@ -100,9 +103,10 @@ def page(
         "TITLE": html.escape(title),
         "CSS": _asset("page.css"),
         "DATA": _escaped(_content(title, list(reports), pictures, read, reached, style or Style())),
+        "PAGES": links_to(pages or {}),
         "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
-    return re.sub(r"\{\{(TITLE|CSS|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
+    return re.sub(r"\{\{(TITLE|CSS|PAGES|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
 
 
 def write_page(
@@ -115,13 +119,15 @@ def write_page(
     inputs: Mapping[str, InputFlow] | InputFlow | None = None,
     maps: Mapping[str, FlowMap] | FlowMap | None = None,
     style: Style | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Write what `page` returns to a file, whole or not at all, and return its path.
 
     Raises:
         InputError: as `page`, or the file cannot be written.
     """
-    write_whole(path, page(panels, title, level, window, decades, inputs, maps, style).encode(errors="replace"))
+    text = page(panels, title, level, window, decades, inputs, maps, style, pages)
+    write_whole(path, text.encode(errors="replace"))
     return Path(path)
 
 
