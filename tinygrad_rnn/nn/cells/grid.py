@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn import arguments
@@ -10,6 +11,7 @@ from tinygrad_rnn.engine.creation import concat
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
+from tinygrad_rnn.nn.cells.remedies import Remedy, gate_shifts
 from tinygrad_rnn.nn.module import Parameter
 
 __all__ = ["PRIORITIES", "GridLSTMCell"]
@@ -95,6 +97,10 @@ class GridLSTMCell(Cell):
         """Return W_hh.T of time and of depth, (H, 4*H) each."""
         to_time, to_depth = self.weight_hh.chunk(2)
         return to_time.T, to_depth.T
+
+    def remedies(self) -> Iterable[Remedy]:
+        """Return larger biases of the forget gate of time."""
+        return gate_shifts(self, "f", "forget gate", 1)
 
     def step(
         self, projected: Tensor, state: tuple[Tensor, Tensor, Tensor], prepared: tuple[Tensor, Tensor]
