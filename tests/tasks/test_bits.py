@@ -74,7 +74,7 @@ def test_parity_turns_with_every_bit():
 def test_what_is_read_is_said_in_signs():
     assert FirstBitTask(3).input_labels(np.array([[-1.0, 0.3], [0, 1.26], [0, -0.5]])) == ["-", "1.3", "-0.5"]
     assert MarkedBitTask(5).input_labels(np.array([[-1.0, 0.0], [1.0, 1.0]])) == ["-", "+*"]
-    assert AskedBitTask(4).input_labels(np.array([[1.0, 0], [0, 0], [0, 1.0]])) == ["+", "", "?"]
+    assert AskedBitTask(4).input_labels(np.array([[1.0, 0], [0, 0], [0, 1.0]])) == ["+", "0", "?"]
     assert ParityTask(2).input_labels(np.array([[1.0], [-1.0]])) == ["+", "-"]
 
 

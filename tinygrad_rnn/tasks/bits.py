@@ -148,8 +148,8 @@ class AskedBitTask(Task):
         return Batch(inputs, targets)
 
     def input_labels(self, x: np.ndarray) -> list[str]:
-        """Return what one example (T, 2) reads: the sign of the bit, and a question mark where it is asked for."""
-        return [_sign(bit) if bit else "?" * int(asked) for bit, asked in x]
+        """Return what one example (T, 2) reads: the sign of the bit, a question mark where it is asked for, else 0."""
+        return [_sign(bit) if bit else "?" if asked else "0" for bit, asked in x]
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the sum over the steps of the mean squared error, outputs (T, B, 1)."""

@@ -26,8 +26,6 @@ _INSIDE = 8  # nodes of a Reber string, its end included
 #: The nodes of the embedded grammar: B, then T or P, a Reber string, the same symbol again, E, and nothing more.
 START, CHOICE, UPPER, LOWER = 0, 1, 2, 2 + _INSIDE
 LAST, DONE = 2 + 2 * _INSIDE, 3 + 2 * _INSIDE
-#: Where the symbol before the last is due.
-DUE = (UPPER + _INSIDE - 1, LOWER + _INSIDE - 1)
 #: So often strings are drawn to find different ones.
 ROUNDS = 100
 
@@ -58,12 +56,12 @@ class Walks:
         self.nodes = np.array([[node for _, node in pair] for pair in pairs])
         self.possible = np.array([[symbol in leaving for symbol in SYMBOLS] for leaving in edges])
 
-    def chances(self, steps: int, wanted: Sequence[int]) -> np.ndarray:
-        """Return (steps, nodes): the probability of the first edge, for walks that end at a wanted node.
+    def chances(self, steps: int, end: int) -> np.ndarray:
+        """Return (steps, nodes): the probability of the first edge, for walks that end at a node.
 
         Row t is for the step t of such a walk, exactly `steps` long, among all walks that stand where they stand.
         """
-        ends = np.isin(np.arange(len(self.nodes)), wanted).astype(float)
+        ends = np.eye(1, len(self.nodes), end)[0]
         chances = np.empty((steps, len(ends)))
         for t in range(steps - 1, -1, -1):
             first, both = ends[self.nodes[:, 0]], ends[self.nodes].sum(axis=1)
@@ -150,8 +148,8 @@ class EmbeddedReberTask(_ReberTask):
 
     def __init__(self, steps: int, strings: int | None = None) -> None:
         self.steps = enough_steps(steps, 8, "the shortest strings of the embedded Reber grammar have 9 symbols")
-        self._whole = self.walks.chances(steps + 1, [DONE])
-        self._due = self.walks.chances(steps + 1, [LAST])
+        self._whole = self.walks.chances(steps + 1, DONE)
+        self._due = self.walks.chances(steps + 1, LAST)
         different = None if strings is None else self._different(2 * strings)
         self._known: np.ndarray | None = None if different is None else different[:, :strings]
         self._others: np.ndarray | None = None if different is None else different[:, strings:]
@@ -231,7 +229,7 @@ class ContinualReberTask(_ReberTask):
 
     def __init__(self, steps: int) -> None:
         self.steps = enough_steps(steps, 8, "the shortest strings of the embedded Reber grammar have 9 symbols")
-        self._due = self.walks.chances(steps + 1, [LAST])
+        self._due = self.walks.chances(steps + 1, LAST)
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return the beginnings of streams (T, B, 7), and the next symbols (T, B)."""
