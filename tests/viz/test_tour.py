@@ -224,6 +224,20 @@ def test_two_cells_stand_side_by_side_where_paths_are_compared(show):
     assert shown.tab.locator(".lit").count() == 0
 
 
+def test_paths_begin_at_the_layer_that_the_verdict_is_about(show):
+    report = networks.report("long, two layers, both directions")
+    place = report.place(report.state(report.horizon.state))
+    shown = show({"deep": report, "no time": networks.report("no time")}, level="cell")
+    shown.tab.evaluate("() => { location.hash = 'tour=4' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    shown.press("Enter")
+    (start,) = shown.tab.locator("[data-start]").all()
+    box = shown.panel("deep")["boxes"][int(start.get_attribute("data-box"))]
+    strip = shown.panel("deep")["strip"]
+    assert (box["kind"], box["caption"], box["step"]) == ("state", strip["kind"], strip["steps"][-2])
+    assert "layer=1" in box["scope"], place
+
+
 def test_what_happens_is_said_in_full(show):
     three = {kind: measured(kind, steps=T) for kind in ("RNN", "LSTM", "GRU")}
     shown = show(three, level="cell", size=(1400, 900))

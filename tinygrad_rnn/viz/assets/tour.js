@@ -92,7 +92,7 @@ class Tour {
     parts.forEach(({ panel, section }) => section.classList.toggle("aside", names !== null && !names.includes(panel.name)));
     byId("panels").classList.toggle("compared", names !== null);
     openViews();
-    for (const { graph, panel } of names ? parts : []) {
+    for (const { graph, panel } of parts.filter((part) => names?.includes(part.panel.name))) {
       graph.showSteps(lastTwo(panel));
       if (graph.view.zoom < READABLE) graph.view.open();
     }
@@ -131,6 +131,5 @@ function lastTwo(panel) {
 
 /** The box of the state, one step before the last, that the verdict goes by. */
 function beforeLast(panel) {
-  const { kind, steps } = panel.strip;
-  return panel.boxes.find((box) => box.kind === "state" && box.caption.split(" ")[0] === kind && box.step === steps.at(-2));
+  return panel.events[panel.forward.length + panel.strip.events.at(-2)].box;
 }
