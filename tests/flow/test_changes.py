@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import tinygrad_rnn as tg
 from tests.flow.test_report import report, state
-from tinygrad_rnn.flow import RemedyFlow
+from tinygrad_rnn.flow import RemedyFlow, gradient_flow
 from tinygrad_rnn.flow.changes import figures, remedy, training
 
 FALLING, LASTING = [1.0, 0.1, 0.001], [1.0, 0.9, 0.8]
@@ -44,6 +45,7 @@ def test_that_nothing_helps_is_said():
         "none of the 2 changes tried is enough: most is kept with B: ×0.0894 per step to lag 2, 0.008 at the first "
         "step instead of 0.001."
     )
+    assert said(FALLING, tried("A", 1e-9, "vanishes", horizon=1)) == "none of the 1 change tried is enough."
     found = said(FALLING, tried("A", 1e9, "explodes"))
     assert found == "none of the 1 change tried is enough; it would explode with A."
 
@@ -70,6 +72,16 @@ def test_an_explosion_is_mended_by_what_survives():
 def test_without_a_verdict_or_a_measurement_nothing_is_said(sizes):
     assert said(sizes, tried("A", 0.5)) == ""
     assert said(FALLING) == ""
+
+
+def test_a_factor_behind_a_blocked_path_is_unknown():
+    w = tg.tensor([[2.0]], dtype="float64", requires_grad=True)
+    h = tg.tensor([[1.0]], dtype="float64", requires_grad=True)
+    for t in range(4):
+        with tg.scope("t", t):
+            h = ((h @ w) - (5.0 if t < 3 else -5.0)).relu().named("h")
+    found = figures(gradient_flow(h.sum(axis=1)))
+    assert (found["relu′"], found["W_hh"]) == ("×0", "-")
 
 
 def test_training_is_told_in_the_figures_that_both_reports_have():

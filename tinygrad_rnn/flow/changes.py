@@ -54,7 +54,7 @@ def _better(tried: tuple[RemedyFlow, ...], now: float | None, loss: float) -> st
 def _not_enough(report: FlowReport, now: float | None) -> str:
     """Return that none of the changes helps, and which comes nearest, or how they fail."""
     bursts = [each.what for each in report.remedies if each.verdict == "explodes"]
-    fading = [each for each in report.remedies if each.verdict == "vanishes" and each.left is not None]
+    fading = [each for each in report.remedies if each.verdict == "vanishes" and (each.left or 0.0) > (now or 0.0)]
     said = f"none of the {plural(len(report.remedies), 'change')} tried is enough"
     if fading:
         best = max(fading, key=lambda each: each.left or 0.0)
@@ -107,7 +107,7 @@ def figures(report: FlowReport) -> dict[str, str]:
     if cause is not None:
         for op, size in cause.factors:
             if not math.isclose(size, 1, abs_tol=1e-9):
-                found[OPERATIONS.get(op, op)] = f"×{number(size)}"
+                found[OPERATIONS.get(op, op)] = "-" if math.isnan(size) else f"×{number(size)}"
         if cause.gate is not None and cause.straight is not None:
             found[f"straight through {cause.gate.replace('-', '−')}"] = f"×{number(cause.straight)}"
     scope = report.cell[0].scope
