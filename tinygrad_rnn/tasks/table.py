@@ -178,7 +178,9 @@ class TaskSpec(specs.Spec):
         if (entry.reads is None) is not (text is None):
             raise InputError(f"{self.name} reads {'a text: give it one' if entry.reads else 'no text'}")
         length = {} if entry.steps is None else {"steps": steps or entry.steps}
-        return entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
+        made = entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
+        made.chosen = self.text
+        return made
 
 
 def parse_task(text: str) -> TaskSpec:

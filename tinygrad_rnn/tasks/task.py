@@ -114,10 +114,18 @@ class Task:
     model: ClassVar[str] = "sequence"
     criterion: Criterion | None = None
 
+    #: What was chosen about it, with its name: "copy:symbols=4"; the name alone unless `TaskSpec.make` says more.
+    chosen: str = ""
+
     steps: int
     input_size: int
     output_size: int
     replies: int = 0
+
+    @property
+    def words(self) -> str:
+        """The task as commands take it: its name, and what was chosen about it."""
+        return self.chosen or self.name
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn import arguments
@@ -11,7 +10,6 @@ from tinygrad_rnn.engine.creation import concat
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
-from tinygrad_rnn.nn.cells.remedies import Remedy, gate_shifts
 from tinygrad_rnn.nn.module import Parameter
 
 __all__ = ["PRIORITIES", "GridLSTMCell"]
@@ -57,6 +55,7 @@ class GridLSTMCell(Cell):
 
     state_names = ("d", "h", "c")
     gate_names = ("i", "f", "g", "o", "i_depth", "f_depth", "g_depth", "o_depth")
+    keeping = ("f", "forget gate", 1)
 
     priority: str
     weight_in: Parameter | None = None
@@ -97,10 +96,6 @@ class GridLSTMCell(Cell):
         """Return W_hh.T of time and of depth, (H, 4*H) each."""
         to_time, to_depth = self.weight_hh.chunk(2)
         return to_time.T, to_depth.T
-
-    def remedies(self) -> Iterable[Remedy]:
-        """Return larger biases of the forget gate of time."""
-        return gate_shifts(self, "f", "forget gate", 1)
 
     def step(
         self, projected: Tensor, state: tuple[Tensor, Tensor, Tensor], prepared: tuple[Tensor, Tensor]
