@@ -246,13 +246,17 @@ def test_an_arrow_tells_its_message_and_its_share(show, lstm):
     ends = [(boxes[arrow["tail"]]["name"], boxes[arrow["head"]]["name"]) for arrow in arrows]
     index = ends.index((f"t{STEPS - 3}_c", f"t{STEPS - 2}_c"))
     card = shown.tab.locator("#card")
-    spot = shown.tab.evaluate(
-        """i => { const path = document.querySelector(`[data-arrow="${i}"]`);
-          const at = path.getPointAtLength(path.getTotalLength() * 0.45).matrixTransform(path.getScreenCTM());
-          return [at.x, at.y] }""",
-        index,
-    )
-    shown.tab.mouse.move(*spot)
+
+    def point() -> None:
+        spot = shown.tab.evaluate(
+            """i => { const path = document.querySelector(`[data-arrow="${i}"]`);
+              const at = path.getPointAtLength(path.getTotalLength() * 0.45).matrixTransform(path.getScreenCTM());
+              return [at.x, at.y] }""",
+            index,
+        )
+        shown.tab.mouse.move(*spot)
+
+    point()
     facts = dict(zip(card.locator("dt").all_text_contents(), card.locator("dd").all_text_contents(), strict=True))
     parent = lstm.node(f"t{STEPS - 3}_c")
     message = next(
@@ -264,7 +268,7 @@ def test_an_arrow_tells_its_message_and_its_share(show, lstm):
     assert numbers(facts["message"])[0] == pytest.approx(message, rel=6e-4)
     assert numbers(facts["share"])[0] == pytest.approx(message / parent.norm, rel=6e-3)
     shown.press("t")
-    shown.tab.mouse.move(spot[0] + 0.5, spot[1])
+    point()
     assert "not sent yet" in card.text_content()
 
 

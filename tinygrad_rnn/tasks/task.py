@@ -123,7 +123,7 @@ class Task:
     replies: int = 0
 
     @property
-    def words(self) -> str:
+    def specification(self) -> str:
         """The task as commands take it: its name, and what was chosen about it."""
         return self.chosen or self.name
 

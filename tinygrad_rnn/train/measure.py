@@ -93,7 +93,7 @@ def measure(
         report = report.beside(remedies=remedies, sigma_max=tuple(_largest_singular_values(model)))
     settings = {
         "cell": model.cell_name,
-        "task": task.words,
+        "task": task.specification,
         "steps": task.steps,
         "hidden": model.config()["hidden_size"],
         "batch": batch,
