@@ -19,7 +19,7 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 #: Commands that are run here, those that take long as slow tests.
 QUICK = ("python -m tinygrad_rnn doctor", "python -m tinygrad_rnn cells", "python -m tinygrad_rnn cells lstm97")
 SLOW = (
-    "python -m tinygrad_rnn graph --cell lstm --steps 34:40",
+    "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
     "python -m tinygrad_rnn flow --cells rnn,lstm,gru --seeds 5",
     "python -m tinygrad_rnn flow --theme dark --size 16:9 --format png,pdf",
