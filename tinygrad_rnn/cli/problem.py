@@ -67,6 +67,10 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
     "clip": lambda value: type(value) in (int, float) and 0 < value < math.inf,
     "seed": _whole(0, 2**63 - 1),
     "updates": _whole(0, 2**63 - 1),
+    "target": _whole(1, 2**63 - 1),
+    "validate_every": _whole(1, LARGEST),
+    "until_solved": lambda value: isinstance(value, bool),
+    "text_sha256": lambda value: isinstance(value, str),
     "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
 }
 

@@ -76,15 +76,18 @@ class Criterion:
         if (self.at_least is None) is (self.at_most is None):
             raise InputError("a criterion needs either at_least or at_most")
 
+    @property
+    def value(self) -> float:
+        """What the score has to reach."""
+        return self.at_least if self.at_least is not None else self.at_most or 0.0
+
     def met(self, scores: Mapping[str, float]) -> bool:
         """Return whether the scores say that the task is solved; NaN never does."""
         found = scores[self.score]
-        return found >= self.at_least if self.at_least is not None else found <= (self.at_most or 0.0)
+        return found >= self.value if self.at_least is not None else found <= self.value
 
     def __str__(self) -> str:
-        if self.at_least is not None:
-            return f"{self.score} at least {self.at_least:g}"
-        return f"{self.score} at most {self.at_most:g}"
+        return f"{self.score} at {'most' if self.at_least is None else 'least'} {self.value:g}"
 
 
 class Task:
@@ -101,12 +104,14 @@ class Task:
         input_size: I.
         output_size: O.
         criterion: when it counts as solved; None if nobody can say.
+        examples: how many examples cover its data once; None where every batch brings new ones.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     model: ClassVar[str] = "sequence"
     criterion: ClassVar[Criterion | None] = None
+    examples: int | None = None
 
     steps: int
     input_size: int
