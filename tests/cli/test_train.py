@@ -131,7 +131,7 @@ def test_an_interrupted_training_keeps_what_it_has_learned(started, tmp_path, te
     _, error = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in error
-    updates = int(re.search(r"saved .* after (\d+) updates", error)[1])
+    updates = int(re.search(r"saved .* after (\d+) updates?; go on with --resume --out", error)[1])
     assert load_checkpoint(model).settings["updates"] == updates
     assert main(["train", "--resume", "--out", str(model), "--updates", str(updates + 1)]) == 0
 
@@ -233,16 +233,16 @@ def test_training_that_ends_far_above_where_it_began_is_said_to_have_diverged(tr
 
 
 def test_weights_that_are_no_numbers_are_not_saved(train, refused, monkeypatch, text_file, tmp_path):
-    from tinygrad_rnn.cli import train as train_command
+    from tinygrad_rnn.train import trainer
 
-    real = train_command.fit
+    real = trainer.fit
 
     def spoiling(model, *rest):
         for update in real(model, *rest):
             model.output.bias.assign_(model.output.bias + float("inf"))
             yield update
 
-    monkeypatch.setattr(train_command, "fit", spoiling)
+    monkeypatch.setattr(trainer, "fit", spoiling)
     command = ["train", *SMALL, "--text", text_file, "--updates", 1, "--out", tmp_path / "m"]
     assert "training diverged, and they are not saved" in refused(*command, at_once=False)
     assert not (tmp_path / "m").exists()

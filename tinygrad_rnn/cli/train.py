@@ -307,7 +307,7 @@ def _train(
         except DivergenceError as error:
             raise InputError(f"{error} (--lr, --clip, --updates)") from None
         if ended == "interrupted":
-            go_on = f"--resume --name {run.name}" if run else "--resume"
+            go_on = f"--resume --name {run.name}" if run else f"--resume --out {where}"
             say(f"saved {where} after {plural(trainer.made, 'update')}; go on with {go_on}")
             raise KeyboardInterrupt
         curves = _curves(run) if run else []

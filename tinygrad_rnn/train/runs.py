@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.serialization import write_whole
+from tinygrad_rnn.serialization import sweep, write_whole
 from tinygrad_rnn.tasks import Criterion
 from tinygrad_rnn.train.checkpoint import CHECKPOINTS, checkpoint_path, checkpoints, save_checkpoint
 from tinygrad_rnn.train.event_files import EventFile, require_tensorboardx
@@ -117,6 +117,7 @@ class FileKeeper:
 
     def save(self, trainer: Trainer) -> None:
         """Write the checkpoint; the model of another training that is there is kept beside it."""
+        sweep(self.path)
         if not self._own and self.path.exists():
             self.path.replace(previous_of(self.path))
         self._own = True
