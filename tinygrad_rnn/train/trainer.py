@@ -86,7 +86,7 @@ class Trainer:
             raise InputError(f"nobody can say when the task {task.name} is solved; choose a number of updates instead")
         if batch < 1 or validate_every < 1 or made < 0:
             raise InputError(
-                f"a batch of {batch}, a validation every {validate_every} updates and {made} made: too few"
+                f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made"
             )
         self.model, self.task, self.optimizer = model, task, optimizer
         self.held_out = task if held_out is None else held_out
