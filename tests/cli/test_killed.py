@@ -43,7 +43,7 @@ def run_until(arguments, modules, last=None):
     """
     read, write = os.pipe()
     if not (child := os.fork()):
-        sys.stdout = sys.stderr = open(os.devnull, "w")
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (this process ends with it)
         moments = 0
 
         def note(frame, event, argument):

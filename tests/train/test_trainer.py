@@ -129,7 +129,7 @@ def test_a_gradient_that_is_not_finite_is_divergence_before_the_weights_follow()
     real = trainer.task.loss
     trainer.task.loss = lambda outputs, batch: real(outputs, batch) + (outputs * 0.0).sum().sqrt()
     before = values(trainer)
-    with pytest.raises(DivergenceError, match="the norm of the gradient is (nan|inf) at update 1: training diverged"):
+    with pytest.raises(DivergenceError, match=r"the norm of the gradient is (nan|inf) at update 1: training diverged"):
         trainer.train()
     np.testing.assert_array_equal(values(trainer), before)
 
