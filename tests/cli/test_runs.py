@@ -1,6 +1,7 @@
 """`tinygrad-rnn train` into runs, `runs`, `tasks`, and what goes on from a run."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -180,8 +181,8 @@ def test_progress_tells_loss_norm_and_the_time_left(without_curves, capsys):
 
 def test_epochs_are_the_updates_that_see_as_much_as_the_text_has(without_curves, refused, text_file):
     train(*SMALL, "--text", text_file, "--epochs", 2)
-    learned = int(800 * 0.9)
-    assert load_checkpoint("runs/text-lstm").settings["target"] == 2 * -(-(-(-(learned - 1) // 6)) // 4)
+    windows = math.ceil((800 * 0.9 - 1) / 6)
+    assert load_checkpoint("runs/text-lstm").settings["target"] == 2 * math.ceil(windows / 4)
     assert "--epochs: the task adding makes new examples for every update" in refused("train", *ADDING, "--epochs", 1)
     assert "not allowed with" in refused("train", *ADDING, "--epochs", 1, "--updates", 3)
 
@@ -230,7 +231,7 @@ def test_several_seeds_are_runs_of_their_own_and_compared_as_one(without_curves,
     train(*ADDING, "--updates", 3, "--seed", 6, "--name", "alone")
     five, six, seven, alone = (
         checkpoints(f"runs/{name}")[-1].read_bytes()
-        for name in [f"adding-lstm.seed-{seed}" for seed in (5, 6, 7)] + ["alone"]
+        for name in ("adding-lstm.seed-5", "adding-lstm.seed-6", "adding-lstm.seed-7", "alone")
     )
     assert six == alone
     assert len({five, six, seven}) == 3
@@ -248,7 +249,7 @@ def test_several_seeds_are_runs_of_their_own_and_compared_as_one(without_curves,
     taken = ("--seeds", 2, "--seed", 7, "--name", "adding-lstm")
     assert "runs/adding-lstm.seed-7 is there already" in refused("train", *ADDING, *taken)
     train(*ADDING, "--updates", 3, "--seeds", 2, "--seed", 7)
-    assert names()[4:6] == ["adding-lstm.seed-7-2", "adding-lstm.seed-8"]
+    assert {"adding-lstm.seed-7-2", "adding-lstm.seed-8"} <= set(names())
 
 
 def test_the_list_has_what_a_run_came_to(without_curves, capsys):

@@ -140,5 +140,6 @@ def by_seed(found: Found) -> dict[str, list[History]]:
         first = short_name(group[0][0])
         # A name that has been given twice has a number at its end.
         name = re.sub(r"\.seed-\d+(-\d+)?$", "", first) if len(group) > 1 else first
-        named[first if name in named else name] = [history for _, history in group]
+        once = {run.settings["seed"]: history for run, history in group}  # the same seed gives the same numbers
+        named[first if name in named else name] = list(once.values())
     return named
