@@ -300,3 +300,26 @@ def test_the_tasks_are_listed(capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert all(name in said for name in TASKS)
     assert "at most 0.01" in said
+
+
+# ---- dropout on every command that trains --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["graph", "flow", "train"])
+def test_dropout_with_one_layer_is_refused(refused, command):
+    cells = () if command == "train" else ("--cells", "rnn")
+    complaint = refused(command, *cells, "--task", "adding", "--steps", 4, "--dropout", 0.5, "--out", "a")
+    assert "take --layers 2 or more" in complaint
+    assert not [path for path in Path("a").glob("*") if path.name != ".tinygrad_rnn.json"]
+
+
+def test_dropout_changes_what_graph_trains_and_nothing_before_that():
+    sizes = ("--task", "adding", "--steps", "4", "--hidden", "4", "--layers", "2", "--batch", "2", "--train", "2")
+    made = {}
+    for share in ("0", "0.5"):
+        options = ("--cell", "rnn", "--format", "dot", "--out", share, "--dropout", share)
+        assert main(["graph", *sizes, *options]) == 0
+        flows = (json.loads(Path(share, f"rnn{when}.flow.json").read_text()) for when in (".init", ""))
+        made[share] = [flow["loss"] for flow in flows]
+    assert made["0"][0] == made["0.5"][0]
+    assert made["0"][1] != made["0.5"][1]

@@ -144,6 +144,23 @@ def test_a_resumed_training_finds_its_text_in_the_place_given(train, tmp_path, t
     assert load_checkpoint(model).settings["text"] == str(moved.resolve())
 
 
+def test_a_file_from_before_there_were_runs_goes_on_and_writes(train, capsys):
+    model = train("--updates", "2")
+    whole = train("--updates", "4", out="whole")
+    about = json.loads(serialization.load_metadata(model)[FORMAT])
+    for name in ("kind", "version", "sha256"):
+        del about[name]
+    for name in ("target", "validate_every", "until_solved", "text_sha256"):
+        del about["settings"][name]
+    serialization.save(model, serialization.load(model), {FORMAT: json.dumps(about)})
+    assert written(capsys, "--model", str(model), "--length", "3")
+    train("--resume", "--updates", "4", text=False)
+    expected, found = serialization.load(whole), serialization.load(model)
+    assert {name: value.tolist() for name, value in found.items()} == {
+        name: value.tolist() for name, value in expected.items()
+    }
+
+
 # ---- what is there already -----------------------------------------------------------------------------------------
 
 

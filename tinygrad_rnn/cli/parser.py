@@ -35,6 +35,7 @@ TRAINING: dict[str, Any] = {
 UPDATES, RUNS = 1000, "runs"
 #: What there was before there were runs.
 MODEL_FILE = "model.safetensors"
+DROPOUT = "share of the values dropped between layers, in training"
 FORMATS = ("svg", "dot", "png", "pdf", "html")
 #: The same of plots.
 PLOT_FORMATS = ("svg", "png", "pdf")
@@ -109,6 +110,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
     _option(graph, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
     _option(graph, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
+    _option(graph, "--dropout", 0.0, DROPOUT, type=share_below_1, metavar="P")
     _add_device(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
@@ -152,6 +154,8 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     flow.add_argument("--hidden", type=positive_int, metavar="H", help=hidden_help)
     layers_help = "cells stacked (default: 1; with --model its own)"
     flow.add_argument("--layers", type=positive_int, metavar="L", help=layers_help)
+    dropout_help = f"{DROPOUT} (default: 0.0; none with --model)"
+    flow.add_argument("--dropout", type=share_below_1, metavar="P", help=dropout_help)
     _option(flow, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
     _option(flow, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _add_device(flow)
@@ -188,7 +192,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument("--steps", type=positive_int, metavar="T", help=steps_help)
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
-    _remembered(train, "--dropout", "share of the values dropped between layers", type=share_below_1, metavar="P")
+    _remembered(train, "--dropout", DROPOUT, type=share_below_1, metavar="P")
     _add_device(train)
     _remembered(train, "--dtype", "of the numbers computed with", choices=DTYPES)
     _remembered(train, "--batch", "examples in a batch", type=positive_int, metavar="B")

@@ -54,6 +54,12 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
+def check_dropout(options: argparse.Namespace) -> None:
+    """Refuse dropout where it would do nothing."""
+    if options.dropout and options.layers == 1:
+        raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
+
+
 def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and lowest <= value <= largest
 

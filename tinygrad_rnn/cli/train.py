@@ -17,6 +17,7 @@ from tinygrad_rnn.cli.parser import LEARNING_RATE, RUNS, TRAINING, UPDATES
 from tinygrad_rnn.cli.places import load_newest, newest_model
 from tinygrad_rnn.cli.problem import (
     check_device,
+    check_dropout,
     check_memory,
     corpus_of,
     describe,
@@ -136,8 +137,7 @@ def _new(options: argparse.Namespace) -> Trainer:
     for name, value in TRAINING.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    if options.dropout and options.layers == 1:
-        raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
+    check_dropout(options)
     options.steps = parse_task(options.task).entry.steps if options.steps is None else options.steps
     corpus = corpus_of(options)
     task, held_out = make_task(options, corpus).held_out()
