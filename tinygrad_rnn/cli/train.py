@@ -331,7 +331,7 @@ def _updated(trainer: Trainer, keeper: FileKeeper | RunKeeper, options: argparse
     """Make the updates, with a bar; return how they ended."""
     shown_as = trainer.model.cell_name, trainer.updates, trainer.task.unit, trainer.made
     with interrupt_waits() as interrupted, training_progress(*shown_as) as advance:
-        return trainer.train(keeper, options.every, lambda update: advance(update.loss, update.norm), interrupted)
+        return trainer.train(keeper, options.every, advance, interrupted)
 
 
 def _curves(run: Run) -> list[Path]:
