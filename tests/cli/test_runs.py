@@ -196,7 +196,7 @@ def test_training_ends_when_the_task_is_solved(without_curves, refused, capsys, 
     assert (run["solved"], run["updates"], run["target"]) == (made, made, 5000)
     train("--resume", "--name", "a")
     assert load_checkpoint("runs/a").settings["updates"] == made  # it knows that it was to end there
-    complaint = refused("train", *SMALL, "--text", text_file, "--until-solved", at_once=False)
+    complaint = refused("train", *SMALL, "--text", text_file, "--until-solved")
     assert "nobody can say when text is solved; take --updates or --epochs" in complaint
 
 
