@@ -96,6 +96,15 @@ def test_a_resumed_run_ends_with_the_same_bits(without_curves, text_file, option
         assert Path("runs/part", name).read_bytes() == Path("runs/whole", name).read_bytes()
 
 
+def test_a_run_that_is_complete_gets_its_curves_and_no_further_update(capsys):
+    train(*ADDING, "--updates", 2, "--name", "a")
+    before = {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()}
+    os.remove("runs/a/curves.svg")
+    train("--resume", "--name", "a")
+    assert "all 2 updates have been made; --updates asks for more in all" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -250,8 +250,9 @@ def _again(
     if not fits(model, task):
         raise InputError(f"--resume: {where} was not trained on the task {options.task!r} that it names")
     made = setting(checkpoint, "updates")
-    updates = _updates(options, task) or checkpoint.settings.get("target", UPDATES)
-    if updates <= made:
+    asked = _updates(options, task)
+    updates = asked or checkpoint.settings.get("target", max(UPDATES, made))
+    if asked is not None and asked <= made:
         raise InputError(
             f"--resume: {where} has had {made} updates already; ask for more in all, for example "
             f"--updates {made + 1000}"
@@ -332,6 +333,9 @@ def _train(
 
 def _updated(trainer: Trainer, keeper: FileKeeper | RunKeeper, options: argparse.Namespace) -> str:
     """Make the updates, with a bar; return how they ended."""
+    if trainer.made == trainer.updates:  # killed after its last checkpoint, or resumed once more
+        say(f"all {plural(trainer.made, 'update')} have been made; --updates asks for more in all")
+        return "done"
     shown_as = trainer.model.cell_name, trainer.updates, trainer.task.unit, trainer.made
     with interrupt_waits() as interrupted, training_progress(*shown_as) as advance:
         return trainer.train(keeper, options.every, advance, interrupted)
