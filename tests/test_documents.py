@@ -17,12 +17,13 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = ("python -m tinygrad_rnn doctor", "python -m tinygrad_rnn cells", "python -m tinygrad_rnn tasks")
+QUICK = tuple(f"python -m tinygrad_rnn {command}" for command in ("doctor", "tasks", "cells", "cells lstm97"))
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm --steps 34:40",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
     "python -m tinygrad_rnn flow --cells rnn,lstm,gru --seeds 5",
     "python -m tinygrad_rnn flow --theme dark --size 16:9 --format png,pdf",
+    "python -m tinygrad_rnn conflict",
     "python -m tinygrad_rnn graph --level ops --steps 90:100",
     "python -m tinygrad_rnn graph --level rolled",
     "python -m tinygrad_rnn graph --backward",
@@ -58,6 +59,7 @@ TARGETS = {
     "test-wheel": "who releases",
     "test-gpu": "who has a GPU",
     "bench": "who measures",
+    "cells-table": "who adds a cell: tests/nn/test_cells_table.py finds what is missing",
     "bench-gpu": "who measures on a GPU",
 }
 #: Who runs what else.

@@ -82,7 +82,7 @@ def test_activations_and_their_gradients_equal_pytorch_also_at_zero_and_far_out(
     np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "elu", "softplus"])
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "softplus", "hardsigmoid", "heaviside", "sigmoid"])
 def test_activations_pass_nan_on_and_stay_finite_in_float32(name: str) -> None:
     function = getattr(F, name)
     assert np.isnan(function(tg.tensor([float("nan")])).item())
@@ -92,6 +92,69 @@ def test_activations_pass_nan_on_and_stay_finite_in_float32(name: str) -> None:
     assert np.isfinite(y.numpy()).all()
     assert np.isfinite(x.grad.numpy()).all()
     assert y.dtype == "float32"
+
+
+def test_the_logistic_function_has_its_slope_and_does_not_overflow() -> None:
+    x = np.array([-3.0, -0.1, 0.0, 0.7, 2.0])
+    found = F.sigmoid(tg.tensor(x), slope=2.5)
+    np.testing.assert_allclose(found.numpy(), 1 / (1 + np.exp(-2.5 * x)), rtol=1e-14)
+    assert F.sigmoid(tg.tensor([-1e30, 1e30]), slope=1e8).tolist() == [0.0, 1.0]
+    at_zero = tg.tensor(0.0, dtype="float64", requires_grad=True)
+    assert tg.grad(F.sigmoid(at_zero, 3.0), at_zero).item() == 0.75
+
+
+def test_both_hard_sigmoids_are_straight_between_their_bends_and_flat_beyond() -> None:
+    x = np.array([-5.0, -3.0, -2.5, -1.0, 0.0, 2.0, 2.5, 3.0, 4.0])
+    for slope, edge in ((1 / 6, 3.0), (0.2, 2.5)):
+        leaf = tg.tensor(x, requires_grad=True)
+        y = F.hardsigmoid(leaf, slope)
+        y.sum().backward()
+        np.testing.assert_allclose(y.numpy(), np.clip(slope * x + 0.5, 0, 1), rtol=1e-12, atol=1e-15)
+        np.testing.assert_array_equal(leaf.grad.numpy(), np.where(np.abs(x) < edge, slope, 0.0))
+    assert F.hardsigmoid(tg.tensor([-float("inf"), float("inf")])).tolist() == [0.0, 1.0]
+
+
+def test_the_gradient_of_a_threshold_is_exactly_zero_also_at_its_jump_and_for_infinite_numbers() -> None:
+    x = tg.tensor([-float("inf"), -1.0, 0.0, 1e-300, float("inf")], dtype="float64", requires_grad=True)
+    for at_zero in (1.0, 0.5, 0.0):
+        x.grad = None
+        y = F.heaviside(x, at_zero)
+        assert y.tolist() == [0.0, 0.0, at_zero, 1.0, 1.0]
+        y.backward(tg.full((5,), 1e300, "float64"))
+        assert x.grad.tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize(("shape", "slopes", "axis"), [((3,), 1, 1), ((2, 3), 3, 1), ((4, 2, 3), 3, -1), ((), 1, 1)])
+def test_prelu_learns_one_slope_or_one_for_each_place_along_an_axis(shape, slopes: int, axis: int) -> None:
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=shape), rng.normal(size=slopes)
+    along = weight.reshape(()) if slopes == 1 else weight
+    found = F.prelu(tg.tensor(x), tg.tensor(weight), axis)
+    np.testing.assert_allclose(found.numpy(), np.where(x > 0, x, along * x), rtol=1e-14)
+    leaves = [tg.tensor(x, requires_grad=True), tg.tensor(weight, requires_grad=True)]
+    assert gradcheck(lambda x, weight: F.prelu(x, weight, axis), leaves)
+
+
+def test_prelu_agrees_with_torch_also_at_zero() -> None:
+    torch = pytest.importorskip("torch")
+    data, slopes = np.array([[-1.0, 0.0, 2.0], [0.0, -3.0, 0.5]]), np.array([0.1, 0.2, -0.3])
+    theirs = [torch.tensor(data, requires_grad=True), torch.tensor(slopes, requires_grad=True)]
+    torch.nn.functional.prelu(*theirs).sum().backward()
+    ours = [tg.tensor(data, requires_grad=True), tg.tensor(slopes, requires_grad=True)]
+    F.prelu(*ours).sum().backward()
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-15)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((6,), -1), ((2, 6), -1), ((6, 2), 0), ((2, 6, 3), 1)])
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_maxout_is_the_largest_of_its_neighbours(shape: tuple[int, ...], axis: int, pieces: int) -> None:
+    x = np.random.default_rng(0).normal(size=shape)
+    last = np.moveaxis(x, axis, -1)
+    expected = np.stack([last[..., i : i + pieces].max(-1) for i in range(0, 6, pieces)], -1)
+    found = F.maxout(tg.tensor(x), pieces, axis)
+    np.testing.assert_array_equal(found.numpy(), np.moveaxis(expected, -1, axis))
+    assert gradcheck(lambda x: F.maxout(x, pieces, axis), tg.tensor(x, requires_grad=True))
 
 
 def test_elu_is_accurate_just_below_zero() -> None:
@@ -114,6 +177,8 @@ SMOOTH = {
     "gelu": F.gelu,
     "gelu, tanh": lambda x: F.gelu(x, "tanh"),
     "elu": F.elu,
+    "sigmoid, slope": lambda x: F.sigmoid(x, 2.5),
+    "hardsigmoid": F.hardsigmoid,
     "cross_entropy": lambda x: F.cross_entropy(x, tg.tensor([2, 0, 1])),
     "huber_loss": lambda x: F.huber_loss(x, tg.zeros(3, 4, dtype="float64"), delta=0.3),
     "binary_cross_entropy_with_logits": lambda x: F.binary_cross_entropy_with_logits(
@@ -343,6 +408,12 @@ def test_cross_entropy_takes_few_ops() -> None:
         (lambda: nn.HuberLoss(delta=1j), InputError, "delta must be a positive number, not 1j"),
         (lambda: nn.SmoothL1Loss(beta="1"), InputError, "beta must be a number from 0 on, not '1'"),
         (lambda: F.smooth_l1_loss(tg.zeros(1), tg.zeros(1), beta=float("nan")), InputError, "beta must be"),
+        (lambda: F.heaviside([1.0]), DTypeError, "heaviside: x must be a tensor, not list"),
+        (lambda: F.hardsigmoid(tg.zeros(4), 0.0), InputError, "slope must be a positive number"),
+        (lambda: F.prelu(tg.zeros(2, 3), tg.zeros(2)), ShapeError, r"axis 1 of x \(2, 3\), not shape \(2,\)"),
+        (lambda: F.prelu(tg.zeros(3), tg.zeros(3)), ShapeError, "one slope for each place along axis 1"),
+        (lambda: F.maxout(tg.zeros(2, 5), 2), ShapeError, "units of 2 pieces"),
+        (lambda: F.maxout(tg.zeros(2, 5), 0), InputError, "pieces must be a positive whole number"),
         (lambda: F.gelu(tg.zeros(4), "sigmoid"), InputError, "'none' or 'tanh', not 'sigmoid'"),
         (lambda: F.dropout(tg.zeros(4), 2.0), InputError, "between 0 and 1"),
         (lambda: F.cross_entropy(tg.zeros(2, 3), [0, 1]), DTypeError, r"targets must be a tensor, not list; pass tg\."),

@@ -17,6 +17,7 @@ from tests.backends.checking import (
     check,
     dtypes_of,
     examples,
+    layouts,
     make,
     run,
     shapes,
@@ -181,6 +182,28 @@ def test_a_product_of_large_and_small_float32_is_not_lost_on_the_way(backend, ax
 def test_cumsum(data):
     x = data.draw(arrays(ALL, specials=True).filter(lambda x: x.ndim))
     check("cumsum", x, data.draw(st.integers(0, x.ndim - 1)))
+
+
+@examples
+@given(data=st.data())
+def test_layer_norm_and_its_gradient_in_any_layout(data):
+    x = data.draw(arrays(FLOATS).filter(lambda x: x.ndim))
+    y, scale = run("layer_norm", x, 0.1)
+    expected = reference.layer_norm(x, 0.1)
+    for found, wanted in zip((y, scale), expected, strict=True):
+        assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+    g = make(x.shape, x.dtype.name, data.draw(layouts), 3)
+    found = run("layer_norm_grad", g, y, scale)
+    np.testing.assert_allclose(found, reference.layer_norm_grad(g, *expected), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", [cpu, reference])
+def test_layer_norm_keeps_its_digits_far_from_zero_and_passes_on_what_is_not_finite(backend):
+    x = np.array([[1e4, 1e4 + 1, 1e4 + 2], [1e-4, 0.0, -1e-4], [np.inf, 0.0, 1.0], [np.nan, 0.0, 1.0]], "float32")
+    y, _ = backend.layer_norm(x, 0.0)
+    np.testing.assert_allclose(y[:2], [[-(1.5**0.5), 0.0, 1.5**0.5], [1.5**0.5, 0.0, -(1.5**0.5)]], rtol=1e-6)
+    assert np.isnan(y[2:]).all()
 
 
 @pytest.mark.parametrize("kernel", ["max", "min"])

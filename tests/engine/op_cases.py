@@ -70,6 +70,8 @@ CASES = [
     Case(ops.Min, lambda x: x.min(axis=1, keepdims=True), (_a,)),
     Case(ops.ArgMax, lambda x: x.argmax(axis=1), (_a,)),
     Case(ops.ArgMin, lambda x: x.argmin(axis=1), (_a,)),
+    Case(ops.LayerNorm, lambda x: x._layer_norm(0.1), (_a,)),
+    Case(ops.LayerNormGrad, lambda g, y, scale: g._layer_norm_grad(y, scale), (_a, _b, _positive[:, :1])),
     Case(ops.Length, lambda x: x._length(), (_a,)),
     Case(ops.MatMul, lambda a, b: a @ b, (_a, _b.T)),
     Case(ops.Reshape, lambda x: x.reshape(3, 2), (_a,)),

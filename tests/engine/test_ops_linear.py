@@ -9,6 +9,7 @@ import tinygrad_rnn as tg
 from tests.engine.strategies import DTYPES, float_arrays, leaf
 from tests.recording import Recording
 from tinygrad_rnn.engine import autograd, ops
+from tinygrad_rnn.errors import DTypeError
 
 SHAPES = [
     ((3,), (3,)),
@@ -154,3 +155,13 @@ def test_the_gradient_of_the_matrix_of_a_sequence_is_one_product_not_one_per_ste
         y.backward()
     assert recording.seen.count(ops.MatMul) == 1
     assert recording.seen.count(ops.Sum) == 0
+
+
+def test_what_knows_how_to_be_multiplied_from_the_left_is_asked() -> None:
+    class Twice:
+        def __rmatmul__(self, x: tg.Tensor) -> tg.Tensor:
+            return x * 2
+
+    np.testing.assert_array_equal((tg.ones(3) @ Twice()).numpy(), [2, 2, 2])
+    with pytest.raises(DTypeError):
+        tg.ones(3) @ "text"

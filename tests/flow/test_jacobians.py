@@ -26,7 +26,7 @@ def step_by_step(cell, inputs, reverse=False):
 
 
 def joined(state):
-    return np.concatenate([part.numpy() for part in (state if isinstance(state, tuple) else (state,))], axis=1)
+    return np.concatenate([part.numpy() for part in (state if isinstance(state, tuple) else (state,))], axis=-1)
 
 
 def numerical(cell, inputs, reverse=False, eps=1e-6):
@@ -64,6 +64,23 @@ def test_one_step_jacobians_are_the_numerical_ones(kind, hoisted):
     assert report.kinds == (("h", "c") if kind == "lstm" else ("h",))
     assert (report.steps, report.layer, report.direction, report.notes) == (tuple(range(T)), 0, "forward", ())
     np.testing.assert_allclose(report.one_step, numerical(net.cell(), x.numpy()), rtol=1e-7, atol=1e-9)
+
+
+def test_states_of_different_sizes_have_a_jacobian() -> None:
+    net, x = network("lstm", proj_size=2)
+    report = state_jacobians(net.unroll(x)[0])
+    sizes = [2, H]
+    for t in range(T - 1):
+        state = joined(net.unroll(x[: t + 1])[1])[0]
+        for example in range(B):
+            start = tg.tensor(state[example])
+
+            def step(state, example=example, t=t):
+                h, c = net.cell()(x[t + 1, example], tuple(state.split(sizes)))
+                return tg.concat([h, c])
+
+            expected = tg.jacobian(step, start).numpy()
+            np.testing.assert_allclose(report.one_step[t, example], expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", NETS)
@@ -222,12 +239,27 @@ def test_numbers_that_are_not_finite_are_handed_on_as_nan():
     assert np.isnan(report.exponents).all()
 
 
-def test_no_product_of_an_elman_network_exceeds_its_bound():
-    net, x = network("rnn")
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "sigmoid", "identity"])
+def test_no_product_of_an_elman_network_exceeds_its_bound(nonlinearity):
+    net, x = network("rnn", nonlinearity=nonlinearity)
     report = state_jacobians(net.unroll(x)[0])
-    bound = elman_bound(net.weight_hh_l0, T)
-    assert bound == pytest.approx(np.linalg.svd(net.weight_hh_l0.numpy())[1][0] ** np.arange(T))
-    assert all(report.singular_values(lag).max() <= bound[lag] * (1 + 1e-12) for lag in range(T))
+    slope = net.cell().max_slope
+    bound = elman_bound(net.weight_hh_l0, T, slope)
+    assert bound == pytest.approx((slope * np.linalg.svd(net.weight_hh_l0.numpy())[1][0]) ** np.arange(T))
+    largest = [np.nan_to_num(report.singular_values(lag)).max() for lag in range(T)]  # NaN is below rounding
+    assert all(largest <= bound * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "sigmoid", "identity"])
+def test_the_bound_is_reached_where_the_nonlinearity_is_steepest(nonlinearity):
+    cell = nn.RNNCell(1, 2, bias=False, nonlinearity=nonlinearity, dtype="float64")
+    cell.weight_hh.assign_(np.diag([0.5, 0.25]))
+    x, h = tg.zeros(1, dtype="float64"), tg.full((2,), 1e-9, "float64")
+    jacobian = tg.jacobian(lambda h: cell(x, h), h).numpy()
+    assert np.linalg.norm(jacobian, 2) == pytest.approx(elman_bound(cell.weight_hh, 2, cell.max_slope)[1], rel=1e-6)
+
+
+def test_only_a_square_weight_has_a_bound():
     with pytest.raises(ShapeError, match=r"W_hh must be square, \(H, H\), not \(16, 4\)"):
         elman_bound(nn.LSTM(INPUTS, H).weight_hh_l0, T)
 

@@ -16,6 +16,7 @@ class Recurrent:
     options: dict[str, Any] = field(default_factory=dict)
     given_state: bool = True
     batched: bool = True
+    lengths: tuple[int, ...] | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -27,10 +28,10 @@ class Recurrent:
             return (STEPS, INPUT)
         return (BATCH, STEPS, INPUT) if self.options.get("batch_first") else (STEPS, BATCH, INPUT)
 
-    @property
-    def state_shape(self) -> tuple[int, ...]:
+    def state_shape(self, name: str) -> tuple[int, ...]:
         rows = self.options.get("num_layers", 1) * (2 if self.options.get("bidirectional") else 1)
-        return (rows, BATCH, HIDDEN) if self.batched else (rows, HIDDEN)
+        size = self.options.get("proj_size", HIDDEN) if name == "h" else HIDDEN
+        return (rows, BATCH, size) if self.batched else (rows, size)
 
 
 RECURRENT = {
@@ -51,7 +52,18 @@ RECURRENT = {
         },
         "no_bias": {"options": {"bias": False}},
         "zero_state": {"options": {"num_layers": 2}, "given_state": False},
+        "lengths": {"lengths": (2, 4, 1)},
+        "lengths_two_layers_bidirectional_batch_first": {
+            "options": {"num_layers": 2, "bidirectional": True, "batch_first": True}, "lengths": (3, 1, 3)
+        },
     }.items()
+}
+RECURRENT |= {
+    "LSTM/projection": Recurrent("LSTM", {"proj_size": 1}),
+    "LSTM/projection_lengths": Recurrent(
+        "LSTM", {"num_layers": 2, "bidirectional": True, "proj_size": 1}, lengths=(1, 4, 2)
+    ),
+    "LSTM/projection_unbatched_no_bias": Recurrent("LSTM", {"proj_size": 1, "bias": False}, batched=False),
 }
 RECURRENT["RNN/relu"] = Recurrent("RNN", {"num_layers": 2, "nonlinearity": "relu"})
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tests.nn import cases
 
@@ -54,12 +55,16 @@ def recurrent(case: cases.Recurrent, rng: np.random.Generator) -> Arrays:
     module = getattr(torch.nn, case.kind)(cases.INPUT, cases.HIDDEN, **case.options).double()
     _fill(module, rng)
     leaves = {"x": _leaf(rng, case.x_shape)}
-    states = {f"{name}0": _leaf(rng, case.state_shape) for name in case.states} if case.given_state else {}
+    states = {f"{name}0": _leaf(rng, case.state_shape(name)) for name in case.states} if case.given_state else {}
     state: Any = tuple(states.values())
-    if case.given_state:
-        output, final = module(leaves["x"], state if case.kind == "LSTM" else state[0])
+    given = [state if case.kind == "LSTM" else state[0]] if case.given_state else []
+    if case.lengths is None:
+        output, final = module(leaves["x"], *given)
     else:
-        output, final = module(leaves["x"])
+        batch_first = bool(case.options.get("batch_first"))
+        packed = pack_padded_sequence(leaves["x"], torch.tensor(case.lengths), batch_first, enforce_sorted=False)
+        output, final = module(packed, *given)
+        output, _ = pad_packed_sequence(output, batch_first, total_length=cases.STEPS)
     finals = final if isinstance(final, tuple) else (final,)
     outputs = {"output": output, **{f"{name}_n": value for name, value in zip(case.states, finals, strict=True)}}
     return _results(outputs, leaves | states | dict(module.named_parameters()), rng)

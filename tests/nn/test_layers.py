@@ -107,10 +107,70 @@ def test_the_eps_of_layer_norm_is_used() -> None:
             nn.LayerNorm(2, eps=wrong)
 
 
-def test_activations_are_modules_too() -> None:
-    x = tg.tensor([-1.0, 2.0])
-    for module, method in ((nn.Tanh(), x.tanh), (nn.Sigmoid(), x.sigmoid), (nn.ReLU(), x.relu)):
-        np.testing.assert_array_equal(module(x).numpy(), method().numpy())
+MODULES = {
+    "Identity": (nn.Identity(), lambda x: x),
+    "Tanh": (nn.Tanh(), F.tanh),
+    "Sigmoid": (nn.Sigmoid(), F.sigmoid),
+    "Sigmoid, slope": (nn.Sigmoid(2.0), lambda x: F.sigmoid(x, 2.0)),
+    "ReLU": (nn.ReLU(), F.relu),
+    "Hardsigmoid": (nn.Hardsigmoid(), F.hardsigmoid),
+    "Hardsigmoid, slope": (nn.Hardsigmoid(0.2), lambda x: F.hardsigmoid(x, 0.2)),
+    "LeakyReLU": (nn.LeakyReLU(0.3), lambda x: F.leaky_relu(x, 0.3)),
+    "PReLU": (nn.PReLU(init=0.4), lambda x: F.leaky_relu(x, 0.4)),
+    "ELU": (nn.ELU(0.7), lambda x: F.elu(x, 0.7)),
+    "GELU": (nn.GELU(), F.gelu),
+    "GELU, tanh": (nn.GELU("tanh"), lambda x: F.gelu(x, "tanh")),
+    "Softplus": (nn.Softplus(2.0, 1.0), lambda x: F.softplus(x, 2.0, 1.0)),
+    "Softmax": (nn.Softmax(dim=0), lambda x: F.softmax(x, 0)),
+    "LogSoftmax": (nn.LogSoftmax(), F.log_softmax),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_activations_are_modules_too(name: str) -> None:
+    module, function = MODULES[name]
+    x = tg.tensor([[-1.0, 2.0, 0.0], [0.5, -3.0, 1.0]])
+    np.testing.assert_array_equal(module(x).numpy(), function(x).numpy())
+    with pytest.raises(InputError, match=f"{name.partition(',')[0]}: the input must be a tensor"):
+        module([1.0])
+
+
+def test_the_slopes_of_prelu_are_parameters() -> None:
+    layer = nn.PReLU(3, dtype="float64", axis=-1)
+    layer(tg.tensor(-np.ones((4, 2, 3)))).sum().backward()
+    assert layer.weight.tolist() == [0.25] * 3
+    assert layer.weight.grad.tolist() == [-8.0] * 3
+
+
+def test_maxout_is_the_largest_of_linear_pieces_and_drops_its_input_in_training() -> None:
+    layer = nn.Maxout(3, 2, pieces=4, dropout=0.5, dtype="float64")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 3))
+    w, b = layer.linear.weight.numpy().reshape(2, 4, 3), layer.linear.bias.numpy().reshape(2, 4)
+    pieces = np.einsum("bd,mkd->bmk", x, w) + b
+    np.testing.assert_allclose(layer.eval()(tg.tensor(x)).numpy(), pieces.max(-1), rtol=1e-12)
+    tg.manual_seed(0)
+    mask = F.dropout(tg.ones(5, 3, dtype="float64"), 0.5).numpy()
+    tg.manual_seed(0)
+    dropped = np.einsum("bd,mkd->bmk", x * mask, w) + b
+    np.testing.assert_allclose(layer.train()(tg.tensor(x)).numpy(), dropped.max(-1), rtol=1e-12)
+    assert [name for name, _ in nn.Maxout(3, 2, bias=False).named_parameters()] == ["linear.weight"]
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: nn.Maxout(3, 2, pieces=0), "Maxout: pieces"),
+        (lambda: nn.Maxout(3, 2, dropout=1.5), "Maxout: dropout"),
+        (lambda: nn.PReLU(0), "PReLU: num_parameters"),
+        (lambda: nn.Sigmoid("1"), "Sigmoid: slope"),
+        (lambda: nn.Hardsigmoid(-1.0), "Hardsigmoid: slope must be a positive number"),
+        (lambda: nn.GELU("erf"), "GELU: approximate must be one of none, tanh"),
+    ],
+)
+def test_options_of_activations_that_cannot_be_are_named(make, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        make()
 
 
 SIZED = {

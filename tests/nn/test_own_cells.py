@@ -49,7 +49,8 @@ def test_an_option_that_a_cell_names_has_its_default_and_can_be_chosen():
     [
         (lambda: nn.Recurrent("lstm", 3, 4, dropuot=0.5), "'dropuot=0.5' is no option of lstm"),
         (lambda: nn.Recurrent(nn.LSTMCell, 3, 4, dropuot=0.5), "LSTMCell: 'dropuot' is no option of this cell"),
-        (lambda: nn.LSTMCell(3, 4, forget_bias=3), "'forget_bias' is no option of this cell, which has none"),
+        (lambda: nn.LSTMCell(3, 4, forget_bias=3), "'forget_bias' is no option of this cell, which has proj_size"),
+        (lambda: nn.MGUCell(3, 4, forget_bias=3), "'forget_bias' is no option of this cell, which has none"),
         (lambda: nn.LSTMCell(3, 4, step=5), "'step' is no option"),
         (lambda: Scaled(3, 4, facto=3), "'facto' is no option of this cell, which has factor"),
     ],

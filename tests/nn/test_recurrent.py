@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ def check_case(case: cases.Recurrent, arrays: dict[str, np.ndarray], way: str) -
     state = tuple(leaves[f"{name}0"] for name in case.states) if case.given_state else None
     if state is not None and case.kind != "LSTM":
         (state,) = state
-    output, final = getattr(module, way)(leaves["x"], state)
+    output, final = getattr(module, way)(leaves["x"], state, case.lengths)
     outputs = reference_values.recurrent_outputs(output, final, case)
     reference_values.check(outputs, leaves | dict(module.named_parameters()), arrays)
 
@@ -50,7 +52,12 @@ def test_outputs_states_and_all_gradients_equal_pytorch(kind: str, data: st.Data
     }
     if kind == "RNN":
         options["nonlinearity"] = data.draw(st.sampled_from(["tanh", "relu"]))
+    if kind == "LSTM" and data.draw(st.booleans()):
+        options["proj_size"] = 1
     case = cases.Recurrent(kind, options, data.draw(st.booleans()), data.draw(st.booleans()))
+    if case.batched and data.draw(st.booleans()):
+        lengths = data.draw(st.lists(st.integers(1, cases.STEPS), min_size=cases.BATCH, max_size=cases.BATCH))
+        case = replace(case, lengths=tuple(lengths))
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     check_case(case, make_reference.recurrent(case, rng), "forward")
 
@@ -183,16 +190,17 @@ def test_the_projection_is_hoisted_out_of_the_steps_and_stays_inside_when_unroll
     assert counts == {"forward": [False] + [True] * 4, "unroll": [True] * 8}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_state_dicts_go_to_and_from_pytorch(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "options"), [*((kind, {}) for kind in KINDS), ("LSTM", {"proj_size": 2})])
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # which PyTorch does without its fast path
+def test_state_dicts_go_to_and_from_pytorch(kind: str, options: dict[str, int]) -> None:
     torch = pytest.importorskip("torch")
-    theirs = getattr(torch.nn, kind)(3, 4, num_layers=2, bidirectional=True)
-    ours = getattr(nn, kind)(3, 4, num_layers=2, bidirectional=True)
+    theirs = getattr(torch.nn, kind)(3, 4, num_layers=2, bidirectional=True, **options)
+    ours = getattr(nn, kind)(3, 4, num_layers=2, bidirectional=True, **options)
     assert list(ours.state_dict()) == list(theirs.state_dict())
     ours.load_state_dict(theirs.state_dict())
     x = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
     np.testing.assert_allclose(ours(tg.tensor(x))[0].numpy(), theirs(torch.tensor(x))[0].detach().numpy(), atol=2e-6)
-    fresh = getattr(torch.nn, kind)(3, 4, num_layers=2, bidirectional=True)
+    fresh = getattr(torch.nn, kind)(3, 4, num_layers=2, bidirectional=True, **options)
     fresh.load_state_dict({name: torch.tensor(value.numpy()) for name, value in ours.state_dict().items()})
     assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in fresh.state_dict().items())
 
@@ -250,6 +258,16 @@ def test_ten_thousand_steps_run_forward_and_backward() -> None:
         (lambda: nn.RNN(0, 4), InputError, "input_size must be a positive whole number"),
         (lambda: nn.RNN(3, 4, num_layers=1.5), InputError, "num_layers"),
         (lambda: nn.LSTM(3, 4, dropout=1.5), InputError, "between 0 and 1"),
+        (lambda: nn.LSTM(3, 4, proj_size=4), InputError, "proj_size must be smaller than hidden_size = 4, .* not 4"),
+        (lambda: nn.LSTM(3, 4, proj_size=9), InputError, "proj_size must be smaller than hidden_size = 4, .* not 9"),
+        (lambda: nn.LSTM(3, 4, proj_size=-1), InputError, "LSTMCell: proj_size must be a whole number >= 0, not -1"),
+        (lambda: nn.Recurrent("lstm:proj_size=2.0", 3, 4), InputError, "'2.0' is no whole number"),
+        (lambda: nn.JoinedLSTMCell(3, 4, proj_size=2), InputError, "'proj_size' is no option of this cell"),
+        (
+            lambda: nn.LSTM(3, 4, proj_size=2)(tg.zeros(5, 2, 3), (tg.zeros(1, 2, 4),) * 2),
+            ShapeError,
+            r"initial h must have shape \(1, 2, 2\), not \(1, 2, 4\)",
+        ),
         (lambda: nn.RNN(3, 4, nonlinearity="sine"), InputError, "tanh, relu"),
         (lambda: nn.LSTM(3, 4).cell(1), InputError, "no layer 1"),
         (lambda: nn.LSTM(3, 4).cell(0, reverse=True), InputError, "in reverse"),
@@ -262,6 +280,8 @@ def test_what_does_not_fit_is_named(call, error: type[Exception], text: str) -> 
 
 def test_repr_shows_what_is_not_the_default() -> None:
     assert repr(nn.GRU(3, 4, 2, batch_first=True)) == "GRU(3, 4, num_layers=2, batch_first=True)"
+    assert repr(nn.LSTM(3, 4, proj_size=2)) == "LSTM(3, 4, proj_size=2)"
+    assert repr(nn.LSTM(3, 4)) == "LSTM(3, 4)"
     assert repr(nn.RNN(3, 4, nonlinearity="relu")) == "RNN(3, 4, nonlinearity='relu')"
 
 

@@ -1,9 +1,10 @@
-"""Other people's tests: `make test-peers` runs what PyTorch and HIPS autograd test themselves with, about a minute.
+"""Other people's tests: `make test-peers` runs what PyTorch, HIPS autograd and ONNX test themselves with, a minute.
 
 - `test_torch_ops.py`: the samples and wrong inputs of PyTorch's `OpInfo`, for every op that this library has too.
   `names.py` finds it by its name; what goes by another name, or is an operator, stands there.
 - `test_torch_modules.py`: those of `ModuleInfo`, for the layers, cells, recurrent networks and losses of `nn`.
 - `test_hips_autograd.py`: first and second derivatives beside autograd's.
+- `test_onnx.py`: 1,000 random recurrent operators beside onnxruntime, and ONNX's own tests of RNN, GRU and LSTM.
 - `comparing.py` runs one sample through both; `results.py` counts, and writes `RESULTS.md` with `--write-table`.
 - `differences.py` is the one list of what differs, with its reasons. What differs otherwise fails, and so does an
   entry of the list that is not true any more. To add an op to this library is to see here whether it is torch's.

@@ -82,12 +82,14 @@ TITLES = {
     "test_torch_ops": "Ops: the samples of PyTorch's `OpInfo`",
     "test_torch_modules": "Modules: the samples of PyTorch's `ModuleInfo`",
     "test_hips_autograd": "HIPS autograd: value, first and second derivative on drawn shapes",
+    "test_onnx": "ONNX: random operators RNN, GRU and LSTM, and the node tests of ONNX itself, in float32",
 }
 
 
 def write(tallies: dict[str, Tally]) -> None:
     """Write one table per room, with the versions compared."""
-    versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "autograd", "numpy"))
+    packages = ("torch", "autograd", "onnx", "onnxruntime", "numpy")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     lines = [
         "# Other people's tests",
         "",

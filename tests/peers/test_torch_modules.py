@@ -56,7 +56,7 @@ def _named(made: Any) -> dict[str, Any]:
 def _made(name: str, made: Any) -> nn.Module:
     """Return our module, made as theirs was."""
     args, kwargs = comparing.translated((made.args, made.kwargs))
-    if kwargs.get("proj_size") == 0:  # torch's word for what there is no option for here
+    if name != "LSTM" and kwargs.get("proj_size") == 0:  # torch's word for what is no option of the others
         del kwargs["proj_size"]
     return getattr(nn, name)(*args, **kwargs).to("float64").eval()
 

@@ -8,26 +8,30 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.nn import CELLS
+from tinygrad_rnn.nn import CELLS, parse_cell
 from tinygrad_rnn.tasks import AddingTask
 from tinygrad_rnn.train import SequenceModel, evaluate, fit, load_checkpoint, save_checkpoint
+
+#: With the option that changes the sizes of the states.
+EVERY = [*CELLS, "lstm:proj_size=1"]
 
 #: The adding task has two inputs, and some cells need as many units.
 SMALL = ["--task", "adding", "--steps", "4", "--hidden", "2", "--batch", "2"]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY)
 def test_it_is_drawn_and_measured(cell, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["graph", "--cell", cell, "--format", "dot", "--out", "g", *SMALL]) == 0
-    found = json.loads((tmp_path / "g" / f"{cell}.flow.json").read_text(encoding="utf-8"))
-    assert set(found["states"]) == set(CELLS[cell].cell.state_names)
+    spec = parse_cell(cell)
+    found = json.loads((tmp_path / "g" / f"{spec.file_name}.flow.json").read_text(encoding="utf-8"))
+    assert set(found["states"]) == set(spec.cell_class.state_names)
     assert found["verdict"] != "withheld"
-    drawn = (tmp_path / "g" / f"{cell}.dot").read_text(encoding="utf-8")
-    assert all(f"_{gate}\"" in drawn for gate in CELLS[cell].cell.gate_names)
+    drawn = (tmp_path / "g" / f"{spec.file_name}.dot").read_text(encoding="utf-8")
+    assert all(f"_{gate}\"" in drawn for gate in spec.cell_class.gate_names)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY)
 def test_it_learns_and_goes_on_from_a_file_as_if_it_had_never_stopped(cell, tmp_path):
     task = AddingTask(5)
 

@@ -168,7 +168,7 @@ def test_every_command_takes_it(pockets, tmp_path, capsys, monkeypatch):
     listed = {cell["name"]: cell for cell in json.loads(capsys.readouterr().out)["cells"]}
     assert listed["pockets"] == {
         "name": "pockets", "summary": "keeps in two leaking pockets", "reference": "this test", "options": [],
-        "states": ["s", "m"], "gates": ["k"],
+        "states": ["s", "m"], "gates": ["k"], "equations": [],
     }  # fmt: skip
     assert main(["graph", "--cell", "pockets", "--train", "2", "--format", "dot,html", "--out", "g", *small]) == 0
     found = json.loads((tmp_path / "g" / "pockets.flow.json").read_text(encoding="utf-8"))

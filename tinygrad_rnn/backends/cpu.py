@@ -52,6 +52,8 @@ __all__ = [
     "from_numpy",
     "gather",
     "getitem",
+    "layer_norm",
+    "layer_norm_grad",
     "length",
     "matmul",
     "name",
@@ -95,6 +97,7 @@ _reduce_rows, _reduce_columns, _reduce_tall = Loops("reduce_rows"), Loops("reduc
 _add_into = Loops("add_into")
 _scatter_add, _scatter_add_long = Loops("scatter_add"), Loops("scatter_add_long")
 _all_finite, _norm, _random, _cumsum = Loops("all_finite"), Loops("norm"), Loops("random"), Loops("cumsum")
+_layer_norm, _layer_norm_grad = Loops("layer_norm"), Loops("layer_norm_grad")
 
 
 # ---- elementwise -------------------------------------------------------------------------------------------
@@ -230,8 +233,24 @@ def cumsum(x: Array, axis: int) -> Array:
     return out
 
 
+def layer_norm(x: Array, eps: float) -> tuple[Array, Array]:
+    """Return floats with mean 0 and variance 1 along the last axis, and what they were multiplied by for it."""
+    y, scale = np.empty(x.shape, x.dtype), np.empty((*x.shape[:-1], 1), x.dtype)
+    _layer_norm["layer_norm", x.dtype](x.ravel(), y.ravel(), scale.ravel(), x.shape[-1], eps)
+    return y, scale
+
+
+def layer_norm_grad(g: Array, y: Array, scale: Array) -> Array:
+    """Return the gradient of what `layer_norm` was given, from that of y and from both its results."""
+    out = np.empty(g.shape, g.dtype)
+    _layer_norm_grad["layer_norm_grad", g.dtype](g.ravel(), y.ravel(), scale.ravel(), out.ravel(), g.shape[-1])
+    return out
+
+
 def matmul(a: Array, b: Array) -> Array:
     """Multiply matrices, both at least 2-D and of one dtype, broadcasting the leading axes."""
+    if a.shape[-1] == 1 == b.shape[-2]:  # columns times rows, of which BLAS makes hard work: four times slower
+        return binary("mul", a, b) if a.ndim == b.ndim == 2 else _quiet.run(np.multiply, a, b, order="C")
     return _quiet.run(np.matmul, a, b, order="C")
 
 

@@ -156,6 +156,42 @@ def _cumsum_loop(f: Loop) -> Loop:
     return loop
 
 
+def _layer_norm_loop(f: Loop) -> Loop:
+    def loop(x, y, scale, n, eps):
+        """Bring rows of n to mean 0 and variance 1; scale is by what they were multiplied. All sums in float64."""
+        for r in range(scale.size):
+            row, result = x[r * n : (r + 1) * n], y[r * n : (r + 1) * n]
+            total = squares = 0.0
+            for c in range(n):
+                total += np.float64(row[c])
+            mean = total / n
+            for c in range(n):
+                centred = np.float64(row[c]) - mean
+                squares += centred * centred
+            factor = 1.0 / f(squares / n + eps)
+            scale[r] = factor
+            for c in range(n):
+                result[c] = (np.float64(row[c]) - mean) * factor
+
+    return loop
+
+
+def _layer_norm_grad_loop(f: Loop) -> Loop:
+    def loop(g, y, scale, out, n):
+        """From the gradient of y (and y and scale as above) that of x, row by row."""
+        for r in range(scale.size):
+            error, normal, result = g[r * n : (r + 1) * n], y[r * n : (r + 1) * n], out[r * n : (r + 1) * n]
+            total = along = 0.0
+            for c in range(n):
+                total += np.float64(error[c])
+                along += f(np.float64(error[c]), np.float64(normal[c]))
+            total, along, factor = total / n, along / n, np.float64(scale[r])
+            for c in range(n):
+                result[c] = factor * (error[c] - total - along * normal[c])
+
+    return loop
+
+
 def _add_into_loop(f: Loop) -> Loop:
     def loop(target, value):  # the binary loop would find its output overlapping an input, and go one by one
         for i in range(target.size):
@@ -246,6 +282,8 @@ KINDS: dict[str, tuple[Callable[[Loop], Loop], dict[str, dict[str, Loop]], str]]
     "reduce_columns": (_reduce_columns_loop, _REDUCE, "xoiif"),
     "reduce_tall": (_reduce_tall_loop, _REDUCE, "xoiif"),
     "cumsum": (_cumsum_loop, {"cumsum": _BINARY["add"]}, "xoii"),
+    "layer_norm": (_layer_norm_loop, {"layer_norm": scalar.by_dtype(scalar.UNARY)["sqrt"]}, "xooif"),
+    "layer_norm_grad": (_layer_norm_grad_loop, {"layer_norm_grad": _BINARY["mul"]}, "xxxoi"),
     "scatter_add": (_scatter_add_loop, _BINARY, "xkoii"),
     "scatter_add_long": (_scatter_add_loop, _BINARY, "xkdii"),
     "add_into": (_add_into_loop, _BINARY, "ox"),
@@ -257,7 +295,7 @@ KINDS: dict[str, tuple[Callable[[Loop], Loop], dict[str, dict[str, Loop]], str]]
 #: Numba's default error model tests every division for zero, and the loop around it no longer vectorises.
 OPTIONS: dict[str, Any] = {"nopython": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 #: One sum in float64 may be taken in any order: 4 times faster, and the rounding error only becomes smaller.
-_ANY_ORDER = {"norm": {"fastmath": {"contract", "reassoc"}}}
+_ANY_ORDER = {kind: {"fastmath": {"contract", "reassoc"}} for kind in ("norm", "layer_norm", "layer_norm_grad")}
 
 _compile_lock = locks.lock()
 if hasattr(os, "register_at_fork"):  # a fork waits for the compiler: of Numba's own lock a child would never get hold

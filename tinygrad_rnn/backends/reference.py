@@ -87,6 +87,30 @@ def argmax(x: Array, axis: int, keepdims: bool) -> Array:
     return np.asarray(np.argmax(x, axis=axis, keepdims=keepdims), dtype=dtypes.int64)
 
 
+def layer_norm(x: Array, eps: float) -> tuple[Array, Array]:
+    """Return floats with mean 0 and variance 1 along the last axis, and what they were multiplied by for it.
+
+    The variance is the mean of squares, to which eps is added. Sums are taken in float64.
+    """
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float64, copy=False)
+        centred = wide - _row_means(wide)
+        scale = 1 / np.sqrt(_row_means(centred * centred) + eps)
+        return (centred * scale).astype(x.dtype, copy=False), scale.astype(x.dtype, copy=False)
+
+
+def layer_norm_grad(g: Array, y: Array, scale: Array) -> Array:
+    """Return the gradient of what `layer_norm` was given, from that of y and from both its results."""
+    with np.errstate(all="ignore"):
+        wide = g.astype(np.float64, copy=False)
+        along = _row_means(wide * y)
+        return (scale * (wide - _row_means(wide) - along * y)).astype(g.dtype, copy=False)
+
+
+def _row_means(x: Array) -> Array:
+    return x.sum(axis=-1, keepdims=True) / x.shape[-1]
+
+
 def matmul(a: Array, b: Array) -> Array:
     """Multiply matrices, both at least 2-D and of one dtype, broadcasting the leading axes."""
     with np.errstate(all="ignore"):

@@ -29,6 +29,7 @@ from tinygrad_rnn.cli.entries import (
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
+    check_cells,
     check_device,
     check_memory,
     corpus_of,
@@ -42,7 +43,7 @@ from tinygrad_rnn.cli.problem import (
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow import FlowReport, changes, reasons
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, Task, Vocabulary
@@ -91,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
     corpus = corpus_of(options)
     task = _task(options, corpus, checkpoint)
     names = [checkpoint.model.cell_name] if checkpoint else list(options.cells)
+    check_cells(options, task, names)
     check_memory(options, task, names)
     folder = Path(options.out)
     stems = [_stem(name, options, seed) for name in names for seed in _seeds(options)]
@@ -253,7 +255,8 @@ def command(options: argparse.Namespace) -> str:
     if options.text is not None:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
-        words += [f"--{name}", str(getattr(options, name))]
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     return shown(shlex.join(words))
 
@@ -313,6 +316,8 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, Any], files: Sequence
                 "status": entry.report.status,
                 "verdict": entry.report.verdict,
                 "verdict_reason": entry.report.verdict_reason,
+                "why": reasons.why(entry.report),
+                "change": changes.remedy(entry.report),
                 "states": [_state(row) for row in by_name[entry.name] if row.state != "-"],
                 "training": [
                     {"updates": made, "verdict": report.verdict, "horizon": report.horizon and report.horizon.steps}

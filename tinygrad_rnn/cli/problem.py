@@ -11,22 +11,23 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_rnn import backends
-from tinygrad_rnn.cli.parser import LARGEST
+from tinygrad_rnn.cli.values import LARGEST
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.tasks import TASKS, Corpus, Task, TextTask, Vocabulary, default_corpus, parse_task, read_corpus
+from tinygrad_rnn.tasks import TASKS, Corpus, Task, TextTask, Vocabulary, parse_task, read_corpus
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Checkpoint, Model
 
 
 def corpus_of(options: argparse.Namespace) -> Corpus | None:
     """Return the text the options ask for, or None for a task without one."""
-    if not parse_task(options.task).entry.reads_text:
+    entry = parse_task(options.task).entry
+    if entry.reads is None:
         if options.text is not None:
-            readers = " or ".join(f"--task {name}" for name, entry in TASKS.items() if entry.reads_text)
+            readers = " or ".join(f"--task {name}" for name, entry in TASKS.items() if entry.reads)
             raise InputError(f"--text goes with {readers}, not with --task {options.task}")
         return None
-    return default_corpus() if options.text is None else read_corpus(options.text)
+    return entry.reads() if options.text is None else read_corpus(options.text)
 
 
 def make_task(options: argparse.Namespace, corpus: Corpus | None, vocabulary: Vocabulary | None = None) -> Task:
@@ -73,7 +74,7 @@ def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
 SETTINGS: dict[str, Callable[[Any], bool]] = {
     "task": lambda value: isinstance(value, str) and _is_task(value),
     "text": lambda value: value is None or (isinstance(value, str) and "\0" not in value),
-    "steps": _whole(1, LARGEST),
+    "steps": lambda value: value is None or _whole(1, LARGEST)(value),  # None: the task's length is fixed
     "batch": _whole(1, LARGEST),
     "clip": lambda value: type(value) in (int, float) and 0 < value < math.inf,
     "seed": _whole(0, 2**63 - 1),
@@ -108,6 +109,20 @@ def setting(checkpoint: Checkpoint, name: str) -> Any:
     return value
 
 
+def check_cells(options: argparse.Namespace, task: Task, cells: Iterable[str]) -> None:
+    """Make sure that every cell can have the sizes asked for, before the first is measured.
+
+    Raises:
+        InputError: one cannot; says which it can have.
+    """
+    for text in cells:
+        spec = parse_cell(text)
+        try:
+            spec.cell_class.shapes(task.input_size, options.hidden, **spec.cell_options)
+        except InputError as error:
+            raise InputError(f"{text} cannot have --hidden {options.hidden}: {error}") from None
+
+
 def check_memory(options: argparse.Namespace, task: Task, cells: Iterable[str]) -> None:
     """Refuse sizes that cannot fit: the system would end the program without a word. (A GPU says so by itself.)"""
     if options.device != "cpu":
@@ -115,7 +130,7 @@ def check_memory(options: argparse.Namespace, task: Task, cells: Iterable[str]) 
     gates = max(parse_cell(cell).cell_class.gates for cell in cells)
     size, layers = options.hidden, options.layers
     weights = gates * size * (task.input_size + size * (2 * layers - 1)) + task.output_size * size
-    values = options.steps * options.batch * (task.input_size + 2 * gates * size * layers + task.output_size)
+    values = task.steps * options.batch * (task.input_size + 2 * gates * size * layers + task.output_size)
     needed = 4 * (4 * weights + values)  # float32; a weight has its gradient and Adam's two moments
     if needed > (there := _memory()):
         raise InputError(

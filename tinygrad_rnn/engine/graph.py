@@ -223,6 +223,8 @@ class Node:
         role = role or modes.roles.get(name)
         if role is not None:
             self.roles[index] = role  # type: ignore[index]  # made with the names
+        elif self.roles:
+            self.roles.pop(index, None)  # that of an earlier name
         for recorder in modes.recorders:
             recorder.named(self, index, name, role)
 

@@ -544,6 +544,8 @@ class Tensor(Names):
         return apply(ops.Pow, self._operand(other), self)
 
     def __matmul__(self, other: Any) -> Tensor:
+        if not isinstance(other, Tensor | np.ndarray | np.generic) and hasattr(type(other), "__rmatmul__"):
+            return NotImplemented  # Python then asks the other one
         other = self._operand(other)
         if self.dtype != other.dtype:
             dtype = dtypes.promote(self.dtype, other.dtype)
@@ -705,6 +707,12 @@ class Tensor(Names):
 
     def _sigmoid_grad(self, y: Tensor) -> Tensor:
         return apply(ops.SigmoidGrad, self, y)
+
+    def _layer_norm(self, eps: float) -> tuple[Tensor, Tensor]:
+        return apply(ops.LayerNorm, self._as_float(), eps=eps)
+
+    def _layer_norm_grad(self, y: Tensor, scale: Tensor) -> Tensor:
+        return apply(ops.LayerNormGrad, self, y, scale)
 
     def _as_float(self) -> Tensor:
         return self if self._data.dtype.kind == "f" else self.cast(dtypes.float32)

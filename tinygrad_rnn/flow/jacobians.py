@@ -181,15 +181,15 @@ def _singular(matrices: np.ndarray) -> np.ndarray:
     return np.stack(one_by_one)
 
 
-def elman_bound(weight_hh: Any, steps: int) -> np.ndarray:
+def elman_bound(weight_hh: Any, steps: int, max_slope: float = 1.0) -> np.ndarray:
     """Return the bound (sigma_max(W_hh) * max phi')^lag of ds_T/ds_{T-lag} for lags 0..steps-1.
 
-    It holds for the Elman cell h' = phi(W_ih x + W_hh h + b) alone (Pascanu, Mikolov & Bengio 2013). The
-    slope of tanh and relu is at most 1.
+    It holds for the Elman cell h' = phi(W_ih x + W_hh h + b) alone (Pascanu, Mikolov & Bengio 2013).
 
     Args:
         weight_hh: W_hh (H, H), a tensor or an array.
         steps: T.
+        max_slope: max phi', `nn.RNNCell.max_slope`: 1 for tanh, relu and the identity, 1/4 for the logistic function.
 
     Raises:
         ShapeError: the weight is not square.
@@ -197,11 +197,13 @@ def elman_bound(weight_hh: Any, steps: int) -> np.ndarray:
     >>> from tinygrad_rnn.flow import elman_bound
     >>> elman_bound([[0.5, 0.0], [0.0, -0.25]], 3).tolist()
     [1.0, 0.5, 0.25]
+    >>> elman_bound([[0.5, 0.0], [0.0, -0.25]], 3, max_slope=0.25).tolist()
+    [1.0, 0.125, 0.015625]
     """
     weight = np.asarray(weight_hh.numpy() if isinstance(weight_hh, Tensor) else weight_hh, dtype=np.float64)
     if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
         raise ShapeError(f"elman_bound: W_hh must be square, (H, H), not {weight.shape}; only the Elman cell has one")
-    return np.linalg.norm(weight, 2) ** np.arange(steps)
+    return (max_slope * np.linalg.norm(weight, 2)) ** np.arange(steps)
 
 
 def state_jacobians(x: Tensor, layer: int | None = None, reverse: bool = False) -> JacobianReport:

@@ -92,11 +92,19 @@ def _factors(nodes: Sequence[NodeFlow], state: StateFlow, read: dict[int, list[E
             if edge.norm is None or arrived is None:
                 return
             factor = edge.norm / arrived if arrived else np.nan
-            found.setdefault((place, nodes[edge.child].op or ""), {})[step] = factor
+            found.setdefault((place, _called(nodes, edge, read)), {})[step] = factor
     for (_, op), factors in found.items():
         steps = tuple(sorted(factors))
         numbers = np.array([factors[step] for step in steps])
         yield FactorFlow(kind, op, state.layer, state.direction, scope, steps, numbers)
+
+
+def _called(nodes: Sequence[NodeFlow], edge: EdgeFlow, read: dict[int, list[EdgeFlow]]) -> str:
+    """Return the op of an edge's child; of a product with a gate, the gate says more."""
+    op = nodes[edge.child].op or ""
+    others = [nodes[other.parent] for other in read[edge.child] if other.parent != edge.parent]
+    gates = [node.label for node in others if op == "mul" and node.role == "gate"]
+    return f"gate {gates[0]}" if gates else op
 
 
 def _only_way(start: int, end: int, states: set[int], read: dict[int, list[EdgeFlow]]) -> list[EdgeFlow]:

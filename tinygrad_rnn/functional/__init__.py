@@ -6,15 +6,20 @@ Names, the order of arguments and results are PyTorch's (`torch.nn.functional`);
 from tinygrad_rnn.functional.activations import (
     elu,
     gelu,
+    hardsigmoid,
+    heaviside,
     leaky_relu,
     log_softmax,
     logsumexp,
+    maxout,
+    prelu,
     relu,
     sigmoid,
     softmax,
     softplus,
     tanh,
 )
+from tinygrad_rnn.functional.attention import doubly_stochastic_penalty, length_mask, masked_softmax
 from tinygrad_rnn.functional.layers import check_probability, dropout, embedding, layer_norm, linear, one_hot
 from tinygrad_rnn.functional.losses import (
     REDUCTIONS,
@@ -30,9 +35,10 @@ from tinygrad_rnn.functional.losses import (
 
 __all__ = [
     "REDUCTIONS", "binary_cross_entropy_with_logits", "check_probability", "check_reduction", "cross_entropy",
-    "dropout", "elu", "embedding", "gelu", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "log_softmax", "logsumexp", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid", "smooth_l1_loss", "softmax",
-    "softplus", "tanh",
+    "doubly_stochastic_penalty", "dropout", "elu", "embedding", "gelu", "hardsigmoid", "heaviside", "huber_loss",
+    "l1_loss", "layer_norm", "leaky_relu", "length_mask", "linear", "log_softmax", "logsumexp", "masked_softmax",
+    "maxout", "mse_loss", "nll_loss", "one_hot", "prelu", "relu", "sigmoid", "smooth_l1_loss", "softmax", "softplus",
+    "tanh",
 ]  # fmt: skip
 
 

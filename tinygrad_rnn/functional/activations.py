@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import methods
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 softmax = methods.softmax
 log_softmax = methods.log_softmax
@@ -23,9 +24,115 @@ def tanh(x: Tensor) -> Tensor:
     return x.tanh()
 
 
-def sigmoid(x: Tensor) -> Tensor:
-    """Return 1 / (1 + exp(-x))."""
-    return x.sigmoid()
+def sigmoid(x: Tensor, slope: float = 1.0) -> Tensor:
+    """Return 1 / (1 + exp(-slope * x)), the logistic function; it is steepest at 0, slope / 4.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import functional as F
+    >>> F.sigmoid(tg.tensor([-1000.0, 0.0, 1.0]), slope=1000.0).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return (x if slope == 1 else x * slope).sigmoid()
+
+
+def hardsigmoid(x: Tensor, slope: float = 1 / 6) -> Tensor:
+    """Return slope * x + 0.5, limited to 0 and 1: a logistic function of straight lines.
+
+    Two are in use. PyTorch's, relu6(x + 3) / 6, is the one with the slope 1/6, also in Keras 3. That of Theano, ONNX
+    and older versions of Keras, 0.2 x + 0.5, has slope=0.2. Where it is 0 or 1 its derivative is 0, also at the bends.
+
+    Raises:
+        InputError: the slope is no positive number.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import functional as F
+    >>> F.hardsigmoid(tg.tensor([-3.0, 0.0, 1.5])).tolist(), F.hardsigmoid(tg.tensor([-2.5, 0.0, 1.25]), 0.2).tolist()
+    ([0.0, 0.5, 0.75], [0.0, 0.5, 0.75])
+    """
+    slope = arguments.number("hardsigmoid: slope", slope, "a positive number", lambda found: 0 < found < math.inf)
+    outside = x.abs() >= 0.5 / slope  # False where x is NaN, so that the result is
+    return (x > 0).cast(x.dtype).where(outside, x * slope + 0.5)
+
+
+def heaviside(x: Tensor, at_zero: Tensor | float = 1.0) -> Tensor:
+    """Return 1 where x > 0, 0 where x < 0 and at_zero at 0: the threshold of a neuron (McCulloch & Pitts 1943).
+
+    It fires from 0 on unless at_zero is 0; F.heaviside(x - theta) fires from theta on. Its gradient is 0 everywhere,
+    also at 0, where the function jumps and has no derivative. So backward() runs and leaves zeros: nothing below a
+    threshold learns by gradient descent. Use a steep `sigmoid` where it should. Torch's has no gradient, and no value
+    at 0 of its own.
+
+    Raises:
+        DTypeError: x is no tensor.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import functional as F
+    >>> x = tg.tensor([-1.0, 0.0, 3.0], requires_grad=True)
+    >>> y = F.heaviside(x)
+    >>> y.sum().backward()
+    >>> y.tolist(), x.grad.tolist()
+    ([0.0, 1.0, 1.0], [0.0, 0.0, 0.0])
+    """
+    if not isinstance(x, Tensor):
+        raise DTypeError(f"heaviside: x must be a tensor, not {type(x).__name__}; pass tg.tensor(x)")
+    step = (x > 0).cast(x.dtype).where(x != 0, at_zero)
+    return x.where(x != x, step)  # x only where it is NaN: an edge of the graph through which zeros go back
+
+
+def prelu(x: Tensor, weight: Tensor, axis: int = 1) -> Tensor:
+    """Return x where it is positive and weight * x elsewhere: a leaky relu whose slope is learned (He et al. 2015).
+
+    Args:
+        x: any shape.
+        weight: (1,) or () for one slope, or (C,) for one along an axis of size C.
+        axis: which, axis 1 as in PyTorch unless given; of (T, B, H) the features are axis=-1.
+
+    Raises:
+        ShapeError: the weight has another size than the axis, or more than one axis.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import functional as F
+    >>> F.prelu(tg.tensor([[-2.0, -2.0, 3.0]]), tg.tensor([0.5, 0.25, 0.0])).tolist()
+    [[-1.0, -0.5, 3.0]]
+    """
+    if weight.size != 1 or weight.ndim > 1:
+        if weight.ndim != 1 or not -x.ndim <= axis < x.ndim or x.shape[axis] != weight.shape[0]:
+            raise ShapeError(
+                f"prelu: the weight must be (1,), or have one slope for each place along axis {axis} of x {x.shape}, "
+                f"not shape {weight.shape}"
+            )
+        weight = weight.reshape(tuple([-1 if place == axis % x.ndim else 1 for place in range(x.ndim)]))
+    elif weight.ndim:
+        weight = weight.reshape(())
+    return x.where(x > 0, x * weight)
+
+
+def maxout(x: Tensor, pieces: int, axis: int = -1) -> Tensor:
+    """Return the largest of every `pieces` neighbours along an axis (Goodfellow et al. 2013).
+
+    Args:
+        x: (..., m * pieces, ...), the pieces z_ij of unit i one after the other; `nn.Maxout` computes them.
+        pieces: k, how many there are of each unit. Pieces that tie share the gradient equally.
+        axis: where they are.
+
+    Returns:
+        (..., m, ...), h_i = max_j z_ij.
+
+    Raises:
+        InputError: pieces is no positive whole number.
+        ShapeError: the axis does not consist of whole units.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import functional as F
+    >>> F.maxout(tg.tensor([1.0, 3.0, -1.0, -2.0]), 2).tolist()
+    [3.0, -1.0]
+    """
+    pieces = arguments.whole("maxout: pieces", pieces)
+    if not -x.ndim <= axis < x.ndim or x.shape[axis] % pieces:
+        raise ShapeError(f"maxout: axis {axis} of x {x.shape} does not consist of units of {pieces} pieces")
+    axis = axis % x.ndim
+    units = x.shape[axis] // pieces
+    return x.reshape((*x.shape[:axis], units, pieces, *x.shape[axis + 1 :])).max(axis + 1)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:

@@ -156,10 +156,10 @@ def layer_norm(
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and parameter.shape != shape:
             raise ShapeError(f"layer_norm: {name} must have the normalized shape {shape}, not {parameter.shape}")
-    axes = tuple(range(-len(shape), 0))
-    centred = x - x.mean(axes, keepdims=True)
-    variance = (centred * centred).mean(axes, keepdims=True)
-    normal = centred / (variance + eps).sqrt()
+    rows = x if len(shape) == 1 else x.flatten(-len(shape))
+    normal = rows._layer_norm(eps)[0]
+    if rows is not x:
+        normal = normal.reshape(x.shape)
     if weight is not None:
         normal = normal * weight
     return normal if bias is None else normal + bias

@@ -24,7 +24,7 @@ def check_reduction(reduction: str) -> str:
     return reduction
 
 
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
+def reduced(losses: Tensor, reduction: str) -> Tensor:
     """Return the mean, the sum, or the losses as they are ("none")."""
     check_reduction(reduction)
     if reduction == "none":
@@ -68,7 +68,7 @@ def cross_entropy(
     if targets.shape == logits.shape and logits.ndim:
         if ignore_index >= 0:
             raise InputError("cross_entropy: ignore_index is for class ids; these targets are probabilities")
-        return _reduced(_cross_entropy_of_probabilities(logits, targets, weight, label_smoothing), reduction)
+        return reduced(_cross_entropy_of_probabilities(logits, targets, weight, label_smoothing), reduction)
     rows, ids, kept = _rows_and_ids(logits, targets, ignore_index, "cross_entropy")
     shares = _shares(rows, ids, kept, weight, "cross_entropy")
     shifted = rows - rows.detach().max(1, keepdims=True)  # log-sum-exp with the maximum taken out: no overflow
@@ -198,7 +198,7 @@ def _reduced_by_shares(
         losses = losses.where(kept, 0.0)
     if shares is not None and reduction == "mean":
         return losses.sum() / shares.sum()
-    return _reduced(losses if losses.shape == targets.shape else losses.reshape(targets.shape), reduction)
+    return reduced(losses if losses.shape == targets.shape else losses.reshape(targets.shape), reduction)
 
 
 def _check_same_shape(what: str, prediction: Tensor, target: Tensor) -> None:
@@ -226,7 +226,7 @@ def mse_loss(prediction: Tensor, target: Tensor, reduction: str = "mean") -> Ten
     2.5
     """
     difference = _difference(prediction, target, "mse_loss")
-    return _reduced(difference * difference, reduction)
+    return reduced(difference * difference, reduction)
 
 
 def l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -237,7 +237,7 @@ def l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean") -> Tens
     >>> F.l1_loss(tg.tensor([1.0, -2.0]), tg.tensor([0.0, 0.0])).item()
     1.5
     """
-    return _reduced(_difference(prediction, target, "l1_loss").abs(), reduction)
+    return reduced(_difference(prediction, target, "l1_loss").abs(), reduction)
 
 
 def check_beta(beta: float) -> float:
@@ -280,7 +280,7 @@ def huber_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", delt
     check_delta(delta)
     difference = _difference(prediction, target, "huber_loss")
     within = difference.clip(-delta, delta)
-    return _reduced(within * (difference - within * 0.5), reduction)
+    return reduced(within * (difference - within * 0.5), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -318,7 +318,7 @@ def binary_cross_entropy_with_logits(
     if weight is not None:
         _check_elementwise_weight(what, "weight", weight, logits)
         losses = losses * weight
-    return _reduced(losses, reduction)
+    return reduced(losses, reduction)
 
 
 def _check_elementwise_weight(what: str, name: str, weight: Any, losses: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Layers without time: Linear, Embedding, Dropout, LayerNorm, and activations as modules."""
+"""Layers without time: Linear, Maxout, Embedding, Dropout, LayerNorm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.module import Module, Parameter
 
-__all__ = ["Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sigmoid", "Tanh", "check_sizes", "check_tensor"]
+__all__ = ["Dropout", "Embedding", "LayerNorm", "Linear", "Maxout", "check_sizes", "check_tensor"]
 
 
 def check_sizes(what: str, **sizes: Any) -> list[int]:
@@ -96,6 +96,57 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Maxout(Module):
+    """Units that are the largest of k linear pieces each (Goodfellow et al. 2013, equation 2).
+
+    h_i = max_j z_ij,  z_ij = x^T W_ij + b_ij
+
+    Args:
+        in_features, out_features: sizes of the last axis of x (..., in_features) and h (..., out_features).
+        pieces: k; a unit is convex in x, and with enough pieces any convex function.
+        bias: whether there is a b.
+        dropout: in training, the probability of dropping each element of x; it acts before the weights, as in the
+            paper, so that no piece of a maximum is dropped.
+        dtype, device: of the parameters: weight (out_features * pieces, in_features), bias (out_features * pieces,),
+            the pieces of a unit one after the other.
+
+    Both start as those of `Linear`. PyTorch has no such layer.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> nn.Maxout(3, 5, pieces=2)(tg.zeros(4, 3)).shape
+    (4, 5)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        pieces: int = 2,
+        bias: bool = True,
+        dropout: float = 0.0,
+        dtype: Any = "float32",
+        device: str = "cpu",
+    ) -> None:
+        sizes = check_sizes("Maxout", in_features=in_features, out_features=out_features, pieces=pieces)
+        in_features, out_features, pieces = self.in_features, self.out_features, self.pieces = sizes
+        self.dropout = F.check_probability("Maxout: dropout", dropout)
+        self.linear = Linear(in_features, out_features * pieces, bias, dtype, device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return h (..., out_features).
+
+        Raises:
+            InputError, DTypeError, ShapeError: x is no tensor, or not of the parameters' dtype, or does not fit.
+        """
+        check_tensor("Maxout", x, self.linear.weight)
+        return F.maxout(self.linear(F.dropout(x, self.dropout, self.training)), self.pieces)
+
+    def extra_repr(self) -> str:
+        shown = f"{self.in_features}, {self.out_features}, pieces={self.pieces}"
+        return shown + (f", dropout={self.dropout}" if self.dropout else "")
 
 
 class Embedding(Module):
@@ -206,30 +257,3 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"
-
-
-class Tanh(Module):
-    """The hyperbolic tangent as a module."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return tanh(x)."""
-        check_tensor("Tanh", x)
-        return x.tanh()
-
-
-class Sigmoid(Module):
-    """The logistic function as a module."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return 1 / (1 + exp(-x))."""
-        check_tensor("Sigmoid", x)
-        return x.sigmoid()
-
-
-class ReLU(Module):
-    """max(0, x) as a module."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return max(0, x)."""
-        check_tensor("ReLU", x)
-        return x.relu()

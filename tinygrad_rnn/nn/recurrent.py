@@ -1,12 +1,12 @@
 """Recurrent layers: a cell run along a sequence, in one or both directions, layer upon layer, as in PyTorch.
 
-Every node made in step t lies in the scope ("t", t), inside ("layer", l) and, for the backward direction, ("reverse",).
+Every node of a layer lies in the scope ("layer", l) and, for the backward direction, ("reverse",); see `sequence`.
 """
 
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,84 +14,18 @@ import numpy as np
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.creation import concat, ones, stack
-from tinygrad_rnn.engine.modes import modes, naming, scope
+from tinygrad_rnn.engine.creation import concat, stack
+from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn.cells import (
-    Cell,
-    GRUCell,
-    LSTMCell,
-    RNNCell,
-    State,
-    cell_class,
-    cells_like,
-    check_state,
-    parse_cell,
-)
+from tinygrad_rnn.nn.carrying import Padding, Rule, carried, zoneout
+from tinygrad_rnn.nn.cells import Cell, LSTMCell, State, cell_class, cells_like, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.sequence import each_step, output_of, scan, unroll
+from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "output_of", "scan", "unroll"]
-
-
-def unroll(
-    cell: Cell, x: Tensor | Sequence[Tensor], state: State | None = None, reverse: bool = False
-) -> tuple[list[Tensor], State]:
-    """Run a cell along a sequence, every step on its own: the graph that drawings and gradient flow look at.
-
-    Args:
-        cell: any cell.
-        x: (T, B, I) or (T, I), or a sequence of T steps, such as the outputs of the layer below.
-        state: what the cell starts from; zeros unless given.
-        reverse: start at the last position. The scope t stays the position in the sequence.
-
-    Returns:
-        The outputs h_t by position, a list of T tensors, and the state after the last step taken.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> outputs, (h, c) = nn.unroll(nn.LSTMCell(3, 5), tg.zeros(7, 2, 3))
-    >>> len(outputs), h.shape, bool((outputs[-1] == h).sum() == h.size)
-    (7, (2, 5), True)
-    """
-    if state is None:
-        state = cell.initial_state(x[0].shape[:-1])
-    return _along(x, state, reverse, cell)
-
-
-def scan(cell: Cell, x: Tensor, state: State, reverse: bool = False) -> tuple[list[Tensor], State]:
-    """Run a cell along a sequence, faster than `unroll` and to the same result.
-
-    What does not depend on the state is computed before the loop: the projection of all inputs in one product, and what
-    the cell prepares, contiguous: W_hh.T then multiplies faster than the transposed view.
-    """
-    prepared = _contiguous(cell.prepare())
-    with naming(cell.roles):
-        return _along(cell.project(x).unbind(), state, reverse, cell.advance, prepared)
-
-
-def _along(
-    x: Tensor | Sequence[Tensor], state: State, reverse: bool, step: Callable[..., State], *prepared: Any
-) -> tuple[list[Tensor], State]:
-    """Take a step at every position of a sequence; return the outputs by position, and the last state."""
-    outputs: dict[int, Tensor] = {}
-    for t in reversed(range(len(x))) if reverse else range(len(x)):
-        with scope("t", t):
-            state = step(x[t], state, *prepared)
-            outputs[t] = output_of(state)
-    return [outputs[t] for t in range(len(x))], state
-
-
-def _contiguous(prepared: Any) -> Any:
-    if isinstance(prepared, Tensor):
-        return prepared.copy()
-    return tuple(map(_contiguous, prepared)) if isinstance(prepared, tuple) else prepared
-
-
-def output_of(state: State) -> Tensor:
-    """Return what a cell shows of its state: h."""
-    return state if isinstance(state, Tensor) else state[0]
+__all__ = ["Recurrent"]
 
 
 class Recurrent(Module):
@@ -107,14 +41,22 @@ class Recurrent(Module):
         dropout: probability of dropping an element of the output of every layer but the last, in training.
         bidirectional: run a second set of cells from the end; D = 2 directions instead of 1.
         dtype, device: of the parameters.
+        zoneout: probability that an element of a state stays as it was, instead of the new one (Krueger et al. 2016):
+            one for all states, or one by the name of each, {"c": 0.5, "h": 0.05}. It is drawn anew for every step; in
+            evaluation the state is the expectation. An LSTM's new h comes of its new c, as in the paper.
+        variational: probability of dropping an element of what a layer reads, and of the state that its recurrent
+            weights see, the same elements at every step of a sequence, in training (Gal & Ghahramani 2016).
         options: handed on to the cell.
 
     A cell's parameters are called as in the cell, with the suffix `_l{l}` for the layer, and `_reverse` for the
-    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes.
+    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes. A state dict
+    does not say which cell it is of, and one whose parameters have the same names and shapes takes it: "peephole" that
+    of "niaf" or "noaf", "gru" that of "coupled" or of a GRU with other options, and so on. Keep the cell's name beside
+    it, as the files of `train.save_checkpoint` do.
 
     Raises:
-        InputError: an unknown cell or option, a size that is no positive whole number, or a dropout that is no
-            probability.
+        InputError: an unknown cell, option or state, a size that is no positive whole number, or a dropout or zoneout
+            that is no probability.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -135,6 +77,9 @@ class Recurrent(Module):
         bidirectional: bool = False,
         dtype: Any = "float32",
         device: str = "cpu",
+        *,
+        zoneout: float | Mapping[str, float] = 0.0,
+        variational: float = 0.0,
         **options: Any,
     ) -> None:
         spec = parse_cell(cell, options) if isinstance(cell, str) else None
@@ -149,7 +94,10 @@ class Recurrent(Module):
         bidirectional = arguments.flag(f"{what}: bidirectional", bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        self.zoneout = self._shares(zoneout)
+        self.variational = F.check_probability(f"{what}: variational", variational)
         self._cells: UserDict[str, Cell] = UserDict()  # no children: their parameters are this module's own
+        self._parameters: dict[str, tuple[str, ...]] = {}
         features = input_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
@@ -157,17 +105,30 @@ class Recurrent(Module):
                 for name, parameter in made.named_parameters():
                     setattr(self, name + suffix, parameter.named(name + suffix))
                 self._cells[suffix] = made
-                self._parameters = tuple([name for name, _ in made.named_parameters()])
+                self._parameters[suffix] = tuple([name for name, _ in made.named_parameters()])
             features = self.directions * made.output_size
         self.output_size = features
         if spec:
             spec.apply(self)
+
+    def _shares(self, zoneout: Any) -> dict[str, float]:
+        """Return the share of every kind of state that stays as it was, without those of which nothing does."""
+        what, names = f"{type(self).__name__}: zoneout", self.cell_type.state_names
+        given = dict(zoneout) if isinstance(zoneout, Mapping) else dict.fromkeys(names, zoneout)
+        for name in given:
+            if name not in names:
+                raise InputError(f"{what}: {self.cell_type.__name__} has no state {name!r}; it has {', '.join(names)}")
+        shares = {name: F.check_probability(f"{what}: {name}", given[name]) for name in names if name in given}
+        return {name: share for name, share in shares.items() if share}
 
     def _recognised(self, state: Mapping[str, Any]) -> str:
         shapes = {name[:-3]: np.shape(value) for name, value in state.items() if name.endswith("_l0")}
         sizes = {(self.input_size, self.hidden_size)}
         if len(shapes.get("weight_ih", ())) == len(shapes.get("weight_hh", ())) == 2:
             sizes.add((shapes["weight_ih"][1], shapes["weight_hh"][1]))
+        projection = shapes.get("weight_hr", ())
+        if self.cell_type is LSTMCell and len(projection) == 2 and projection[0] != self.cell().proj_size:
+            return f"its weight_hr is that of a projection: nn.LSTM(..., proj_size={projection[0]})"
         found: dict[str, type[Cell]] = {}
         for input_size, hidden_size in sorted(sizes):
             if input_size and hidden_size:
@@ -175,7 +136,8 @@ class Recurrent(Module):
         if not found or self.cell_type in found.values():
             return ""
         names = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in found)
-        return f"its names and shapes are those of another cell: {names}"
+        unsure = "; nothing in it tells which of them" if len(found) > 1 else ""
+        return f"its names and shapes are those of another cell: {names}{unsure}"
 
     @property
     def directions(self) -> int:
@@ -203,61 +165,156 @@ class Recurrent(Module):
         for recorder in modes.recorders:
             recorder.used(self)
             recorder.used(made)
-        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
+        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters[suffix]})
 
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.
 
         Args:
             x: (T, B, I), (B, T, I) with batch_first, or (T, I) for a single example.
             state: h_0, for the LSTM (h_0, c_0), each (D*L, B, H), or (D*L, H) for a single example; in general a cell's
                 states of all layers and directions, stacked. Zeros unless given.
+            lengths: how many steps each example of a batch has, (B,) whole numbers from 0 to T in any order: a list, an
+                array or an int64 tensor. What x holds after them is not looked at. All T unless given.
 
         Returns:
             The outputs of the last layer, (T, B, D*H) or as x is laid out, both directions side by side; and the final
-            state in the layout of the initial one.
+            state in the layout of the initial one. With `lengths` the outputs after an example's last step are 0, its
+            final state is that after its last step (before any, at length 0, the initial one), and the backward
+            direction starts at its last step: what packed sequences give in PyTorch.
 
         Raises:
-            ShapeError, InputError, DTypeError, DeviceError: x or the state does not fit the module, or the sequence is
-                empty.
+            ShapeError, InputError, DTypeError, DeviceError: x, the state or the lengths do not fit the module, or the
+                sequence is empty.
+            IndexRangeError: a length is not within 0 and T. On a device nobody looks: there it counts as 0 or T.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import nn
+        >>> output, h_n = nn.GRU(3, 5)(tg.ones(4, 2, 3), lengths=[4, 1])
+        >>> (output[:, 1] != 0).sum(axis=1).tolist(), bool((h_n[0, 1] == output[0, 1]).sum() == 5)
+        ([5, 0, 0, 0], True)
         """
-        return self._run(x, state, unrolled=False)
+        return self._run(x, state, lengths, unrolled=False)
 
-    def unroll(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def unroll(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Do what calling the module does, but with every step on its own in the graph (see `nn.unroll`)."""
-        return self._run(x, state, unrolled=True)
+        return self._run(x, state, lengths, unrolled=True)
 
-    def _run(self, x: Tensor, state: Any, unrolled: bool) -> tuple[Tensor, Any]:
+    # ---- one step at a time, as long as the next input depends on the last output ----------------------------------
+
+    def parted(self, state: Any, batch: tuple[int, ...]) -> list[State]:
+        """Return a state, as calling the module takes it, as a list of those of every layer and direction.
+
+        Args:
+            state: the stacked states, or None for zeros.
+            batch: (B,), or () for a single example.
+
+        Raises:
+            InputError, ShapeError, DTypeError, DeviceError: the state does not fit the module.
+        """
+        places = [(layer, reverse) for layer in range(self.num_layers) for reverse in (False, True)[: self.directions]]
+        if state is None:
+            return [self.cell(*place).initial_state(batch) for place in places]
+        first = self._cells["_l0"]
+        shapes = tuple([(len(places), *shape) for shape in first.state_shapes(batch)])
+        check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        return [_entry(state, position) for position in range(len(places))]
+
+    @staticmethod
+    def joined(states: list[State]) -> Any:
+        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`."""
+        return _stacked(states)
+
+    def step(self, x: Tensor, states: list[State], t: int = 0) -> tuple[Tensor, list[State]]:
+        """Take one step through all layers: what calling the module does at every position of a sequence.
+
+        Args:
+            x: (B, I), or (I,) for a single example.
+            states: of every layer, as `parted` or this method returns them.
+            t: the number of the step, for its scope.
+
+        Returns:
+            The output of the last layer, (B, H), and the new states.
+
+        Raises:
+            InputError: the module goes through the sequence backward, too, or is learning with variational dropout,
+                which drops the same elements at every step of a sequence that is there as a whole.
+            ShapeError, DTypeError, DeviceError: x or the states do not fit the module.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import nn
+        >>> gru = nn.GRU(3, 3, num_layers=2)
+        >>> x, states = tg.ones(2, 3), gru.parted(None, (2,))
+        >>> for t in range(4):
+        ...     x, states = gru.step(x, states, t)
+        >>> x.shape, gru.joined(states).shape
+        ((2, 3), (2, 2, 3))
+        """
+        what = f"{type(self).__name__}.step"
+        if self.bidirectional:
+            raise InputError(f"{what}: the backward direction starts at the last step; use bidirectional=False")
+        if self.variational and self.training:
+            raise InputError(f"{what}: variational dropout needs the whole sequence; call the module, or eval() first")
+        batch, new = x.shape[:-1], []
+        for layer, before in enumerate(states):
+            with scope("layer", layer), scope("t", t):
+                cell = self.cell(layer)
+                state = cell(x, before)
+                carry = carried(cell, self._rules(cell, 1, batch, None))
+                new.append(state if carry is None else carry(0, before, state))
+                x = output_of(new[-1])
+                if self.dropout and layer < self.num_layers - 1:
+                    x = F.dropout(x, self.dropout, self.training)
+        return x, new
+
+    def _run(self, x: Tensor, state: Any, lengths: Any, unrolled: bool) -> tuple[Tensor, Any]:
         self._check_input(x)
         swapped = self.batch_first and x.ndim == 3
         # One tensor (T, ...), or a list of T steps: then no node is shared by all steps, and no step leads to another
         # but through the states.
         sequence: Any = x.transpose(0, 1) if swapped else x
         batch = sequence.shape[1:-1]
-        if state is not None:
-            first = self._cells["_l0"]
-            shapes = tuple([(self.num_layers * self.directions, *shape) for shape in first.state_shapes(batch)])
-            check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        starts = None if state is None else self.parted(state, batch)
+        padding = None if lengths is None else self._padding(lengths, sequence)
+        if padding is not None:
+            # What stands in the padding reaches nothing, not even as 0 * inf in a gradient.
+            sequence = padding.emptied(sequence, unrolled)
         finals: list[State] = []
         for layer in range(self.num_layers):
             with scope("layer", layer):
+                if self.variational and self.training:
+                    first = self._cells["_l0"]
+                    width = self.input_size if layer == 0 else self.directions * first.output_size
+                    factors = dropout_factors(first.first_parameter, (*batch, width), self.variational)
+                    sequence = _dropped_by(factors, sequence, unrolled)
                 sides: list[Any] = []
                 for reverse in (False, True)[: self.directions]:
                     cell = self.cell(layer, reverse)
                     with scope("reverse") if reverse else nullcontext():
-                        start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
-                        outputs, final = (unroll if unrolled else scan)(cell, sequence, start, reverse)
+                        start = cell.initial_state(batch) if starts is None else starts[len(finals)]
+                        run = unroll if unrolled else scan
+                        if self.variational and self.training:
+                            cell = dropping_state(cell, self.variational, batch)
+                        rules = self._rules(cell, len(sequence), batch, padding)
+                        outputs, final = run(cell, sequence, start, reverse, carried(cell, rules))
                         sides.append(outputs if unrolled else stack(outputs))
                     finals.append(final)
                 if len(sides) == 1:
                     sequence = sides[0]
                 else:
                     sequence = _side_by_side(*sides) if unrolled else concat(sides, axis=-1)
+                if padding is not None:
+                    sequence = padding.emptied(sequence, unrolled)
                 if self.dropout and self.training and layer < self.num_layers - 1:
                     drop = _dropout_by_step if unrolled else F.dropout
                     sequence = drop(sequence, self.dropout)
         output = stack(sequence) if unrolled else sequence
         return (output.transpose(0, 1) if swapped else output), _stacked(finals)
+
+    def _rules(self, cell: Cell, steps: int, batch: tuple[int, ...], padding: Padding | None) -> list[Rule]:
+        """Return what happens to the states between two steps."""
+        rules = [zoneout(cell, self.zoneout, steps, batch)] if self.zoneout else []
+        return [*rules, padding.rule] if padding is not None else rules
 
     def _check_input(self, x: Tensor) -> None:
         check_tensor(type(self).__name__, x, self._cells["_l0"].first_parameter)
@@ -270,9 +327,19 @@ class Recurrent(Module):
         if x.shape[1 if self.batch_first and x.ndim == 3 else 0] == 0:
             raise ShapeError(f"{type(self).__name__}: the sequence has no steps (input of shape {x.shape})")
 
+    def _padding(self, lengths: Any, sequence: Tensor) -> Padding:
+        what = type(self).__name__
+        if sequence.ndim == 2:
+            raise ShapeError(
+                f"{what}: lengths are for the examples of a batch, and the input of shape {sequence.shape} is a single "
+                "one: cut it off instead, x[:length]"
+            )
+        return Padding(lengths, sequence, what)
+
     def extra_repr(self) -> str:
         shown = [f"{self.input_size}, {self.hidden_size}"]
-        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        defaults |= {"bidirectional": False, "zoneout": {}, "variational": 0.0}
         shown += [f"{name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]
         return ", ".join(shown)
 
@@ -284,21 +351,19 @@ def _entry(state: Any, position: int) -> State:
 
 def _side_by_side(forward: list[Tensor], backward: list[Tensor]) -> list[Tensor]:
     """Join the outputs of both directions, step by step."""
-    joined = []
-    for t, pair in enumerate(zip(forward, backward, strict=True)):
-        with scope("t", t):
-            joined.append(concat(pair, axis=-1))
-    return joined
+    return each_step(forward, lambda t, step: concat([step, backward[t]], axis=-1))
 
 
 def _dropout_by_step(steps: list[Tensor], p: float) -> list[Tensor]:
     """Drop from every step what `F.dropout` would drop from all of them stacked."""
-    factors = F.dropout(ones(len(steps), *steps[0].shape, dtype=steps[0].dtype, device=steps[0].device), p)
-    dropped = []
-    for t, (step, factor) in enumerate(zip(steps, factors, strict=True)):
-        with scope("t", t):
-            dropped.append(step * factor)
-    return dropped
+    factors = dropout_factors(steps[0], (len(steps), *steps[0].shape), p)
+    by_step = factors.unbind()
+    return each_step(steps, lambda t, step: step * by_step[t])
+
+
+def _dropped_by(factors: Tensor, sequence: Any, by_step: bool) -> Any:
+    """Drop the same elements at every step of a sequence (T, ..., N), or of T steps (..., N)."""
+    return each_step(sequence, lambda t, step: step * factors) if by_step else sequence * factors
 
 
 def _stacked(finals: list[State]) -> Any:
@@ -306,96 +371,3 @@ def _stacked(finals: list[State]) -> Any:
     split = [(final,) if isinstance(final, Tensor) else final for final in finals]
     joined = tuple(stack(parts) for parts in zip(*split, strict=True))
     return joined[0] if isinstance(finals[0], Tensor) else joined
-
-
-class RNN(Recurrent):
-    """The simple recurrent network (Elman 1990): h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh).
-
-    phi is tanh, or with nonlinearity="relu", "sigmoid" or "identity" that. Returns (output, h_n). See `Recurrent` for
-    arguments and shapes, and `RNNCell` for one step. The same numbers as PyTorch's, which has tanh and relu.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> output, h_n = nn.RNN(3, 5)(tg.zeros(7, 2, 3))
-    >>> output.shape, h_n.shape
-    ((7, 2, 5), (1, 2, 5))
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        nonlinearity: str = "tanh",
-        dtype: Any = "float32",
-        device: str = "cpu",
-    ) -> None:
-        self.nonlinearity = nonlinearity
-        sizes = input_size, hidden_size, num_layers
-        super().__init__(
-            RNNCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device, nonlinearity=nonlinearity
-        )
-
-    def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
-
-
-class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
-
-    Returns (output, (h_n, c_n)). See `LSTMCell` for the equations, `Recurrent` for arguments and shapes. The same
-    numbers as PyTorch's; proj_size is not supported.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> output, (h_n, c_n) = nn.LSTM(3, 5, num_layers=2, bidirectional=True)(tg.zeros(7, 2, 3))
-    >>> output.shape, h_n.shape, c_n.shape
-    ((7, 2, 10), (4, 2, 5), (4, 2, 5))
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: Any = "float32",
-        device: str = "cpu",
-    ) -> None:
-        sizes = input_size, hidden_size, num_layers
-        super().__init__(LSTMCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)
-
-
-class GRU(Recurrent):
-    """The gated recurrent unit (Cho et al. 2014), with the reset gate after the product as in PyTorch.
-
-    Returns (output, h_n). See `GRUCell` for the equations, `Recurrent` for arguments and shapes. The same numbers as
-    PyTorch's.
-
-    >>> import tinygrad_rnn as tg
-    >>> from tinygrad_rnn import nn
-    >>> nn.GRU(3, 5, batch_first=True)(tg.zeros(2, 7, 3))[0].shape
-    (2, 7, 5)
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: Any = "float32",
-        device: str = "cpu",
-    ) -> None:
-        sizes = input_size, hidden_size, num_layers
-        super().__init__(GRUCell, *sizes, bias, batch_first, dropout, bidirectional, dtype, device)

@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Batch", "Criterion", "Task"]
+__all__ = ["Batch", "Criterion", "Task", "enough_steps"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Criterion:
-    """When a task counts as solved: one of its scores reaches a value.
+    """When a task counts as solved: one of its scores reaches a value, or falls below another score.
 
     >>> solved = Criterion("accuracy", at_least=0.98)
     >>> str(solved), solved.met({"accuracy": 0.99})
@@ -71,23 +71,25 @@ class Criterion:
     score: str
     at_least: float | None = None
     at_most: float | None = None
+    below: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.at_least is None) is (self.at_most is None):
-            raise InputError("a criterion needs either at_least or at_most")
-
-    @property
-    def value(self) -> float:
-        """What the score has to reach."""
-        return self.at_least if self.at_least is not None else self.at_most or 0.0
+        if sum(bound is not None for bound in (self.at_least, self.at_most, self.below)) != 1:
+            raise InputError("a criterion needs one of at_least, at_most and below")
 
     def met(self, scores: Mapping[str, float]) -> bool:
         """Return whether the scores say that the task is solved; NaN never does."""
         found = scores[self.score]
-        return found >= self.value if self.at_least is not None else found <= self.value
+        if self.below is not None:
+            return found < scores[self.below]
+        return found >= self.at_least if self.at_least is not None else found <= (self.at_most or 0.0)
 
     def __str__(self) -> str:
-        return f"{self.score} at {'most' if self.at_least is None else 'least'} {self.value:g}"
+        if self.below is not None:
+            return f"{self.score} below that of {self.below}"
+        if self.at_least is not None:
+            return f"{self.score} at least {self.at_least:g}"
+        return f"{self.score} at most {self.at_most:g}"
 
 
 class Task:
@@ -100,22 +102,35 @@ class Task:
         name: as in the table.
         unit: of the loss.
         model: which kind of model learns it; see `train.MODELS`.
-        steps: T, of the longest example.
+        steps: T, of the examples to measure the gradient flow on; where lengths differ, others may be longer.
         input_size: I.
         output_size: O.
+        replies: S, the steps of the second sequence, if the task has one.
         criterion: when it counts as solved; None if nobody can say.
-        examples: how many examples cover its data once; None where every batch brings new ones.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     model: ClassVar[str] = "sequence"
-    criterion: ClassVar[Criterion | None] = None
-    examples: int | None = None
+    criterion: Criterion | None = None
+
+    #: What was chosen about it, with its name: "copy:symbols=4"; the name alone unless `TaskSpec.make` says more.
+    chosen: str = ""
 
     steps: int
     input_size: int
     output_size: int
+    replies: int = 0
+
+    @property
+    def specification(self) -> str:
+        """The task as commands take it: its name, and what was chosen about it."""
+        return self.chosen or self.name
+
+    @property
+    def data_size(self) -> int | None:
+        """How many examples cover its data once; None where every batch brings new ones."""
+        return None
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""
@@ -148,3 +163,10 @@ class Task:
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return what one example reads at each step, in a character or a few digits; nothing unless a task says so."""
         return []
+
+
+def enough_steps(steps: int, least: int, why: str) -> int:
+    """Return the steps; InputError unless there are so many, with the reason: "the adding problem marks two steps"."""
+    if steps < least:
+        raise InputError(f"{why}; {steps} is too few, take at least {least}")
+    return steps

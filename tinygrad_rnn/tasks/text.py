@@ -47,8 +47,12 @@ class TextTask(Task):
         self.steps, self.text = steps, text
         self.vocabulary = vocabulary or Vocabulary.of(text)
         self.input_size = self.output_size = len(self.vocabulary)
-        self.examples = -(-(len(text) - 1) // steps)
         self._tokens = self.vocabulary.encode(text)
+
+    @property
+    def data_size(self) -> int:
+        """How many windows cover the text once."""
+        return -(-(len(self.text) - 1) // self.steps)
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places: one-hot inputs (T, B, V), next characters (T, B) int64.
@@ -84,8 +88,14 @@ class TextTask(Task):
 
     def held_out(self) -> tuple[TextTask, TextTask]:
         """Return the task on the beginning of the text and on its end; twice itself if the text is too short to cut."""
-        cut = int(len(self.text) * (1 - HELD_OUT))
-        if min(cut, len(self.text) - cut) <= self.steps:
+        parts = split(self.text, self.steps)
+        if parts is None:
             return self, self
-        learned, held_out = self.text[:cut], self.text[cut:]
-        return TextTask(learned, self.steps, self.vocabulary), TextTask(held_out, self.steps, self.vocabulary)
+        learned, held_out = (type(self)(part, self.steps, self.vocabulary) for part in parts)
+        return learned, held_out
+
+
+def split(text: str, steps: int) -> tuple[str, str] | None:
+    """Return the beginning of a text and its end, which is held out; None if a part would have no T + 1 characters."""
+    cut = int(len(text) * (1 - HELD_OUT))
+    return None if min(cut, len(text) - cut) <= steps else (text[:cut], text[cut:])

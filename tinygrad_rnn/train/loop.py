@@ -144,9 +144,9 @@ def assess(model: Model, task: Task, batch: int, seed: int = 0) -> dict[str, flo
     """
     drawn = task.batch(batch, (seed, MEASURED), model.dtype).to(model.device)
     with no_grad(), in_use(model):
-        outputs = model.outputs(drawn)
-        scores = {name: float(np.mean(values)) for name, values in task.scores(outputs, drawn).items()}
-        return {"loss": float(task.loss(outputs, drawn).item())} | scores
+        loss = float(task.loss(model.outputs(drawn), drawn).item())
+        scores = task.scores(model.answers(drawn), drawn)
+        return {"loss": loss} | {name: float(np.mean(values)) for name, values in scores.items()}
 
 
 def diverged(before: float, after: float) -> str | None:

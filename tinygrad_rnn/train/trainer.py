@@ -217,6 +217,6 @@ def updates_per_epoch(task: Task, batch: int) -> int:
     >>> updates_per_epoch(TextTask("to be or not to be" * 10, steps=6), batch=4)   # 180 characters, 24 an update
     8
     """
-    if task.examples is None:
+    if task.data_size is None:
         raise InputError(f"the task {task.name} makes new examples for every update, so it has no epochs")
-    return math.ceil(task.examples / batch)
+    return math.ceil(task.data_size / batch)

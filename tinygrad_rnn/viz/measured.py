@@ -38,7 +38,7 @@ def measured_entry(
         rest: what else `Entry` takes.
     """
     flow_map = jacobians = None
-    if task.steps <= MAP_STEPS:
+    if not task.replies and task.steps <= MAP_STEPS:
         on_stage(f"{name}: measuring the losses of all steps")
         flow_map = flow_map_of(model, task, batch, seed)
     examples = min(batch, JACOBIAN_EXAMPLES)
@@ -47,5 +47,5 @@ def measured_entry(
     if task.steps * examples * state**2 * 8 <= JACOBIAN_BYTES:
         on_stage(f"{name}: measuring the Jacobians of the states")
         jacobians = jacobians_of(model, task, examples, seed)
-    bound = elman_bound(cell.weight_hh, task.steps) if isinstance(cell, nn.RNNCell) else None
+    bound = elman_bound(cell.weight_hh, task.steps, cell.max_slope) if isinstance(cell, nn.RNNCell) else None
     return Entry(name, report, cell=model.cell_name, jacobians=jacobians, bound=bound, flow_map=flow_map, **rest)

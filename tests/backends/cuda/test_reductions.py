@@ -205,6 +205,23 @@ def test_a_cumsum_stays_infinite(module):
     check("cumsum", x, 0)
 
 
+# ---- layer normalisation --------------------------------------------------------------------------------------
+
+
+@examples
+@given(data=st.data())
+def test_layer_norm_and_its_gradient_in_any_layout(data):
+    backend = backends.get("cuda")
+    x = data.draw(arrays(FLOATS).filter(lambda x: x.ndim))
+    found, expected = backend.layer_norm(on_device(x), 0.1), reference.layer_norm(x, 0.1)
+    for ours, wanted in zip(map(backend.to_numpy, found), expected, strict=True):
+        assert (ours.dtype, ours.shape) == (wanted.dtype, wanted.shape)
+        np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-5)
+    g = make(x.shape, x.dtype.name, "plain", 3)
+    ours = backend.to_numpy(backend.layer_norm_grad(on_device(g), *found))
+    np.testing.assert_allclose(ours, reference.layer_norm_grad(g, *expected), rtol=1e-4, atol=1e-4)
+
+
 # ---- how launches are laid out -------------------------------------------------------------------------------
 
 

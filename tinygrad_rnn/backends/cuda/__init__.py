@@ -8,6 +8,7 @@ from tinygrad_rnn.backends.cuda.array import Array, broadcast_to, from_numpy, ge
 from tinygrad_rnn.backends.cuda.elementwise import add_into, binary, cast, copy, fill, unary, where, write
 from tinygrad_rnn.backends.cuda.indexing import gather, scatter_add
 from tinygrad_rnn.backends.cuda.movement import concat, put_slices, reshape, to_numpy
+from tinygrad_rnn.backends.cuda.normalising import layer_norm, layer_norm_grad
 from tinygrad_rnn.backends.cuda.philox import random
 from tinygrad_rnn.backends.cuda.products import matmul
 from tinygrad_rnn.backends.cuda.reductions import all_finite, argmax, cumsum, length, norm, reduce
@@ -28,6 +29,8 @@ __all__ = [
     "from_numpy",
     "gather",
     "getitem",
+    "layer_norm",
+    "layer_norm_grad",
     "length",
     "matmul",
     "name",

@@ -27,20 +27,22 @@ from tinygrad_rnn.nn.cells.greff import (
     NOAFCell,
     NOGCell,
 )
+from tinygrad_rnn.nn.cells.grid import PRIORITIES, GridLSTMCell
 from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
 from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
 from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.lstm97 import GRADIENTS, LSTM97Cell, LSTM97NOGCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
+from tinygrad_rnn.nn.cells.remedies import rows_of
 from tinygrad_rnn.specs import Spec, Value, number, read, shown, whole, word
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
 
 __all__ = [
-    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "rows_of",
-    "set_bias", "whole", "word",
+    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "set_bias",
+    "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
@@ -95,12 +97,6 @@ def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
         set_bias(cell, rows_of(cell, "z"), chosen["update_bias"])
 
 
-def rows_of(cell: Cell, gate: str) -> slice:
-    """Return the rows of a cell's weights that belong to a gate."""
-    block = cell.gate_names.index(gate)
-    return slice(block * cell.hidden_size, (block + 1) * cell.hidden_size)
-
-
 def set_bias(cell: Cell, rows: slice, value: float) -> None:
     """Set b_ih + b_hh in some rows, all of it in b_ih, so that the sum is exact."""
     for bias, wanted in ((cell.bias_ih, value), (cell.bias_hh, 0.0)):
@@ -135,6 +131,17 @@ class CellEntry:
     start: Callable[[Cell, Mapping[str, Any]], None] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The equations of one step: the second paragraph of the class's docstring; () where there is none.
+
+        >>> from tinygrad_rnn.nn import CELLS
+        >>> CELLS["coupled"].equations[1], CELLS["coupled"].equations[-1]
+        ('f = 1 - i', "h' = o * tanh(c')")
+        """
+        paragraphs = inspect.cleandoc(self.cell.__doc__ or "").split("\n\n")
+        return tuple(paragraphs[1].splitlines()) if len(paragraphs) > 1 else ()
+
 
 #: By the name that texts and commands use.
 CELLS: dict[str, CellEntry] = {
@@ -168,8 +175,8 @@ CELLS: dict[str, CellEntry] = {
         f"{HS97}, experiment 2a", {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number}, _blocks,
     ),
     "lstm": CellEntry(
-        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f",
-        f"{HS97}; Gers et al. 2000", {"forget_bias": number}, _lstm,
+        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f; proj_size: of h, if smaller",
+        f"{HS97}; Gers et al. 2000; Sak et al. 2014", {"forget_bias": number, "proj_size": whole}, _lstm,
     ),
     "lstm_joined": CellEntry(
         JoinedLSTMCell, "LSTM with one weight on h and x side by side; forget_bias: b of the forget gate f",
@@ -203,6 +210,11 @@ CELLS: dict[str, CellEntry] = {
     "layernorm_lstm": CellEntry(
         LayerNormLSTMCell, "LSTM with layer normalisation of both products and of c",
         "Ba, Kiros & Hinton 2016", {"forget_bias": number}, _lstm,
+    ),
+    "grid": CellEntry(
+        GridLSTMCell, "2-D Grid LSTM, with memory along the layers as well, both vectors of which are the output; "
+        "priority: what sees the new h; forget_bias: b_ih + b_hh of f along time",
+        "Kalchbrenner et al. 2015", {"forget_bias": number, "priority": word(*PRIORITIES)}, _lstm,
     ),
     "gru": CellEntry(
         GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state, or "
@@ -260,7 +272,7 @@ class CellSpec(Spec):
     def cell_options(self) -> dict[str, Any]:
         """Those of the options that the class takes."""
         entry = CELLS[self.name]
-        taken = inspect.signature(entry.cell).parameters
+        taken = entry.cell._options()
         return {**entry.fixed, **{name: value for name, value in self.options if name in taken}}
 
     def apply(self, rnn: Recurrent) -> None:

@@ -38,6 +38,11 @@ class Model(nn.Module):
         raise NotImplementedError(f"{cls.__name__} has no for_task method: define one")
 
     @property
+    def recurrent(self) -> Mapping[str, nn.Recurrent]:
+        """The recurrent layers, by the name of the attribute that holds them."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, nn.Recurrent)}
+
+    @property
     def last_cell(self) -> nn.Cell:
         """The cell of the last layer, whose state the output is made of."""
         raise NotImplementedError(f"{type(self).__name__} has no last_cell: define it")
@@ -64,6 +69,10 @@ class Model(nn.Module):
     def outputs(self, batch: Batch) -> Tensor:
         """Return what the task's loss takes, from a batch of tensors."""
         raise NotImplementedError(f"{type(self).__name__} has no outputs method: define one")
+
+    def answers(self, batch: Batch) -> Tensor:
+        """Return what the task's scores take: what the model says with nobody to tell it the beginning."""
+        return self.outputs(batch)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return what every example starts from, by the name of the state."""

@@ -91,12 +91,8 @@ class SequenceModel(Model):
     @classmethod
     def shapes(cls, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters of the model with a `config`, by name, without making one."""
-        spec, hidden, features = nn.parse_cell(config["cell"]), config["hidden_size"], config["input_size"]
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer in range(config["num_layers"]):
-            found = spec.cell_class.shapes(features, hidden, **spec.cell_options)
-            shapes |= {f"rnn.{name}_l{layer}": shape for name, shape in found.items()}
-            features = spec.cell_class.without_parameters(features, hidden, **spec.cell_options).output_size
+        layers = config["cell"], config["hidden_size"], config["num_layers"]
+        shapes, features = recurrent_shapes("rnn", config["input_size"], *layers)
         return shapes | {"output.weight": (config["output_size"], features), "output.bias": (config["output_size"],)}
 
     def outputs(self, batch: Batch) -> Tensor:
@@ -146,3 +142,16 @@ class SequenceModel(Model):
             with scope("layer", layer):
                 steps, _ = nn.unroll(self.rnn.cell(layer), steps, state if len(state) > 1 else state[0])
         return list(steps)
+
+
+def recurrent_shapes(
+    prefix: str, features: int, cell: str, hidden_size: int, num_layers: int
+) -> tuple[dict[str, tuple[int, ...]], int]:
+    """Return the shapes of the parameters of recurrent layers by name, and the size of their output; none is made."""
+    spec = nn.parse_cell(cell)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(num_layers):
+        found = spec.cell_class.shapes(features, hidden_size, **spec.cell_options)
+        shapes |= {f"{prefix}.{name}_l{layer}": shape for name, shape in found.items()}
+        features = spec.cell_class.without_parameters(features, hidden_size, **spec.cell_options).output_size
+    return shapes, features
