@@ -515,11 +515,18 @@ def test_the_state_of_another_cell_is_told_by_its_name(into, of, names, sizes):
     state = nn.Recurrent(of, *sizes, num_layers=2, bias=False).state_dict()
     module = nn.Recurrent(into, I, H, num_layers=2, bias=False)
     named = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in names)
-    said = f"its names and shapes are those of another cell: {named}\n"
+    unsure = "; nothing in it tells which of them" if len(names) > 1 else ""
+    said = f"its names and shapes are those of another cell: {named}{unsure}\n"
     with pytest.raises(StateError, match=re.escape(f"\n  {said}")):
         module.load_state_dict(state)
     with pytest.raises(StateError, match=re.escape(f"\n  0: {said}")):
         nn.Sequential(module).load_state_dict({f"0.{name}": value for name, value in state.items()})
+
+
+def test_the_state_of_an_lstm_with_a_projection_is_told_by_its_size():
+    state = nn.LSTM(I, H, proj_size=2).state_dict()
+    with pytest.raises(StateError, match=r"\n  its weight_hr is that of a projection: nn.LSTM\(..., proj_size=2\)\n"):
+        nn.LSTM(I, H).load_state_dict(state)
 
 
 def test_a_state_of_other_sizes_is_not_said_to_be_of_another_cell():

@@ -38,6 +38,7 @@ def most_likely(answer: tg.Tensor) -> tg.Tensor:
 # ---- a step of recurrent layers ------------------------------------------------------------------------------------
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("cell", nn.CELLS)
 def test_steps_one_by_one_are_what_the_layers_do_along_the_sequence(cell: str) -> None:
     recurrent = layers(cell, num_layers=2, zoneout=0.3).eval()
@@ -54,6 +55,7 @@ def test_steps_one_by_one_are_what_the_layers_do_along_the_sequence(cell: str) -
         equal(one, other)
 
 
+@pytest.mark.many_launches
 def test_dropout_and_zoneout_act_in_a_step_of_learning() -> None:
     recurrent = nn.Recurrent("rnn", I, 200, num_layers=2, dropout=0.5, zoneout=0.25)
     _, (first, second) = recurrent.step(tg.ones(B, I), recurrent.parted(None, (B,)))
@@ -172,6 +174,7 @@ def test_answers_that_are_numbers_are_read_as_they_are(batch_first: bool, batch:
         equal(alone, decoder(first, targets=alone)[0])
 
 
+@pytest.mark.many_launches
 def test_an_error_at_the_end_reaches_the_first_word_and_the_state_through_the_own_answers() -> None:
     recurrent = layers("gru")
     decoder = nn.Decoder(recurrent, head_of(recurrent, I))

@@ -10,12 +10,10 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks import TASKS, Criterion, parse_task
+from tinygrad_rnn.tasks import Criterion, parse_task
 from tinygrad_rnn.tasks.code import CLASSES, classes_of
 from tinygrad_rnn.tasks.series import series
-from tinygrad_rnn.train import MODELS, assess, fit, measure
-
-NAMES = list(TASKS)
+from tinygrad_rnn.train import MODELS, assess, fit
 
 
 def made(text, steps=None):
@@ -30,33 +28,6 @@ def trained(text, cell, updates, lr, steps=None, hidden=32):
     for _ in fit(model, task, optim.Adam(model.parameters(), lr=lr), updates, 32):
         pass
     return held_out, assess(model, held_out, 256)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_batch_is_a_function_of_seed_and_size_and_fits_its_task(name):
-    task = made(name)
-    batch, again, other = (task.batch(8, seed) for seed in ((2, 1), (2, 1), (2, 2)))
-    for part, same in zip(batch.parts(), again.parts(), strict=True):
-        assert (part is None and same is None) or (part == same).all()
-    assert name == "hello" or not np.array_equal(batch.inputs, other.inputs)
-    measured = task.measured(4, 0)
-    assert measured.inputs.shape[0] == task.steps
-    assert measured.inputs.shape[-1] == task.input_size
-    assert measured.lengths is None
-    assert len(task.input_labels(measured.inputs[:, 0])) == task.steps
-    assert task.name == name
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_task_trains_is_scored_and_measured(name):
-    task, held_out = made(name).held_out()
-    model = MODELS[task.model].for_task(task, "gru", 6)
-    updates = list(fit(model, task, optim.Adam(model.parameters()), 2, 4))
-    assert len(updates) == 2
-    scores = assess(model, held_out, 8)
-    assert task.criterion is None or task.criterion.met(scores) in (True, False)
-    report = measure(model, task, 3).report
-    assert report.verdict in ("vanishes", "survives", "explodes") or task.steps < 2
 
 
 def test_a_criterion_is_met_at_its_bound_and_never_by_nan():

@@ -43,7 +43,7 @@ from tinygrad_rnn.cli.problem import (
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow import FlowReport, changes, reasons
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, Task, Vocabulary
@@ -63,7 +63,7 @@ from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS, PAGE, Row, cells, files, row
 
 SCHEMA = "tinygrad_rnn.sheet/1"
 #: What the options are unless given; with --model the file says it, and these cannot be given.
-DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "train": 50}
+DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "dropout": 0.0, "train": 50}
 DEFAULT_STEPS = 100
 #: After which share of the updates the flow is measured again.
 MOMENTS = (0.1, 0.3, 1.0)
@@ -224,7 +224,7 @@ def _trained(
 
         def note(update: Update) -> None:
             updates.append(update)
-            advance(update.loss)
+            advance(update)
 
         try:
             for made, measurement in training_flow(
@@ -255,7 +255,8 @@ def command(options: argparse.Namespace) -> str:
     if options.text is not None:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
-        words += [f"--{name}", str(getattr(options, name))]
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     return shown(shlex.join(words))
 
@@ -315,6 +316,8 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, Any], files: Sequence
                 "status": entry.report.status,
                 "verdict": entry.report.verdict,
                 "verdict_reason": entry.report.verdict_reason,
+                "why": reasons.why(entry.report),
+                "change": changes.remedy(entry.report),
                 "states": [_state(row) for row in by_name[entry.name] if row.state != "-"],
                 "training": [
                     {"updates": made, "verdict": report.verdict, "horizon": report.horizon and report.horizon.steps}

@@ -45,6 +45,7 @@ from tinygrad_rnn.nn.cells import (
     NOAFCell,
     NOGCell,
     PeepholeLSTMCell,
+    Remedy,
     RNNCell,
     parse_cell,
 )
@@ -74,9 +75,9 @@ __all__ = [
     "LSTM97NOGCell", "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell",
     "MSELoss", "Many2Many", "Many2One", "Maxout", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
     "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "One2Many", "OnnxNode", "OnnxRecurrent", "PReLU", "Parameter",
-    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss", "SoftAttention",
-    "Softmax", "Softplus", "Tanh", "from_keras", "from_onnx", "init", "last_output", "parse_cell", "to_keras",
-    "to_onnx", "unroll",
+    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Remedy", "Sequential", "Sigmoid", "SmoothL1Loss",
+    "SoftAttention", "Softmax", "Softplus", "Tanh", "from_keras", "from_onnx", "init", "last_output", "parse_cell",
+    "to_keras", "to_onnx", "unroll",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.carrying import Padding, Rule, carried, zoneout
-from tinygrad_rnn.nn.cells import Cell, State, cell_class, cells_like, check_state, parse_cell
+from tinygrad_rnn.nn.cells import Cell, LSTMCell, State, cell_class, cells_like, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.sequence import each_step, output_of, scan, unroll
@@ -49,7 +49,10 @@ class Recurrent(Module):
         options: handed on to the cell.
 
     A cell's parameters are called as in the cell, with the suffix `_l{l}` for the layer, and `_reverse` for the
-    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes.
+    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes. A state dict
+    does not say which cell it is of, and one whose parameters have the same names and shapes takes it: "peephole" that
+    of "niaf" or "noaf", "gru" that of "coupled" or of a GRU with other options, and so on. Keep the cell's name beside
+    it, as the files of `train.save_checkpoint` do.
 
     Raises:
         InputError: an unknown cell, option or state, a size that is no positive whole number, or a dropout or zoneout
@@ -123,6 +126,9 @@ class Recurrent(Module):
         sizes = {(self.input_size, self.hidden_size)}
         if len(shapes.get("weight_ih", ())) == len(shapes.get("weight_hh", ())) == 2:
             sizes.add((shapes["weight_ih"][1], shapes["weight_hh"][1]))
+        projection = shapes.get("weight_hr", ())
+        if self.cell_type is LSTMCell and len(projection) == 2 and projection[0] != self.cell().proj_size:
+            return f"its weight_hr is that of a projection: nn.LSTM(..., proj_size={projection[0]})"
         found: dict[str, type[Cell]] = {}
         for input_size, hidden_size in sorted(sizes):
             if input_size and hidden_size:
@@ -130,7 +136,8 @@ class Recurrent(Module):
         if not found or self.cell_type in found.values():
             return ""
         names = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in found)
-        return f"its names and shapes are those of another cell: {names}"
+        unsure = "; nothing in it tells which of them" if len(found) > 1 else ""
+        return f"its names and shapes are those of another cell: {names}{unsure}"
 
     @property
     def directions(self) -> int:

@@ -55,6 +55,7 @@ class GridLSTMCell(Cell):
 
     state_names = ("d", "h", "c")
     gate_names = ("i", "f", "g", "o", "i_depth", "f_depth", "g_depth", "o_depth")
+    keeping = ("f", "forget gate", 1)
 
     priority: str
     weight_in: Parameter | None = None

@@ -34,14 +34,15 @@ from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.lstm97 import GRADIENTS, LSTM97Cell, LSTM97NOGCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
+from tinygrad_rnn.nn.cells.remedies import rows_of
 from tinygrad_rnn.specs import Spec, Value, number, read, shown, whole, word
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
 
 __all__ = [
-    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "rows_of",
-    "set_bias", "whole", "word",
+    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "set_bias",
+    "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
@@ -94,12 +95,6 @@ def _blocks(cell: Cell, chosen: Mapping[str, Any]) -> None:
 def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
     if "update_bias" in chosen:
         set_bias(cell, rows_of(cell, "z"), chosen["update_bias"])
-
-
-def rows_of(cell: Cell, gate: str) -> slice:
-    """Return the rows of a cell's weights that belong to a gate."""
-    block = cell.gate_names.index(gate)
-    return slice(block * cell.hidden_size, (block + 1) * cell.hidden_size)
 
 
 def set_bias(cell: Cell, rows: slice, value: float) -> None:
