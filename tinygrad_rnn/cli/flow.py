@@ -36,6 +36,7 @@ from tinygrad_rnn.cli.problem import (
     describe,
     facts_about,
     fits,
+    has_fixed_length,
     make_task,
     say,
     setting,
@@ -91,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
         _take_cells(options)
     corpus = corpus_of(options)
     task = _task(options, corpus, checkpoint)
+    options.steps = task.steps
     names = [checkpoint.model.cell_name] if checkpoint else list(options.cells)
     check_cells(options, task, names)
     check_memory(options, task, names)
@@ -147,7 +149,8 @@ def _take_cells(options: argparse.Namespace) -> None:
         if getattr(options, name) is None:
             setattr(options, name, value)
     options.cells = tuple(dict.fromkeys(options.cells or FLOW_CELLS))
-    options.steps = options.steps or DEFAULT_STEPS
+    if options.steps is None and not has_fixed_length(options):
+        options.steps = DEFAULT_STEPS
 
 
 def _take_model(options: argparse.Namespace) -> Checkpoint:
@@ -256,6 +259,7 @@ def command(options: argparse.Namespace) -> str:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
         if getattr(options, name) is not None:
+            if name != "steps" or not has_fixed_length(options):
             words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     return shown(shlex.join(words))

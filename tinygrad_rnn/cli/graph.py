@@ -25,6 +25,7 @@ from tinygrad_rnn.cli.problem import (
     corpus_of,
     describe,
     facts_about,
+    has_fixed_length,
     make_task,
     say,
 )
@@ -55,6 +56,8 @@ from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS as PLOTTED
 from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
+#: Unless the task has a length of its own.
+DEFAULT_STEPS = 40
 #: Letters in a line of what is printed.
 LINE = 80
 
@@ -65,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     check_device(options)
     corpus = corpus_of(options)
     task = make_task(options, corpus)
+    options.steps = task.steps
+    _check_window(options, task)
     cells = tuple(dict.fromkeys(options.cells or GRAPH_CELLS))
     check_cells(options, task, cells)
     check_memory(options, task, cells)
@@ -103,15 +108,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _take_window(options: argparse.Namespace) -> None:
-    """Take --steps A:B apart, and refuse a window that shows nothing."""
+    """Take --steps A:B apart."""
     if isinstance(options.steps, tuple):
         if options.window is not None and options.window != options.steps:
             raise InputError(f"--steps {options.steps[0]}:{options.steps[1]} is a window already; leave --window out")
         options.window = options.steps
         options.steps = options.window[1]
-    if options.window is not None and options.window[0] >= options.steps:
+    if options.steps is None and not has_fixed_length(options):
+        options.steps = DEFAULT_STEPS
+
+
+def _check_window(options: argparse.Namespace, task: Task) -> None:
+    """Refuse a window that shows nothing."""
+    length = task.measured_steps
+    if options.window is not None and options.window[0] >= length:
         first, last = options.window
-        raise InputError(f"--window {first}:{last} lies behind the last of {options.steps} steps, {options.steps - 1}")
+        raise InputError(f"--window {first}:{last} lies behind the last of {length} steps, {length - 1}")
 
 
 def _write_pages(results: list[Result], folder: Path, options: argparse.Namespace) -> list[Path]:
@@ -165,7 +177,8 @@ def _write_sheet(
     cells = [word for entry in entries for word in ("--cell", str(entry.cell))]
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
     for name in ("task", "steps", "hidden", "layers", "dropout", "batch", "dtype", "device", "train", "seed", "out"):
-        words += [f"--{name}", str(getattr(options, name))]
+        if name != "steps" or not has_fixed_length(options):
+            words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     formats, style = _plotted(options), style_of(options)
     command = shown(shlex.join(words))

@@ -123,7 +123,8 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(graph, "--task", "text", _tasks_help(), type=task, metavar="TASK")
     graph.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
     steps_help = "length of a sequence; A:B is short for a length of B and --window A:B"
-    _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
+    steps_help += " (default: 40, or that of a task whose length is fixed)"
+    graph.add_argument("--steps", type=steps_or_window, metavar="T", help=steps_help)
     _option(graph, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
     _option(graph, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
     _option(graph, "--dropout", 0.0, DROPOUT, type=share_below_1, metavar="P")

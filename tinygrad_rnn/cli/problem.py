@@ -35,6 +35,11 @@ def make_task(options: argparse.Namespace, corpus: Corpus | None, vocabulary: Vo
     return parse_task(options.task).make(options.steps, corpus.text if corpus else None, **_known(vocabulary))
 
 
+def has_fixed_length(options: argparse.Namespace) -> bool:
+    """Return whether nobody can choose the length of the task that the options ask for."""
+    return parse_task(options.task).entry.steps is None
+
+
 def _known(vocabulary: Vocabulary | None) -> dict[str, Vocabulary]:
     return {} if vocabulary is None else {"vocabulary": vocabulary}
 

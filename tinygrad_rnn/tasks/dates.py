@@ -128,6 +128,15 @@ class DatesTask(Task):
         """Return the text of the symbols with these numbers (10,)."""
         return "".join(self.symbols[number] for number in numbers)
 
+    @property
+    def measured_steps(self) -> int:
+        """T + S: from the last reply to the first character read."""
+        return self.steps + self.replies
+
+    def reply_labels(self, replies: np.ndarray) -> list[str]:
+        """Return the symbols that the decoder reads of one example (S, 11), "" before the first."""
+        return [self.symbols[step.argmax()] if step.any() else "" for step in replies]
+
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return the characters that one example (T, I) reads, "" after its end."""
         return names(x, self.characters)

@@ -110,6 +110,10 @@ class StripsTask(Task):
         """Return the task with 1,437 of the images, and with the other 360."""
         return self, StripsTask(self.attention, self.digits, held=True)
 
+    def reply_labels(self, replies: np.ndarray) -> list[str]:
+        """Return the symbols that the decoder reads of one example (S, 11), "" before the first."""
+        return [self.symbols[step.argmax()] if step.any() else "" for step in replies]
+
     def said(self, numbers: Sequence[int] | np.ndarray) -> str:
         """Return the text of the symbols with these numbers, up to the end."""
         return "".join(self.symbols[number] for number in numbers).partition(END)[0]

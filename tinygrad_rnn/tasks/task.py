@@ -160,6 +160,15 @@ class Task:
         """Return the task to learn and the one to evaluate on; twice itself where every seed brings new examples."""
         return self, self
 
+    @property
+    def measured_steps(self) -> int:
+        """How many steps the loss that is measured reaches through, from the last to the first."""
+        return self.steps
+
+    def reply_labels(self, replies: np.ndarray) -> list[str]:
+        """Return what the decoder reads of one example (S, O) at each step; nothing unless a task says so."""
+        return []
+
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return what one example reads at each step, in a character or a few digits; nothing unless a task says so."""
         return []

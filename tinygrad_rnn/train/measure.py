@@ -26,7 +26,8 @@ class InputFlow:
     """What the inputs of each step have to do with the loss at the last one.
 
     Attributes:
-        labels: what example 0 reads at each step, a character or a few digits; () if the task does not say.
+        labels: what example 0 reads at each step, a character or a few digits; () if the task does not say. Where a
+            decoder follows, T is that of both: first the inputs of the one, then the replies that the other reads.
         products: (T,) x_t · dL_0/dx_t of example 0, summed over the features, with its sign: how much the loss would
             change, to first order, if x_t grew by its own size.
         norms: (T,) sqrt(mean_b ||dL_b/dx_t||^2).
@@ -122,8 +123,12 @@ def measured_batch(
     """Return the examples that gradients are measured of, as tensors, and the arrays they are made of by name."""
     drawn = task.measured(batch, (seed, MEASURED), model.dtype)
     arrays = {part.name: value for part in fields(drawn) if (value := getattr(drawn, part.name)) is not None}
+    made = drawn.to(model.device)
     inputs = tensor(drawn.inputs, device=model.device, requires_grad=requires_grad).named("x")
-    return replace(drawn.to(model.device), inputs=inputs), arrays
+    replies = None
+    if drawn.replies is not None:
+        replies = tensor(drawn.replies, device=model.device, requires_grad=requires_grad).named("y")
+    return replace(made, inputs=inputs, replies=replies), arrays
 
 
 def input_flow(model: Model, task: Task, batch: int, seed: int = 0) -> InputFlow:
@@ -139,10 +144,12 @@ def input_flow(model: Model, task: Task, batch: int, seed: int = 0) -> InputFlow
     """
     drawn, arrays = measured_batch(model, task, batch, seed, requires_grad=True)
     losses = task.last_losses(model.measured(drawn, model.initial_state(batch))[-1], drawn)
-    gradients = grad(losses.sum(), drawn.inputs).numpy().astype(np.float64)
-    inputs = arrays["inputs"]
-    return InputFlow(
-        labels=tuple(task.input_labels(inputs[:, 0])),
-        products=(inputs[:, 0] * gradients[:, 0]).sum(axis=-1),
-        norms=np.sqrt((gradients**2).sum(axis=-1).mean(axis=-1)),
-    )
+    labels: list[str] = []
+    products, norms = [], []
+    wanted = [getattr(drawn, part) for part in model.reads]
+    for part, found in zip(model.reads, grad(losses.sum(), wanted), strict=True):
+        gradients, read = found.numpy().astype(np.float64), arrays[part]
+        labels += (task.input_labels if part == "inputs" else task.reply_labels)(read[:, 0])
+        products.append((read[:, 0] * gradients[:, 0]).sum(axis=-1))
+        norms.append(np.sqrt((gradients**2).sum(axis=-1).mean(axis=-1)))
+    return InputFlow(tuple(labels), np.concatenate(products), np.concatenate(norms))
