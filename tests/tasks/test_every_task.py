@@ -52,7 +52,8 @@ def test_arrays_are_of_the_sizes_and_dtypes_that_the_task_says(spec):
         for dtype in ("float32", "float64"):
             batch = draw(6, seed=0, dtype=dtype)
             assert batch.size == 6
-            assert batch.inputs.shape[1:] == (6, task.input_size)
+            axis = MODELS[task.model].batch_axis
+            assert (batch.inputs.shape[axis], batch.inputs.shape[-1]) == (6, task.input_size)
             for part in batch.parts():
                 assert part is None or part.dtype in (dtype, np.int64)
             if batch.lengths is not None:
@@ -67,9 +68,12 @@ def test_arrays_are_of_the_sizes_and_dtypes_that_the_task_says(spec):
 def test_what_is_measured_has_t_steps_and_each_has_a_label(spec):
     task = made(spec)
     batch = task.measured(5, seed=0)
-    assert len(batch.inputs) == task.steps
+    labels = {"inputs": task.input_labels, "replies": task.reply_labels}
+    parts = {part: getattr(batch, part) for part in MODELS[task.model].reads}
+    assert sum(map(len, parts.values())) == task.measured_steps
     assert batch.lengths is None or (batch.lengths == task.steps).all()
-    assert all(len(task.input_labels(batch.inputs[:, example])) == task.steps for example in range(5))
+    for part, read in parts.items():
+        assert all(len(labels[part](read[:, example])) == len(read) for example in range(5))
 
 
 @every_task
@@ -86,7 +90,7 @@ def test_a_model_trains_on_it_and_is_measured_and_judged(spec, monkeypatch):
         assert task.criterion is None or task.criterion.met(scores) in (True, False)
     report = measure(model.converted("float64"), task, batch=3).report
     assert report.verdict not in (None, "withheld")
-    assert len(report.steps) == task.steps + task.replies
+    assert len(report.steps) == task.measured_steps
 
 
 @every_task

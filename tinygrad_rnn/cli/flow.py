@@ -258,8 +258,7 @@ def command(options: argparse.Namespace) -> str:
     if options.text is not None:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
-        if getattr(options, name) is not None:
-            if name != "steps" or not has_fixed_length(options):
+        if name != "steps" or not has_fixed_length(options):
             words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     return shown(shlex.join(words))

@@ -322,7 +322,7 @@ class SoftAttention(Module):
             InputError: it was made with starts=False.
         """
         if self.to_h is None or self.to_c is None:
-            raise InputError("SoftAttention: starts=False, so it makes no state; nn.InitialState makes that of any layers")
+            raise InputError("SoftAttention: with starts=False it makes no state; nn.InitialState does")
         if memory.mask is None:
             mean = memory.values.mean(1)
         else:

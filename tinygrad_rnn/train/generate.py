@@ -1,4 +1,4 @@
-"""What a model with a decoder writes on its own: the likeliest symbol at each step, or the likeliest of all by a beam."""
+"""What a model with a decoder writes on its own: the likeliest symbol at each step, or the likeliest text by a beam."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ def beam_search(model: Writer, batch: Batch, width: int, end: int | None = None)
     width = arguments.whole("beam_search: width", width)
     beam = [Hypothesis()]
     with no_grad(), in_use(model):
+        memory: Any
         memory, states = model.begin(_copies(model, batch, width))
         reply = np.zeros((width, model.output.out_features))  # the beam has as many rows as it can have at any step
         for t in range(model.replies):

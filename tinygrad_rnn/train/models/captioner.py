@@ -6,11 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from tinygrad_rnn import arguments, nn
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.creation import concat, stack, tensor, zeros
+from tinygrad_rnn.engine.creation import arange, concat, stack, tensor, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
@@ -40,9 +38,9 @@ class Captioner(Model):
     - "soft": what its state attends to, z = beta sum_i alpha_i a_i (`nn.SoftAttention`; Xu et al. 2015).
     - "none": the mean of all annotations, the same at every step (after Vinyals et al. 2015, who feed it once).
 
-    It begins with tanh(W mean_i(a_i) + b) (`nn.InitialState`), and writes softmax(W [h; z] + b). In training it is fed
-    the replies it should have given, else its own likeliest ones. To the loss of the task comes the doubly stochastic
-    penalty, which asks that no place be passed over.
+    It begins with tanh(W mean_i(a_i) + b) (`nn.InitialState`), and writes softmax(W h + b): all that one step knows of
+    another goes through the states. In training it is fed the replies it should have given, else its own likeliest
+    ones. To the loss of the task comes the doubly stochastic penalty, which asks that no place be passed over.
 
     Args:
         cell: of the decoder, as a text; see `nn.parse_cell`.
@@ -112,7 +110,7 @@ class Captioner(Model):
         seen = self.decoder.output_size
         self.start = nn.InitialState(FEATURES, self.decoder)
         self.attention = nn.SoftAttention(seen, FEATURES, starts=False, **made) if attention == "soft" else None
-        self.output = nn.Linear(seen + FEATURES, output_size, **made)
+        self.output = nn.Linear(seen, output_size, **made)
         spec.apply(self.decoder)
 
     @classmethod
@@ -153,7 +151,7 @@ class Captioner(Model):
             "first.bias": CHANNELS[:1],
             "second.weight": (CHANNELS[1], CHANNELS[0], 3, 3),
             "second.bias": CHANNELS[1:],
-            "output.weight": (config["output_size"], seen + FEATURES),
+            "output.weight": (config["output_size"], seen),
             "output.bias": (config["output_size"],),
         }
         for name, shape in zip(cell.state_names, cell.state_shapes(), strict=True):
@@ -208,12 +206,12 @@ class Captioner(Model):
             x = max_pool2d(self.second(x).relu(), 2)
             batch, channels, rows, columns = x.shape
             seen = x.reshape(batch, channels, rows * columns).permute(2, 0, 1)
-            where = tensor(_where(rows, columns), dtype=self.dtype, device=self.device).unsqueeze(1)
+            where = _where(rows, columns, self.dtype, self.device).unsqueeze(1)
             where = where.broadcast_to((rows * columns, batch, where.shape[-1]))
             return concat([seen, where], axis=-1).named("annotations")
 
     def begin(self, batch: Batch) -> tuple[Memory | Tensor, list[Any]]:
-        """Look at the images: return what `write` needs of them, and the states of the layers before the first reply."""
+        """Look at the images: return what `write` needs of them, and the states before the first reply."""
         seen = self.annotations(batch.inputs)
         mean = seen.mean(0)
         states = self.decoder.parted(self.start(mean), mean.shape[:1])
@@ -223,7 +221,8 @@ class Captioner(Model):
         self, reply: Tensor, memory: Memory | Tensor, states: list[Any], t: int
     ) -> tuple[Tensor, Tensor | None, list[Any]]:
         """Read a reply (B, O), write the next: its logits (B, O), the weights of the attention, and the new states."""
-        weights, z = None, memory
+        weights: Tensor | None = None
+        z: Any = memory
         if self.attention is not None:
             with scope("t", t):
                 last = states[-1]
@@ -232,7 +231,7 @@ class Captioner(Model):
             read = concat([reply, z], axis=-1)
         hidden, states = self.decoder.step(read, states, t)
         with scope("t", t):
-            return self.output(concat([hidden, z], axis=-1)), weights, states
+            return self.output(hidden), weights, states
 
     def _written(self, batch: Batch, teach: bool = True) -> tuple[Tensor, Tensor | None]:
         outputs, weights = zip(*self._steps(batch, batch.replies if teach else None), strict=True)
@@ -255,9 +254,11 @@ class Captioner(Model):
         return [output for output, _ in self._steps(batch, batch.replies)]
 
 
-def _where(rows: int, columns: int) -> np.ndarray:
+def _where(rows: int, columns: int, dtype: Any, device: str) -> Tensor:
     """Return what tells the places of a map apart, (rows * columns, 2 waves + 1), row by row."""
-    along = np.pi * (np.arange(columns) + 0.5) / columns
-    waves = np.stack([wave(along * times) for times in WAVES for wave in (np.sin, np.cos)], axis=-1)
-    row = np.linspace(-1.0, 1.0, rows) if rows > 1 else np.zeros(1)
-    return np.concatenate([np.tile(waves, (rows, 1)), np.repeat(row, columns)[:, None]], axis=1)
+    along = (arange(columns, device=device).cast(dtype) + 0.5) * (math.pi / columns)
+    down = (arange(rows, device=device).cast(dtype) * 2 - (rows - 1)) * (1 / max(rows - 1, 1))
+    waves = stack([wave for times in WAVES for wave in ((along * times).sin(), (along * times).cos())], axis=-1)
+    shape = rows, columns
+    parts = [waves.broadcast_to((*shape, 2 * len(WAVES))), down.reshape(-1, 1, 1).broadcast_to((*shape, 1))]
+    return concat(parts, axis=-1).reshape(rows * columns, -1)

@@ -158,7 +158,7 @@ class EncoderDecoder(Model):
         return self._written(batch, teach=False)[1]
 
     def begin(self, batch: Batch) -> tuple[Memory | None, list[tuple[Tensor, ...]]]:
-        """Read the sequences: return what attention needs of them, and the states of the layers before the first reply."""
+        """Read the sequences: return what attention needs of them, and the states before the first reply."""
         memory, state = self._read(batch)
         return memory, self._layers(state)
 
