@@ -63,7 +63,7 @@ from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS, PAGE, Row, cells, files, row
 
 SCHEMA = "tinygrad_rnn.sheet/1"
 #: What the options are unless given; with --model the file says it, and these cannot be given.
-DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "train": 50}
+DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "dropout": 0.0, "train": 50}
 DEFAULT_STEPS = 100
 #: After which share of the updates the flow is measured again.
 MOMENTS = (0.1, 0.3, 1.0)

@@ -145,7 +145,7 @@ def _write_sheet(
     settings |= {"updates": options.train, "loss": task.unit}
     cells = [word for entry in entries for word in ("--cell", str(entry.cell))]
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
-    for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "device", "train", "seed", "out"):
+    for name in ("task", "steps", "hidden", "layers", "dropout", "batch", "dtype", "device", "train", "seed", "out"):
         words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     formats, style = _plotted(options), style_of(options)

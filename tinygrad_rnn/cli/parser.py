@@ -20,10 +20,9 @@ FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
 #: The same for `conflict`: no gate, one that protects what is stored, and one more that keeps it from being read.
 CONFLICT_CELLS = ("carousel", "lstm97_nog:input_bias=-1", "lstm97:input_bias=-1")
 #: What `train` does unless told otherwise. With --resume the file says it.
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "cell": "lstm",
     "task": "text",
-    "steps": 50,
     "hidden": 64,
     "layers": 1,
     "dropout": 0.0,
@@ -31,7 +30,14 @@ TRAINING = {
     "batch": 32,
     "clip": 1.0,
     "seed": 0,
+    "validate_every": 100,
+    "until_solved": False,
 }
+#: Updates of a training, and where it goes, unless it is said.
+UPDATES, RUNS = 1000, "runs"
+#: What there was before there were runs.
+MODEL_FILE = "model.safetensors"
+DROPOUT = "share of the values dropped between layers, in training"
 FORMATS = ("svg", "dot", "png", "pdf", "html")
 #: The same of plots.
 PLOT_FORMATS = ("svg", "png", "pdf")
@@ -63,7 +69,9 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_graph, _add_flow, _add_conflict, _add_train, _add_sample, _add_cells, _add_doctor):
+    for add in (
+        _add_graph, _add_flow, _add_conflict, _add_train, _add_runs, _add_sample, _add_tasks, _add_cells, _add_doctor,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -106,6 +114,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
     _option(graph, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
     _option(graph, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
+    _option(graph, "--dropout", 0.0, DROPOUT, type=share_below_1, metavar="P")
     _add_device(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
@@ -149,6 +158,8 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     flow.add_argument("--hidden", type=positive_int, metavar="H", help=hidden_help)
     layers_help = "cells stacked (default: 1; with --model its own)"
     flow.add_argument("--layers", type=positive_int, metavar="L", help=layers_help)
+    dropout_help = f"{DROPOUT} (default: 0.0; none with --model)"
+    flow.add_argument("--dropout", type=share_below_1, metavar="P", help=dropout_help)
     _option(flow, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
     _option(flow, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _add_device(flow)
@@ -197,41 +208,86 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train = _command(
         commands,
         "train",
-        "train a model and keep it in a file",
-        "Train a model and keep it, with all that is needed to continue or to sample from it, in a safetensors file.",
+        "train a model, and keep it with all that it takes to go on",
+        "Train a model. Its settings, metrics, curves and last checkpoints go to runs/NAME, where no other run is "
+        "touched; or all that it takes to go on or to sample from it goes to one file, --out.",
     )
-    # With --resume the file says these; without a default here the command can tell whether they were given.
+    # With --resume the checkpoint says these; without a default here the command can tell whether they were given.
     _remembered(train, "--cell", _cells_help(), type=cell, metavar="CELL")
     _remembered(train, "--task", _tasks_help(), type=task, metavar="TASK")
     train.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
-    _remembered(train, "--steps", "length of a sequence", type=positive_int, metavar="T")
+    steps_help = "length of a sequence (default: what `tinygrad-rnn tasks` says)"
+    train.add_argument("--steps", type=positive_int, metavar="T", help=steps_help)
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
-    _remembered(train, "--dropout", "share of the values dropped between layers", type=share_below_1, metavar="P")
+    _remembered(train, "--dropout", DROPOUT, type=share_below_1, metavar="P")
     _add_device(train)
     _remembered(train, "--dtype", "of the numbers computed with", choices=DTYPES)
     _remembered(train, "--batch", "examples in a batch", type=positive_int, metavar="B")
-    _option(train, "--updates", 1000, "updates to have made at the end", type=positive_int, metavar="N")
+    how_long = train.add_mutually_exclusive_group()
+    updates_help = f"updates to have made at the end (default: {UPDATES}; with --resume as many as were asked for)"
+    how_long.add_argument("--updates", type=positive_int, metavar="N", help=updates_help)
+    epochs_help = "the same in epochs: the updates that see as many examples as the text has"
+    how_long.add_argument("--epochs", type=positive_int, metavar="N", help=epochs_help)
+    until_help = "end when the task counts as solved; see `tinygrad-rnn tasks`"
+    train.add_argument("--until-solved", action=argparse.BooleanOptionalAction, default=None, help=until_help)
     lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
-    _option(train, "--every", 250, "save after so many updates", type=positive_int, metavar="N")
+    validate_help = "measure on examples that it does not learn from, after so many updates"
+    _remembered(train, "--validate-every", validate_help, type=positive_int, metavar="N")
+    _option(train, "--every", 250, "make a checkpoint after so many updates", type=positive_int, metavar="N")
+    _option(train, "--keep", 3, "so many checkpoints, the last ones", type=positive_int, metavar="K")
     _remembered(train, "--seed", "same seed and text, same numbers", type=whole_number, metavar="S")
-    out_help = "where to keep the model; a file that is there already is kept as FILE.prev"
-    _option(train, "--out", "model.safetensors", out_help, metavar="FILE")
-    resume_help = "continue the model in --out, which brings its own text, sizes and seed"
+    seeds_help = "a run for each of so many seeds, --seed and those after it: runs/NAME.seed-S"
+    _option(train, "--seeds", 1, seeds_help, type=positive_int, metavar="N")
+    where = train.add_mutually_exclusive_group()
+    name_help = f"the run goes to {RUNS}/NAME (default: TASK-CELL, or TASK-CELL-2, ... if that is taken)"
+    where.add_argument("--name", metavar="NAME", help=name_help)
+    out_help = "keep it in this file alone instead; a file that is there already is kept as FILE.prev"
+    where.add_argument("--out", metavar="FILE", help=out_help)
+    resume_help = (
+        "go on with the run --name, the file --out, or else the newest run, which bring their own text, sizes and seed"
+    )
     train.add_argument("--resume", action="store_true", help=resume_help)
+    events_help = "also write the metrics as event files for TensorBoard"
+    train.add_argument("--tensorboard", action="store_true", help=events_help)
+
+
+def _add_runs(commands: argparse._SubParsersAction[Parser]) -> None:
+    listed = _command(
+        commands,
+        "runs",
+        "list the runs that train made, and compare their curves",
+        "List the runs that train made: their last validation, whether they solved the task and when, how long they "
+        "took.",
+    )
+    listed.add_argument("folder", nargs="?", default=RUNS, metavar="DIR", help=f"where they are (default: {RUNS})")
+    plot_help = (
+        "draw the curves of all runs of a task over each other, as DIR/TASK.svg and .png; runs that differ in their "
+        "seed only become a line with a band"
+    )
+    listed.add_argument("--plot", action="store_true", help=plot_help)
+    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
-    _option(sample, "--model", "model.safetensors", "a file written by train", metavar="FILE")
+    model_help = f"a run, or a file, written by train (default: the newest run in {RUNS}, or else {MODEL_FILE})"
+    sample.add_argument("--model", metavar="PATH", help=model_help)
     prompt_help = "what the model reads first (default: 'The ', or what the model knows instead)"
     sample.add_argument("--prompt", metavar="TEXT", help=prompt_help)
     _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
     _add_device(sample)
     _add_seed(sample)
+
+
+def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:
+    listed = _command(
+        commands, "tasks", "list the tasks, their lengths and their options", "List the tasks that models can learn."
+    )
+    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_cells(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -265,7 +321,8 @@ def _add_choice_of_cells(parser: argparse._ActionsContainer, default: tuple[str,
 
 
 def _remembered(parser: Parser, name: str, help: str, **rest: Any) -> None:
-    parser.add_argument(name, help=f"{help} (default: {TRAINING[name.removeprefix('--')]})", **rest)
+    default = TRAINING[name.removeprefix("--").replace("-", "_")]
+    parser.add_argument(name, help=f"{help} (default: {default})", **rest)
 
 
 def _add_device(parser: Parser) -> None:

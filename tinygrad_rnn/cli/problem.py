@@ -55,6 +55,12 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
+def check_dropout(options: argparse.Namespace) -> None:
+    """Refuse dropout where it would do nothing."""
+    if options.dropout and options.layers == 1:
+        raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
+
+
 def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and lowest <= value <= largest
 
@@ -68,6 +74,10 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
     "clip": lambda value: type(value) in (int, float) and 0 < value < math.inf,
     "seed": _whole(0, 2**63 - 1),
     "updates": _whole(0, 2**63 - 1),
+    "target": _whole(1, 2**63 - 1),
+    "validate_every": _whole(1, LARGEST),
+    "until_solved": lambda value: isinstance(value, bool),
+    "text_sha256": lambda value: isinstance(value, str),
     "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
 }
 

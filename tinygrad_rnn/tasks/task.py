@@ -77,6 +77,11 @@ class Criterion:
         if sum(bound is not None for bound in (self.at_least, self.at_most, self.below)) != 1:
             raise InputError("a criterion needs one of at_least, at_most and below")
 
+    @property
+    def value(self) -> float | None:
+        """The number that the score has to reach; None where it is another score."""
+        return self.at_least if self.at_least is not None else self.at_most
+
     def met(self, scores: Mapping[str, float]) -> bool:
         """Return whether the scores say that the task is solved; NaN never does."""
         found = scores[self.score]
@@ -107,12 +112,14 @@ class Task:
         output_size: O.
         replies: S, the steps of the second sequence, if the task has one.
         criterion: when it counts as solved; None if nobody can say.
+        examples: how many examples cover its data once; None where every batch brings new ones.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     model: ClassVar[str] = "sequence"
     criterion: ClassVar[Criterion | None] = None
+    examples: int | None = None
 
     steps: int
     input_size: int

@@ -47,6 +47,7 @@ class TextTask(Task):
         self.steps, self.text = steps, text
         self.vocabulary = vocabulary or Vocabulary.of(text)
         self.input_size = self.output_size = len(self.vocabulary)
+        self.examples = -(-(len(text) - 1) // steps)
         self._tokens = self.vocabulary.encode(text)
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
