@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(place, mod
     assert code == 0
     whole, killed = place / "runs" / "whole", place / "runs" / "killed"
     moments, kills = random.Random(1), 0
-    while kills < 7:
+    while kills < 5:
         how = ("--resume", *OFTEN) if killed.exists() else (*OPTIONS, *OFTEN)
         moment = moments.randrange(total // 6, total // 2)
         ended, code = run_until(["train", *how, "--name", "killed"], modules, moment)
@@ -94,11 +94,15 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(place, mod
     assert [line["update"] for line in read_lines(killed / "times.jsonl")] == [3, 6, 9, 12, 14]
 
 
-def test_a_file_that_is_written_when_the_process_is_killed_is_whole_and_alone(place):
+def test_a_file_that_is_written_when_the_process_is_killed_is_whole_and_alone(place, monkeypatch):
     total, code = run_until(["train", *OPTIONS, *OFTEN, "--out", "whole"], WRITING)
     assert code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        run_until(["train", *OPTIONS, *OFTEN, "--out", "killed"], ())
+    assert [path.suffix for path in place.iterdir() if path.name != "whole"] == [".tmp"]
     moments, kills = random.Random(3), 0
-    while kills < 7:
+    while kills < 5:
         how = ("--resume", *OFTEN) if (place / "killed").exists() else (*OPTIONS, *OFTEN)
         if run_until(["train", *how, "--out", "killed"], WRITING, moments.randrange(total // 8, total // 2))[0]:
             break

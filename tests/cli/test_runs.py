@@ -96,6 +96,15 @@ def test_a_resumed_run_ends_with_the_same_bits(without_curves, text_file, option
         assert Path("runs/part", name).read_bytes() == Path("runs/whole", name).read_bytes()
 
 
+def test_a_run_that_is_complete_gets_its_curves_and_no_further_update(capsys):
+    train(*ADDING, "--updates", 2, "--name", "a")
+    before = {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()}
+    os.remove("runs/a/curves.svg")
+    train("--resume", "--name", "a")
+    assert "all 2 updates have been made; --updates asks for more in all" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -196,7 +205,7 @@ def test_training_ends_when_the_task_is_solved(without_curves, refused, capsys, 
     assert (run["solved"], run["updates"], run["target"]) == (made, made, 5000)
     train("--resume", "--name", "a")
     assert load_checkpoint("runs/a").settings["updates"] == made  # it knows that it was to end there
-    complaint = refused("train", *SMALL, "--text", text_file, "--until-solved", at_once=False)
+    complaint = refused("train", *SMALL, "--text", text_file, "--until-solved")
     assert "nobody can say when text is solved; take --updates or --epochs" in complaint
 
 

@@ -224,7 +224,7 @@ def _trained(
 
         def note(update: Update) -> None:
             updates.append(update)
-            advance(update.loss)
+            advance(update)
 
         try:
             for made, measurement in training_flow(

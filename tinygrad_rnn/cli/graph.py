@@ -215,7 +215,7 @@ def _measured(
                 with training_progress(cell, options.train, task.unit) as advance:
                     for update in fit(model, task, optimizer, options.train, options.batch, options.seed, CLIP):
                         updates.append(update)
-                        advance(update.loss)
+                        advance(update)
             except InputError as error:  # it diverged: a finding about this cell, and no reason to lose the others
                 ended = str(error)
         exact = model.converted(options.dtype)

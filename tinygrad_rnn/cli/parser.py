@@ -146,7 +146,7 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     which = flow.add_mutually_exclusive_group()
     _add_choice_of_cells(which, FLOW_CELLS)
-    which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
+    which.add_argument("--model", metavar="PATH", help="a run, or a file, made by train, to measure instead of cells")
     # What a model brings along has no default here, so that the command can tell whether it was given.
     task_help = f"{_tasks_help()} (default: text; with --model its own)"
     flow.add_argument("--task", type=task, metavar="TASK", help=task_help)

@@ -55,10 +55,15 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
-def check_dropout(options: argparse.Namespace) -> None:
-    """Refuse dropout where it would do nothing."""
-    if options.dropout and options.layers == 1:
+def dropout_of(options: argparse.Namespace, kind: type[Model]) -> dict[str, float]:
+    """Return the dropout asked for, as a kind of model takes it; InputError where it would do nothing."""
+    if not options.dropout:
+        return {}
+    if "dropout" not in kind.settings:
+        raise InputError(f"--dropout: the model that learns {options.task} has none; leave it out")
+    if options.layers == 1:
         raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
+    return {"dropout": options.dropout}
 
 
 def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:

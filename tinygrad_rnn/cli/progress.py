@@ -11,6 +11,8 @@ from statistics import fmean
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tinygrad_rnn.train import Update
+
 #: The loss and the norm shown are means over this many updates.
 SMOOTHED = 20
 
@@ -19,33 +21,31 @@ LINES = 3
 
 
 @contextmanager
-def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iterator[Callable[..., None]]:
+def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iterator[Callable[[Update], None]]:
     """Show the progress of `total` updates, of which `first` were made before: loss, gradient norm, time left.
 
-    The block gets a function to call with the loss of each update and, if it is to be shown, the norm of the gradient.
+    The block gets a function to call with each update.
     """
     console = Console(stderr=True)
     losses: deque[float] = deque(maxlen=SMOOTHED)
     norms: deque[float] = deque(maxlen=SMOOTHED)
     done, begun = first, time.monotonic()
 
-    def note(loss: float, norm: float | None) -> str:
-        losses.append(loss)
-        if norm is None:
-            return f"{fmean(losses):.3f} {unit}"
-        norms.append(norm)
+    def note(update: Update) -> str:
+        losses.append(update.loss)
+        norms.append(update.norm)
         return f"{fmean(losses):.3f} {unit}, gradient norm {fmean(norms):.3g}"
 
     if not console.is_terminal:
         marks = {first + 1, *(first + (total - first) * line // LINES for line in range(1, LINES + 1))}
 
-        def line(loss: float, norm: float | None = None) -> None:
+        def line(update: Update) -> None:
             nonlocal done
-            shown = note(loss, norm)
+            shown = note(update)
             done += 1
             if done in marks:
                 seconds = (time.monotonic() - begun) / (done - first) * (total - done)
-                left = f", {duration(seconds)} left" if done < total and norm is not None else ""
+                left = f", {duration(seconds)} left" if done < total else ""
                 console.print(f"{label}: update {done}/{total}, {shown}{left}", highlight=False, soft_wrap=True)
 
         yield line
@@ -56,8 +56,8 @@ def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iter
     with Progress(*columns, console=console) as bars:
         bar = bars.add_task(label, total=total, completed=first, numbers="")
 
-        def advance(loss: float, norm: float | None = None) -> None:
-            bars.update(bar, advance=1, numbers=note(loss, norm))
+        def advance(update: Update) -> None:
+            bars.update(bar, advance=1, numbers=note(update))
 
         yield advance
 

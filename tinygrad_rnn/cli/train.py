@@ -17,10 +17,10 @@ from tinygrad_rnn.cli.parser import LEARNING_RATE, RUNS, TRAINING, UPDATES
 from tinygrad_rnn.cli.places import load_newest, newest_model
 from tinygrad_rnn.cli.problem import (
     check_device,
-    check_dropout,
     check_memory,
     corpus_of,
     describe,
+    dropout_of,
     fits,
     make_task,
     say,
@@ -137,24 +137,28 @@ def _new(options: argparse.Namespace) -> Trainer:
     for name, value in TRAINING.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    check_dropout(options)
     options.steps = parse_task(options.task).entry.steps if options.steps is None else options.steps
     corpus = corpus_of(options)
     task, held_out = make_task(options, corpus).held_out()
     options.steps = task.steps
+    kind = MODELS[task.model]
+    rest = {"dtype": options.dtype, "device": options.device, **dropout_of(options, kind)}
+    _check_until_solved(options.until_solved, task)
     check_memory(options, task, [options.cell])
     describe(corpus, task)
     manual_seed(options.seed)
-    rest = {name: getattr(options, name) for name in ("dtype", "device", "dropout")}
-    model = MODELS[task.model].for_task(task, options.cell, options.hidden, options.layers, **rest)
+    model = kind.for_task(task, options.cell, options.hidden, options.layers, **rest)
     adam = optim.Adam(model.parameters(), lr=LEARNING_RATE if options.lr is None else options.lr)
-    if options.until_solved and task.criterion is None:
-        raise InputError(f"--until-solved: nobody can say when {task.name} is solved; take --updates or --epochs")
     return Trainer(
         model, task, adam, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
         seed=options.seed, clip=options.clip, validate_every=options.validate_every,
         until_solved=options.until_solved, about=_about(options, corpus, task),
     )  # fmt: skip
+
+
+def _check_until_solved(until_solved: bool | None, task: Task) -> None:
+    if until_solved and task.criterion is None:
+        raise InputError(f"--until-solved: nobody can say when {task.name} is solved; take --updates or --epochs")
 
 
 def _updates(options: argparse.Namespace, task: Task) -> int | None:
@@ -213,18 +217,18 @@ def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -
     """Take from the checkpoint what it was trained with, and refuse options that ask for something else."""
     config = checkpoint.model.config()
     said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype") if name in config}
-    said |= {"hidden": config["hidden_size"], "layers": config.get("num_layers", 1)}
+    said |= {"hidden": config.get("hidden_size"), "layers": config.get("num_layers", 1)}
     try:
         said |= {name: setting(checkpoint, name) for name in REMEMBERED}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED_IF_SAID if name in checkpoint.settings}
     except InputError as error:
         raise InputError(f"--resume: {where} lacks what is needed to continue: {error}") from None
     for name in (*TRAINING, "steps"):
-        given = getattr(options, name)
-        if given is not None and name != "until_solved" and given != said.get(name, TRAINING.get(name)):
+        given, learned = getattr(options, name), said.get(name, TRAINING.get(name))
+        if given is not None and name != "until_solved" and given != learned:
             option = f"--{name.replace('_', '-')}"
             raise InputError(
-                f"--resume: {where} was trained with {option} {said[name]}, not {given}; leave {option} out, or train "
+                f"--resume: {where} was trained with {option} {learned}, not {given}; leave {option} out, or train "
                 "another model with another --name or --out"
             )
     kept = {name: value for name, value in said.items() if name not in ("updates", "target", "until_solved")}
@@ -246,8 +250,9 @@ def _again(
     if not fits(model, task):
         raise InputError(f"--resume: {where} was not trained on the task {options.task!r} that it names")
     made = setting(checkpoint, "updates")
-    updates = _updates(options, task) or checkpoint.settings.get("target", UPDATES)
-    if updates <= made:
+    asked = _updates(options, task)
+    updates = asked or checkpoint.settings.get("target", max(UPDATES, made))
+    if asked is not None and asked <= made:
         raise InputError(
             f"--resume: {where} has had {made} updates already; ask for more in all, for example "
             f"--updates {made + 1000}"
@@ -258,10 +263,9 @@ def _again(
     trainer = Trainer.resumed(checkpoint, task, held_out)
     trainer.updates = updates
     trainer.about |= _about(options, corpus, task)
+    _check_until_solved(options.until_solved, task)
     if options.until_solved is not None:
         trainer.until_solved = options.until_solved
-    if trainer.until_solved and task.criterion is None:
-        raise InputError(f"--until-solved: nobody can say when {task.name} is solved; take --updates or --epochs")
     if lr is not None:
         before = trainer.optimizer.lr.item()
         if lr != before:
@@ -329,9 +333,12 @@ def _train(
 
 def _updated(trainer: Trainer, keeper: FileKeeper | RunKeeper, options: argparse.Namespace) -> str:
     """Make the updates, with a bar; return how they ended."""
+    if trainer.made == trainer.updates:  # killed after its last checkpoint, or resumed once more
+        say(f"all {plural(trainer.made, 'update')} have been made; --updates asks for more in all")
+        return "done"
     shown_as = trainer.model.cell_name, trainer.updates, trainer.task.unit, trainer.made
     with interrupt_waits() as interrupted, training_progress(*shown_as) as advance:
-        return trainer.train(keeper, options.every, lambda update: advance(update.loss, update.norm), interrupted)
+        return trainer.train(keeper, options.every, advance, interrupted)
 
 
 def _curves(run: Run) -> list[Path]:

@@ -135,21 +135,21 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def cut_back(path: Path, made: int, validate_every: int) -> list[dict[str, Any]]:
-    """Leave in a file what a training had written when it had made so many updates and was to go on; return that.
+def cut_back(path: Path, made: int, updates: int, validate_every: int) -> list[dict[str, Any]]:
+    """Leave in a file what a training had written when it had made so many of its updates; return that.
 
-    Without the validation at an end that is none any more: those are every so many updates.
+    Without the validation at an end that is none any more, as there are to be more updates.
     """
-    kept = [line for line in read_lines(path) if _belongs(line, made, validate_every)]
+    kept = [line for line in read_lines(path) if _belongs(line, made, updates, validate_every)]
     write_whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
     return kept
 
 
-def _belongs(line: Mapping[str, Any], made: int, validate_every: int) -> bool:
+def _belongs(line: Mapping[str, Any], made: int, updates: int, validate_every: int) -> bool:
     update = line.get("update")
     if not isinstance(update, int) or update > made or not made:  # nothing was written before the first checkpoint
         return False
-    return "validation" not in line or update % validate_every == 0
+    return "validation" not in line or update == updates or update % validate_every == 0
 
 
 def _plain(value: Any) -> Any:

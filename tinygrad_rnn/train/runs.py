@@ -141,8 +141,9 @@ class RunKeeper:
     def __init__(self, path: Path, trainer: Trainer, lock: IO[bytes], keep: int, event_file: bool) -> None:
         self.run = Run(path)
         self._lock, self._keep = lock, keep
-        written = cut_back(path / METRICS, trainer.made, trainer.validate_every)
-        cut_back(path / TIMES, trainer.made, trainer.validate_every)
+        so_far = trainer.made, trainer.updates, trainer.validate_every
+        written = cut_back(path / METRICS, *so_far)
+        cut_back(path / TIMES, *so_far)
         for leftover in (path / CHECKPOINTS).glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
         self._metrics, self._times = Lines(path / METRICS), Lines(path / TIMES)

@@ -172,12 +172,12 @@ class Trainer:
                 if keeper is not None and (ended or self.made % every == 0):
                     self._save(keeper)
                 if ended:
-                    return ended
+                    break
         except DivergenceError as error:
             if keeper is not None:
                 keeper.record({"update": self.made + 1, "diverged": str(error)})
             raise
-        raise AssertionError("the last update ends the training")
+        return ended
 
     def _ended(self, keeper: Keeper | None, interrupted: Callable[[], bool]) -> str:
         """Validate if it is time to; return how the training ends here, and nothing if it goes on."""
