@@ -7,18 +7,28 @@ from tinygrad_rnn.train.loop import Update, assess, diverged, evaluate, fit, tra
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
 from tinygrad_rnn.train.metrics import History
 from tinygrad_rnn.train.models import MODELS, EncoderDecoder, Model, SequenceModel
-from tinygrad_rnn.train.remedies import omega, recomputed, truncated
+from tinygrad_rnn.train.remedies import (
+    TEACHERS,
+    Remedies,
+    omega,
+    parse_teacher,
+    pretrain,
+    recomputed,
+    taught,
+    truncated,
+)
 from tinygrad_rnn.train.runs import FileKeeper, Run, RunKeeper, newest_run, runs_in
 from tinygrad_rnn.train.sampling import sample
 from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_of, training_flow
 from tinygrad_rnn.train.trainer import Trainer, updates_per_epoch
 
 __all__ = [
-    "MODELS", "Batch", "Checkpoint", "ConflictRun", "EncoderDecoder", "FileKeeper", "History", "InputFlow",
-    "Measurement", "Model", "Pulls", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update", "assess",
-    "backward_graph_of", "cancelled", "conflict_of", "diverged", "evaluate", "fit", "flow_map_of", "input_flow",
-    "jacobians_of", "load_checkpoint", "measure", "newest_run", "omega", "recomputed", "runs_in", "sample",
-    "save_checkpoint", "step_gradients", "training_flow", "training_tape", "truncated", "updates_per_epoch",
+    "MODELS", "TEACHERS", "Batch", "Checkpoint", "ConflictRun", "EncoderDecoder", "FileKeeper", "History", "InputFlow",
+    "Measurement", "Model", "Pulls", "Remedies", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update",
+    "assess", "backward_graph_of", "cancelled", "conflict_of", "diverged", "evaluate", "fit", "flow_map_of",
+    "input_flow", "jacobians_of", "load_checkpoint", "measure", "newest_run", "omega", "parse_teacher", "pretrain",
+    "recomputed", "runs_in", "sample", "save_checkpoint", "step_gradients", "taught", "training_flow", "training_tape",
+    "truncated", "updates_per_epoch",
 ]  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
             raise StateError("its numbers are not those that were written")
         settings, training = dict(about["settings"]), dict(about.get("training", {}))
         kind = MODELS[about.get("kind", "sequence")]
-        config: dict[str, Any] = {"dropout": 0.0, **about["model"]}
+        config: dict[str, Any] = {**kind.defaults, **about["model"]}
         _check(kind, config, parameters := _part(state, "model."))
         model = kind.restored(config, parameters)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:
