@@ -17,12 +17,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = (
-    "python -m tinygrad_rnn doctor",
-    "python -m tinygrad_rnn cells",
-    "python -m tinygrad_rnn cells lstm97",
-    "python -m tinygrad_rnn tasks",
-)
+QUICK = tuple(f"python -m tinygrad_rnn {command}" for command in ("doctor", "tasks", "cells", "cells lstm97"))
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm --steps 34:40",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",

@@ -1,9 +1,9 @@
 """Time a forward and backward pass of every cell beside PyTorch's eager mode: `python -m tests.bench.cells --help`.
 
-Each cell runs along a sequence, written the same way in both: the input's share in one product, a loop over time in
-Python, primitive ops (`torch_cells.py`). Outputs and all gradients have to agree before anything is timed. Both take
-turns within each round, and the ratio is the median over rounds of the two times of a round, so that a slow moment of
-the machine hits both.
+Each cell runs along a sequence, as `nn.Recurrent` here and in PyTorch's primitive ops in a loop of Python there
+(`torch_cells.py`), once with everything inside the loop and once with all that can be outside taken out, as in this
+library. Outputs and all gradients have to agree before anything is timed. The three take turns, each with one thread,
+and times are of the processor, which does not count when something else runs; a ratio is the median over rounds.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from tinygrad_rnn import nn
 
 Pass = Callable[[], dict[str, Any]]
 
+PEERS = {"torch by step": torch_cells.by_step, "torch hoisted": torch_cells.hoisted}
 
-def passes(text: str, size: Size, dtype: str = "float32") -> tuple[Pass, Pass]:
-    """Return what runs the cell forward and backward here and in PyTorch: each gives its outputs and gradients."""
+
+def passes(text: str, size: Size, dtype: str = "float32") -> list[Pass]:
+    """Return what runs a cell forward and backward here and in both ways in PyTorch: to its output and gradients."""
     tg.manual_seed(0)
     layer = nn.Recurrent(text, size.hidden, size.hidden, dtype=dtype)
     rng = np.random.default_rng(0)
@@ -53,67 +55,69 @@ def passes(text: str, size: Size, dtype: str = "float32") -> tuple[Pass, Pass]:
     shapes = layer.cell().state_shapes((size.batch,))
     start = tuple([torch.zeros(shape, dtype=their_x.dtype) for shape in shapes])
 
-    def theirs() -> dict[str, Any]:
-        for value in (their_x, *w.values()):
-            value.grad = None
-        output, _ = torch_cells.run(text, w, their_x, start)
-        output.backward(their_seed)
-        return {"output": output.detach(), "x": their_x.grad} | {name: value.grad for name, value in w.items()}
+    def theirs(run: Callable[..., Any]) -> Pass:
+        def once() -> dict[str, Any]:
+            for value in (their_x, *w.values()):
+                value.grad = None
+            output = run(text, w, their_x, start)
+            output.backward(their_seed)
+            return {"output": output.detach(), "x": their_x.grad} | {name: value.grad for name, value in w.items()}
 
-    return ours, theirs
+        return once
+
+    return [ours, *map(theirs, PEERS.values())]
 
 
 def check_equal(text: str, size: Size) -> None:
     """Raise SystemExit unless output and all gradients are those of PyTorch, in float64."""
-    ours, theirs = (run() for run in passes(text, size, "float64"))
-    for name, value in ours.items():
-        found, expected = value.numpy(), theirs[name].numpy()
-        if not np.allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()):
-            raise SystemExit(f"{size.name} {text}: {name} is not that of PyTorch, by {np.abs(found - expected).max()}")
+    ours, *others = (run() for run in passes(text, size, "float64"))
+    for peer, theirs in zip(PEERS, others, strict=True):
+        for name, value in ours.items():
+            found, expected = value.numpy(), theirs[name].numpy()
+            if not np.allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()):
+                by = np.abs(found - expected).max()
+                raise SystemExit(f"{size.name} {text}: {name} differs from that of {peer}, by {by}")
 
 
-def measure(text: str, size: Size, rounds: int) -> tuple[float, float, float]:
-    """Return the median milliseconds here and in PyTorch, and the median of their ratio."""
+def measure(text: str, size: Size, rounds: int) -> tuple[float, list[float]]:
+    """Return the median milliseconds here, and the median of the ratio to each of the others."""
     runs = passes(text, size)
     for run in runs * 3:
         run()
-    times: list[tuple[float, ...]] = []
+    times = np.empty((rounds, len(runs)))
     for number in range(rounds):
-        taken = [0.0, 0.0]
-        for which in ((0, 1), (1, 0))[number % 2]:
-            start = time.perf_counter()
+        for turn in range(len(runs)):
+            which = (number + turn) % len(runs)  # each is as often the first as the others
+            start = time.process_time()
             runs[which]()
-            taken[which] = time.perf_counter() - start
-        times.append(tuple(taken))
-    ours, theirs = (1e3 * statistics.median(each) for each in zip(*times, strict=True))
-    return ours, theirs, statistics.median(a / b for a, b in times)
+            times[number, which] = time.process_time() - start
+    return 1e3 * float(np.median(times[:, 0])), [float(r) for r in np.median(times[:, :1] / times[:, 1:], axis=0)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=40, help="timed rounds per cell and size (default 40)")
+    parser.add_argument("--rounds", type=int, default=41, help="timed rounds per cell and size (default 41)")
     parser.add_argument("--cells", nargs="*", default=list(torch_cells.CELLS), help="which (default: all)")
     parser.add_argument("--sizes", nargs="*", default=[size.name for size in SIZES], help="which (default: all)")
     parser.add_argument("--write", type=Path, help="also write the table as Markdown to this file")
     options = parser.parse_args(arguments)
     sizes = [size for size in SIZES if size.name in options.sizes]
     torch.set_num_threads(1)
-    heads = ["cell"]
-    for size in sizes:
-        heads += [f"{size.name}, ms", "PyTorch, ms", "ratio"]
-    rows, ratios = [], {size.name: [] for size in sizes}
+    heads = ["cell"] + [f"{size.name}{head}" for size in sizes for head in (", ms", *(f" / {peer}" for peer in PEERS))]
+    rows, ratios = [], []
     with threadpool_limits(1):
         for text in options.cells:
-            row = [text]
+            row, found = [text], []
             for size in sizes:
                 check_equal(text, size)
-                ours, theirs, ratio = measure(text, size, options.rounds)
-                ratios[size.name].append(ratio)
-                row += [f"{ours:.2f}", f"{theirs:.2f}", f"{ratio:.2f}"]
+                milliseconds, by_peer = measure(text, size, options.rounds)
+                found += by_peer
+                row += [f"{milliseconds:.2f}", *(f"{ratio:.2f}" for ratio in by_peer)]
             rows.append(row)
+            ratios.append(found)
             print(*row, flush=True)
-    rows.append(["geometric mean", *[e for size in sizes
-                                     for e in ("", "", f"{statistics.geometric_mean(ratios[size.name]):.2f}")]])
+    means = iter([f"{statistics.geometric_mean(column):.2f}" for column in zip(*ratios, strict=True)])
+    rows.append(["geometric mean", *("" if head.endswith(", ms") else next(means) for head in heads[1:])])
     report(heads, rows, sizes, options.write)
 
 
@@ -130,11 +134,14 @@ def report(heads: list[str], rows: list[list[str]], sizes: Sequence[Size], path:
     body = "\n".join(f"| {' | '.join(row)} |" for row in [heads, marks, *rows])
     path.write_text(
         f"# Cells beside PyTorch's eager mode\n\n{date.today()}, {platform.processor() or platform.machine()}, Python "
-        f"{platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, one thread each. One "
-        "forward and backward pass\nalong a sequence, written the same way in both: the input's share in one product, "
-        "then a loop over time in Python, primitive ops.\nMedian milliseconds, and the median of the ratios of rounds "
-        "in which both took turns. Outputs and gradients agreed in float64.\n"
-        f"{described}. Written by `python -m tests.bench.cells --write tests/bench/cells.md`.\n\n{body}\n",
+        f"{platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, one thread each; "
+        f"{described}.\n\nOne forward and backward pass along a sequence: milliseconds of the processor, and ratios to "
+        "PyTorch in primitive ops, the median over rounds in\nwhich all took turns. Outputs and gradients agreed in "
+        "float64. Written by `python -m tests.bench.cells --write tests/bench/cells.md`.\n\n"
+        f"{body}\n\n"
+        "- torch by step: the equations of the cell, everything inside the loop over time.\n"
+        "- torch hoisted: the input's share and what is prepared of the weights are taken out of the loop, as in this "
+        "library.\n\n`layernorm_lstm` has PyTorch's fused `layer_norm` as its peer.\n",
         encoding="utf-8",
     )
     print(f"wrote {path}")

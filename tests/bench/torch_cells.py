@@ -1,8 +1,8 @@
 """Every cell of the table in PyTorch's primitive ops, as one would write it there by hand: the peer of `cells.py`.
 
-As in this library what the input contributes is computed for the whole sequence at once, and the loop over time is
-Python's. `w` holds the parameters by the names that the cell of this library gives them; a step takes what the input
-contributes, the states, and what `prepare` makes once per sequence.
+The loop over time is Python's. What the input contributes is computed in each step, or as in this library for the
+whole sequence at once. `w` holds the parameters by the names that the cell of this library gives them; a step takes
+what the input contributes, the states, and what `prepare` makes of the weights.
 """
 
 from __future__ import annotations
@@ -208,8 +208,8 @@ def project_without_state_bias(w: W, x: Any) -> Any:
 
 
 def two_weights(w: W) -> tuple[Any, ...]:
-    to_gates, to_candidate = w["weight_hh"].split([w["weight_hh"].shape[0] - w["weight_hh"].shape[1],
-                                                   w["weight_hh"].shape[1]])  # fmt: skip
+    rows, hidden = w["weight_hh"].shape
+    to_gates, to_candidate = w["weight_hh"].split([rows - hidden, hidden])
     return to_gates.T, to_candidate.T
 
 
@@ -246,11 +246,20 @@ CELLS: dict[str, Written] = {
 }
 
 
-def run(text: str, w: W, x: Any, start: State) -> tuple[Any, State]:
-    """Return the outputs (T, B, H) of a cell along a sequence x (T, B, I), and the last states."""
-    written, state, outputs = CELLS[text], start, []
+def by_step(text: str, w: W, x: Any, state: State) -> Any:
+    """Return the outputs (T, B, H) of a cell along a sequence x (T, B, I), with everything inside the loop."""
+    written, outputs = CELLS[text], []
+    for x_t in x.unbind(0):
+        state = written.step(w, written.project(w, x_t), state, *written.prepare(w))
+        outputs.append(state[0])
+    return torch.stack(outputs)
+
+
+def hoisted(text: str, w: W, x: Any, state: State) -> Any:
+    """Return the same outputs, with all that can be taken out of the loop taken out."""
+    written, outputs = CELLS[text], []
     prepared = written.prepare(w)
     for net in written.project(w, x).unbind(0):
         state = written.step(w, net, state, *prepared)
         outputs.append(state[0])
-    return torch.stack(outputs), state
+    return torch.stack(outputs)

@@ -117,7 +117,7 @@ def test_one_step_can_be_shown(flow):
     page = page_of(flow("--cells", "rnn,lstm", "--steps", "1"))
     assert (
         "rnn: no verdict, because there is a single step, so there is nothing to compare: unroll at least 2 steps."
-        in page.texts["li"]
+        in page.texts["dd"]
     )
 
 

@@ -16,7 +16,7 @@ import tinygrad_rnn
 from tests.cli.conftest import SMALL, visible
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.files import MANIFEST
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.nn import CELLS
 
 KINDS = ("dot", "svg", "flow.json", "run.safetensors")
@@ -45,7 +45,7 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
             "schema", "cell", "task", "steps", "hidden", "batch", "seed", "dtype", "text", "text_sha256", "updates",
             "when", "versions", "status", "loss", "hidden_grad",
             "cell_grad", "states", "weights", "horizon", "verdict", "verdict_reason", "explodes_at",
-            "per_step", "layers",
+            "per_step", "layers", "sigma_max", "remedies",
         ]  # fmt: skip
         assert found["schema"] == "tinygrad_rnn.flow/1"
         assert [found[k] for k in ("task", "steps", "hidden", "batch", "seed")] == ["text", 6, 5, 3, 3]
@@ -199,6 +199,8 @@ def test_plots_of_graph_come_in_the_formats_asked_for(graph):
     assert {path.suffix for path in visible(folder) if path.name.startswith("through_time")} == {".pdf"}
     page = (folder / "flow.html").read_text(encoding="utf-8")
     assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page
+    for name in ("stepper.html", "stepper.init.html"):
+        assert '"theme":"print"' in (folder / name).read_text(encoding="utf-8")
 
 
 def test_only_the_formats_asked_for_are_written(graph):
@@ -308,6 +310,59 @@ def test_the_backward_pass_is_drawn_beside_the_rest(graph):
     assert "The backward pass: RNN, trained" in dot
     assert "∂L/∂weight_hh_l0" in dot
     assert (folder / "rnn.init.backward.svg").exists()
+
+
+def test_pictures_that_graphviz_cannot_draw_are_not_said_to_be_there_and_no_others(graph, monkeypatch, capsys):
+    from tinygrad_rnn.cli import graph as graph_command
+
+    real = graph_command.viz.render
+
+    def render(dot, path, kind):
+        if kind == "svg" and ("backward" in str(path)) == backward and "nothing" not in str(path):
+            raise MissingToolError("too large for Graphviz")
+        return real(dot, path, kind)
+
+    monkeypatch.setattr(graph_command.viz, "render", render)
+    monkeypatch.setattr(graph_command, "DEFAULT_FORMATS", ("dot", "svg"))
+    for backward in (True, False):
+        folder = graph("--cell", "rnn", "--backward", "--json", formats=None, out=f"out{backward}")
+        captured = capsys.readouterr()
+        for result in json.loads(captured.out)["results"]:
+            named = {Path(name).name for name in result["files"]}
+            stem = "rnn.init" if result["when"] == "initial" else "rnn"
+            assert named == {
+                path.name for path in visible(folder)
+                if path.name.startswith(stem) and (stem == "rnn.init") == path.name.startswith("rnn.init")
+            }  # fmt: skip
+            assert (f"{stem}.svg" in named, f"{stem}.backward.svg" in named) == (backward, not backward)
+        assert "too large for Graphviz" in captured.err
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_the_pages_know_each_other(graph):
+    folder = graph("--cell", "rnn", formats="html")
+    pages = ("flow.html", "stepper.html", "stepper.init.html")
+    for name in pages:
+        text = (folder / name).read_text(encoding="utf-8")
+        found = re.findall(r'<a href="([a-z.]+)">', text)
+        assert sorted(found) == sorted({*pages} - {name})
+    assert "What training did: " in (folder / "stepper.html").read_text(encoding="utf-8")
+    assert "What training did: " not in (folder / "stepper.init.html").read_text(encoding="utf-8")
+    untrained = graph("--cell", "rnn", "--train", "0", formats="html", out="untrained")
+    assert "stepper.init.html" in (untrained / "stepper.html").read_text(encoding="utf-8")
+
+
+def test_what_to_change_is_printed_and_in_the_json(graph, capsys):
+    folder = graph("--cell", "lstm", "--steps", "20", formats="dot")
+    printed = capsys.readouterr().out
+    said = " ".join(printed[printed.index("lstm, what to change: ") :].split("written:")[0].split())
+    graph("--cell", "lstm", "--steps", "20", "--json", formats="dot")
+    after = json.loads(capsys.readouterr().out)["results"][1]
+    assert said == f"lstm, what to change: {after['change']}"
+    tried = flow(folder, "lstm")["remedies"]
+    helps = next(each for each in tried if each["verdict"] == "survives")
+    assert after["change"].startswith(f"with {helps['what']}, and nothing else, the gradient would survive: ")
+    assert after["why"].startswith("c = f · c + i · g; ")
 
 
 # ---- only what belongs to this run -----------------------------------------------------------------------------------

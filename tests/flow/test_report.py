@@ -107,8 +107,8 @@ def test_json_has_null_for_what_is_not_finite_and_says_so():
         "gates": {},
         "states": {
             "h": {
-                "lag": 1, "left": 0.5, "shares": {}, "straight": None, "factors": [], "gate": None, "gate_mean": None,
-                "gate_units": None, "gate_alone": None, "carriers": None, "carriers_mean": None,
+                "lag": 1, "left": 0.5, "shares": {}, "straight": None, "factors": [], "gate": None, "rule": "",
+                "gate_mean": None, "gate_units": None, "gate_alone": None, "carriers": None, "carriers_mean": None,
             }
         },
     }  # fmt: skip

@@ -62,6 +62,7 @@ def test_float32_that_is_too_small_is_not_called_0():
     assert "is left at lag 1, too little for float32 at lag 4." in said
     assert said.endswith("From lag 3 it is too small for float32: measure in float64 what is there.")
     assert "exactly 0" not in said
+    assert [found.states[0].underflows(lag) for lag in range(5)] == [False] * 4 + [True], "lag 3 has lost digits only"
 
 
 def few_carry():
@@ -74,7 +75,7 @@ def few_carry():
     facts = {"batch": 1, "loss": 1.0, "steps": steps, "nodes": (), "edges": (), "links": (), "crossings": {}}
     return FlowReport(
         **facts, weights={}, threshold=0.01, notes=(), states=(StateFlow("h", norms=norms, units=units, **shared),),
-        carries=(CarryFlow("h", "z", norms=norms, units=gate, **shared),),
+        carries=(CarryFlow("h", "z", norms=norms, units=np.tile(gate, (20, 1)), rule="z · h", **shared),),
     )  # fmt: skip
 
 
@@ -85,9 +86,8 @@ def test_a_few_units_that_carry_are_counted_where_a_mean_would_mislead():
     assert f"it is {left:.3g} at lag 20" in verdict
     assert "no straight line fits" in verdict
     assert why == (
-        f"gru: by the gate z alone {left:.3g} of ‖∂L/∂h_T‖ would be left at lag 20, and {left:.3g} was measured; it "
-        "lets through ×0.2 per step in the middle unit, ×0.99 in the most open one, more than ×0.9 in 2 of 10. 2 of 10 "
-        "units carry four fifths of the squared gradient there."
+        f"gru, why: h = z · h; by z alone {left:.3g} would be left 20 steps back, where {left:.3g} is; four fifths of "
+        "the squared gradient at lag 20 are in 2 of 10 units. (Means over the 20 steps back to the first step.)"
     )
 
 
@@ -100,7 +100,9 @@ def test_an_elman_network_is_explained_by_the_factors_of_its_ops():
     sizes = dict(cause.factors)
     tanh, matmul = number(sizes["tanh"]), number(sizes["matmul"])
     assert why == (
-        f"rnn: on its only path from h to h a step multiplies by tanh′ (×{tanh}) and W_hh (×{matmul}), on average."
+        f"rnn, why: there is one path from h to h, through tanh′ (×{tanh}) and W_hh (×{matmul}): "
+        f"×{number(found.decay.per_step)} per step; most is taken by W_hh. (Means over the {found.decay.lag} steps "
+        "back to the first step.)"
     )
 
 
@@ -114,7 +116,7 @@ def test_a_product_with_a_gate_is_called_by_the_gate(squashed, before):
     sizes = dict(found.causes()[0].factors)
     said = before.format(tanh=number(sizes.get("tanh")))
     gate = number(sizes["gate f"])
-    assert why == f"x: on its only path from s to s a step multiplies by {said}gate f (×{gate}), on average."
+    assert f"there is one path from s to s, through {said}gate f (×{gate})" in why
     if squashed == "identity":
         assert sizes["gate f"] == pytest.approx(found.causes()[0].measured ** (1 / found.causes()[0].lag), rel=1e-9)
 
@@ -127,7 +129,9 @@ def test_relus_that_are_all_dead_are_said_to_let_nothing_pass():
             h = ((h - 5.0).relu() if t < 3 else h * 2.0).named("h")
     verdict, why = verdicts(gradient_flow(h.sum(axis=1)), "x")
     assert verdict.endswith("From lag 2 it is exactly 0: no path carries it.")
-    assert why == "x: on its only path from h to h, relu′ lets nothing pass."
+    assert why == "x, why: relu′ lets nothing pass, and there is no other path from step to step. " + (
+        "(Means over the 2 steps back to the horizon.)"
+    )
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])

@@ -9,6 +9,7 @@ import tinygrad_rnn as tg
 from tests.flow.cells import example, parameters, rnn_losses, tensors
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import gradient_flow
+from tinygrad_rnn.flow.measured import MeasuredFlow
 
 T, B, H = 5, 4, 3
 
@@ -89,8 +90,9 @@ def test_the_gate_that_carries_and_the_few_units_that_do(gru):
     order = np.argsort(-squares)
     few = next(n for n in range(1, H + 1) if squares[order[:n]].sum() >= 0.8 * squares.sum())
     assert cause.carriers == tuple(order[:few])
-    assert cause.gate_mean == pytest.approx(z.mean(), rel=1e-12)
-    assert cause.carriers_mean == pytest.approx(z.mean(axis=(0, 1))[order[:few]].mean(), rel=1e-12)
+    assert cause.gate_mean == pytest.approx(z[1:].mean(), rel=1e-12), "that of step 0 is on no way from state to state"
+    assert cause.carriers_mean == pytest.approx(z[1:].mean(axis=(0, 1))[order[:few]].mean(), rel=1e-12)
+    assert cause.rule == "(1 − z) · n + z · h"
     carried = grads[1:] * z[1:]
     shares = [(m * g).sum() / (g**2).sum() for m, g in zip(carried, grads[:-1], strict=True)]
     ratios = [np.linalg.norm(m) / np.linalg.norm(g) for m, g in zip(carried, grads[1:], strict=True)]
@@ -101,6 +103,31 @@ def test_the_gate_that_carries_and_the_few_units_that_do(gru):
     assert why["states"]["h"]["carriers"] == list(cause.carriers)
     assert why["states"]["h"]["gate_units"] == cause.gate_units.tolist()
     assert why["gates"]["z"]["units"] == pytest.approx(z.mean(axis=(0, 1)))
+
+
+def test_all_means_are_over_the_same_lags(gru):
+    report, z, grads = gru
+    lag, (state,) = 2, report.cell
+    threshold = float(np.mean(state.by_lag[1:3]) / state.by_lag[0])  # between lags 1 and 2
+    shorter = MeasuredFlow(report._survey, report._noted, report.loss, threshold, report.carries)
+    (cause,) = shorter.causes()
+    assert cause.lag == lag
+    assert cause.gate_mean == pytest.approx(z[-lag:].mean(), rel=1e-12)
+    np.testing.assert_allclose(cause.gate_units, np.exp(np.log(z[-lag:]).mean(axis=(0, 1))), rtol=1e-12)
+    weighted = [np.sqrt((z[t] ** 2 * grads[t] ** 2).sum() / (grads[t] ** 2).sum()) for t in (T - 1, T - 2)]
+    assert cause.straight == pytest.approx(np.exp(np.mean(np.log(weighted))), rel=1e-10)
+    assert cause.per_step == pytest.approx((state.by_lag[lag] / state.by_lag[0]) ** (1 / lag), rel=1e-12)
+
+
+def test_the_way_round_leads_through_the_other_state_and_what_reads_it():
+    tg.manual_seed(0)
+    report = gradient_flow(nn.LSTM(2, H, dtype="float64").unroll(tg.randn(T, B, 2, dtype="float64"))[0][-1].sum(axis=1))
+    causes = {cause.kind: cause for cause in report.causes()}
+    assert causes["c"].around == {"h": ("i", "f", "g", "o")}
+    assert causes["h"].around == {}
+    assert gradient_flow(
+        nn.GRU(2, H, dtype="float64").unroll(tg.randn(T, B, 2, dtype="float64"))[0][-1].sum(axis=1)
+    ).causes()[0].around == {}  # fmt: skip
 
 
 def test_without_statistics_nothing_is_known_of_units():
@@ -128,7 +155,8 @@ def test_a_gate_that_is_used_the_other_way_round_lets_through_what_it_closes():
             h = ((1 - z) * h + z * 0.5).named("h", role="state")
     report = gradient_flow(h.sum(axis=1), threshold=0.0, statistics=True)
     (cause,) = report.causes()
-    closed = 1 - report.gates[0].units.mean(axis=0)
+    closed = 1 - report.gates[0].units[1:].mean(axis=0)
+    assert cause.rule == "(1 − z) · h + z · …", "0.5 has no name"
     assert cause.gate == "1 - z"
     assert cause.gate_mean == pytest.approx(closed.mean(), rel=1e-12)
     assert cause.carriers_mean == pytest.approx(closed[list(cause.carriers)].mean(), rel=1e-12)

@@ -144,6 +144,25 @@ def graves_backward(w: Weights, xs: Array, start: tuple[Array, ...], errors: Arr
     return np.stack([b_c[t] for t in range(T)]), found, d_xs, (d_h, d_c)
 
 
+def grid_lstm(w: Weights, x: Array, state: tuple[Array, ...], priority: str = "depth") -> tuple[Array, ...]:
+    """Take a step of the 2-D Grid LSTM (Kalchbrenner et al. 2015, equations 1 to 4); depth has capital letters."""
+    _, h_time, m_time = state
+    if "weight_in" in w.more:
+        x = x @ w.more["weight_in"].T + w.more["bias_in"]
+    h_depth, m_depth = np.split(x, 2, axis=-1)
+
+    def transform(H: Array, m: Array, letters: str) -> tuple[Array, Array]:
+        net = [H @ np.concatenate([w.R[k], w.W[k]], axis=1).T + w.b[k] for k in letters]
+        g_u, g_f, g_c, g_o = sigmoid(net[0]), sigmoid(net[1]), np.tanh(net[2]), sigmoid(net[3])
+        m = g_f * m + g_u * g_c
+        return np.tanh(g_o * m), m
+
+    new, m_time = transform(np.concatenate([h_time, h_depth], axis=-1), m_time, "ifgo")
+    seen = new if priority == "depth" else h_time
+    depth = transform(np.concatenate([seen, h_depth], axis=-1), m_depth, "IFGO")
+    return np.concatenate(depth, axis=-1), new, m_time
+
+
 def layer_norm_lstm(w: Weights, x: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
     """Take a step of the LSTM with layer normalisation (Ba et al. 2016, supplement)."""
     h, c = state

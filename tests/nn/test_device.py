@@ -208,3 +208,19 @@ def test_a_training_step_looks_at_nothing(fake_cuda, optimizer, ids_on):
         losses[device] = [loss.item() for loss in found]
     assert losses["cuda"] == pytest.approx(losses["cpu"], rel=1e-4)
     assert losses["cpu"][-1] < losses["cpu"][0]
+
+
+@pytest.mark.parametrize("lengths", [[6, 1], np.array([2, 4]), tg.tensor([0, 6])])
+def test_lengths_zoneout_and_dropout_need_no_look_at_the_device(lengths, fake_cuda):
+    options = {"num_layers": 2, "bidirectional": True, "zoneout": 0.3, "variational": 0.4, "dropout": 0.2}
+    found = []
+    for device in ("cpu", "cuda"):
+        tg.manual_seed(4)
+        module = nn.Recurrent("lstm", 3, 4, device=device, **options)
+        fake_cuda.reads = 0
+        for given in (lengths, lengths.to(device)) if isinstance(lengths, tg.Tensor) else (lengths,):
+            output, (h, c) = module(input_of("LSTM", device), lengths=given)
+        assert fake_cuda.reads == 0
+        found.append([part.numpy() for part in (output, h, c)])
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)

@@ -32,6 +32,7 @@ PAPERS = {
     "cifg": ("igo", partial(papers.lstm, variant="CIFG")),
     "fgr": ("ifgo", partial(papers.lstm, variant="FGR")),
     "layernorm_lstm": ("ifgo", papers.layer_norm_lstm),
+    "grid": ("ifgoIFGO", papers.grid_lstm),
 }
 
 #: Specification: the letters of its blocks of rows, and its sequence there and back, derived by hand.
@@ -400,6 +401,35 @@ def test_a_forget_bias_opens_the_forget_gate(text):
     np.testing.assert_allclose(f.mean, 1 / (1 + np.exp(-3.0)), rtol=1e-12)
 
 
+@pytest.mark.parametrize("priority", ["depth", "none"])
+def test_two_layers_of_a_grid_hand_on_both_vectors_as_they_are(priority):
+    layers = nn.Recurrent(f"grid:priority={priority}", I, H, num_layers=2, dtype="float64")
+    assert [name for name in layers.state_dict() if "_in" in name] == ["weight_in_l0", "bias_in_l0"]
+    xs = tg.randn(T, B, I, dtype="float64")
+    output, final = layers(xs)
+    steps = list(xs.numpy())
+    for layer in range(2):
+        w = papers.weights("ifgoIFGO", parameters_of(layers.cell(layer)))
+        state = tuple(np.zeros(shape) for shape in layers.cell().state_shapes((B,)))
+        for t, x in enumerate(steps):
+            state = papers.grid_lstm(w, x, state, priority)
+            steps[t] = state[0]
+        for ours, theirs in zip(final, state, strict=True):
+            np.testing.assert_allclose(ours[layer].numpy(), theirs, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(output.numpy(), np.stack(steps), rtol=0, atol=1e-14)
+
+
+def test_an_error_goes_down_the_layers_of_a_grid_by_the_forget_gates_alone():
+    layers = nn.Recurrent("grid", 2 * H, H, num_layers=12, dtype="float64")
+    for name, value in layers.named_parameters():
+        nn.init.zeros_(value)
+        if name.startswith("bias_ih"):
+            value.assign_(np.repeat([0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0], H))  # the rows of f in depth
+    x = tg.randn(1, B, 2 * H, dtype="float64", requires_grad=True)
+    layers(x)[0][:, :, H:].sum().backward()
+    np.testing.assert_allclose(x.grad[:, :, H:].numpy(), papers.sigmoid(2.0) ** 12, rtol=1e-12)
+
+
 # ---- used as the LSTM is -------------------------------------------------------------------------------------------
 
 
@@ -409,7 +439,7 @@ def test_flow_finds_every_state_and_every_gate(text):
     losses = layers.unroll(tg.randn(5, B, H, dtype="float64"))[0][-1].square().sum(axis=1)
     report = gradient_flow(losses, statistics=True)
     reached = ["h", "c"] if text == TRUNCATED[0] else ["c"] if text in TRUNCATED else list(layers.cell().state_names)
-    assert [state.kind for state in report.states] == reached
+    assert sorted(state.kind for state in report.states) == sorted(reached)
     assert {gate.label for gate in report.gates} == set(layers.cell().gate_names)
     assert report.verdict != "withheld"
     assert report.notes == ()
@@ -485,11 +515,18 @@ def test_the_state_of_another_cell_is_told_by_its_name(into, of, names, sizes):
     state = nn.Recurrent(of, *sizes, num_layers=2, bias=False).state_dict()
     module = nn.Recurrent(into, I, H, num_layers=2, bias=False)
     named = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in names)
-    said = f"its names and shapes are those of another cell: {named}\n"
+    unsure = "; nothing in it tells which of them" if len(names) > 1 else ""
+    said = f"its names and shapes are those of another cell: {named}{unsure}\n"
     with pytest.raises(StateError, match=re.escape(f"\n  {said}")):
         module.load_state_dict(state)
     with pytest.raises(StateError, match=re.escape(f"\n  0: {said}")):
         nn.Sequential(module).load_state_dict({f"0.{name}": value for name, value in state.items()})
+
+
+def test_the_state_of_an_lstm_with_a_projection_is_told_by_its_size():
+    state = nn.LSTM(I, H, proj_size=2).state_dict()
+    with pytest.raises(StateError, match=r"\n  its weight_hr is that of a projection: nn.LSTM\(..., proj_size=2\)\n"):
+        nn.LSTM(I, H).load_state_dict(state)
 
 
 def test_a_state_of_other_sizes_is_not_said_to_be_of_another_cell():

@@ -79,6 +79,7 @@ def test_one_seed_gives_the_same_numbers_and_gradients_step_by_step(cell: str, t
         np.testing.assert_allclose(hoisted, unrolled, rtol=0, atol=1e-12)
 
 
+@pytest.mark.many_launches
 @pytest.mark.parametrize("training", [True, False])
 def test_derivatives_are_exact(training: bool) -> None:
     module = nn.Recurrent("lstm", 2, 2, zoneout=0.5, variational=0.3, dtype="float64").train(training)

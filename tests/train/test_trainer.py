@@ -1,6 +1,7 @@
 """A training from its first update to its last."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
+from tinygrad_rnn.tasks.code import TokensTask
+from tinygrad_rnn.tasks.series import SeriesTask
 from tinygrad_rnn.train import SequenceModel, Trainer, assess, load_checkpoint, save_checkpoint, updates_per_epoch
 from tinygrad_rnn.train import trainer as trainer_module
 from tinygrad_rnn.train.trainer import VALIDATED
@@ -137,5 +140,9 @@ def test_a_gradient_that_is_not_finite_is_divergence_before_the_weights_follow()
 def test_an_epoch_sees_as_many_characters_as_the_text_has():
     task = TextTask("x" * 101, steps=10)
     assert [updates_per_epoch(task, batch) for batch in (1, 3, 10, 99)] == [10, 4, 1, 1]
+    tokens = TokensTask("x = 1  # one\n" * 20, steps=30)
+    assert updates_per_epoch(tokens, 1) == math.ceil(len(tokens.text) / 30)
+    series = SeriesTask(steps=60)
+    assert updates_per_epoch(series, 2) == math.ceil(math.ceil((len(series._fed) - 1) / 60) / 2)
     with pytest.raises(InputError, match="adding makes new examples for every update, so it has no epochs"):
         updates_per_epoch(AddingTask(4), 2)

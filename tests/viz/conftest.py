@@ -20,11 +20,13 @@ def show(chromium, tmp_path):
     """Open pages; in the end there must have been no error, no message and no request."""
     said, contexts = [], []
 
-    def open_(panels, size=(1300, 950), title=None, level=None, window=None, inputs=None, maps=None, **options):
+    def open_(
+        panels, size=(1300, 950), title=None, level=None, window=None, inputs=None, maps=None, style=None, **options
+    ):
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)
         contexts.append(context)
         path = tmp_path / f"page{len(contexts)}.html"
-        write_page(path, panels, title=title, level=level, window=window, inputs=inputs, maps=maps)
+        write_page(path, panels, title=title, level=level, window=window, inputs=inputs, maps=maps, style=style)
         tab = context.new_page()
         tab.set_default_timeout(10_000)
         tab.on("console", lambda message: said.append(f"console: {message.text}"))

@@ -234,7 +234,7 @@ def test_what_goes_round_has_its_factor_on_it():
 def test_a_fold_says_what_is_not_drawn():
     dot = viz.dot_source(report("long"))
     fold = attributes(dot, "fold0")
-    assert fold["label"].startswith("… 25 steps …\\nt = 3 to 27\\ngoing back, ‖∂L/∂h‖\\nfalls from ")
+    assert fold["label"].startswith("… 27 steps …\\nt = 1 to 27\\ngoing back, ‖∂L/∂h‖\\nfalls from ")
     assert "dashed" in fold["style"]
     assert "fold" not in viz.dot_source(report("long"), window=(0, 40))
 

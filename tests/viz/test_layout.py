@@ -10,7 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.networks import LOSSES, TIMED, drawn, report
 from tinygrad_rnn import viz
-from tinygrad_rnn.viz.layout import SMALL, text_width
+from tinygrad_rnn.viz.letters import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 
 LEVELS = ("rolled", "cell", "ops")
@@ -261,7 +261,7 @@ def test_a_factor_stands_below_where_another_arrow_comes_from_above():
 def test_a_fold_is_as_high_as_the_steps_and_arrows_leave_it_in_their_rows(level):
     found = drawn("long", level)
     boxes = {box.name: box for box in found.boxes}
-    (fold,) = [box for box in found.boxes if box.kind == "fold"]
+    fold = boxes["fold0"]
     _, _, top, bottom = sides([box for box in found.boxes if box.step is not None])
     assert (fold.y - fold.height / 2, fold.y + fold.height / 2) == pytest.approx((top.min(), bottom.max()))
     rows = {box.row: box.y for box in found.boxes if box.step is not None}

@@ -218,6 +218,19 @@ def test_the_sums_of_shared_weights_grow_by_each_steps_part(show, lstm):
     assert shown.tab.locator(".frame.hot").count() == 1
 
 
+def test_a_bar_is_as_high_as_what_its_step_adds(show):
+    """On a logarithmic axis all would look alike; and before it arrives, none may be seen."""
+    report = measured("LSTM", steps=20)
+    shown = show(report, level="cell")
+    bars = shown.tab.locator('[data-weight="weight_hh_l0"] .parts rect')
+    heights = bars.evaluate_all("all => all.map(bar => bar.height.baseVal.value)")
+    sizes = report.weights["weight_hh_l0"].per_step
+    wanted = np.maximum(26 * sizes / sizes.max(), np.where(sizes > 0, 1.5, 1))
+    assert heights == pytest.approx(wanted, rel=1e-3)
+    shown.press("t")
+    assert set(bars.evaluate_all("all => all.map(bar => getComputedStyle(bar).fillOpacity)")) == {"0"}
+
+
 def test_bars_keep_their_height_whatever_a_notebooks_style_says(show, lstm):
     shown = show(lstm)
     shown.tab.add_style_tag(content="svg { height: auto; max-width: 100%; }")
@@ -319,7 +332,7 @@ def test_nan_and_zero_gradients(show):
     shown.walk()
     assert shown.tick == shown.ticks
     shown.press("End", "PageUp")
-    assert "zero: t=0: gradient of h 0 | nan: t=0: gradient of h not finite" in shown.live
+    assert "zero: t=0, gradient 0 | nan: t=0, gradient NaN" in shown.live
     shown.box("t1_h", "nan").hover()
     assert "NaN" in shown.tab.text_content("#card")
 

@@ -105,8 +105,32 @@ def test_on_paper_every_step_is_there_and_no_button(show):
     assert ends[:-1] == pytest.approx([x for x, *_ in rows]), "each row goes on where the one before ends"
     assert ends[-1] == pytest.approx(shown.panel()["width"])
     assert all(wide <= 701 for *_, wide in rows)
+    assert shown.tab.evaluate("() => document.documentElement.scrollWidth") <= 1300
+    room = shown.tab.evaluate("() => document.body.getBoundingClientRect().width")
+    assert room <= 704, "A4 between its margins: more, and the browser would shrink all letters"
     shown.tab.emulate_media(media="screen")
     shown.tab.evaluate("() => dispatchEvent(new Event('afterprint'))")
     assert shown.tab.locator(".printed").count() == 0
     assert shown.tab.evaluate("() => document.documentElement.dataset.theme") == "dark"
     assert not re.search("width", shown.tab.get_attribute("body", "style") or "")
+
+
+def test_on_paper_the_mark_of_the_horizon_is_in_one_row(show):
+    report = measured("LSTM", steps=30)
+    state = report.state(report.horizon.state)
+    seen = []
+    for lag in (10, 12):  # a row has about four steps: one of them is at its end
+        marked = measured("LSTM", steps=30, threshold=1.0001 * state.relative(lag))
+        assert marked.horizon.steps == lag
+        shown = show(marked, level="cell")
+        shown.tab.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        shown.tab.emulate_media(media="print")
+        box = "text => { const { x, width } = text.getBBox(); return [x, x + width] }"
+        left, right = shown.tab.locator(".printed .flag text").first.evaluate(box)
+        rows = shown.tab.locator(".printed svg").evaluate_all(
+            "all => all.map(({ viewBox: { baseVal: { x, width } } }) => [x, x + width])"
+        )
+        assert any(first <= left and right <= last for first, last in rows), lag
+        (flag,) = shown.panel()["flags"]
+        seen.append(flag["x"] - (left + right) / 2)
+    assert max(map(abs, seen)) > 20, "some had to be moved"

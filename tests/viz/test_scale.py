@@ -33,6 +33,14 @@ def test_the_threshold_is_an_edge_that_can_be_seen():
     assert blue > 5 * grey, "a ghost has no colour"
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_there_are_few_greys_on_which_neither_black_nor_white_stands_out_well(dark):
+    """Most states of the last steps have 0.2 to 0.9 of the gradient of the last: there the letters are looked at."""
+    shades = [luminance(colour(place / 400, dark)) for place in range(201)]
+    contrasts = [max(1.05 / (shade + 0.05), (shade + 0.05) / 0.05) for shade in shades]
+    assert sum(contrast < 6 for contrast in contrasts) < 0.25 * len(contrasts)
+
+
 def test_above_one_is_another_hue():
     (kept, _, blue), (grown, _, _), (exploded, _, rest) = (rgb(colour(place)) for place in (0.0, -1e-9, -0.5))
     assert blue > 2 * kept

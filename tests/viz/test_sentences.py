@@ -51,18 +51,18 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
     [
         (
             FALLING,
-            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. That is ×0.1 per step, "
-            "half of it gone in 0.301 steps.",
+            "x vanishes: less than 0.01 of ‖∂L/∂h_T‖ is left at lag 3, 0.001 at lag 3. That is ×0.1 per step down to "
+            "lag 3, half of it gone in 0.301 steps.",
         ),
         (
             LASTING,
             "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3. That is "
-            "×0.794 per step, half of it gone in 3 steps.",
+            "×0.794 per step down to lag 3, half of it gone in 3 steps.",
         ),
         (
             RISING,
             "x explodes: ‖∂L/∂h‖ is over 100 times that of the last step at lag 3, and at most 1.0e+03 times at lag 3. "
-            "That is ×10 per step.",
+            "That is ×10 per step down to lag 3.",
         ),
         ([np.nan, 1.0], "x: no horizon in numbers that are not finite: some gradients are NaN or infinite."),
         (
@@ -127,8 +127,11 @@ def test_cells_are_compared_where_they_can_be():
 def test_contributions_count_the_steps_that_make_up_the_norm():
     entry = Entry("x", report(h=[1.0] * 4, weight=[0.0, 0.001, 1.0, 3.0]))
     assert PLOTS["contributions"].sentences([entry]) == [
-        "x: after the last 2 of 4 steps the norm of what is gathered stays within 1% of ‖∂L/∂weight_hh_l0‖."
+        "x: 2 of 4 steps, counted from the loss, have 90% of the sizes of all parts of ∂L/∂weight_hh_l0. They are "
+        "vectors: the size of their sum stays within 1% of the whole after the last 2."
     ]
+    wide = Entry("x", report(h=[1.0] * 4, weight=[0.5, 0.5, 1.0, 3.0]))
+    assert PLOTS["contributions"].sentences([wide])[0].startswith("x: 3 of 4 steps, counted from the loss, have 90%")
     assert PLOTS["contributions"].sentences([Entry("x", report(h=[1.0] * 2, weight=[0.0, 0.0]))]) == [
         "x: the gradient of weight_hh_l0 is 0."
     ]
@@ -153,8 +156,8 @@ def test_maps_tell_how_far_back_losses_are_felt():
 def test_exponents_say_what_a_step_does():
     found = Entry("x", report(h=[1.0]), jacobians=jacobians_by_hand())
     assert PLOTS["singular_values"].sentences([found]) == [
-        "x: the largest finite-time Lyapunov exponent, ln(σ_max)/2, is -0.693: after 2 steps a change of the state is "
-        "at most 0.25 times as large, ×0.5 with each; 1 of 2 exponents is not finite."
+        "x: the largest finite-time Lyapunov exponent, ln(σ_max)/d at the last lag d = 2, is -0.693: after 2 steps a "
+        "change of the state is at most 0.25 times as large, ×0.5 with each; 1 of 2 exponents is not finite."
     ]
     once = jacobians_by_hand(steps=(0,), one_step=np.zeros((0, 1, 2, 2)))
     (said,) = PLOTS["singular_values"].sentences([Entry("x", report(h=[1.0]), jacobians=once)])
@@ -179,13 +182,16 @@ def test_training_and_clipping_are_told_from_the_updates():
 def test_paths_and_gates_are_told_from_what_was_measured():
     found = measured()
     first, second = PLOTS["attenuation"].sentences([Entry("x", found)])
-    most = max((path for path in found.paths if path.parent == "h"), key=lambda path: np.median(path.norms))
-    assert f"of its paths gate {most.child} brings most" in first
-    assert "of its paths carry brings most" in second
+    of_h, of_c = (dict(cause.shares) for cause in found.causes())
+    most = max(of_h, key=of_h.get)
+    assert f"of its paths gate {most} brings most, {of_h[most]:.0%} of what arrives." in first
+    straight = found.causes()[1].straight
+    assert f"of its paths carry brings most, {of_c['c']:.0%} of what arrives, ×{number(straight)} per step." in second
     means = [float(np.mean(gate.mean)) for gate in found.gates]
     said = PLOTS["gates"].sentences([Entry("x", found)])
     assert [sentence.partition("; ")[0] for sentence in said] == [
-        f"x: the gate {label} is {number(mean)} on average" for label, mean in zip("ifgo", means, strict=True)
+        f"x: the gate {label} is {number(mean)} on average over all 6 steps"
+        for label, mean in zip("ifgo", means, strict=True)
     ]
     assert PLOTS["gates"].sentences([Entry("x", report(h=[1.0]))]) == ["x: no gate has a name."]
 

@@ -1,14 +1,20 @@
 """The sheet: the page of plots with its sentences, tables and words."""
 
 import dataclasses
+import math
 import re
 
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tests.viz.sheet_page import Page, page_of
 from tests.viz.test_plots import report
+from tinygrad_rnn import nn
+from tinygrad_rnn.flow import RemedyFlow, gradient_flow
 from tinygrad_rnn.viz import sheet
+from tinygrad_rnn.viz.change_tables import remedied
+from tinygrad_rnn.viz.change_tables import trained as trained_table
 from tinygrad_rnn.viz.plots import Entry
 from tinygrad_rnn.viz.sheet import write_sheet
 
@@ -71,6 +77,63 @@ def test_words_are_explained_where_they_appear(tmp_path):
     assert not {"nats", "irnn", "explodes"} & set(page_of(tmp_path).texts["dt"])
 
 
+def trained():
+    """A cell before a training and after it, as it is measured, with what a change would do."""
+    tried = [
+        RemedyFlow("W_hh times 2", "survives", "h", None, 0.9, 2, 0.81, 1.5),
+        RemedyFlow("W_hh times 9", "nonfinite", "h", None, None, None, None, math.nan),
+    ]
+    before, after = report(h=[0.001, 0.1, 1.0]), report(h=[0.005, 0.1, 1.0]).beside(remedies=tuple(tried))
+    history = [(0, before), (7, after)]
+    return Entry("rnn, 7 updates", after.beside(before=before), cell="rnn", updates_made=7, history=history)
+
+
+def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
+    write_sheet(tmp_path, [trained()], {}, "none", pages={"step by step, <initial>": "stepper.init.html"})
+    page = page_of(tmp_path)
+    found = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
+    assert page.texts["h2"][0] == "rnn, 7 updates"
+    assert found["where"].startswith("rnn, 7 updates vanishes: less than 0.01 of ")
+    assert "left at the first step 0.001 → 0.005" in found["what training did"]
+    assert found["what to change"].startswith("with W_hh times 2, and nothing else, the gradient would survive: ")
+    assert "step by step, <initial>" in page.texts["a"]
+    assert "stepper.init.html" in page.addresses
+    for name in ("#change", "#training"):
+        assert name in page.addresses
+
+
+def test_changes_and_training_have_a_table_each(tmp_path):
+    lines = remedied([trained()])
+    assert lines == [
+        ["rnn", "none", "0.0707", "2", "0.005", "1", "vanishes"],
+        ["", "W_hh times 2", "0.9", ">2", "0.81", "1.5", "survives"],
+        ["", "W_hh times 9", "-", "-", "-", "NaN", "nonfinite"],
+    ]
+    heads, rows = trained_table([trained()])
+    assert heads == ("cell", "what", "initial weights", "after 7 updates")
+    assert ["", "horizon", "2", "2"] in rows
+    assert ["", "left at the first step", "0.001", "0.005"] in rows
+    assert rows[0] == ["rnn", "loss of the last step", "1", "1"]
+    write_sheet(tmp_path, [trained()], {}, "none")
+    page = page_of(tmp_path)
+    assert "W_hh times 2" in page.texts["td"]
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
+    assert not {"#change", "#training"} & set(page_of(tmp_path).addresses), "only where there is something"
+
+
+def test_the_signs_on_the_page_are_explained(tmp_path):
+    found = gradient_flow(nn.GRU(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
+    write_sheet(tmp_path, [Entry("gru", found)], {}, "none")
+    words = set(page_of(tmp_path).texts["dt"])
+    assert {"‖·‖", "carry", "root mean square", "geometric mean", "weight_ih_l0, weight_hh_l0"} <= words
+    assert not {"tanh′, relu′, W_hh", "σ_max", "finite-time Lyapunov exponent", "median"} & words
+    single = gradient_flow(nn.RNN(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
+    write_sheet(tmp_path, [Entry("rnn", single.beside(sigma_max=(("weight_hh_l0", 1.0),)))], {}, "none")
+    words = set(page_of(tmp_path).texts["dt"])
+    assert {"tanh′, relu′, W_hh", "σ_max"} <= words
+    assert "carry" not in words
+
+
 def test_a_sheet_of_nothing_can_be_written(tmp_path):
     written = write_sheet(tmp_path, [], {}, "none")
     assert [path.name for path in written] == ["flow.html"]
@@ -99,3 +162,22 @@ def test_the_table_shows_horizon_factor_and_half_life():
     assert (first.per_step, first.half_life) == (pytest.approx(0.5), pytest.approx(1.0))
     assert (second.state, second.reached, second.half_life, second.verdict) == ("c", ">8", None, "survives")
     assert sheet.cells(second) == ["1", "1", ">8", "1", "none"]
+
+
+def test_on_a_phone_what_is_wider_says_so_and_keeps_the_names_of_its_rows(tmp_path, chromium):
+    entries = [Entry(name, report(h=list(np.geomspace(1e-6, 1, 40)))) for name in ("rnn, 250 updates", "lstm")]
+    write_sheet(tmp_path, entries, {}, "none")
+    tab = chromium.new_page(viewport={"width": 390, "height": 844})
+    tab.goto((tmp_path / "flow.html").as_uri())
+    assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
+    hint = "box => getComputedStyle(box, '::before').content"
+    assert all("sideways" in each.evaluate(hint) for each in tab.locator(".wide").all())
+    table = tab.locator(".wide:has(table)").first
+    assert table.evaluate("box => box.scrollWidth > box.clientWidth")
+    table.evaluate("box => { box.scrollLeft = 1000 }")
+    names = tab.locator("td:first-child").evaluate_all("all => all.map(each => each.getBoundingClientRect().left)")
+    assert min(names) >= 0
+    assert max(names) < 40, "in sight beside what the table is moved to"
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    assert tab.locator(".wide").first.evaluate(hint) == "none"
+    tab.close()

@@ -65,12 +65,28 @@ def test_paths_are_all_messages_that_come_to_the_state(both):
 
     report = both["LSTM"]
     c = next(i for i, node in enumerate(report.nodes) if node.name == f"t{T - 2}_c")
-    sizes = {report.nodes[link.child].name: link.norm for link in report.links if link.parent == c and link.norm}
-    said = dict(re.findall(r"(\w+ of t=\d+) ([\d.e-]+\d)", answer(both, "Paths compared", "LSTM").partition(": ")[2]))
-    assert {name: float(size) for name, size in said.items()} == pytest.approx(
-        {"{1} of t={0}".format(*re.match(r"t(\d+)_(\w+)", name).groups()): size for name, size in sizes.items()},
-        rel=6e-3,
-    )
+    into = [link for link in report.links if link.parent == c and link.norm]
+    shares = {f"{report.nodes[link.child].label} of t={report.nodes[link.child].step}": link.share for link in into}
+    text = answer(both, "Paths compared", "LSTM")
+    said = {way: int(share) / 100 for share, way in re.findall(r"(-?\d+)% through (\w+ of t=\d+)", text)}
+    assert said == pytest.approx(shares, abs=0.006)
+    assert len(said) > 1
+    assert sum(said.values()) == pytest.approx(1, abs=0.02)
+
+
+def test_the_cells_that_keep_least_and_most_are_compared(both):
+    left = {name: report.state(report.horizon.state).relative(T - 1) for name, report in both.items()}
+    (stop,) = [stop for stop in tour(both) if stop["title"] == "Paths compared"]
+    assert stop["compare"] == sorted(both, key=left.__getitem__)
+    (alone,) = [stop for stop in tour({"": both["RNN"]}) if stop["title"] == "Paths compared"]
+    assert alone["compare"] == [""]
+
+
+def test_no_question_needs_the_one_before(both):
+    """A link leads to any of them."""
+    for stop in tour(both):
+        assert not re.search(r"\b(of|by) (it|that|them) (is|was|are|did|left)\b|\bcome there\b", stop["question"])
+        assert re.search("state|step|gradient|[Vv]alue", stop["question"])
 
 
 @pytest.mark.parametrize("name", ["no time", "one step", "two steps", "zero", "own cell without names"])
@@ -119,7 +135,11 @@ def test_what_will_be_asked_is_not_told_before(show, both):
     shown.tab.click("#take-tour")
     for each in (".finding", ".strip-facts", ".edge-text", ".told"):
         assert not any(one.is_visible() for one in shown.tab.locator(each).all())
-    shown.press("Escape", "End")
+    shown.press("Escape")
+    shown.press("t", "PageDown", "PageDown")
+    for each in (".finding", ".why"):
+        assert not any(one.is_visible() for one in shown.tab.locator(each).all()), "nor without the tour"
+    shown.press("End")
     for each in (".finding", ".strip-facts", ".edge-text", ".told"):
         assert shown.tab.locator(each).first.is_visible()
 
@@ -137,6 +157,97 @@ def test_a_link_leads_to_a_stop_and_escape_leaves(show, both):
     assert shown.tab.evaluate("() => location.hash") == ""
     shown.tab.evaluate("() => { location.hash = 'tour=99' }")
     assert box.is_hidden()
+
+
+OVERLAP = """what => {
+  const card = document.getElementById("tour").getBoundingClientRect();
+  const shown = [...document.querySelectorAll(what)].filter(each => each.checkVisibility());
+  return [shown.length, shown.filter(each => {
+    const { left, right, top, bottom } = each.getBoundingClientRect();
+    return left < card.right - 1 && right > card.left + 1 && top < card.bottom - 1 && bottom > card.top + 1;
+  }).length] }"""
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (1100, 800)])
+def test_the_card_covers_nothing(show, both, size):
+    shown = show(both, level="cell", size=size)
+    shown.tab.click("#take-tour")
+    for stop in shown.data["tour"]:
+        for _ in ("asked", "told"):
+            count, hidden = shown.tab.evaluate(OVERLAP, ".strip, #curves .chart, .graph, .weights, #bar, .gates .chart")
+            assert count > 5
+            assert hidden == 0, stop["title"]
+            card = shown.tab.locator("#tour").bounding_box()
+            assert card["y"] >= 0
+            assert card["y"] + card["height"] <= size[1]
+            shown.press("Enter")
+
+
+def test_on_a_phone_what_a_stop_speaks_of_is_above_the_card(show, both):
+    shown = show({"RNN": both["RNN"]}, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    shown.tab.click("#take-tour")
+    spoken_of = {"strips": ".strip", "graphs": ".graph", "paths": ".graph", "weights": ".weights"}
+    for stop in shown.data["tour"]:
+        what = shown.tab.locator(spoken_of[stop["look"]])
+        seen = next(each for each in what.all() if each.is_visible()).bounding_box()
+        card = shown.tab.locator("#tour").bounding_box()["y"]
+        assert 0 <= seen["y"] < card - 100, stop["title"]
+        assert stop["look"] != "weights" or seen["y"] + seen["height"] <= card
+        shown.press("Enter", "Enter")
+
+
+def test_two_cells_stand_side_by_side_where_paths_are_compared(show):
+    three = {kind: measured(kind, steps=T) for kind in ("RNN", "LSTM", "GRU")}
+    shown = show(three, level="cell", size=(1400, 900))
+    shown.tab.evaluate("() => { location.hash = 'tour=4' }")
+    box = shown.tab.locator("#tour")
+    box.wait_for(state="visible")
+    names = next(stop["compare"] for stop in shown.data["tour"] if stop["look"] == "paths")
+    graphs = {name: shown.tab.locator(f'[data-panel="{name}"] .graph') for name in three}
+    assert {name for name, graph in graphs.items() if graph.is_visible()} == set(names)
+    shown.press("Enter")
+    first, second = (graphs[name].bounding_box() for name in names)
+    assert first["y"] == pytest.approx(second["y"], abs=1), "at one height"
+    for name in names:
+        place = graphs[name].bounding_box()
+        assert place["y"] + place["height"] <= 900
+        kind = three[name].horizon.state
+        for t in (T - 2, T - 1):
+            state = shown.box(f"t{t}_{kind}", name)
+            at = state.bounding_box()
+            assert place["x"] <= at["x"]
+            assert at["x"] + at["width"] <= place["x"] + place["width"]
+            assert state.get_attribute("data-on") is not None, "lit up"
+        assert shown.tab.locator(f'[data-panel="{name}"] .far').count() == 0, "letters can be read"
+    shown.press("Escape")
+    assert all(graph.is_visible() for graph in graphs.values())
+    assert shown.tab.locator(".lit").count() == 0
+
+
+def test_paths_begin_at_the_layer_that_the_verdict_is_about(show):
+    report = networks.report("long, two layers, both directions")
+    place = report.place(report.state(report.horizon.state))
+    shown = show({"deep": report, "no time": networks.report("no time")}, level="cell")
+    shown.tab.evaluate("() => { location.hash = 'tour=4' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    shown.press("Enter")
+    (start,) = shown.tab.locator("[data-start]").all()
+    box = shown.panel("deep")["boxes"][int(start.get_attribute("data-box"))]
+    strip = shown.panel("deep")["strip"]
+    assert (box["kind"], box["caption"], box["step"]) == ("state", strip["kind"], strip["steps"][-2])
+    assert "layer=1" in box["scope"], place
+
+
+def test_what_happens_is_said_in_full(show):
+    three = {kind: measured(kind, steps=T) for kind in ("RNN", "LSTM", "GRU")}
+    shown = show(three, level="cell", size=(1400, 900))
+    shown.tab.click("#take-tour")
+    live = shown.tab.locator("#live")
+    for _ in range(6):
+        for _ in ("asked", "told"):
+            fits = "live => live.scrollHeight <= live.clientHeight + 1 && live.scrollWidth <= live.clientWidth"
+            assert live.evaluate(fits), shown.live
+            shown.press("Enter")
 
 
 def test_without_stops_there_is_no_button(show):

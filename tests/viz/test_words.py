@@ -10,6 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.networks import report, unrolled
 from tinygrad_rnn import nn, viz
+from tinygrad_rnn.flow.records import RemedyFlow
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.viz import words
 
@@ -32,10 +33,27 @@ def test_of_a_single_path_the_factors_are_told_and_their_product():
     flow = report("rnn")
     (cause,) = flow.causes()
     tanh, weight = (dict(cause.factors)[op] for op in ("tanh", "matmul"))
+    assert weight < tanh < 1
     assert words.why(flow) == (
         f"Why: there is one path from h to h, through tanh′ (×{number(tanh)}) and W_hh (×{number(weight)}): "
-        f"×{number(flow.decay.per_step)} per step."
+        f"×{number(flow.decay.per_step)} per step; most is taken by W_hh. (Means over the 2 steps back to the first "
+        "step.)"
     )
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (0.3, "; most is taken by W_hh."),
+        (1.2, "; W_hh alone would not shrink it, it is tanh′ that does, which is small where h is near ±1."),
+    ],
+)
+def test_the_factor_that_takes_most_is_named(gain, said):
+    tg.manual_seed(0)
+    net = nn.Recurrent("rnn", 2, H, dtype="float64")
+    nn.init.orthogonal_(net.weight_hh_l0, gain)
+    flow = viz.gradient_flow(net.unroll(tg.randn(T, 4, 2, dtype="float64"))[0][-1].sum(axis=1), threshold=0.0)
+    assert said in words.why(flow)
 
 
 def test_a_path_that_is_blocked_is_named():
@@ -53,32 +71,55 @@ def test_the_shares_in_the_sentence_are_those_of_the_report_and_sum_to_all(name)
     said = words.why(flow)
     cause = next(cause for cause in flow.causes() if cause.kind == flow.horizon.state)
     straight = dict(cause.shares)[cause.kind]
-    start = f"Why: {straight:.0%} of what arrives at {cause.kind} comes straight from the next {cause.kind} "
-    assert said.startswith(f"{start}(×{number(cause.straight)} per step)")
-    parts = [(-1 if less else 1) * int(share) for share, less in re.findall(r"(\d+)%( less)?", said)]
+    assert f" multiplies the gradient by ×{number(cause.straight)} per step" in said
+    assert f"It brings {straight:.0%} of what arrives at {cause.kind}" in said
+    parts = [int(share.replace("−", "-")) for share in re.findall(r"brings (−?\d+)%", said)]
     assert sum(parts) == pytest.approx(100, abs=len(parts))
-    assert ("less" in said) == any(share < -0.005 for _, share in cause.shares)
+    assert f"all together make ×{number(flow.decay.per_step)} per step" in said
+    assert ("brings −" in said) == any(share < -0.005 for _, share in cause.shares)
 
 
-def test_the_few_units_that_carry_are_told_where_the_mean_misleads():
+def test_the_way_round_is_named_in_full():
+    flow = viz.gradient_flow(unrolled("LSTM", 6), threshold=0.0, statistics=True)
+    (cause,) = (cause for cause in flow.causes() if cause.kind == flow.horizon.state)
+    assert cause.kind == "c"
+    assert words.why(flow).startswith("Why: c = f · c + i · g; the way straight through f multiplies the gradient by ")
+    assert f"the way round, c → h → gates i, f, g, o → c, brings {1 - dict(cause.shares)['c']:.0%}" in words.why(flow)
+
+
+def test_that_a_gate_is_another_where_the_gradient_is_is_told_with_the_few_units():
     flow = gru(*[4.0] * 2, *[-3.0] * (H - 2))
-    z = next(gate for gate in flow.gates if gate.label == "z").units.mean(axis=0)
+    z = next(gate for gate in flow.gates if gate.label == "z").units[1:].mean(axis=0)
     (cause,) = flow.causes()
     assert cause.carriers in ((0, 1), (1, 0), (0,), (1,))
     few, theirs = len(cause.carriers), number(z[list(cause.carriers)].mean())
-    carry = "carry" if few > 1 else "carries"
-    assert words.why(flow).endswith(
-        f"; {few} of 16 units, whose mean z is {theirs}, {carry} four fifths of the squared gradient there, while the "
-        f"mean z of all is {number(z.mean())}."
+    verb = "is" if few == 1 else "are"
+    assert (
+        f": z is {number(z.mean())} on average, but larger where the gradient is, {number(cause.straight)} (root mean "
+        "square over the units, weighted by their squared gradient; four fifths of the squared gradient at lag "
+        f"{T - 1} {verb} in {few} of 16 units, where its mean is {theirs}). It brings " in words.why(flow)
     )
-    left = flow.hidden_grad[0] / flow.hidden_grad[-1]
-    assert z.mean() ** (T - 1) < 0.1 * left, "by the mean next to nothing would be left"
 
 
 def test_no_units_are_told_where_all_are_alike():
-    said = words.why(gru(*[2.0] * H))
+    flow = gru(*[2.0] * H)
+    said = words.why(flow)
     assert "units" not in said
-    assert "; by z alone " in said
+    (cause,) = flow.causes()
+    assert f" per step, z being {number(cause.gate_mean)} on average. It brings " in said
+
+
+def test_what_training_did_and_what_to_change_are_lines_of_their_own():
+    flow = report("rnn")
+    tried = RemedyFlow("W_hh times 2", "survives", "h", None, 0.9, 2, 0.81, flow.loss)
+    beside = flow.beside(before=report("rnn"), remedies=(tried,))
+    first, training, change = words.why(beside).splitlines()
+    assert first == words.why(flow)
+    assert training.startswith("What training did: tanh′ ×")
+    assert change.startswith("What to change: ")
+    assert words.why(beside, training=False).splitlines() == [first, change]
+    assert change in viz.dot_source(beside, "cell").replace("\\l", " "), "a picture says it, too"
+    assert flow.remedies == (), "the report itself stays as it was"
 
 
 @pytest.mark.parametrize("name", ["a loss at every step", "one step", "zero", "nan", "no time"])

@@ -43,7 +43,7 @@ from tinygrad_rnn.cli.problem import (
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow import FlowReport, changes, reasons
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, Task, Vocabulary
@@ -255,7 +255,8 @@ def command(options: argparse.Namespace) -> str:
     if options.text is not None:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
-        words += [f"--{name}", str(getattr(options, name))]
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     return shown(shlex.join(words))
 
@@ -315,6 +316,8 @@ def _to_json(entries: Sequence[Entry], settings: dict[str, Any], files: Sequence
                 "status": entry.report.status,
                 "verdict": entry.report.verdict,
                 "verdict_reason": entry.report.verdict_reason,
+                "why": reasons.why(entry.report),
+                "change": changes.remedy(entry.report),
                 "states": [_state(row) for row in by_name[entry.name] if row.state != "-"],
                 "training": [
                     {"updates": made, "verdict": report.verdict, "horizon": report.horizon and report.horizon.steps}

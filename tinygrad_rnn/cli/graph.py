@@ -6,7 +6,9 @@ import argparse
 import json
 import shlex
 import tempfile
-from collections.abc import Collection, Iterator
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style_words, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
-from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE, PLOT_FORMATS
+from tinygrad_rnn.cli.parser import GRAPH_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
     check_cells,
     check_device,
@@ -29,8 +31,10 @@ from tinygrad_rnn.cli.problem import (
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.cli.tape import TAPE, write_tape
+from tinygrad_rnn.cli.values import FORMATS, PLOT_FORMATS
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
+from tinygrad_rnn.flow.changes import remedy
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, Task
@@ -51,6 +55,8 @@ from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS as PLOTTED
 from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 
 DEFAULT_FORMATS = ("dot", "svg", "html")
+#: Letters in a line of what is printed.
+LINE = 80
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,6 +91,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
     else:
         print_table(results, task.unit)
+        for result in results:
+            if result.when != "initial" and (change := remedy(result.measurement.report)):
+                print("\n" + textwrap.fill(f"{result.cell}, what to change: {change}", LINE))
         print("\nwritten:")
         for result in results:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
@@ -117,9 +126,19 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         level = options.level if options.level != "rolled" else "cell"
         title = f"Backpropagation through time: {when}"
         window, decades = options.window, options.decades
-        viz.write_page(path, panels, title, level, window, decades, inputs=inputs, maps=maps)
+        others = {title: name for title, name in _pages(results).items() if name != path.name}
+        style = style_of(options)
+        viz.write_page(
+            path, panels, title, level, window, decades, inputs=inputs, maps=maps, style=style, pages=others
+        )
         pages.append(path)
     return pages
+
+
+def _pages(results: Sequence[Result]) -> dict[str, str]:
+    """Return the pages that are written, by what they are called."""
+    steppers = {f"step by step, {when}": STEPPERS[when] for when in dict.fromkeys(result.when for result in results)}
+    return steppers | {"all plots and tables": PAGE}
 
 
 def _plotted(options: argparse.Namespace) -> tuple[str, ...]:
@@ -150,7 +169,10 @@ def _write_sheet(
     words += style_words(options)
     formats, style = _plotted(options), style_of(options)
     command = shown(shlex.join(words))
-    return write_sheet(folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"))[-1]
+    others = {title: name for title, name in _pages(results).items() if name != PAGE}
+    return write_sheet(
+        folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others
+    )[-1]
 
 
 def _title(cell: str) -> str:
@@ -221,10 +243,12 @@ def _measured(
         exact = model.converted(options.dtype)
         facts = facts_about(corpus, len(updates))
         measurement = measure(exact, task, options.batch, options.seed, statistics=True, about=facts)
+        if when == "trained":
+            measurement = replace(measurement, report=measurement.report.beside(before=history[0][1]))
         history.append((len(updates), measurement.report))
         missing = _write(measurement, when, folder / stem, options, pictures)
         if options.backward:
-            _draw_backward(exact, task, when, folder / stem, options, pictures)
+            missing |= _draw_backward(exact, task, when, folder / stem, options, pictures)
         before, loss = loss, evaluate(model, task, options.batch, options.seed)
         if when == "trained" and (ended := ended or diverged(before, loss)):
             say(f"{cell}: {ended}")
@@ -234,19 +258,22 @@ def _measured(
             further: dict[str, Any] = {"updates_made": len(updates), "updates": updates, "clip": CLIP, "ended": ended}
             further["history"] = history if updates else ()
             entry = measured_entry(name, exact, task, options.batch, options.seed, measurement.report, say, **further)
-        kinds = _kinds(stem, set(pictures) - missing, options)
+        kinds = tuple(kind for kind in _kinds(stem, pictures, options) if kind not in missing)
         yield Result(cell, when, measurement, loss, folder / stem, kinds, entry, ended)
 
 
 def _draw_backward(
     model: Model, task: Task, when: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]
-) -> None:
-    """Draw the graph of the backward pass; it has no named gates, so every operation is drawn."""
+) -> set[str]:
+    """Draw the graph of the backward pass; it has no named gates, so every operation is drawn.
+
+    Returns:
+        The kinds of pictures that could not be drawn.
+    """
     graph = backward_graph_of(model, task, options.batch, options.seed)
     title = f"The backward pass: {_title(model.cell_name)}, {when}"
     dot = viz.dot_source(graph, "ops", title, options.window, options.decades, style_of(options))
-    for kind in ("dot", *pictures):
-        viz.render(dot, f"{stem}.backward.{kind}", kind)
+    return {f"backward.{kind}" for kind in _rendered(dot, Path(f"{stem}.backward"), options, pictures)}
 
 
 def _write(
@@ -256,8 +283,13 @@ def _write(
     title = f"Gradient flow through time: {_title(measurement.settings['cell'])}, {when}"
     looks = options.level, title, options.window, options.decades, style_of(options)
     dot = viz.dot_source(measurement.report, *looks)
-    viz.render(dot, f"{stem}.dot", "dot")
     write_numbers(stem, measurement)
+    return _rendered(dot, stem, options, pictures)
+
+
+def _rendered(dot: str, stem: Path, options: argparse.Namespace, pictures: tuple[str, ...]) -> set[str]:
+    """Write a graph and its pictures, and return the kinds that could not be drawn."""
+    viz.render(dot, f"{stem}.dot", "dot")
     missing = set()
     for kind in pictures:
         try:

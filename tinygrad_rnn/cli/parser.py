@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tinygrad_rnn import __version__
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.nn import CELLS, parse_cell
-from tinygrad_rnn.tasks import TASKS, parse_task
+from tinygrad_rnn.cli.values import (
+    FORMATS,
+    PLOT_FORMATS,
+    cell,
+    cell_name,
+    cells,
+    formats,
+    non_negative_float,
+    plot_formats,
+    positive_float,
+    positive_int,
+    share,
+    share_below_1,
+    steps_or_window,
+    task,
+    whole_number,
+    window,
+)
+from tinygrad_rnn.nn import CELLS
+from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
 #: Measured unless others are asked for.
@@ -38,9 +53,6 @@ UPDATES, RUNS = 1000, "runs"
 #: What there was before there were runs.
 MODEL_FILE = "model.safetensors"
 DROPOUT = "share of the values dropped between layers, in training"
-FORMATS = ("svg", "dot", "png", "pdf", "html")
-#: The same of plots.
-PLOT_FORMATS = ("svg", "png", "pdf")
 LEVELS = ("rolled", "cell", "ops")
 DTYPES = ("float32", "float64")
 
@@ -122,7 +134,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_seed(graph)
     level_help = "draw one step for all, gates and states of every step, or every operation"
     _option(graph, "--level", "cell", level_help, choices=LEVELS)
-    window_help = "draw the steps A to B-1 only (default: all, with a long middle folded)"
+    window_help = "draw the steps A to B-1 only (default: of many, both ends and where the gradient vanishes)"
     graph.add_argument("--window", type=window, metavar="A:B", help=window_help)
     _option(graph, "--decades", 12, "how far the colours reach, up and down", type=positive_int, metavar="N")
     tape_help = "also write all that one training step does, as CELL.tape.{txt,json}, and list it on a terminal"
@@ -130,7 +142,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     graph.add_argument("--backward", action="store_true", help="also draw the graph of the backward pass itself")
     format_help = f"pictures to write, of {','.join(FORMATS)} (default: dot,svg,html); html steps through them"
     graph.add_argument("--format", type=formats, metavar="LIST", help=format_help)
-    _add_style(graph, "pictures and plots")
+    _add_style(graph, "pictures, plots and the pages to step through")
     _option(graph, "--out", "build/graph", "folder for the files", metavar="DIR")
     graph.add_argument("--json", action="store_true", help="print a summary as JSON instead of the table")
 
@@ -227,7 +239,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     how_long = train.add_mutually_exclusive_group()
     updates_help = f"updates to have made at the end (default: {UPDATES}; with --resume as many as were asked for)"
     how_long.add_argument("--updates", type=positive_int, metavar="N", help=updates_help)
-    epochs_help = "the same in epochs: the updates that see as many examples as the text has"
+    epochs_help = "the same in epochs: the updates that see as many examples as the text, or other data, has"
     how_long.add_argument("--epochs", type=positive_int, metavar="N", help=epochs_help)
     until_help = "end when the task counts as solved; see `tinygrad-rnn tasks`"
     train.add_argument("--until-solved", action=argparse.BooleanOptionalAction, default=None, help=until_help)
@@ -330,101 +342,20 @@ def _add_device(parser: Parser) -> None:
 
 
 def _add_style(parser: Parser, what: str) -> None:
-    theme_help = f"colours of {what}; print: on white, lines in greys (default: light, or what a matplotlibrc says)"
+    theme_help = f"colours of {what}; print: on white, in greys (default: light, or as a matplotlibrc or browser says)"
     parser.add_argument("--theme", choices=tuple(THEMES), help=theme_help)
-    size_help = "make plots as large as a slide (default: as high as they need be)"
+    size_help = "make plots, and only these, as large as a slide (default: as high as they need be)"
     parser.add_argument("--size", choices=tuple(SIZES), help=size_help)
-    font_help = f"points of the letters of plots (default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
+    font_help = (
+        "points of the letters of plots, and only these: pictures and pages are zoomed "
+        f"(default: {ON_A_PAGE:g}, on slides {ON_A_SLIDE:g})"
+    )
     parser.add_argument("--font", type=positive_float, metavar="N", help=font_help)
-    parser.add_argument("--no-legend", dest="legend", action="store_false", help="leave the legend out")
-    caption_help = "leave out the words above and below"
+    legend_help = "leave out the legend of pictures and plots"
+    parser.add_argument("--no-legend", dest="legend", action="store_false", help=legend_help)
+    caption_help = "leave out the words above and below pictures and plots"
     parser.add_argument("--no-caption", dest="caption", action="store_false", help=caption_help)
 
 
 def _add_seed(parser: Parser) -> None:
     _option(parser, "--seed", 0, "same seed and text, same numbers", type=whole_number, metavar="S")
-
-
-# ---- types of values -----------------------------------------------------------------------------------------------
-
-#: Beyond this no size makes sense here, and some would be too large to ask the memory for.
-LARGEST = 10**7
-
-
-def _number(convert: Callable[[str], float], wanted: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
-    def value(text: str) -> float:
-        try:
-            number = convert(text) if text.isascii() and "_" not in text else math.nan  # Python reads 1_000 and ٣, too
-        except ValueError:
-            number = math.nan
-        if not fits(number):
-            shown = text if len(text) <= 40 else f"{text[:40]}..."
-            raise argparse.ArgumentTypeError(f"{shown!r} is not {wanted}")
-        return number
-
-    return value
-
-
-positive_int = _number(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
-whole_number = _number(int, "a whole number from 0 to 2**63 - 1", lambda n: 0 <= n < 2**63)
-share = _number(float, "a number above 0 and at most 1", lambda x: 0 < x <= 1)
-share_below_1 = _number(float, "a number from 0 to below 1", lambda x: 0 <= x < 1)
-positive_float = _number(float, "a number above 0", lambda x: 0 < x < math.inf)
-non_negative_float = _number(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
-
-
-def cell(text: str) -> str:
-    """Return the specification of a cell in its shortest form, like "lstm:forget_bias=3"."""
-    try:
-        return parse_cell(text).text
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def task(text: str) -> str:
-    """Return the specification of a task in its shortest form."""
-    try:
-        return parse_task(text).text
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def cell_name(text: str) -> str:
-    """Return the name of a cell, whether options follow it or not."""
-    try:
-        return parse_cell(text).name
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def cells(text: str) -> tuple[str, ...]:
-    """Return the specifications in a comma-separated list, each once."""
-    return tuple(dict.fromkeys(cell(part) for part in text.split(",")))
-
-
-def window(text: str) -> tuple[int, int]:
-    """Return the bounds of a stretch of steps given as "A:B"."""
-    first, colon, last = text.partition(":")
-    digits = text.isascii() and first.isdecimal() and last.isdecimal() and len(last) <= len(str(LARGEST))
-    if not colon or not digits or len(first) > len(last) or not int(first) < int(last) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a stretch of steps A:B with A < B, such as 90:100")
-    return int(first), int(last)
-
-
-def steps_or_window(text: str) -> float | tuple[int, int]:
-    """Return a number of steps, or the bounds of a stretch of them."""
-    return window(text) if ":" in text else positive_int(text)
-
-
-def formats(text: str, known: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
-    """Return the file formats of a comma-separated list, each once."""
-    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of formats out of {', '.join(known)}")
-    return chosen
-
-
-def plot_formats(text: str) -> tuple[str, ...]:
-    """Return the formats of plots in a comma-separated list, each once."""
-    return formats(text, PLOT_FORMATS)

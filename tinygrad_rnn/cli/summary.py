@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tinygrad_rnn.flow import StateFlow
+from tinygrad_rnn.flow import StateFlow, changes, reasons
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement
 from tinygrad_rnn.viz.plots import Entry
@@ -103,7 +103,7 @@ def _states(result: Result) -> Iterator[tuple[str, StateFlow]]:
 def _size(state: StateFlow, lag: int) -> str:
     value = state.relative(lag)
     if value == 0:
-        return "0" if state.underflows_at is None or lag < state.underflows_at else "underflow"
+        return "underflow" if state.underflows(lag) else "0"
     if value is None or not math.isfinite(value):
         return "-" if value is None else "not finite"
     return f"{value:.1e}" if value < 0.01 or value >= 100 else f"{value:.2g}"
@@ -134,6 +134,8 @@ def _entry(result: Result) -> dict[str, Any]:
         "loss": finite(report.loss),
         "verdict": report.verdict,
         "verdict_reason": report.verdict_reason,
+        "why": reasons.why(report),
+        "change": changes.remedy(report),
         "states": [
             {
                 "state": state.kind,

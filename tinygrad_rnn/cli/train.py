@@ -16,6 +16,7 @@ from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.parser import LEARNING_RATE, RUNS, TRAINING, UPDATES
 from tinygrad_rnn.cli.places import load_newest, newest_model
 from tinygrad_rnn.cli.problem import (
+    check_cells,
     check_device,
     check_memory,
     corpus_of,
@@ -140,10 +141,10 @@ def _new(options: argparse.Namespace) -> Trainer:
     options.steps = parse_task(options.task).entry.steps if options.steps is None else options.steps
     corpus = corpus_of(options)
     task, held_out = make_task(options, corpus).held_out()
-    options.steps = task.steps
     kind = MODELS[task.model]
     rest = {"dtype": options.dtype, "device": options.device, **dropout_of(options, kind)}
     _check_until_solved(options.until_solved, task)
+    check_cells(options, task, [options.cell])
     check_memory(options, task, [options.cell])
     describe(corpus, task)
     manual_seed(options.seed)
@@ -179,8 +180,8 @@ def _about(options: argparse.Namespace, corpus: Corpus | None, task: Task) -> di
         about["text"] = str(Path(options.text).resolve())
     if corpus is not None:
         about["text_sha256"] = corpus.sha256
-    if isinstance(task, TextTask):
-        about["vocabulary"] = task.vocabulary.characters
+    if isinstance(known := getattr(task, "vocabulary", None), Vocabulary):
+        about["vocabulary"] = known.characters
     return about
 
 
@@ -241,11 +242,7 @@ def _again(
     """Return the training of a checkpoint, as it stood."""
     corpus = corpus_of(options)
     vocabulary = Vocabulary(setting(checkpoint, "vocabulary")) if corpus else None
-    steps = options.steps
-    if parse_task(options.task).entry.steps is None:
-        options.steps = None  # fixed, and not to be chosen
     task, held_out = make_task(options, corpus, vocabulary).held_out()
-    options.steps = steps
     model = checkpoint.model
     if not fits(model, task):
         raise InputError(f"--resume: {where} was not trained on the task {options.task!r} that it names")

@@ -13,6 +13,7 @@ from tinygrad_rnn.flow.records import (
     Horizon,
     NodeFlow,
     PathFlow,
+    RemedyFlow,
     StateFlow,
     Statistics,
     WeightFlow,
@@ -24,8 +25,9 @@ from tinygrad_rnn.flow.why import Cause
 
 __all__ = [
     "BackwardReport", "CarryFlow", "Cause", "Decay", "EdgeFlow", "FactorFlow", "FlowMap", "FlowReport", "GateFlow",
-    "Horizon", "JacobianReport", "LaneFlow", "NodeFlow", "PathFlow", "StateFlow", "Statistics", "WeightFlow",
-    "backward_graph", "elman_bound", "flow_map", "gradient_flow", "grads_at_hand", "state_jacobians", "verdicts",
+    "Horizon", "JacobianReport", "LaneFlow", "NodeFlow", "PathFlow", "RemedyFlow", "StateFlow", "Statistics",
+    "WeightFlow", "backward_graph", "elman_bound", "flow_map", "gradient_flow", "grads_at_hand", "state_jacobians",
+    "verdicts",
 ]  # fmt: skip
 
 

@@ -42,8 +42,9 @@ def _carries(lane: Lane, grads: dict[Edge, np.ndarray], batch: int) -> Iterator[
                 logs.append(np.log(np.abs(opened, dtype=np.float64)))
         steps = tuple(sorted(norms))
         sizes = np.array([norm(norms[step]) for step in steps]) / math.sqrt(batch)
-        units = np.exp(np.mean(logs, axis=(0, 1))) if {log.shape for log in logs} == {(batch, grad.shape[-1])} else None
-        yield CarryFlow(kind, _name(gates[0]) or "", lane.layer, lane.direction, lane.scope, steps, sizes, units)
+        units = np.exp(np.mean(logs, axis=1)) if {log.shape for log in logs} == {(batch, grad.shape[-1])} else None
+        name, rule = _name(gates[0]) or "", _rule(states[taken[0]])
+        yield CarryFlow(kind, name, lane.layer, lane.direction, lane.scope, steps, sizes, units, rule)
 
 
 def _gate(after: Edge, before: Edge) -> Edge | None:
@@ -63,6 +64,27 @@ def _gate(after: Edge, before: Edge) -> Edge | None:
                     seen.add(parent)
                     waiting.append(parent)
     return None
+
+
+def _rule(after: Edge) -> str:
+    """Return how a state is made, as a sum of products of what has names: "f · c + i · g"."""
+    found: list[str] = []
+    waiting = [after[0]]
+    while waiting:
+        node = waiting.pop()
+        edges = node.parents or ()
+        if node.op_name == "add" and (node is after[0] or not node.names):
+            waiting += [parent for parent, _ in reversed(edges)]
+        elif node.op_name == "mul" and not node.names:
+            found.append(" · ".join(map(_factor, edges)))
+        else:
+            found.append(next(iter((node.names or {}).values()), "…"))
+    return " + ".join(found)
+
+
+def _factor(edge: Edge) -> str:
+    name = _name(edge) or "…"
+    return f"({name.replace('-', '−')})" if " " in name else name
 
 
 def _name(gate: Edge) -> str | None:

@@ -135,6 +135,10 @@ class StateFlow:
         expected = sizes[small - 1] / sizes[small - 2] * sizes[small - 1]
         return small if expected < self._smallest else None
 
+    def underflows(self, lag: int) -> bool:
+        """Whether a 0 at this lag is only what was too small for the dtype."""
+        return self.by_lag[lag] == 0 and self.underflows_at is not None and lag >= self.underflows_at
+
     @property
     def zero_at(self) -> int | None:
         """The first lag at which G is exactly 0, and not for being too small: no path carries a gradient there."""
@@ -177,6 +181,18 @@ class WeightFlow:
     per_step: np.ndarray | None
     running: np.ndarray | None
     total: float
+
+    def steps_with(self, share: float, reverse: bool = False) -> int | None:
+        """Return how many steps, counted from the loss, have this share of the sizes of all parts together.
+
+        None without parts, or where they are 0 or not finite. Sizes do not add to that of the sum.
+        """
+        if self.per_step is None:
+            return None
+        sizes = np.cumsum(self.per_step if reverse else self.per_step[::-1])
+        if not len(sizes) or not 0 < sizes[-1] < np.inf:
+            return None
+        return min(int(np.searchsorted(sizes, share * sizes[-1])) + 1, len(sizes))
 
 
 @dataclass(frozen=True)
@@ -251,8 +267,9 @@ class CarryFlow:
 
     norms[t] = sqrt(mean_b ||dL_b/dk_T * product of gate_s over s > t||^2): the forget gates f of the LSTM for its c,
     the update gates z of the GRU for its h. What is missing to the measured gradient comes through the other gates.
-    `units` (H,) is what each unit's gate alone does per step: the geometric mean over steps and examples. None where
-    the gates are not (B, H).
+    `rule` is how the state is made, "f · c + i · g". `units` (T-1, H) is what each unit's gate lets through from one
+    step to the one before, the geometric mean over the examples, the last step taken first. None where the gates are
+    not (B, H).
     """
 
     kind: str  # "c"
@@ -263,3 +280,29 @@ class CarryFlow:
     steps: tuple[int, ...]
     norms: np.ndarray
     units: np.ndarray | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class RemedyFlow:
+    """What the gradient does after a change to the cell and to nothing else, on the same examples.
+
+    It says what becomes of the gradient, and not whether anything would be learned.
+
+    Attributes:
+        what: was changed, to stand after "with": "the bias of the forget gate f raised by 2".
+        verdict: as a report's.
+        state, horizon: the state whose gradient reaches furthest, and how far; None: beyond the first step.
+        per_step, lag: its factor per step, and down to which lag; None without a gradient to compare with.
+        left: of its gradient at the first step, relative to that at the last.
+        loss: the mean of the losses with that change.
+    """
+
+    what: str
+    verdict: str | None
+    state: str | None
+    horizon: int | None
+    per_step: float | None
+    lag: int | None
+    left: float | None
+    loss: float

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,9 +22,12 @@ from tinygrad_rnn.flow.records import (
     Horizon,
     NodeFlow,
     PathFlow,
+    RemedyFlow,
     StateFlow,
     WeightFlow,
 )
+from tinygrad_rnn.flow.survey import lane_of
+from tinygrad_rnn.flow.underflow import Underflow, underflow_of
 from tinygrad_rnn.flow.verdict import LaneFlow, places
 from tinygrad_rnn.flow.why import Cause, causes_of, unit_means
 
@@ -50,6 +54,10 @@ class FlowReport:
     #: By lane a state that the losses reach without passing a later one of any lane: its kind and step.
     early: Mapping[Scope, tuple[str, int]] = field(default_factory=dict)
     nonfinite: str | None = None  # which value or gradient is the first that is NaN or infinite, in words
+    # What `beside` adds, for those that know the model:
+    remedies: tuple[RemedyFlow, ...] = ()  # what changes to the cell would do to the gradient
+    sigma_max: tuple[tuple[str, float], ...] = ()  # the largest singular value of each recurrent weight, by its name
+    before: FlowReport | None = None  # the same model before it was trained
 
     def __repr__(self) -> str:
         horizon = self.horizon
@@ -58,6 +66,12 @@ class FlowReport:
 
     def _repr_html_(self) -> str | None:
         return None if FlowReport.shown_as is None else FlowReport.shown_as(self)
+
+    def beside(self, **known: Any) -> Self:
+        """Return this report with what else is known: `remedies`, `sigma_max`, `before`."""
+        found = copy.copy(self)
+        vars(found).update(known)  # past the setters, which refuse: a report is frozen
+        return found
 
     def node(self, name: str) -> NodeFlow:
         """Return a node by its name; KeyError if none is called so."""
@@ -82,6 +96,11 @@ class FlowReport:
     def factors(self) -> tuple[FactorFlow, ...]:
         """The factors of the ops between a state and the one before, where there is a single way; else ()."""
         return factors_of(self.nodes, self.edges, self.states)
+
+    @cached_property
+    def underflow(self) -> Underflow:
+        """Which gradients are 0 only because they were too small for the dtype."""
+        return underflow_of(self.nodes, self.edges or self.links)
 
     # ---- the cell: the states of the last layer, forward in time -----------------------------------------------
 
@@ -111,7 +130,19 @@ class FlowReport:
             lane: the cell unless given.
         """
         lane = lane or self._cell
-        return causes_of(lane, self.factors, self.carries, self.paths, self.gates) if lane else ()
+        if lane is None:
+            return ()
+        return causes_of(lane, self.factors, self.carries, self.paths, self.gates, self._read_at_once(lane))
+
+    def _read_at_once(self, lane: LaneFlow) -> dict[str, list[str]]:
+        """Return what reads each kind of state in its own step, such as the h of an LSTM its c; through links only."""
+        found: dict[str, dict[str, None]] = {}
+        for link in self.links:
+            child, parent = self.nodes[link.child], self.nodes[link.parent]
+            of_lane = parent.role == "state" and parent.label is not None and lane_of(parent.scope) == lane.scope
+            if of_lane and child.step == parent.step and child.label and link.norm:
+                found.setdefault(str(parent.label), {})[child.label] = None
+        return {kind: list(readers) for kind, readers in found.items()}
 
     def place(self, flow: StateFlow | LaneFlow) -> str:
         """Return what tells the layer and direction of something apart, "encoder layer 1"; "" if there is one only."""
@@ -217,15 +248,18 @@ class FlowReport:
         """Return what flow.json says about the graph: numbers that are not finite are None, which "status" tells.
 
         Sizes are by step, in ascending order; lags count from the last step taken. "verdict" and what stands beside it
-        are about the cell. Of each layer and direction "layers" has besides, by kind of state:
+        are about the cell. "sigma_max" is the largest singular value of each recurrent weight, "remedies" what each of
+        the changes that the cell suggests would do to the gradient, measured (see `RemedyFlow`). Of each layer and
+        direction "layers" has besides, by kind of state:
 
         - "part", the scopes around it, such as "encoder";
         - "per_step": (G_{T-d} / G_T)^(1/d), d the horizon, else T-1; "line": the factor of the line that fits, or None;
         - "zero_at", "underflows_at": the first lag at which G is exactly 0, or too small for its dtype;
         - "why": over the same d lags "left", G_{T-d} / G_T; "shares", by what reads the state in the next step the mean
           share of what arrives at the state; "straight", the mean factor of the way from the next state past the gates;
-          "factors", that of each op of a single path; "gate", "gate_mean", "gate_units" and "gate_alone": what the gate
-          that multiplies the state lets through per step, in the mean and unit by unit, and what it alone would leave;
+          "factors", that of each op of a single path; "rule", how the state is made; "gate", "gate_mean", "gate_units"
+          and "gate_alone": what the gate that multiplies the state lets through per step, in the mean and unit by unit,
+          and what it alone would leave;
           "carriers", "carriers_mean": the fewest units that have four fifths of G_{T-d}^2, and what that gate lets
           through there in the mean; and of each gate the "mean" of its values and the means of its "units".
         """
@@ -246,6 +280,8 @@ class FlowReport:
             "explodes_at": self.explodes_at,
             "per_step": _plain(self.decay and self.decay.per_step),
             "layers": [_lane(lane) | {"why": self._why(lane)} for lane in self.lanes],
+            "sigma_max": {name: _plain(size) for name, size in self.sigma_max},
+            "remedies": [_remedy(remedy) for remedy in self.remedies],
         }
 
     def _why(self, lane: LaneFlow) -> dict[str, Any]:
@@ -264,6 +300,7 @@ class FlowReport:
                     "straight": _plain(cause.straight),
                     "factors": [{"op": op, "per_step": _plain(size)} for op, size in cause.factors],
                     "gate": cause.gate,
+                    "rule": cause.rule,
                     "gate_mean": _plain(cause.gate_mean),
                     "gate_units": _plain(cause.gate_units),
                     "gate_alone": _plain(cause.gate_alone),
@@ -295,6 +332,12 @@ def _lane(lane: LaneFlow) -> dict[str, Any]:
         "zero_at": {kind: state.zero_at for kind, state in kinds.items()},
         "underflows_at": {kind: state.underflows_at for kind, state in kinds.items()},
     }
+
+
+def _remedy(remedy: RemedyFlow) -> dict[str, Any]:
+    """Return a change of the cell as flow.json has it."""
+    numbers = {name: _plain(getattr(remedy, name)) for name in ("per_step", "left", "loss")}
+    return asdict(remedy) | numbers
 
 
 def _horizon(horizon: Horizon) -> dict[str, Any]:

@@ -2,60 +2,55 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from tinygrad_rnn.flow.changes import remedy, training
+from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
+from tinygrad_rnn.flow.reasons import why
 from tinygrad_rnn.flow.records import EXPLODED, StateFlow
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.verdict import LaneFlow
-from tinygrad_rnn.flow.why import Cause
 
-#: What ops are called as factors of a gradient.
-OPERATIONS = {"tanh": "tanh′", "relu": "relu′", "sigmoid": "sigmoid′", "matmul": "W_hh"}
-#: A gate whose unit lets more than this through per step keeps a third of a gradient over ten steps.
-OPEN = 0.9
+__all__ = ["OPERATIONS", "answers", "left", "number", "plural", "verdicts"]
 
-
-def number(value: float | None) -> str:
-    """Return a number in few digits, or what it is instead."""
-    if value is None:
-        return "unknown"
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "infinite"
-    if value == 0:
-        return "0"  # and not "-0"
-    return f"{value:.3g}" if 0.001 <= abs(value) < 1000 else f"{value:.1e}"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return "1 step" or "2 steps"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+#: The question that a verdict answers.
+WHERE = "where"
 
 
 def left(state: StateFlow, lag: int) -> str:
     """Return G_{T-lag} / G_T in few digits, or that it is too small for the dtype."""
-    share, small = state.relative(lag), state.underflows_at
-    return f"too little for {state.dtype}" if share == 0 and small is not None and lag >= small else number(share)
+    return f"too little for {state.dtype}" if state.underflows(lag) else number(state.relative(lag))
 
 
 def verdicts(report: FlowReport, name: str) -> Iterator[str]:
-    """Yield the verdict on the states of each layer and direction, that of the cell first, and why it is so.
+    """Yield the answers, one after the other in sentences.
 
     Args:
         name: what each sentence begins with.
     """
+    for who, found in answers(report, name):
+        for question, said in found.items():
+            yield said if question == WHERE else f"{who}, {question}: {said}"
+
+
+def answers(report: FlowReport, name: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield for each layer and direction, that of the cell first, its name and by question what became of the gradient
+    and why; of the cell also what training changed, and what would have to be changed.
+
+    Args:
+        name: what the network is called.
+    """
     if not report.lanes:
-        yield f"{name}: nothing can be said, because no state has a name."
+        yield name, {WHERE: f"{name}: nothing can be said, because no state has a name."}
     for lane in sorted(report.lanes, key=lambda lane: (lane.states != report.cell, -lane.layer)):
         place = report.place(lane)
         who = f"{name} ({place})" if place else name
-        yield _verdict(who, report, lane)
-        if lane.verdict in ("explodes", "vanishes", "survives"):
-            yield from (said for cause in report.causes(lane) if (said := _why(who, cause)))
+        found = {WHERE: _verdict(who, report, lane), "why": why(report, lane)}
+        if lane.states == report.cell:
+            found |= {"what training did": training(report), "what to change": remedy(report)}
+        yield who, {question: said for question, said in found.items() if said}
 
 
 def _verdict(who: str, report: FlowReport, lane: LaneFlow) -> str:
@@ -99,10 +94,10 @@ def _speed(lane: LaneFlow) -> str:
     decay = lane.decay
     if decay is None or decay.last < 1:
         return "Too few steps have a gradient for a factor per step."
-    factor = f"That is ×{number(decay.per_step)} per step"
+    factor = f"That is ×{number(decay.per_step)} per step down to lag {decay.lag}"
     if decay.line is None and decay.bend is not None:
         return (
-            f"{factor} down to lag {decay.lag}, but no straight line fits: ×{number(decay.before)} per step to lag "
+            f"{factor}, but no straight line fits: ×{number(decay.before)} per step to lag "
             f"{decay.bend}, ×{number(decay.after)} from there to lag {decay.last}."
         )
     half = decay.half_life
@@ -125,30 +120,4 @@ def _extremes(state: StateFlow) -> str:
         said += f" It rises again, from {number(sizes[least])} at lag {least} to {number(sizes[again])} at lag {again}."
     elif sizes[most] > 2:
         said += f" In between it grows, to {number(sizes[most])} at lag {most}."
-    return said
-
-
-def _why(who: str, cause: Cause) -> str | None:
-    """Return by which factors or in which units the gradient of a state is carried."""
-    factors = [(OPERATIONS.get(op, op), size) for op, size in cause.factors if not math.isclose(size, 1, abs_tol=1e-9)]
-    stopped = next((word for word, size in factors if size == 0), None)
-    if stopped:
-        return f"{who}: on its only path from {cause.kind} to {cause.kind}, {stopped} lets nothing pass."
-    if factors:
-        each = " and ".join(f"{word} (×{number(size)})" for word, size in factors)
-        return f"{who}: on its only path from {cause.kind} to {cause.kind} a step multiplies by {each}, on average."
-    if cause.gate is None or cause.gate_alone is None:
-        return None
-    said = f"by the gate {cause.gate} alone {number(cause.gate_alone)} of ‖∂L/∂{cause.kind}_T‖ would be left at lag "
-    said = f"{who}: {said}{cause.lag}, and {number(cause.measured)} was measured"
-    if cause.gate_units is None:
-        return f"{said}."
-    middle, most = float(np.median(cause.gate_units)), float(cause.gate_units.max())
-    said += f"; it lets through ×{number(middle)} per step in the middle unit, ×{number(most)} in the most open one"
-    wide = int((cause.gate_units > OPEN).sum())
-    said += f", more than ×{OPEN:g} in {wide} of {len(cause.gate_units)}." if wide else "."
-    if cause.carriers and cause.units:
-        few = len(cause.carriers)
-        carry = "carries" if few == 1 else "carry"
-        said += f" {few} of {cause.units} units {carry} four fifths of the squared gradient there."
     return said

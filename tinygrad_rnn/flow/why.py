@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +16,22 @@ from tinygrad_rnn.flow.verdict import LaneFlow
 class Cause:
     """What carries the gradient of one kind of state back, over the same lags as its factor per step.
 
+    All means are over the same lags, the first `lag` of them.
+
     Attributes:
         kind: of the state, "h".
         lag: down to which lag, and from lag 0.
+        per_step: the factor per step over these lags.
         shares: by what reads the state in the next step, the mean share of what arrives at the state; what is missing
             to 1 comes from its own step.
         straight: of the way from the state of the next step, past the gates, the geometric mean of (message) /
             (gradient there); None where there is no such way.
         factors: by op, where a single way leads from step to step: the geometric mean of its factors. Their product is
             the factor per step.
-        gate: the gate by which the state is multiplied, "f"; None if there is none.
+        gate: the gate by which the state is multiplied, "f"; None if there is none. `straight` is then its root mean
+            square over the units, each weighted by the square of its gradient.
+        rule: how the state is made with it, "f · c + i · g"; "" without a gate.
+        around: where the state is read in its own step, by whom, and what reads that in the next: {"h": ("i", "f")}.
         gate_mean: of all that it lets through, the mean.
         gate_units: (H,) of each unit, what this gate alone lets through per step: the geometric mean over steps and
             examples.
@@ -38,10 +44,13 @@ class Cause:
 
     kind: str
     lag: int
+    per_step: float
     shares: tuple[tuple[str, float], ...]
     straight: float | None
     factors: tuple[tuple[str, float], ...]
     gate: str | None
+    rule: str
+    around: dict[str, tuple[str, ...]]
     gate_mean: float | None
     gate_units: np.ndarray | None
     gate_alone: float | None
@@ -57,11 +66,13 @@ def causes_of(
     carries: Sequence[CarryFlow],
     paths: Sequence[PathFlow],
     gates: Sequence[GateFlow],
+    readers: Mapping[str, Sequence[str]],
 ) -> tuple[Cause, ...]:
     """Return the causes for each state of a lane whose gradient can be compared.
 
     Args:
         factors, carries, paths, gates: of the report, all of them.
+        readers: by kind of state, what reads it in its own step.
     """
     found = []
     for state in lane.states:
@@ -75,19 +86,27 @@ def causes_of(
             if flow.scope == state.scope and flow.kind == state.kind
         )
         carry = next((flow for flow in carries if flow.scope == state.scope and flow.kind == state.kind), None)
-        through = _lets_through(carry, gates) if carry else None
+        through = _lets_through(carry, gates, steps) if carry else None
         carriers = state.carriers(decay.lag)
         reading = [path for path in paths if path.scope == state.scope and path.parent == state.kind]
         found.append(
             Cause(
                 kind=state.kind,
                 lag=decay.lag,
+                per_step=decay.per_step,
                 shares=_mean_shares(reading, steps),
                 straight=_straight(state, reading, steps),
                 factors=means,
                 gate=carry.gate if carry else None,
+                rule=carry.rule if carry else "",
+                around={
+                    reader: tuple(
+                        path.child for path in paths if path.scope == state.scope and path.parent == reader
+                    )
+                    for reader in readers.get(state.kind, ())
+                },
                 gate_mean=None if through is None else float(through.mean()),
-                gate_units=carry.units if carry else None,
+                gate_units=_unit_factors(carry, decay.lag) if carry else None,
                 gate_alone=_left(carry, state, decay.lag) if carry else None,
                 measured=float(state.by_lag[decay.lag] / state.by_lag[0]),
                 carriers=carriers,
@@ -124,13 +143,21 @@ def _straight(state: StateFlow, reading: Sequence[PathFlow], steps: Container[in
     return _geometric(factors) if factors else None
 
 
-def _lets_through(carry: CarryFlow, gates: Sequence[GateFlow]) -> np.ndarray | None:
+def _lets_through(carry: CarryFlow, gates: Sequence[GateFlow], steps: Container[int]) -> np.ndarray | None:
     """Return (H,), the mean of what each unit of a carrying gate lets through; None if it was not measured."""
     for gate in gates:
-        if gate.scope == carry.scope and carry.gate in (gate.label, f"1 - {gate.label}"):
-            means = unit_means(gate)
-            return means if means is None or carry.gate == gate.label else 1 - means
+        if gate.scope == carry.scope and carry.gate in (gate.label, f"1 - {gate.label}") and gate.units is not None:
+            means = gate.units[[step in steps for step in gate.steps]].mean(axis=0)
+            return means if carry.gate == gate.label else 1 - means
     return None
+
+
+def _unit_factors(carry: CarryFlow, lag: int) -> np.ndarray | None:
+    """Return (H,), the geometric mean of what each unit's gate lets through over so many lags."""
+    if carry.units is None:
+        return None
+    with np.errstate(divide="ignore"):
+        return np.exp(np.log(carry.units[:lag]).mean(axis=0))
 
 
 def _left(carry: CarryFlow, state: StateFlow, lag: int) -> float | None:

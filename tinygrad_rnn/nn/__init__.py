@@ -30,6 +30,7 @@ from tinygrad_rnn.nn.cells import (
     FGRCell,
     FullPeepholeLSTMCell,
     GatesFromInputCell,
+    GridLSTMCell,
     GRUCell,
     JoinedLSTMCell,
     JoinedRNNCell,
@@ -44,6 +45,7 @@ from tinygrad_rnn.nn.cells import (
     NOAFCell,
     NOGCell,
     PeepholeLSTMCell,
+    Remedy,
     RNNCell,
     parse_cell,
 )
@@ -63,17 +65,19 @@ from tinygrad_rnn.nn.onnx import OnnxNode, OnnxRecurrent, from_onnx, to_onnx
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rnn import GRU, LSTM, RNN
 from tinygrad_rnn.nn.sequence import unroll
+from tinygrad_rnn.nn.shapes import Decoder, EncoderDecoder, InitialState, Many2Many, Many2One, One2Many, last_output
 
 __all__ = [
     "CELLS", "ELU", "GELU", "GRU", "LSTM", "RNN", "Attention", "AttentionalVector", "BCEWithLogitsLoss", "CIFGCell",
-    "CarouselCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "CrossEntropyLoss", "Dropout", "Embedding",
-    "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "Hardsigmoid", "HuberLoss", "Identity",
-    "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell", "LSTM97NOGCell", "LSTMCell", "LayerNorm",
-    "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell", "MSELoss", "Maxout", "Module", "ModuleDict",
-    "ModuleList", "NFGCell", "NIAFCell", "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "OnnxNode", "OnnxRecurrent",
-    "PReLU", "Parameter", "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Sequential", "Sigmoid", "SmoothL1Loss",
-    "SoftAttention", "Softmax", "Softplus", "Tanh", "from_keras", "from_onnx", "init", "parse_cell", "to_keras",
-    "to_onnx", "unroll",
+    "CarouselCell", "Cell", "CellEntry", "CellSpec", "CoupledLSTMCell", "CrossEntropyLoss", "Decoder", "Dropout",
+    "Embedding", "EncoderDecoder", "FGRCell", "FullPeepholeLSTMCell", "GRUCell", "GatesFromInputCell", "GridLSTMCell",
+    "Hardsigmoid", "HuberLoss", "Identity", "InitialState", "JoinedLSTMCell", "JoinedRNNCell", "L1Loss", "LSTM97Cell",
+    "LSTM97NOGCell", "LSTMCell", "LayerNorm", "LayerNormLSTMCell", "LeakyReLU", "Linear", "LogSoftmax", "MGUCell",
+    "MSELoss", "Many2Many", "Many2One", "Maxout", "Module", "ModuleDict", "ModuleList", "NFGCell", "NIAFCell",
+    "NIGCell", "NLLLoss", "NOAFCell", "NOGCell", "One2Many", "OnnxNode", "OnnxRecurrent", "PReLU", "Parameter",
+    "PeepholeLSTMCell", "RNNCell", "ReLU", "Recurrent", "Remedy", "Sequential", "Sigmoid", "SmoothL1Loss",
+    "SoftAttention", "Softmax", "Softplus", "Tanh", "from_keras", "from_onnx", "init", "last_output", "parse_cell",
+    "to_keras", "to_onnx", "unroll",
 ]  # fmt: skip
 
 

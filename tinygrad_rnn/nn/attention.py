@@ -123,6 +123,7 @@ class Attention(Module):
         Raises:
             InputError, DTypeError, DeviceError, ShapeError: the annotations do not fit the module, or each other.
             IndexRangeError: a length is not within 1 and T: where nothing is left there is nothing to attend to.
+                Lengths on a device are not looked at; 0 gives NaN there.
         """
         weight = next(self.parameters(), None)
         check_tensor("Attention", keys, weight)
@@ -198,7 +199,9 @@ class Attention(Module):
 
     def extra_repr(self) -> str:
         shown = f"{self.kind!r}, {self.query_size}, {self.key_size}"
-        return shown + (f", hidden_size={self.hidden_size}" if self.kind == "additive" else "")
+        if self.kind == "additive":
+            shown += f", hidden_size={self.hidden_size}" + ("" if self.bias is None else ", bias=True")
+        return shown
 
 
 def _uniform(shape: tuple[int, ...], inputs: int, made: dict[str, Any]) -> Parameter:

@@ -19,10 +19,10 @@ from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.carrying import Padding, Rule, carried, zoneout
-from tinygrad_rnn.nn.cells import Cell, State, cell_class, cells_like, check_state, parse_cell
+from tinygrad_rnn.nn.cells import Cell, LSTMCell, State, cell_class, cells_like, check_state, parse_cell
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.sequence import each_step, scan, unroll
+from tinygrad_rnn.nn.sequence import each_step, output_of, scan, unroll
 from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 
 __all__ = ["Recurrent"]
@@ -49,7 +49,10 @@ class Recurrent(Module):
         options: handed on to the cell.
 
     A cell's parameters are called as in the cell, with the suffix `_l{l}` for the layer, and `_reverse` for the
-    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes.
+    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes. A state dict
+    does not say which cell it is of, and one whose parameters have the same names and shapes takes it: "peephole" that
+    of "niaf" or "noaf", "gru" that of "coupled" or of a GRU with other options, and so on. Keep the cell's name beside
+    it, as the files of `train.save_checkpoint` do.
 
     Raises:
         InputError: an unknown cell, option or state, a size that is no positive whole number, or a dropout or zoneout
@@ -94,6 +97,7 @@ class Recurrent(Module):
         self.zoneout = self._shares(zoneout)
         self.variational = F.check_probability(f"{what}: variational", variational)
         self._cells: UserDict[str, Cell] = UserDict()  # no children: their parameters are this module's own
+        self._parameters: dict[str, tuple[str, ...]] = {}
         features = input_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
@@ -101,7 +105,7 @@ class Recurrent(Module):
                 for name, parameter in made.named_parameters():
                     setattr(self, name + suffix, parameter.named(name + suffix))
                 self._cells[suffix] = made
-                self._parameters = tuple([name for name, _ in made.named_parameters()])
+                self._parameters[suffix] = tuple([name for name, _ in made.named_parameters()])
             features = self.directions * made.output_size
         self.output_size = features
         if spec:
@@ -122,6 +126,9 @@ class Recurrent(Module):
         sizes = {(self.input_size, self.hidden_size)}
         if len(shapes.get("weight_ih", ())) == len(shapes.get("weight_hh", ())) == 2:
             sizes.add((shapes["weight_ih"][1], shapes["weight_hh"][1]))
+        projection = shapes.get("weight_hr", ())
+        if self.cell_type is LSTMCell and len(projection) == 2 and projection[0] != self.cell().proj_size:
+            return f"its weight_hr is that of a projection: nn.LSTM(..., proj_size={projection[0]})"
         found: dict[str, type[Cell]] = {}
         for input_size, hidden_size in sorted(sizes):
             if input_size and hidden_size:
@@ -129,7 +136,8 @@ class Recurrent(Module):
         if not found or self.cell_type in found.values():
             return ""
         names = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in found)
-        return f"its names and shapes are those of another cell: {names}"
+        unsure = "; nothing in it tells which of them" if len(found) > 1 else ""
+        return f"its names and shapes are those of another cell: {names}{unsure}"
 
     @property
     def directions(self) -> int:
@@ -157,7 +165,7 @@ class Recurrent(Module):
         for recorder in modes.recorders:
             recorder.used(self)
             recorder.used(made)
-        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters})
+        return made.sharing({name: getattr(self, name + suffix) for name in self._parameters[suffix]})
 
     def forward(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Run along a sequence.
@@ -192,6 +200,73 @@ class Recurrent(Module):
         """Do what calling the module does, but with every step on its own in the graph (see `nn.unroll`)."""
         return self._run(x, state, lengths, unrolled=True)
 
+    # ---- one step at a time, as long as the next input depends on the last output ----------------------------------
+
+    def parted(self, state: Any, batch: tuple[int, ...]) -> list[State]:
+        """Return a state, as calling the module takes it, as a list of those of every layer and direction.
+
+        Args:
+            state: the stacked states, or None for zeros.
+            batch: (B,), or () for a single example.
+
+        Raises:
+            InputError, ShapeError, DTypeError, DeviceError: the state does not fit the module.
+        """
+        places = [(layer, reverse) for layer in range(self.num_layers) for reverse in (False, True)[: self.directions]]
+        if state is None:
+            return [self.cell(*place).initial_state(batch) for place in places]
+        first = self._cells["_l0"]
+        shapes = tuple([(len(places), *shape) for shape in first.state_shapes(batch)])
+        check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        return [_entry(state, position) for position in range(len(places))]
+
+    @staticmethod
+    def joined(states: list[State]) -> Any:
+        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`."""
+        return _stacked(states)
+
+    def step(self, x: Tensor, states: list[State], t: int = 0) -> tuple[Tensor, list[State]]:
+        """Take one step through all layers: what calling the module does at every position of a sequence.
+
+        Args:
+            x: (B, I), or (I,) for a single example.
+            states: of every layer, as `parted` or this method returns them.
+            t: the number of the step, for its scope.
+
+        Returns:
+            The output of the last layer, (B, H), and the new states.
+
+        Raises:
+            InputError: the module goes through the sequence backward, too, or is learning with variational dropout,
+                which drops the same elements at every step of a sequence that is there as a whole.
+            ShapeError, DTypeError, DeviceError: x or the states do not fit the module.
+
+        >>> import tinygrad_rnn as tg
+        >>> from tinygrad_rnn import nn
+        >>> gru = nn.GRU(3, 3, num_layers=2)
+        >>> x, states = tg.ones(2, 3), gru.parted(None, (2,))
+        >>> for t in range(4):
+        ...     x, states = gru.step(x, states, t)
+        >>> x.shape, gru.joined(states).shape
+        ((2, 3), (2, 2, 3))
+        """
+        what = f"{type(self).__name__}.step"
+        if self.bidirectional:
+            raise InputError(f"{what}: the backward direction starts at the last step; use bidirectional=False")
+        if self.variational and self.training:
+            raise InputError(f"{what}: variational dropout needs the whole sequence; call the module, or eval() first")
+        batch, new = x.shape[:-1], []
+        for layer, before in enumerate(states):
+            with scope("layer", layer), scope("t", t):
+                cell = self.cell(layer)
+                state = cell(x, before)
+                carry = carried(cell, self._rules(cell, 1, batch, None))
+                new.append(state if carry is None else carry(0, before, state))
+                x = output_of(new[-1])
+                if self.dropout and layer < self.num_layers - 1:
+                    x = F.dropout(x, self.dropout, self.training)
+        return x, new
+
     def _run(self, x: Tensor, state: Any, lengths: Any, unrolled: bool) -> tuple[Tensor, Any]:
         self._check_input(x)
         swapped = self.batch_first and x.ndim == 3
@@ -199,10 +274,7 @@ class Recurrent(Module):
         # but through the states.
         sequence: Any = x.transpose(0, 1) if swapped else x
         batch = sequence.shape[1:-1]
-        if state is not None:
-            first = self._cells["_l0"]
-            shapes = tuple([(self.num_layers * self.directions, *shape) for shape in first.state_shapes(batch)])
-            check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
+        starts = None if state is None else self.parted(state, batch)
         padding = None if lengths is None else self._padding(lengths, sequence)
         if padding is not None:
             # What stands in the padding reaches nothing, not even as 0 * inf in a gradient.
@@ -219,7 +291,7 @@ class Recurrent(Module):
                 for reverse in (False, True)[: self.directions]:
                     cell = self.cell(layer, reverse)
                     with scope("reverse") if reverse else nullcontext():
-                        start = cell.initial_state(batch) if state is None else _entry(state, len(finals))
+                        start = cell.initial_state(batch) if starts is None else starts[len(finals)]
                         run = unroll if unrolled else scan
                         if self.variational and self.training:
                             cell = dropping_state(cell, self.variational, batch)

@@ -1,16 +1,25 @@
 """Sequence tasks: where inputs and targets come from, what counts as a loss, and when a task is solved."""
 
-from tinygrad_rnn.tasks.adding import AddingTask
+from tinygrad_rnn.tasks.adding import AddingTask, MultiplicationTask, OriginalAddingTask
+from tinygrad_rnn.tasks.bits import AskedBitTask, FirstBitTask, MarkedBitTask, ParityTask
 from tinygrad_rnn.tasks.conflict import ConflictTask
+from tinygrad_rnn.tasks.copying import CopyTask
 from tinygrad_rnn.tasks.corpus import Corpus, default_corpus, read_corpus
+from tinygrad_rnn.tasks.counting import CountingTask
+from tinygrad_rnn.tasks.noise_free import NoiseFreeTask, TriggeredTask
+from tinygrad_rnn.tasks.reber import ContinualReberTask, EmbeddedReberTask
 from tinygrad_rnn.tasks.table import TASKS, TaskEntry, TaskSpec, parse_task
 from tinygrad_rnn.tasks.task import Batch, Criterion, Task
+from tinygrad_rnn.tasks.temporal_order import TemporalOrderTask
 from tinygrad_rnn.tasks.text import TextTask
+from tinygrad_rnn.tasks.two_sequences import TwoSequencesTask
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
 
 __all__ = [
-    "TASKS", "AddingTask", "Batch", "ConflictTask", "Corpus", "Criterion", "Task", "TaskEntry", "TaskSpec", "TextTask",
-    "Vocabulary", "default_corpus", "parse_task", "read_corpus",
+    "TASKS", "AddingTask", "AskedBitTask", "Batch", "ConflictTask", "ContinualReberTask", "CopyTask", "Corpus",
+    "CountingTask", "Criterion", "EmbeddedReberTask", "FirstBitTask", "MarkedBitTask", "MultiplicationTask",
+    "NoiseFreeTask", "OriginalAddingTask", "ParityTask", "Task", "TaskEntry", "TaskSpec", "TemporalOrderTask",
+    "TextTask", "TriggeredTask", "TwoSequencesTask", "Vocabulary", "default_corpus", "parse_task", "read_corpus",
 ]  # fmt: skip
 
 

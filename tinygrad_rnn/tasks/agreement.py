@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks.classes import ClassAtEnd, one_hot_sequences, one_of
-from tinygrad_rnn.tasks.task import Batch
+from tinygrad_rnn.tasks.answers import LastClassTask
+from tinygrad_rnn.tasks.symbols import names, one_hot, one_of
+from tinygrad_rnn.tasks.task import Batch, Criterion, enough_steps
 
 _SINGULAR = ("key", "dog", "lamp", "sister", "boat", "king", "writer", "cloud")
 _PLURAL = tuple(f"{noun}s" for noun in _SINGULAR)
@@ -18,7 +18,7 @@ _ADJECTIVES = ("old", "small", "red", "quiet", "tall")
 _ADVERBS = ("again", "today", "there", "now")
 
 
-class AgreementTask(ClassAtEnd):
+class AgreementTask(LastClassTask):
     """Is the verb that comes next singular or plural? It agrees with the first noun, and others stand between.
 
     "the keys near the old lamp behind the dog ___": number agreement across attractors, after Linzen, Dupoux &
@@ -38,13 +38,12 @@ class AgreementTask(ClassAtEnd):
 
     name = "agreement"
     output_size = 2
+    criterion = Criterion("wrong", at_most=0.02)
     words = ("the", *_SINGULAR, *_PLURAL, *_BETWEEN, *_ADJECTIVES, *_ADVERBS)
     input_size = len(words)
 
     def __init__(self, steps: int) -> None:
-        if steps < 2:
-            raise InputError(f"a sentence needs 'the' and a noun before its verb; {steps} is too few, take at least 2")
-        self.steps = steps
+        self.steps = enough_steps(steps, 2, "a sentence needs 'the' and a noun before its verb")
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return sentences as one-hot words (T, B, I), and (B,) whether the verb is plural. Same seed, same ones."""
@@ -56,9 +55,8 @@ class AgreementTask(ClassAtEnd):
             said = ["the", one_of(random, _PLURAL if many else _SINGULAR)]
             while len(said) < self.steps:
                 said += self._phrase(random, self.steps - len(said))
-            sentences.append(np.array([number[word] for word in said], dtype=np.int64))
-        inputs, _ = one_hot_sequences(sentences, self.input_size, self.steps, dtype)
-        return Batch(inputs, plural)
+            sentences.append([number[word] for word in said])
+        return Batch(one_hot(np.array(sentences).T, self.input_size, dtype), plural)
 
     def _phrase(self, random: np.random.Generator, room: int) -> list[str]:
         """Return "near the old dogs": a preposition, an article, perhaps an adjective, a noun; adverbs at the end."""
@@ -70,4 +68,4 @@ class AgreementTask(ClassAtEnd):
 
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return the words that one example (T, I) reads."""
-        return [self.words[place] for place in x.argmax(axis=-1)]
+        return names(x, self.words)

@@ -13,8 +13,9 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks.classes import ClassOfEach
+from tinygrad_rnn.tasks.answers import EveryClassTask
 from tinygrad_rnn.tasks.corpus import Corpus
+from tinygrad_rnn.tasks.symbols import one_hot
 from tinygrad_rnn.tasks.task import Batch, Criterion
 from tinygrad_rnn.tasks.text import TextTask, split
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
@@ -43,7 +44,7 @@ class CodeTask(TextTask):
     name = "code"
 
 
-class TokensTask(ClassOfEach):
+class TokensTask(EveryClassTask):
     """What is each character of Python source a part of: a name, a keyword, a string, a comment ...?
 
     Many to many, aligned. A window may begin inside a string or a comment, which nobody can know: some error stays.
@@ -78,12 +79,17 @@ class TokensTask(ClassOfEach):
         np.add.at(counts, (self._numbers, self.classes_of), 1.0)
         self._guess = counts.argmax(axis=-1)
 
+    @property
+    def data_size(self) -> int:
+        """How many windows cover the source once."""
+        return -(-len(self.text) // self.steps)
+
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places, one-hot (T, B, V), and the classes (T, B) of their characters."""
         last = len(self._numbers) - self.steps
         starts = np.random.default_rng(seed).integers(0, last, size=size, endpoint=True)
         places = np.arange(self.steps)[:, None] + starts
-        return Batch(np.eye(self.input_size, dtype=dtype)[self._numbers[places]], self.classes_of[places])
+        return Batch(one_hot(self._numbers[places], self.input_size, dtype), self.classes_of[places])
 
     def scores(self, outputs: Tensor, batch: Batch) -> dict[str, np.ndarray]:
         """Return the share of the characters told wrongly, and that of whoever sees each character alone.
@@ -92,7 +98,8 @@ class TokensTask(ClassOfEach):
         """
         read = batch.inputs.numpy() if isinstance(batch.inputs, Tensor) else batch.inputs
         alone = (self._guess[read.argmax(axis=-1)] != batch.targets).mean(axis=0)
-        return super().scores(outputs, batch) | {"each alone": alone}
+        wrong = (outputs.numpy().argmax(axis=-1) != np.asarray(batch.targets)).mean(axis=0)
+        return {"wrong": wrong, "each alone": alone}
 
     def held_out(self) -> tuple[TokensTask, TokensTask]:
         """Return the task on the beginning of the source and on its end; twice itself if it is too short to cut."""

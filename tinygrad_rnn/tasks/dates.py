@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.tasks.classes import one_hot_sequences
+from tinygrad_rnn.tasks.symbols import names, one_hot, padded
 from tinygrad_rnn.tasks.task import Batch, Criterion, Task
 
 _MONTHS = (
@@ -60,7 +60,7 @@ class DatesTask(Task):
     >>> batch.inputs.shape == (task.steps, 2, task.input_size), batch.targets.shape, batch.replies.shape
     (True, (10, 2), (10, 2, 11))
     >>> task.read(batch.inputs[:, 0]), task.said(batch.targets[:, 0])
-    ('Thu...', '...')
+    ('2070/02/15', '2070-02-15')
     """
 
     name = "dates"
@@ -100,11 +100,11 @@ class DatesTask(Task):
                 texts.append(text)
                 isos.append(datetime.date.fromordinal(ordinal).isoformat())
         number = {character: place for place, character in enumerate(self.characters)}
-        sequences = [np.array([number[character] for character in text], dtype=np.int64) for text in texts]
-        inputs, lengths = one_hot_sequences(sequences, self.input_size, self.steps, dtype)
+        numbers, lengths = padded([[number[character] for character in text] for text in texts], self.steps)
+        inputs = one_hot(numbers, self.input_size, dtype)
         targets = np.array([[self.symbols.index(symbol) for symbol in iso] for iso in isos], dtype=np.int64).T
         replies = np.zeros((self.replies, size, self.output_size), dtype)
-        replies[1:] = np.eye(self.output_size, dtype=dtype)[targets[:-1]]
+        replies[1:] = one_hot(targets[:-1], self.output_size, dtype)
         return Batch(inputs, targets, None if full else lengths, replies=replies)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -130,4 +130,4 @@ class DatesTask(Task):
 
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return the characters that one example (T, I) reads, "" after its end."""
-        return [self.characters[step.argmax()] if step.any() else "" for step in x]
+        return names(x, self.characters)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.errors import MissingToolError
-from tinygrad_rnn.tasks.classes import ClassAtEnd
+from tinygrad_rnn.tasks.answers import LastClassTask
 from tinygrad_rnn.tasks.task import Batch, Criterion
 
 #: Steps and numbers at each step, by the way of reading.
@@ -38,7 +38,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return found.data[order] / 16.0, found.target[order].astype(np.int64)
 
 
-class DigitsTask(ClassAtEnd):
+class DigitsTask(LastClassTask):
     """Which digit is it? Feed-forward (one step), from the 8 rows, or from the 64 pixels in reading order.
 
     The pixels one by one are the small sister of Le, Jaitly & Hinton's (2015) pixel-by-pixel MNIST.
@@ -61,6 +61,11 @@ class DigitsTask(ClassAtEnd):
         pixels, classes = images()
         part = slice(-HELD_OUT, None) if held else slice(-HELD_OUT)
         self._pixels, self._classes = pixels[part], classes[part]
+
+    @property
+    def data_size(self) -> int:
+        """How many images there are."""
+        return len(self._classes)
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return images (T, B, 64 / T) and their digits (B,). The same seed gives the same ones; each comes once."""

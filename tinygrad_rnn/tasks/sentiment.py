@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks.classes import ClassAtEnd, one_hot_sequences, one_of
-from tinygrad_rnn.tasks.task import Batch
+from tinygrad_rnn.tasks.answers import LastClassTask
+from tinygrad_rnn.tasks.symbols import names, one_hot, one_of, padded
+from tinygrad_rnn.tasks.task import Batch, Criterion, enough_steps
 
 #: What somebody says about the claim that follows; the second half denies it.
 _OPENINGS = (("i", "think", "that"), ("they", "say", "that"), ("i", "doubt", "that"), ("nobody", "says", "that"))
@@ -21,7 +21,7 @@ _ADJECTIVES = ("good", "lovely", "brilliant", "charming", "bad", "boring", "awfu
 _NEGATIONS = ((0, 0),) * 4 + ((1, 0), (0, 1)) * 2 + ((1, 0), (0, 1), (1, 1), (0, 0))
 
 
-class SentimentTask(ClassAtEnd):
+class SentimentTask(LastClassTask):
     """Is a sentence of a small grammar kind (1) or not (0)? Many to one, with negations at a distance.
 
     "nobody says that the film was not very truly by means awful ___": each of "doubt", "nobody", "not" and "never"
@@ -29,7 +29,7 @@ class SentimentTask(ClassAtEnd):
     places.
 
     Args:
-        steps: T, the words of the longest sentence; at least 7.
+        steps: T, the words of the longest sentence; at least 8.
 
     Raises:
         InputError: there is no room for a sentence.
@@ -42,6 +42,7 @@ class SentimentTask(ClassAtEnd):
 
     name = "sentiment"
     output_size = 2
+    criterion = Criterion("wrong", at_most=0.02)
     words = tuple(
         dict.fromkeys(
             word
@@ -51,15 +52,10 @@ class SentimentTask(ClassAtEnd):
     )
     input_size = len(words)
     #: Words without any in between: opening, "the", subject, a verb of two words, adjective.
-    least = 3 + 2 + 1 + 1
+    least = 3 + 2 + 2 + 1
 
     def __init__(self, steps: int) -> None:
-        if steps < self.least + 1:
-            raise InputError(
-                f"the shortest sentence with a negation has {self.least + 1} words; {steps} is too few, take at least "
-                f"{self.least + 1}"
-            )
-        self.steps = steps
+        self.steps = enough_steps(steps, self.least, "the shortest sentence with a negation has 8 words")
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return one-hot words (T, B, I), whether they are kind (B,), and lengths (B,). Same seed, same ones."""
@@ -75,9 +71,9 @@ class SentimentTask(ClassAtEnd):
         sentences, kind = [], np.zeros(size, dtype=np.int64)
         for example in range(size):
             words, kind[example] = self._sentence(random, full)
-            sentences.append(np.array([number[word] for word in words], dtype=np.int64))
-        inputs, lengths = one_hot_sequences(sentences, self.input_size, self.steps, dtype)
-        return Batch(inputs, kind, None if full else lengths)
+            sentences.append([number[word] for word in words])
+        numbers, lengths = padded(sentences, self.steps)
+        return Batch(one_hot(numbers, self.input_size, dtype), kind, None if full else lengths)
 
     def _sentence(self, random: np.random.Generator, full: bool) -> tuple[list[str], int]:
         far, near = _NEGATIONS[random.integers(0, len(_NEGATIONS))]
@@ -94,4 +90,4 @@ class SentimentTask(ClassAtEnd):
 
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return the words that one example (T, I) reads; "" after its end."""
-        return [self.words[step.argmax()] if step.any() else "" for step in x]
+        return names(x, self.words)

@@ -12,18 +12,25 @@ from typing import Any
 from tinygrad_rnn import specs
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.attention import SCORES
-from tinygrad_rnn.tasks.adding import AddingTask
+from tinygrad_rnn.tasks.adding import MultiplicationTask, adding_task
 from tinygrad_rnn.tasks.agreement import AgreementTask
+from tinygrad_rnn.tasks.bits import AskedBitTask, FirstBitTask, MarkedBitTask, ParityTask
 from tinygrad_rnn.tasks.code import CodeTask, TokensTask, own_source
 from tinygrad_rnn.tasks.conflict import KINDS, ConflictTask
+from tinygrad_rnn.tasks.copying import CopyTask
 from tinygrad_rnn.tasks.corpus import Corpus, default_corpus
+from tinygrad_rnn.tasks.counting import CountingTask
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
 from tinygrad_rnn.tasks.hello import HelloTask
+from tinygrad_rnn.tasks.noise_free import noise_free_task
+from tinygrad_rnn.tasks.reber import ContinualReberTask, EmbeddedReberTask
 from tinygrad_rnn.tasks.sentiment import SentimentTask
 from tinygrad_rnn.tasks.series import SEASONS, SeriesTask
 from tinygrad_rnn.tasks.task import Task
+from tinygrad_rnn.tasks.temporal_order import TemporalOrderTask
 from tinygrad_rnn.tasks.text import TextTask
+from tinygrad_rnn.tasks.two_sequences import TwoSequencesTask
 
 __all__ = ["TASKS", "TaskEntry", "TaskSpec", "parse_task"]
 
@@ -33,8 +40,8 @@ class TaskEntry:
     """A line of the table of tasks.
 
     Attributes:
-        task: the class. It is called with the options by name, `steps=T` unless its length is fixed, and, if it reads
-            a text, with that text first.
+        task: the class, or a function that returns one of several. It is called with the options by name, `steps=T`
+            unless its length is fixed, and, if it reads a text, with that text first.
         summary: what it is, in one line.
         reference: where it comes from: authors, year, and where there.
         options: what can be chosen about it, and how a value is read, as in `nn.CELLS`.
@@ -62,8 +69,56 @@ TASKS: dict[str, TaskEntry] = {
         HelloTask, "read h, e, l, l and say e, l, l, o", "Karpathy 2015", steps=None
     ),
     "adding": TaskEntry(
-        AddingTask, "the sum of the two numbers that are marked among T", "Hochreiter & Schmidhuber 1997, section 5.4; "
-        "Le, Jaitly & Hinton 2015, section 4.1",
+        adding_task, "the sum of the two numbers that are marked among T",
+        "Hochreiter & Schmidhuber 1997, section 5.4; Le, Jaitly & Hinton 2015, section 4.1",
+        {"form": specs.word("2015", "1997")},
+    ),
+    "multiplication": TaskEntry(
+        MultiplicationTask, "the product of the two numbers that are marked among T",
+        "Hochreiter & Schmidhuber 1997, section 5.5",
+    ),
+    "temporal_order": TaskEntry(
+        TemporalOrderTask, "in which order two or three symbols came, far apart among T",
+        "Hochreiter & Schmidhuber 1997, section 5.6", {"form": specs.word("6a", "6b")},
+    ),
+    "copy": TaskEntry(
+        CopyTask, "ten symbols, to be said again after a pause of T", "Arjovsky, Shah & Bengio 2016, section 4.1",
+        {"symbols": specs.whole, "length": specs.whole},
+    ),
+    "two_sequences": TaskEntry(
+        TwoSequencesTask, "whether the first numbers of T were 1 or -1, with noise on the same channel",
+        "Hochreiter & Schmidhuber 1997, section 5.3; Bengio, Simard & Frasconi 1994",
+        {"form": specs.word("3a", "3b", "3c"), "informative": specs.whole},
+    ),
+    "noise_free": TaskEntry(
+        noise_free_task, "predict symbols, the last of which is the first again, T earlier",
+        "Hochreiter & Schmidhuber 1997, section 5.2", {"form": specs.word("2a", "2b", "2c"), "symbols": specs.whole},
+    ),
+    "embedded_reber": TaskEntry(
+        EmbeddedReberTask, "predict symbols of a grammar, the last but one of which is the second again",
+        "Hochreiter & Schmidhuber 1997, section 5.1; Cleeremans, Servan-Schreiber & McClelland 1989",
+        {"strings": specs.whole},
+    ),
+    "continual_reber": TaskEntry(
+        ContinualReberTask, "the same for string after string, with no mark where one ends",
+        "Gers, Schmidhuber & Cummins 2000",
+    ),
+    "anbncn": TaskEntry(
+        CountingTask, "which symbols may come next in a string of n times a, b and c each", "Gers & Schmidhuber 2001"
+    ),
+    "first_bit": TaskEntry(
+        FirstBitTask, "the bit that was read first, T steps ago", "Bengio, Simard & Frasconi 1994, section II"
+    ),
+    "marked_bit": TaskEntry(
+        MarkedBitTask, "the bit that was marked, one of the first of T", "Hochreiter & Schmidhuber 1997, section 3.2",
+        {"span": specs.whole},
+    ),
+    "asked_bit": TaskEntry(
+        AskedBitTask, "the first bit, at the step that asks for it, and nothing at the others",
+        "Hochreiter & Schmidhuber 1997, section 3.2",
+    ),
+    "parity": TaskEntry(
+        ParityTask, "whether +1 came an odd number of times in T steps", "Bengio, Simard & Frasconi 1994, section IV"
     ),
     "conflict": TaskEntry(
         ConflictTask, "the first of T bits, while the others must not be stored, or nothing be said before the end",
@@ -123,7 +178,9 @@ class TaskSpec(specs.Spec):
         if (entry.reads is None) is not (text is None):
             raise InputError(f"{self.name} reads {'a text: give it one' if entry.reads else 'no text'}")
         length = {} if entry.steps is None else {"steps": steps or entry.steps}
-        return entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
+        made = entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
+        made.chosen = self.text
+        return made
 
 
 def parse_task(text: str) -> TaskSpec:

@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Batch", "Criterion", "Task"]
+__all__ = ["Batch", "Criterion", "Task", "enough_steps"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,6 @@ class Criterion:
         if sum(bound is not None for bound in (self.at_least, self.at_most, self.below)) != 1:
             raise InputError("a criterion needs one of at_least, at_most and below")
 
-    @property
-    def value(self) -> float | None:
-        """The number that the score has to reach; None where it is another score."""
-        return self.at_least if self.at_least is not None else self.at_most
-
     def met(self, scores: Mapping[str, float]) -> bool:
         """Return whether the scores say that the task is solved; NaN never does."""
         found = scores[self.score]
@@ -107,24 +102,35 @@ class Task:
         name: as in the table.
         unit: of the loss.
         model: which kind of model learns it; see `train.MODELS`.
-        steps: T, of the longest example.
+        steps: T, of the examples to measure the gradient flow on; where lengths differ, others may be longer.
         input_size: I.
         output_size: O.
         replies: S, the steps of the second sequence, if the task has one.
         criterion: when it counts as solved; None if nobody can say.
-        examples: how many examples cover its data once; None where every batch brings new ones.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     model: ClassVar[str] = "sequence"
-    criterion: ClassVar[Criterion | None] = None
-    examples: int | None = None
+    criterion: Criterion | None = None
+
+    #: What was chosen about it, with its name: "copy:symbols=4"; the name alone unless `TaskSpec.make` says more.
+    chosen: str = ""
 
     steps: int
     input_size: int
     output_size: int
     replies: int = 0
+
+    @property
+    def specification(self) -> str:
+        """The task as commands take it: its name, and what was chosen about it."""
+        return self.chosen or self.name
+
+    @property
+    def data_size(self) -> int | None:
+        """How many examples cover its data once; None where every batch brings new ones."""
+        return None
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""
@@ -157,3 +163,10 @@ class Task:
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return what one example reads at each step, in a character or a few digits; nothing unless a task says so."""
         return []
+
+
+def enough_steps(steps: int, least: int, why: str) -> int:
+    """Return the steps; InputError unless there are so many, with the reason: "the adding problem marks two steps"."""
+    if steps < least:
+        raise InputError(f"{why}; {steps} is too few, take at least {least}")
+    return steps

@@ -47,8 +47,12 @@ class TextTask(Task):
         self.steps, self.text = steps, text
         self.vocabulary = vocabulary or Vocabulary.of(text)
         self.input_size = self.output_size = len(self.vocabulary)
-        self.examples = -(-(len(text) - 1) // steps)
         self._tokens = self.vocabulary.encode(text)
+
+    @property
+    def data_size(self) -> int:
+        """How many windows cover the text once."""
+        return -(-(len(self.text) - 1) // self.steps)
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places: one-hot inputs (T, B, V), next characters (T, B) int64.

@@ -17,8 +17,8 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DivergenceError
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.models import Model
-from tinygrad_rnn.train.remedies import Remedies
 
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
 WORSE = 1.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from tinygrad_rnn.flow import FlowReport, gradient_flow
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.loop import MEASURED
 from tinygrad_rnn.train.models import Model
+from tinygrad_rnn.train.remedies import remedies_of
 
 SCHEMA = "tinygrad_rnn.flow/1"
 
@@ -78,17 +79,21 @@ def measure(
     """Measure how the gradient of each example's loss at the last step flows back through the unrolled model.
 
     The batch is the one that `evaluate` takes. The model computes in its own dtype; float64 shows what underflows in
-    float32. With `statistics` the report also describes the values and gradients of every node; below `threshold` times
-    the gradient at the last step it counts as vanished. `about` is what flow.json shall say besides, as JSON can hold
-    it: which text, and how long the model had been trained.
+    float32. With `statistics` the report also describes the values and gradients of every node, and knows the largest
+    singular values of the recurrent weights and what the changes that the cell suggests would do; below `threshold`
+    times the gradient at the last step it counts as vanished. `about` is what flow.json shall say besides, as JSON can
+    hold it: which text, and how long the model had been trained.
     """
     drawn, arrays = measured_batch(model, task, batch, seed)
     start = model.initial_state(batch)
     losses = task.last_losses(model.measured(drawn, start)[-1], drawn)
     report = gradient_flow(losses, threshold, statistics=statistics)
+    if statistics and report.status == "ok":
+        remedies = remedies_of(model, task, batch, seed, threshold)
+        report = report.beside(remedies=remedies, sigma_max=tuple(_largest_singular_values(model)))
     settings = {
         "cell": model.cell_name,
-        "task": task.name,
+        "task": task.specification,
         "steps": task.steps,
         "hidden": model.config()["hidden_size"],
         "batch": batch,
@@ -99,6 +104,16 @@ def measure(
     run |= arrays
     run |= {f"{name}0": value.numpy() for name, value in start.items()}
     return Measurement(report, settings, run, input_flow(model, task, batch, seed) if statistics else None)
+
+
+def _largest_singular_values(model: Model) -> Iterator[tuple[str, float]]:
+    """Yield the largest singular value of the recurrent weight of every layer that has one, by its name."""
+    for part, layers in model.recurrent.items():
+        for layer in range(layers.num_layers):
+            weight = getattr(layers.cell(layer), "weight_hh", None)
+            if weight is not None:
+                name = f"{part}.weight_hh_l{layer}".removeprefix("rnn.")
+                yield name, float(np.linalg.norm(weight.detach().to("cpu").numpy(), 2))
 
 
 def measured_batch(

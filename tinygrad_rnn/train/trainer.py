@@ -12,9 +12,9 @@ from tinygrad_rnn import optim
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.train.checkpoint import Checkpoint
+from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.loop import Update, assess, fit
 from tinygrad_rnn.train.models import Model
-from tinygrad_rnn.train.remedies import Remedies
 
 #: A validation is the mean over this many examples.
 VALIDATED = 256
@@ -243,6 +243,6 @@ def updates_per_epoch(task: Task, batch: int) -> int:
     >>> updates_per_epoch(TextTask("to be or not to be" * 10, steps=6), batch=4)   # 180 characters, 24 an update
     8
     """
-    if task.examples is None:
+    if task.data_size is None:
         raise InputError(f"the task {task.name} makes new examples for every update, so it has no epochs")
-    return math.ceil(task.examples / batch)
+    return math.ceil(task.data_size / batch)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
-from tinygrad_rnn.viz.layout import SMALL, text_width
+from tinygrad_rnn.viz.letters import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
 from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Flag, Frame, Picture, Point
@@ -46,8 +46,9 @@ _FLAG = {"shape": "box", "style": "filled", "fillcolor": "#fff3cd", "color": "#c
 _LEGEND = {"fontsize": "10", "width": "1.5", "height": "0.22", "margin": "0.05,0.02"}
 _LINE = {"shape": "underline", "color": "#404040", "style": "solid"}
 _SWATCH = 132.0, 18.0  # width and height of a box of the legend
+_SCREEN = 1050.0  # points that a window of 1400 pixels holds: a legend that is wider would not be seen whole
 _ARROWHEAD = 6.0
-_LETTERS = 110  # in a line of the title
+_LETTERS = 130  # in a line of the title
 
 
 def draw(
@@ -65,7 +66,8 @@ def draw(
         level: "ops" for every operation, "cell" for named gates and states only, "rolled" for one step that stands for
             all; by size unless given.
         title: the first line above the picture.
-        window: the steps (A, B) to draw, B not included; a long middle is folded unless given.
+        window: the steps (A, B) to draw, B not included; unless given, many steps are folded except both ends and where
+            the verdict falls.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
         style: theme, legend and caption; see `viz.styles.Style`.
 
@@ -237,7 +239,7 @@ class _Writer:
             boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
             return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture)}, boxes)
         width, height = _SWATCH
-        across = max(int(max(self.picture.width, 6 * width) // width), 1)
+        across = int(min(max(self.picture.width, 6 * width), _SCREEN) // width)
         rows = math.ceil(len(looks) / across)
         top = -(rows * (height + 4) + 26)
         lines = []

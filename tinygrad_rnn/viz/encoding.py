@@ -7,15 +7,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.viz.scale import SIZED, Look, colour, ink
+from tinygrad_rnn.viz.styles import recoloured
 
 #: How many colours each side of the scale is divided into; even, so that its edges fall between two.
 SHADES = 120
 
 
-def colours() -> list[list[str]]:
-    """Return all colours from the hot end to the pale one: fill and ink on light pages, then on dark ones."""
-    places = [place / SHADES for place in range(-SHADES, SHADES + 1)]
-    return [[shade for dark in (False, True) for shade in (colour(at, dark), ink(colour(at, dark)))] for at in places]
+def colours(printed: bool = False) -> list[list[str]]:
+    """Return colours from the hot end to the pale one: fill and ink on light pages (or paper), then on dark ones."""
+    fills = []
+    for place in range(-SHADES, SHADES + 1):
+        light = colour(place / SHADES)
+        fills.append((recoloured(light, "print") if printed else light, colour(place / SHADES, dark=True)))
+    return [[shade for fill in pair for shade in (fill, ink(fill))] for pair in fills]
 
 
 def shade(look: Look) -> int:

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -28,11 +28,14 @@ from tinygrad_rnn.viz import encoding, words
 from tinygrad_rnn.viz.encoding import number, numbers, shade, spot
 from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
+from tinygrad_rnn.viz.folds import Folding
 from tinygrad_rnn.viz.hues import hues
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
-from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
+from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Picture
+from tinygrad_rnn.viz.siblings import links_to
 from tinygrad_rnn.viz.strips import strip
+from tinygrad_rnn.viz.styles import Style
 from tinygrad_rnn.viz.tour import tour
 
 if TYPE_CHECKING:
@@ -45,8 +48,10 @@ SCRIPTS = (
     "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
     "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
-#: Up to so many steps all are drawn: the strip is the overview. With more the middle is folded.
-UNFOLDED = {"cell": 100, "ops": 40}
+#: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
+FOLDING = {"cell": Folding(100, 3, 5, 12), "ops": Folding(40, 2, 3, 5)}
+#: Of arrows against the sum of all that arrives.
+DASHES = "6 4"
 
 
 def page(
@@ -57,6 +62,8 @@ def page(
     decades: int = DECADES,
     inputs: Mapping[str, InputFlow] | InputFlow | None = None,
     maps: Mapping[str, FlowMap] | FlowMap | None = None,
+    style: Style | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> str:
     """Return a page that steps through the forward and backward passes of one graph, or of several side by side.
 
@@ -65,11 +72,14 @@ def page(
             page shows no values.
         title: the heading.
         level: "ops" for every operation, "cell" for named gates and states only; by size unless given.
-        window: the steps A:B to draw, B not included; the middle of more than 100 steps is folded unless given.
+        window: the steps A:B to draw, B not included; unless given, more than 100 steps are folded except both ends and
+            where the verdict falls.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
         inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
             Without, steps have numbers only.
         maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
+        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers.
+        pages: what else there is to see in the folder, file names by what they are called.
 
     Returns:
         HTML, complete in itself.
@@ -86,16 +96,17 @@ def page(
     reports = _reports(panels)
     if level == "rolled":
         raise InputError("page: 'rolled' draws one step for all, so there is nothing to step through; use 'cell'")
-    pictures = [_picture(report, level, window, decades) for report in reports.values()]
+    pictures = [picture(report, level, window, decades, FOLDING) for report in reports.values()]
     read, reached = _named(inputs, reports, "inputs"), _named(maps, reports, "maps")
     title = title or "Gradient flow, step by step"
     content = {
         "TITLE": html.escape(title),
         "CSS": _asset("page.css"),
-        "DATA": _escaped(_content(title, list(reports), pictures, read, reached)),
+        "DATA": _escaped(_content(title, list(reports), pictures, read, reached, style or Style())),
+        "PAGES": links_to(pages or {}),
         "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
-    return re.sub(r"\{\{(TITLE|CSS|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
+    return re.sub(r"\{\{(TITLE|CSS|PAGES|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
 
 
 def write_page(
@@ -107,13 +118,16 @@ def write_page(
     decades: int = DECADES,
     inputs: Mapping[str, InputFlow] | InputFlow | None = None,
     maps: Mapping[str, FlowMap] | FlowMap | None = None,
+    style: Style | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Write what `page` returns to a file, whole or not at all, and return its path.
 
     Raises:
         InputError: as `page`, or the file cannot be written.
     """
-    write_whole(path, page(panels, title, level, window, decades, inputs, maps).encode(errors="replace"))
+    text = page(panels, title, level, window, decades, inputs, maps, style, pages)
+    write_whole(path, text.encode(errors="replace"))
     return Path(path)
 
 
@@ -150,14 +164,6 @@ def _named(
     return found
 
 
-def _picture(report: FlowReport, level: str | None, window: tuple[int, int] | None, decades: int) -> Picture:
-    """Return the picture of a report, with all steps unless there are too many."""
-    drawn = picture(report, level, window, decades)
-    if window is None and len(report.steps) <= UNFOLDED[drawn.level] and any(box.fold for box in drawn.boxes):
-        return picture(report, drawn.level, (report.steps[0], report.steps[-1] + 1), decades)
-    return drawn
-
-
 def _asset(name: str) -> str:
     return resources.files("tinygrad_rnn.viz").joinpath("assets", name).read_text(encoding="utf-8")
 
@@ -177,6 +183,7 @@ def _content(
     pictures: Sequence[Picture],
     inputs: Mapping[str, InputFlow],
     maps: Mapping[str, FlowMap],
+    style: Style,
 ) -> dict[str, Any]:
     """Return all that the page shows: numbers that are not finite are null, and "look" tells."""
     times = clock(pictures)
@@ -190,9 +197,11 @@ def _content(
     legend = {text: look for drawn in pictures for text, look in drawn.scale.legend(kinds)}
     return {
         "title": title,
+        "theme": style.theme,
         "scale": {
             "nonfinite": NONFINITE,
-            "colours": encoding.colours(),
+            "colours": encoding.colours(style.theme == "print"),
+            "arrows": list(_legend_of_arrows(pictures)),
             "legend": [
                 {"text": text, "look": look.kind, "shade": shade(look) if look.kind in SIZED else None}
                 for text, look in legend.items()
@@ -209,6 +218,15 @@ def _content(
         "panels": panels,
         "tour": tour({name: drawn.report for name, drawn in zip(names, pictures, strict=True)}),
     }
+
+
+def _legend_of_arrows(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+    """Yield what the looks of arrows mean, of those that occur."""
+    if any(drawn.has_shares for drawn in pictures):
+        text = "width of an arrow: the share that it brings of what arrives where it begins: all, half, a tenth"
+        yield {"text": text, "widths": [WHOLE, WHOLE / 2, WHOLE / 10]}
+    if any(arrow.against for drawn in pictures for arrow in drawn.arrows):
+        yield {"text": "dashed: against the sum", "widths": [WHOLE / 2], "dashes": DASHES}
 
 
 def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
@@ -287,7 +305,8 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
 def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[str, Any]:
     points = [spot(number) for number in chain.from_iterable(arrow.points)]
     found = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points}
-    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": round(arrow.width, 2), "opposed": arrow.against or None}
+    dashes = DASHES if arrow.against else None
+    found |= encoding.seen(arrow.seen, arrow.norm) | {"width": round(arrow.width, 2), "dashes": dashes}
     return {key: value for key, value in found.items() if value is not None}
 
 

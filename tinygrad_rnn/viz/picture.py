@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from itertools import groupby
+from collections.abc import Mapping
 
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow
-from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow
 from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz.folds import FOLDING, Folding, flags, folds
 from tinygrad_rnn.viz.layout import place
+from tinygrad_rnn.viz.links import telling_links
 from tinygrad_rnn.viz.references import References
 from tinygrad_rnn.viz.rolled import rolled
 from tinygrad_rnn.viz.scale import DECADES, Scale
-from tinygrad_rnn.viz.shapes import Arrow, Box, Flag, Picture
+from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 
 LEVELS = ("rolled", "cell", "ops")
 #: With more nodes than this, gates and states are drawn alone unless asked otherwise.
 MOST_OPS = 150
-#: With more steps than the first number, only so many at the beginning and at the end are drawn unless asked otherwise.
-FOLDING = {"cell": (24, 3, 12), "ops": (12, 2, 5)}
 
 
 def picture(
@@ -29,6 +28,7 @@ def picture(
     level: str | None = None,
     window: tuple[int, int] | None = None,
     decades: int = DECADES,
+    folding: Mapping[str, Folding] = FOLDING,
 ) -> Picture:
     """Return a report as a picture, laid out.
 
@@ -36,8 +36,10 @@ def picture(
         report: of `gradient_flow`.
         level: "ops" for every operation, "cell" for named gates and states only, "rolled" for one step that stands for
             all; by size unless given.
-        window: the steps A:B to draw, B not included; a long middle is folded unless given.
+        window: the steps A:B to draw, B not included; unless given, many steps are folded except both ends and where
+            the verdict falls.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
+        folding: which steps are drawn where there are many, by level.
 
     Raises:
         InputError: an unknown level, a window without steps, or "rolled" without time.
@@ -47,30 +49,13 @@ def picture(
         level = "cell" if len(report.nodes) > MOST_OPS and named else "ops"
     if level not in LEVELS:
         raise InputError(f"draw: the level {level!r} is unknown; use one of {', '.join(LEVELS)}")
-    folds = _folds(report, level, window)
+    folded = folds(report, level, window, folding)
     if decades < 1:
         raise InputError(f"draw: a scale of {decades} decades has no colours; use at least 1")
     references = References(report, Scale(report.threshold, decades))
-    drawn = rolled(references) if level == "rolled" else _Unrolled(references, level, folds).picture()
+    drawn = rolled(references) if level == "rolled" else _Unrolled(references, level, folded).picture()
     place(drawn)
     return drawn
-
-
-def _folds(report: FlowReport, level: str, window: tuple[int, int] | None) -> list[tuple[int, int]]:
-    """Return the first and last step of every stretch that is not drawn."""
-    steps = report.steps
-    if window is not None:
-        first, last = window
-        hidden = [step for step in steps if not first <= step < last]
-        if len(hidden) == len(steps):
-            there = f"steps {steps[0]}:{steps[-1] + 1}" if steps else "no steps of time"
-            raise InputError(f"draw: no step lies in {first}:{last}; the graph has {there}")
-    else:
-        most, head, tail = FOLDING.get(level, (math.inf, 0, 0))
-        hidden = list(steps[head:-tail]) if len(steps) > most else []
-    order = {step: i for i, step in enumerate(steps)}
-    stretches = [list(part) for _, part in groupby(hidden, key=lambda step: order[step] - hidden.index(step))]
-    return [(part[0], part[-1]) for part in stretches]
 
 
 class _Unrolled:
@@ -93,7 +78,7 @@ class _Unrolled:
         if level == "cell":
             reached = {link.child for link in report.links if link.norm != 0}
             self.edges = tuple(
-                link for link in report.links if link.child not in reached or not self._far_and_zero(link)
+                link for link in telling_links(report) if link.child not in reached or not self._far_and_zero(link)
             )
         self.readers: dict[int, set[int | None]] = {}  # in which steps (None: outside) a node is read
         for edge in self.edges:
@@ -120,10 +105,9 @@ class _Unrolled:
         if self.level == "cell":
             self._shares()
         self._initial_states()
-        boxes, arrows = list(self.boxes.values()), self._arrows()
-        timed, flags = bool(self.report.steps), _flags(self.report)
-        scale = self.references.scale
-        return Picture(self.report, self.level, boxes, arrows, flags=flags, timed=timed, scale=scale)
+        boxes, arrows, marks = list(self.boxes.values()), self._arrows(), flags(self.report)
+        timed, scale = bool(self.report.steps), self.references.scale
+        return Picture(self.report, self.level, boxes, arrows, flags=marks, timed=timed, scale=scale)
 
     # ---- boxes -------------------------------------------------------------------------------------------------
 
@@ -287,26 +271,3 @@ class _Unrolled:
     def _called(self, name: str) -> str:
         fold = self.boxes[name].fold
         return name if fold is None else f"steps {fold[0]} to {fold[1]}"
-
-
-def _flags(report: FlowReport) -> list[Flag]:
-    """Mark the step at which the cell's gradient has vanished, or exploded, or where the first NaN is."""
-    flags = []
-    horizon = report.horizon
-    for state in report.cell:
-        if report.verdict == "vanishes" and horizon is not None and horizon.state == state.kind:
-            assert horizon.steps is not None
-            text = f"vanished: ‖∂L/∂{state.kind}‖ < {horizon.threshold:g} of ‖∂L/∂{state.kind}_T‖"
-            flags.append(Flag(text, _step_at(state, horizon.steps)))
-        elif report.verdict == "explodes" and state.explodes_at is not None:
-            text = f"exploded: ‖∂L/∂{state.kind}‖ > {EXPLODED:g} ‖∂L/∂{state.kind}_T‖"
-            flags.append(Flag(text, _step_at(state, state.explodes_at)))
-    if report.verdict == "nonfinite":
-        broken = next((node for node in words.first_broken(report) if node is not None and node.step is not None), None)
-        if broken is not None and broken.step is not None:
-            flags.append(Flag(f"the first NaN or Inf: {broken.name}", broken.step))
-    return flags[:1]
-
-
-def _step_at(state: StateFlow, lag: int) -> int:
-    return state.steps[lag] if state.direction == "reverse" else state.steps[-1 - lag]

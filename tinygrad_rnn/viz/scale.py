@@ -21,10 +21,12 @@ from tinygrad_rnn.flow.records import EXPLODED
 
 #: The decades above and below the reference that have colours of their own; what lies further has the last one.
 DECADES = 12
-_KEPT = ("#2468ae", "#5f9fd6", "#a9cdea")  # at equal distances, from 1 to the threshold
+# At equal distances, from 1 to the threshold. In between is the grey on which neither black nor white stands out
+# well: the first decade passes it fast.
+_KEPT = ("#0f4a8a", "#74b0e4", "#a9cdea")
 _GHOST = ("#e1e5ea", "#fafbfc")  # from the threshold to the end
-_HOT = ("#63489c", "#800d1e", "#26000a")  # just above 1, at 100, at the end
-_KEPT_IN_DARK = ("#5fb0f0", "#3f7db2", "#27507a")
+_HOT = ("#57358f", "#6c0818", "#26000a")  # just above 1, at 100, at the end
+_KEPT_IN_DARK = ("#5fb0f0", "#2b5f8e", "#1f4265")
 _GHOST_IN_DARK = ("#2a313b", "#1d222a")
 _HOT_IN_DARK = ("#b79bf0", "#ff9d8a", "#fff0e0")
 NONFINITE = "#ffd400"

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import MissingToolError
-from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.flow.sentences import answers, number
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
+from tinygrad_rnn.viz.change_tables import REMEDIED, REMEDIED_ABOUT, remedied, trained
 from tinygrad_rnn.viz.plots import PLOTS, Entry, Plot, Style
+from tinygrad_rnn.viz.plots.through_time import side_by_side
 from tinygrad_rnn.viz.scale import ink
+from tinygrad_rnn.viz.siblings import links_to
 from tinygrad_rnn.viz.terms import glossary
 
 if TYPE_CHECKING:
@@ -47,12 +50,12 @@ class Row:
     per_step: float | None
     half_life: float | None
     verdict: str  # of the layer and direction, in its first line
-    underflows_at: int | None = None  # from this lag on a 0 is only what was too small for the dtype
+    underflows: frozenset[int] = frozenset()  # the lags at which a 0 is only what was too small for the dtype
 
     def share(self, lag: int) -> str:
         """Return what is left at a lag, as it is shown."""
-        share, small = self.left[lag], self.underflows_at
-        if share == 0 and small is not None and lag >= small:
+        share = self.left[lag]
+        if lag in self.underflows:
             return "underflow"
         return "-" if share is None else number(share)
 
@@ -79,7 +82,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
                     per_step=decay.per_step if decay else None,
                     half_life=decay.half_life if decay else None,
                     verdict=judged.get((state.scope, state.kind), ""),
-                    underflows_at=state.underflows_at,
+                    underflows=frozenset(lag for lag in shown if lag < len(state.norms) and state.underflows(lag)),
                 )
             )
         if not report.states:
@@ -100,6 +103,7 @@ def write_sheet(
     formats: Sequence[str] = DEFAULT_FORMATS,
     style: Style | None = None,
     on_plot: Callable[[str], object] = lambda heading: None,
+    pages: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write the plots of some cells, and the page with all of them, last.
 
@@ -112,6 +116,7 @@ def write_sheet(
         formats: of the plots as files: "svg", "png", "pdf".
         style: of the plots.
         on_plot: called with the heading of each before it is drawn.
+        pages: what else there is to see in the folder, file names by what they are called.
 
     Returns:
         The files written.
@@ -138,7 +143,7 @@ def write_sheet(
                 write_whole(written[-1], pictures[kind])
             sections.append(_section(plot, [_figure(figure, pictures["svg"], plot.alt(entries)), said]))
     page = folder / PAGE
-    write_whole(page, _page(entries, settings, command, sections).encode())
+    write_whole(page, _page(entries, settings, command, sections, pages or {}).encode())
     return [*written, page]
 
 
@@ -154,10 +159,18 @@ def _lacking() -> str:
 # ---- the page ------------------------------------------------------------------------------------------------------
 
 
-def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str, sections: Iterable[str]) -> str:
+def _page(
+    entries: Sequence[Entry],
+    settings: Mapping[str, object],
+    command: str,
+    sections: Iterable[str],
+    pages: Mapping[str, str],
+) -> str:
     names = "; ".join(entry.name for entry in entries)
     style = resources.files("tinygrad_rnn.viz").joinpath("assets/sheet.css").read_text(encoding="utf-8")
-    links = "".join(f'<li><a href="#{plot.name}">{_escaped(plot.heading)}</a></li>' for plot in PLOTS.values())
+    changes = list(_changes(entries))
+    named = [(name, heading) for name, heading, _ in changes] + [(plot.name, plot.heading) for plot in PLOTS.values()]
+    links = "".join(f'<li><a href="#{name}">{_escaped(heading)}</a></li>' for name, heading in named)
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.report.notes]
     parts = [
         "<h1>Gradient flow through time</h1>",
@@ -165,11 +178,14 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
             f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else ': all with initial weights'}. "
             "What this page says about them is worked out from the numbers measured."
         ),
-        _list(PLOTS["through_time"].sentences(entries)),
+        links_to(pages),
+        *_answers(entries),
+        _list(side_by_side(entries)),
         f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',
         '<h2 id="table">Horizons, half-lives, verdicts</h2>',
         _table(entries),
         _list(notes),
+        *[f'<h2 id="{name}">{_escaped(heading)}</h2>\n{table}' for name, heading, table in changes],
         *sections,
         '<h2 id="words">Words on this page</h2>',
         _definitions(glossary(entries, settings)),
@@ -197,6 +213,24 @@ def _page(entries: Sequence[Entry], settings: Mapping[str, object], command: str
     )
 
 
+def _answers(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield for each cell, and each layer and direction of it, where its gradient is lost, why, and what to change."""
+    for entry in entries:
+        for who, found in answers(entry.report, entry.name):
+            yield f"<h2>{_escaped(who)}</h2>"
+            yield _definitions(found)
+
+
+def _changes(entries: Sequence[Entry]) -> Iterator[tuple[str, str, str]]:
+    """Yield name, heading and table of what would have to be changed, and of what training changed."""
+    if lines := remedied(entries):
+        yield "change", "What would have to be changed?", _table_of(REMEDIED, lines, 2, 1, REMEDIED_ABOUT)
+    heads, lines = trained(entries)
+    if lines:
+        about = "Factors (×) are means down to the horizon, or to the first step if there is none."
+        yield "training", "What decides over it, before training and after", _table_of(heads, lines, 2, 0, about)
+
+
 def _section(plot: Plot, parts: Iterable[str]) -> str:
     heading = f'<h2 id="{plot.name}">{_escaped(plot.heading)}</h2>'
     return "\n".join([f"<section>\n{heading}", _paragraph(plot.about, "soft"), *parts, "</section>"])
@@ -216,19 +250,24 @@ def _table(entries: Sequence[Entry]) -> str:
     table = rows(entries)
     shown = list(table[0].left) if table else []
     heads = ["cell", "state", *(f"lag {lag}" for lag in shown), "horizon", "× per step", "half-life", "verdict"]
-    kinds = ["", "", *[' class="number"'] * (len(heads) - 3), ""]
-
-    def line(tag: str, texts: Sequence[str]) -> str:
-        fields = (f"<{tag}{kind}>{_escaped(text)}</{tag}>" for kind, text in zip(kinds, texts, strict=True))
-        return f"<tr>{''.join(fields)}</tr>"
-
-    body = "\n".join(line("td", [row.name, row.state, *cells(row), row.verdict]) for row in table)
     thresholds = " or ".join(sorted({f"{entry.report.threshold:.3g}" for entry in entries}))
     caption = (
         "Lag d: how much of the gradient at the state of step T is left at that of step T−d. Horizon: the first lag "
         f"with less than {thresholds} of it. Factor per step: the mean down to the horizon, or to the last lag. "
         "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches furthest."
     )
+    return _table_of(heads, [[row.name, row.state, *cells(row), row.verdict] for row in table], 2, 1, caption)
+
+
+def _table_of(heads: Sequence[str], lines: Iterable[Sequence[str]], before: int, behind: int, caption: str) -> str:
+    """Return a table whose columns are numbers, but for some before these and behind."""
+    kinds = [*[""] * before, *[' class="number"'] * (len(heads) - before - behind), *[""] * behind]
+
+    def line(tag: str, texts: Sequence[str]) -> str:
+        fields = (f"<{tag}{kind}>{_escaped(text)}</{tag}>" for kind, text in zip(kinds, texts, strict=True))
+        return f"<tr>{''.join(fields)}</tr>"
+
+    body = "\n".join(line("td", texts) for texts in lines)
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n<thead>{line("th", heads)}</thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table></div>\n{_paragraph(caption, 'soft')}"

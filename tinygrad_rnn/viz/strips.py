@@ -95,9 +95,11 @@ def _edges(report: FlowReport, state: StateFlow) -> Iterator[dict[str, Any]]:
         return
     lag, grown = state.horizon(report.threshold), state.explodes_at
     if lag is not None:
-        yield {"lag": lag, "text": f"horizon, {lag} back: less than {report.threshold:.3g}", "name": "horizon"}
+        short = f"horizon, {lag} back"
+        yield {"lag": lag, "text": f"{short}: less than {report.threshold:.3g}", "short": short, "name": "horizon"}
     if grown is not None:
-        yield {"lag": grown, "text": f"{grown} back: over {EXPLODED:g}", "name": "exploded"}
+        text = f"{grown} back: over {EXPLODED:g}"
+        yield {"lag": grown, "text": text, "short": text, "name": "exploded"}
 
 
 def _facts(report: FlowReport, state: StateFlow) -> Iterator[str]:

@@ -39,8 +39,8 @@ class Style:
     """
 
     theme: str | None = None  # "light", "dark" or "print": lines in shades of grey
-    size: str | None = None  # of plots: "16:9", "4:3", "wide"; pictures are as large as they need be
-    font: float | None = None  # points of the letters of plots
+    size: str | None = None  # of plots: "16:9", "4:3", "wide"; pictures and pages are as large as they need be
+    font: float | None = None  # points of the letters of plots; pictures and pages are zoomed
     legend: bool = True
     caption: bool = True  # the title, and what is written below
 

@@ -42,6 +42,34 @@ _NATS = (
 )
 
 
+#: Words and signs, by how they appear on the page.
+_SIGNS = {
+    "‖·‖": "the size of a vector or matrix: the square root of the sum of the squares of its elements.",
+    "tanh′, relu′, W_hh": (
+        "what a step of the only path multiplies a gradient by: the derivative of the activation at the values there "
+        "(tanh′ = 1 − h², 1 at h = 0 and 0 at ±1), and the recurrent weight, transposed."
+    ),
+    "weight_ih_l0, weight_hh_l0": (
+        "the weights of layer 0: ih from the input to the state, hh from the state to the next; W_hh is weight_hh. "
+        "bias_ih and bias_hh are added to these products."
+    ),
+    "σ_max": "the largest singular value of a matrix: by how much it can make a vector longer, at most.",
+    "carry": (
+        "the way from a state straight to itself one step earlier, times the gate that keeps it: f of an LSTM, z of a "
+        "GRU."
+    ),
+    "root mean square": (
+        "the square root of the mean of the squares (rms). The standard deviation is that of what is left when the "
+        "mean has been taken away: both agree only where the mean is 0."
+    ),
+    "geometric mean": "of n factors the n-th root of their product: n steps with this factor make the same.",
+    "finite-time Lyapunov exponent": (
+        "λ = ln σ / d of the Jacobian over d steps: e^λ is the factor per step in a direction; below 0 it shrinks."
+    ),
+    "median": "half of the units, steps or examples have less, half have more: that of the middle one.",
+}
+
+
 def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield each word with what it means here."""
     steps = max((len(entry.report.steps) for entry in entries), default=0)
@@ -55,9 +83,28 @@ def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterat
             yield verdict, _VERDICTS[verdict].format(exploded=EXPLODED)
     if any(_adds_nothing_at_first(entry) for entry in entries):
         yield "0 at the first step", _NOTHING_AT_FIRST
+    yield from _signs(entries)
     if "nats" in str(settings.get("loss", "")):
         yield "nats", _NATS
     yield from _cells(entries)
+
+
+def _signs(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """Yield the signs and words that the sentences and pictures of these cells make use of."""
+    causes = [cause for entry in entries for cause in entry.report.causes()]
+    weights = [name for entry in entries for name in entry.report.weights]
+    there = {
+        "‖·‖": bool(entries),
+        "tanh′, relu′, W_hh": any(cause.factors for cause in causes),
+        "weight_ih_l0, weight_hh_l0": any(name.endswith("_l0") for name in weights),
+        "σ_max": any(entry.report.sigma_max or entry.jacobians for entry in entries),
+        "carry": any(cause.gate for cause in causes),
+        "root mean square": any(cause.gate for cause in causes),
+        "geometric mean": bool(causes),
+        "finite-time Lyapunov exponent": any(entry.jacobians for entry in entries),
+        "median": any(entry.flow_map or entry.jacobians for entry in entries),
+    }
+    yield from ((word, meaning) for word, meaning in _SIGNS.items() if there[word])
 
 
 def _adds_nothing_at_first(entry: Entry) -> bool:

@@ -17,7 +17,7 @@ def title(drawn: Picture, first: str | None) -> list[str]:
         return [first or f"The backward pass{steps}", *_of_backward(report), *origin(report)]
     known = drawn.kinds - {"not computed", "not required"}
     what = "Gradient flow" if known else "Computation"
-    found = [*findings(report), *filter(None, [why(report)])]
+    found = [*findings(report), *why(report, training=False).splitlines()]
     return [first or what + steps, *found, *(_of_boxes(drawn) if known else ()), *_of_arrows(drawn)]
 
 

@@ -1,5 +1,5 @@
 """The guided tour of a page: six stops on its clock, each with a question first. All answers are worked out from the
-reports: none says what should have come out.
+reports: none says what should have come out. A link may lead to any stop, so none speaks of the one before.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ _PATHS = 5
 def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
     """Return the stops: where the clock stands when the question is asked ("ask_at"), and for the answer ("tell_at").
 
-    That is the name of a place, or a lag. "look" is what should be in sight. There is no tour without named states over
-    several steps.
+    That is the name of a place, or a lag. "look" is what should be in sight, "compare" the panels that are shown side
+    by side: those of the cells that keep least and most up to the first step. There is no tour without named states
+    over several steps.
     """
     seen = {name: (report, state) for name, report in reports.items() if (state := judged(report)) is not None}
     known = {name: pair for name, pair in seen.items() if len(pair[1].steps) > 2 and pair[1].measurable}
@@ -36,6 +37,7 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
     lags = [state.horizon(report.threshold) for report, state in known.values()]
     threshold = max(report.threshold for report, _ in known.values())
     furthest = max((lag for lag in lags if lag is not None), default=steps - 1)
+    by_rest = sorted(known, key=lambda name: known[name][1].relative(len(known[name][1].norms) - 1) or 0.0)
     stops = [
         (
             "Forward", "start", "turn", "graphs",
@@ -49,16 +51,25 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             "reaches the last state?",
             _turn,
         ),
-        ("One step back", 0, 1, "graphs", "How much of that is left one step before the last?", _back),
-        ("Paths compared", 1, 1, "graphs", "By which way did most of it come there?", _paths),
+        (
+            "One step back", 0, 1, "graphs",
+            "How much of the gradient at the last state is left at the state one step before?",
+            _back,
+        ),
+        (
+            "Paths compared", 0, 1, "paths",
+            "By which ways does the gradient of the last step come to the state one step before? Which brings most?",
+            _paths,
+        ),
         (
             "The horizon", 1, furthest, "strips",
-            f"How many steps before the last is less than {threshold:.3g} of it left?",
+            f"How many steps before the last is less than {threshold:.3g} of the gradient at the last state left?",
             _horizon,
         ),
         (
-            "What W received", "end", "end", "weights",
-            "Every step adds its part to the gradient of the weights. From how many steps does most of it come?",
+            "What W received", "turn", "end", "weights",
+            "Every step adds its part to the gradient of the weights. From how many steps, counted from the loss, does "
+            "most of it come?",
             _weights,
         ),
     ]  # fmt: skip
@@ -68,6 +79,7 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             "ask_at": ask_at,
             "tell_at": tell_at,
             "look": look,
+            "compare": list(dict.fromkeys((by_rest[0], by_rest[-1]))) if look == "paths" else None,
             "question": question,
             "answers": [{"name": name, "text": tell(*pair)} for name, pair in known.items()],
         }
@@ -106,7 +118,7 @@ def _back(report: FlowReport, state: StateFlow) -> str:
 
 
 def _paths(report: FlowReport, state: StateFlow) -> str:
-    """Return the sizes of the messages into the state before the last, and what a single way multiplies by."""
+    """Return which share each way brings to the state before the last, and what a single way multiplies by."""
     last, before = _ends(state)[1], state.steps[1] if state.direction == "reverse" else state.steps[-2]
     nodes = report.nodes
     into = {
@@ -114,25 +126,25 @@ def _paths(report: FlowReport, state: StateFlow) -> str:
         for i, node in enumerate(nodes)
         if (node.label, node.step) == (state.kind, before) and lane_of(node.scope) == state.scope
     }
-    messages = [(link.norm or 0.0, nodes[link.child]) for link in report.links if link.parent in into]
-    said = [
-        f"{node.label} of t={node.step} {number(size)}"
-        for size, node in sorted(messages, key=lambda each: -each[0])
-        if size > 0
-    ]
+    ways = [(link, nodes[link.child]) for link in report.links if link.parent in into and link.norm]
+    if not ways:
+        return f"No message to {state.kind} of t={before} was measured."
     factors = [
         f"{OPERATIONS.get(flow.op, flow.op)} ×{number(factor)}"
         for flow in report.factors
         if flow.kind == state.kind and flow.scope == state.scope and last in flow.steps
         if not math.isclose(factor := float(flow.factors[flow.steps.index(last)]), 1)
     ]
-    if len(said) == 1 and factors:
+    if len(ways) == 1 and factors:
         return f"There is one way only to {state.kind} of t={before}, and it multiplies by {' and '.join(factors)}."
-    if not said:
-        return f"No message to {state.kind} of t={before} was measured."
-    return (
-        f"Sizes of the messages to {state.kind} of t={before}: from {', '.join(said[:_PATHS])}. They need not add up."
-    )
+    if any(link.share is None for link, _ in ways):
+        sizes = sorted(ways, key=lambda way: -(way[0].norm or 0.0))
+        said = [f"{node.label} of t={node.step} {number(link.norm or 0.0)}" for link, node in sizes[:_PATHS]]
+        return f"Sizes of the messages to {state.kind} of t={before}: from {', '.join(said)}. They need not add up."
+    shares = sorted(((link.share or 0.0, node) for link, node in ways), key=lambda way: -abs(way[0]))
+    said = [f"{share:.0%} through {node.label} of t={node.step}" for share, node in shares[:_PATHS]]
+    taken = " What is negative takes away." if any(share <= -0.005 for share, _ in shares[:_PATHS]) else ""
+    return f"Of all that arrives at {state.kind} of t={before} comes {', '.join(said)}.{taken}"
 
 
 def _horizon(report: FlowReport, state: StateFlow) -> str:
@@ -158,7 +170,7 @@ def _parts(report: FlowReport, state: StateFlow) -> Iterator[str]:
         count = int(np.searchsorted(np.cumsum(sizes), _MOST * whole)) + 1
         yield (
             f"{name}: {min(count, len(sizes))} of {plural(len(sizes), 'step')}, counted from the loss, have "
-            f"{_MOST:.0%} of the sizes of all parts; the largest is {number(float(sizes.max()))}, that of "
+            f"{_MOST:.0%} of the sizes of all parts, added up; the largest is {number(float(sizes.max()))}, that of "
             f"t={_ends(state)[0]} is {number(float(sizes[-1]))}."
         )
 

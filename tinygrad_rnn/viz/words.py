@@ -5,15 +5,10 @@ from __future__ import annotations
 import math
 
 from tinygrad_rnn.engine.modes import scope_text
-from tinygrad_rnn.flow import FlowReport, NodeFlow
+from tinygrad_rnn.flow import FlowReport, NodeFlow, changes, reasons
 from tinygrad_rnn.flow.records import EXPLODED
-from tinygrad_rnn.flow.sentences import OPERATIONS, number
-from tinygrad_rnn.flow.survey import lane_of
-from tinygrad_rnn.flow.why import Cause
 from tinygrad_rnn.viz.scale import SIZED, Look
 
-#: The mean of a gate misleads if its power is less than this share of what is measured.
-MISLEADS = 0.1
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
 
 
@@ -180,90 +175,20 @@ def findings(report: FlowReport) -> list[str]:
     ]
 
 
-def why(report: FlowReport) -> str:
-    """Return in a sentence why the gradient of the cell is kept or lost; "" where the numbers do not tell.
+def why(report: FlowReport, training: bool = True) -> str:
+    """Return why the gradient of the cell is kept or lost, what training changed, and what would have to be changed.
 
-    It speaks of the state whose gradient reaches furthest: which share of what arrives there comes straight from the
-    next step, by which factor, what the gates add, and which few units carry where the mean of a gate misleads.
+    A line for each; "" where the numbers do not tell.
+
+    Args:
+        training: whether to tell what training changed.
     """
-    if report.verdict not in ("explodes", "vanishes", "survives") or report.horizon is None:
-        return ""
-    cause = next((cause for cause in report.causes() if cause.kind == report.horizon.state), None)
-    if cause is None:
-        return ""
-    said = _single_path(cause) or _shared_paths(report, cause)
-    return f"Why: {said}{_alone(cause)}{_carried_by_few(cause)}." if said else ""
-
-
-def _single_path(cause: Cause) -> str:
-    """Return by which ops the only way through time goes."""
-    factors = [(OPERATIONS.get(op, op), size) for op, size in cause.factors if not math.isclose(size, 1, abs_tol=1e-9)]
-    if not factors:
-        return ""
-    stopped = next((word for word, size in factors if size == 0), None)
-    if stopped:
-        return f"{stopped} lets nothing pass, and there is no other path from step to step"
-    each = " and ".join(f"{word} (×{number(size)})" for word, size in factors)
-    together = f": ×{number(math.prod(size for _, size in factors))} per step" if len(factors) > 1 else " per step"
-    return f"there is one path from {cause.kind} to {cause.kind}, through {each}{together}"
-
-
-def _shared_paths(report: FlowReport, cause: Cause) -> str:
-    """Return which share of what arrives at a state comes straight from the next, and what the other paths add."""
-    shares = dict(cause.shares)
-    if not shares:
-        return ""
-    kind = cause.kind
-    straight = shares.pop(kind, 0.0)
-    others = sorted(shares.items(), key=lambda item: -abs(item[1]))
-    shown = [(f"the change of {child}" if child == cause.gate else child, share) for child, share in others]
-    parts = [f"{_percent(share)} through {child}" for child, share in shown if abs(share) >= 0.005]
-    if abs(own := 1 - straight - math.fsum(shares.values())) >= 0.005:
-        readers = _read_at_once(report, kind)
-        parts.append(f"{_percent(own)} {f'through {readers} of' if readers else 'from'} its own step")
-    if cause.straight is None:
-        return f"no path leads straight from {kind} to {kind}; of what arrives at {kind} comes {', '.join(parts)}"
-    through = f", through {cause.gate}" if cause.gate else ""
-    first = f"{_percent(straight)} of what arrives at {kind} comes straight from the next {kind}{through}"
-    return ", ".join([f"{first} (×{number(cause.straight)} per step)", *parts])
-
-
-def _read_at_once(report: FlowReport, kind: str) -> str:
-    """Return what reads a state of the cell in its own step: "h" for the c of an LSTM; "" if it is much."""
-    found: dict[str, None] = {}
-    for link in report.links:
-        child, parent = report.nodes[link.child], report.nodes[link.parent]
-        of_cell = parent.role == "state" and parent.label == kind and lane_of(parent.scope) == report.cell[0].scope
-        if of_cell and child.step == parent.step and child.label and link.norm:
-            found[child.label] = None
-    return " and ".join(found) if len(found) <= 2 else ""
-
-
-def _percent(share: float) -> str:
-    """Return a share in words: a negative one takes away."""
-    return f"{share:.0%}" if share >= 0 else f"{-share:.0%} less"
-
-
-def _alone(cause: Cause) -> str:
-    """Return what would be left if the gate alone carried, beside what is."""
-    if cause.gate is None or cause.gate_alone is None:
-        return ""
-    alone, is_left = number(cause.gate_alone), number(cause.measured)
-    return f"; by {cause.gate} alone {alone} would be left {cause.lag} steps back, where {is_left} is left"
-
-
-def _carried_by_few(cause: Cause) -> str:
-    """Return which few units carry, where the mean of the gate would let far less through than is measured."""
-    if not cause.carriers or cause.units is None or cause.gate_mean is None or cause.carriers_mean is None:
-        return ""
-    few = len(cause.carriers)
-    if few > cause.units / 4 or cause.gate_mean**cause.lag > MISLEADS * cause.measured:
-        return ""
-    verb = "carries" if few == 1 else "carry"
-    return (
-        f"; {few} of {cause.units} units, whose mean {cause.gate} is {number(cause.carriers_mean)}, {verb} four fifths "
-        f"of the squared gradient there, while the mean {cause.gate} of all is {number(cause.gate_mean)}"
-    )
+    said = {
+        "Why": reasons.why(report),
+        "What training did": changes.training(report) if training else "",
+        "What to change": changes.remedy(report),
+    }
+    return "\n".join(f"{word}: {sentence}" for word, sentence in said.items() if sentence)
 
 
 def origin(report: FlowReport) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from tinygrad_rnn import arguments
@@ -21,6 +21,7 @@ from tinygrad_rnn.engine.modes import naming
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DeviceError, DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.cells.remedies import Remedy, gate_shifts
 from tinygrad_rnn.nn.layers import check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
@@ -70,6 +71,9 @@ class Cell(Module):
     gate_names: ClassVar[tuple[str, ...]] = ()
     #: How many blocks of H rows the weights have: one for each gate, at least one, unless a subclass sets it.
     gates: ClassVar[int] = 1
+    #: The gate whose bias decides how much of the state stays: its name, what it is called, and 1 if a larger bias
+    #: keeps more, -1 if a smaller one does. None if there is no such gate.
+    keeping: tuple[str, str, int] | None = None
     #: The role of each name, "state" or "gate"; made of the two above.
     roles: ClassVar[Mapping[str, str]] = {"h": "state"}
 
@@ -155,6 +159,15 @@ class Cell(Module):
     def state_shapes(self, batch: tuple[int, ...] = ()) -> tuple[tuple[int, ...], ...]:
         """Return the shape of each state for a batch shape: (B,), or () for a single example."""
         return ((*batch, self.hidden_size),) * len(self.state_names)
+
+    def remedies(self) -> Iterable[Remedy]:
+        """Return changes to try where the gradient vanishes: the bias of the `keeping` gate moved; none without one.
+
+        >>> from tinygrad_rnn import nn
+        >>> [remedy.what for remedy in nn.LSTMCell(3, 5).remedies()][1]
+        'the bias of the forget gate f raised by 2'
+        """
+        return tuple(gate_shifts(self, *self.keeping)) if self.keeping else ()
 
     @property
     def output_size(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.cells.base import Cell
+from tinygrad_rnn.nn.cells.remedies import Remedy, as_irnn, recurrent_changes
 
 __all__ = ["CarouselCell", "RNNCell", "activation"]
 
@@ -57,6 +58,10 @@ class RNNCell(Cell):
     def max_slope(self) -> float:
         """The largest phi'(a) there is: with W_hh it bounds what is left of a gradient (`flow.elman_bound`)."""
         return MAX_SLOPES[self.nonlinearity]
+
+    def remedies(self) -> Iterable[Remedy]:
+        """Return other recurrent weights to try, and what makes an IRNN of it."""
+        return (*recurrent_changes(self), *as_irnn(self, self.nonlinearity))
 
     def step(self, projected: Tensor, state: Tensor, prepared: Tensor) -> Tensor:
         """Return h' (..., H)."""

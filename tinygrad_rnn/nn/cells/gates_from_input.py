@@ -40,6 +40,7 @@ class GatesFromInputCell(Cell):
 
     state_names = ("s",)
     gate_names = ("f", "i")
+    keeping = ("f", "forget gate", 1)
 
     nonlinearity: str
 

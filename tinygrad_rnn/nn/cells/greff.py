@@ -71,6 +71,7 @@ class NFGCell(PeepholeCell):
     """
 
     gate_names = ("i", "g", "o")
+    keeping = None
     peepholes = ("i", "o")
 
     def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,6 +218,7 @@ class CIFGCell(PeepholeCell):
 
     gate_names = ("i", "g", "o", "f")
     gates = 3  # f comes last and has no rows of its own
+    keeping = ("i", "input gate", -1)
     peepholes = ("i", "o")
 
     def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Tensor) -> tuple[Tensor, Tensor]:
@@ -258,6 +260,7 @@ class CoupledLSTMCell(Cell):
     state_names = ("h", "c")
     gate_names = ("i", "g", "o", "f")
     gates = 3  # f comes last and has no rows of its own
+    keeping = ("i", "input gate", -1)
 
     def step(self, projected: Tensor, state: tuple[Tensor, Tensor], prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Return (h', c')."""

@@ -62,6 +62,7 @@ class GRUCell(Cell):
         arguments.one_of("GRUCell: reset", reset, RESETS)
         arguments.one_of("GRUCell: update", update, UPDATES)
         super().__init__(input_size, hidden_size, bias, dtype, device, reset=reset, update=update)
+        self.keeping = ("z", "update gate", 1 if update == "keep" else -1)
 
     def project(self, x: Tensor) -> Tensor:
         """Return x @ W_ih.T + b_ih; b_hh stays in the step where r multiplies a part of it."""
@@ -112,6 +113,7 @@ class MGUCell(Cell):
     """
 
     gate_names = ("f", "n")
+    keeping = ("f", "forget gate", -1)
 
     def prepare(self) -> tuple[Tensor, Tensor]:
         """Return W_hf.T and W_hn.T, each (H, H)."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells.base import Cell
 from tinygrad_rnn.nn.cells.elman import RNNCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.cells.remedies import Remedy
 from tinygrad_rnn.nn.module import Parameter
 
 __all__ = ["JoinedLSTMCell", "JoinedRNNCell"]
@@ -34,6 +39,16 @@ class _Joined(Cell):
     def weight_ih(self) -> Tensor:  # type: ignore[override]  # a part of a parameter
         """The columns that meet x."""
         return self.weight[:, self.hidden_size :]
+
+    def remedies(self) -> Iterable[Remedy]:
+        """Return the changes to try, those of W_hh in the columns of the one weight that meet h."""
+        for remedy in super().remedies():
+            values = dict(remedy.values)
+            if (recurrent := values.pop("weight_hh", None)) is not None:
+                whole = np.array(self.weight.detach().to("cpu").numpy())
+                whole[:, : self.hidden_size] = recurrent
+                values["weight"] = whole
+            yield replace(remedy, values=values)
 
 
 class JoinedRNNCell(_Joined, RNNCell):

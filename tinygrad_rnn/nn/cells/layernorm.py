@@ -37,6 +37,7 @@ class LayerNormLSTMCell(Cell):
 
     state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
+    keeping = ("f", "forget gate", 1)
 
     gain_ih: Parameter
     gain_hh: Parameter

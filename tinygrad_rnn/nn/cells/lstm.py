@@ -45,6 +45,7 @@ class LSTMCell(Cell):
 
     state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
+    keeping = ("f", "forget gate", 1)
 
     proj_size: int = 0
     weight_hr: Parameter

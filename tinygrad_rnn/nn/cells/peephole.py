@@ -16,6 +16,7 @@ class PeepholeCell(Cell):
     """What LSTMs with peepholes have in common: two states, and a peephole (H,) for each of some gates."""
 
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
+    keeping: tuple[str, str, int] | None = ("f", "forget gate", 1)
     #: The gates that see the cell state.
     peepholes: ClassVar[tuple[str, ...]] = ("i", "f", "o")
 
@@ -94,6 +95,7 @@ class FullPeepholeLSTMCell(Cell):
 
     state_names = ("h", "c")
     gate_names = ("i", "f", "g", "o")
+    keeping = ("f", "forget gate", 1)
 
     weight_ch: Parameter
 

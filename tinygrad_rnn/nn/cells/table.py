@@ -28,20 +28,22 @@ from tinygrad_rnn.nn.cells.greff import (
     NOAFCell,
     NOGCell,
 )
+from tinygrad_rnn.nn.cells.grid import PRIORITIES, GridLSTMCell
 from tinygrad_rnn.nn.cells.gru import RESETS, UPDATES, GRUCell, MGUCell
 from tinygrad_rnn.nn.cells.joined import JoinedLSTMCell, JoinedRNNCell
 from tinygrad_rnn.nn.cells.layernorm import LayerNormLSTMCell
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.cells.lstm97 import GRADIENTS, LSTM97Cell, LSTM97NOGCell
 from tinygrad_rnn.nn.cells.peephole import FullPeepholeLSTMCell, PeepholeLSTMCell
+from tinygrad_rnn.nn.cells.remedies import rows_of
 from tinygrad_rnn.specs import Spec, Value, number, read, shown, whole, word
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn.recurrent import Recurrent
 
 __all__ = [
-    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "rows_of",
-    "set_bias", "whole", "word",
+    "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "set_bias",
+    "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
@@ -117,12 +119,6 @@ def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
         set_bias(cell, rows_of(cell, "z"), chosen["update_bias"])
     if "chrono" in chosen:
         _set_chrono(cell, chosen, "update_bias", keeps="z")
-
-
-def rows_of(cell: Cell, gate: str) -> slice:
-    """Return the rows of a cell's weights that belong to a gate."""
-    block = cell.gate_names.index(gate)
-    return slice(block * cell.hidden_size, (block + 1) * cell.hidden_size)
 
 
 def set_bias(cell: Cell, rows: slice, value: float | np.ndarray) -> None:
@@ -241,6 +237,11 @@ CELLS: dict[str, CellEntry] = {
     "layernorm_lstm": CellEntry(
         LayerNormLSTMCell, "LSTM with layer normalisation of both products and of c",
         "Ba, Kiros & Hinton 2016", {"forget_bias": number}, _lstm,
+    ),
+    "grid": CellEntry(
+        GridLSTMCell, "2-D Grid LSTM, with memory along the layers as well, both vectors of which are the output; "
+        "priority: what sees the new h; forget_bias: b_ih + b_hh of f along time",
+        "Kalchbrenner et al. 2015", {"forget_bias": number, "priority": word(*PRIORITIES)}, _lstm,
     ),
     "gru": CellEntry(
         GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state, or "

@@ -40,6 +40,11 @@ class Model(nn.Module):
         raise NotImplementedError(f"{cls.__name__} has no for_task method: define one")
 
     @property
+    def recurrent(self) -> Mapping[str, nn.Recurrent]:
+        """The recurrent layers, by the name of the attribute that holds them."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, nn.Recurrent)}
+
+    @property
     def last_cell(self) -> nn.Cell:
         """The cell of the last layer, whose state the output is made of."""
         raise NotImplementedError(f"{type(self).__name__} has no last_cell: define it")

@@ -170,14 +170,10 @@ class Curves {
     this.series.forEach((series, i) => this.drawSeries(axes, lines, series, logs[i]));
     for (const value of thresholds) {
       const y = axes.y(Math.log10(value));
+      const { text, at } = this.besideLine(axes, y, `${number(100 * value)}%`, logs);
       axes.svg.append(
         svg("line", { class: "threshold", x1: axes.margin.left, x2: axes.wide - axes.margin.right, y1: y, y2: y }),
-        svg("text", {
-          class: "tick halo",
-          x: axes.margin.left + 4,
-          y: y + 13,
-          text: `${number(100 * value)}%: below this it counts as vanished`,
-        }),
+        svg("text", { class: "tick halo", x: axes.margin.left + 4, y: at, text }),
       );
     }
     axes.svg.addEventListener("pointermove", (event) => this.page.lag(axes.at(event), event));
@@ -187,6 +183,25 @@ class Curves {
     this.host.replaceChildren(this.key, axes.svg);
     this.mark(null);
     this.markNow(this.now);
+  }
+
+  /** What is written at the left end of a line, and where: as much of it as no curve and no pole passes through. */
+  besideLine(axes, y, percent, logs) {
+    const curves = logs.flatMap((series) =>
+      series.flatMap((value, lag) => (value === null ? [] : [[axes.x(lag), axes.y(value)]])),
+    );
+    const poles = this.series.map(({ panel }) => panel.horizon?.steps ?? null).filter((lag) => lag !== null);
+    const choices = ["below this it counts as vanished", "vanished below", ""].flatMap((rest) => {
+      const text = rest ? `${percent}: ${rest}` : percent;
+      const end = axes.margin.left + 8 + text.length * 6.5;
+      const free = (low, high) => !curves.some(([x, at]) => x <= end && at > low && at < high);
+      const clear = poles.every((lag) => axes.x(lag) > end);
+      return [
+        { text, at: y + 13, fits: clear && free(y, y + 18) },
+        { text, at: y - 5, fits: free(y - 18, y) },
+      ];
+    });
+    return choices.find(({ fits }) => fits) ?? choices.at(-2);
   }
 
   /** As wide at both sides as what stands beside the strips, where there is room for that. */

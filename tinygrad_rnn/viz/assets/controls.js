@@ -79,10 +79,14 @@ function onResize() {
   return () => {
     if (wide === document.documentElement.clientWidth) return;
     wide = document.documentElement.clientWidth;
-    openViews();
-    drawCharts();
-    player.go(player.tick);
+    layOut();
   };
+}
+
+function layOut() {
+  openViews();
+  drawCharts();
+  player.go(player.tick);
 }
 
 /** Draw strips and charts as wide as there is room. */

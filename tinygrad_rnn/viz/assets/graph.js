@@ -13,7 +13,8 @@ class Graph {
     this.root = svg("svg", { class: "graph", role: "group", "aria-label": this.title() }, this.layer);
     this.tiles = new Tiles(this.layer, ["frames", "arrows", "boxes", "flags"]);
     this.rows = this.drawRows();
-    const advice = "overview: too small to read; choose fewer steps on the strip, or zoom in";
+    const mouse = "overview: too small to read; choose fewer steps on the strip, or zoom in";
+    const advice = matchMedia("(pointer: coarse)").matches ? "overview: tap where you want to read" : mouse;
     this.root.append(svg("text", { class: "overview", x: GUTTER + 8, y: "100%", dy: -6, text: advice }));
     this.view = new View(this.root, this.layer, panel.width, panel.height, this.rows.length ? GUTTER : 0, {
       onZoom: (zoom) => this.onZoom(zoom),
@@ -72,7 +73,7 @@ class Graph {
 
   drawArrow(arrow) {
     const d = pathOf(arrow.points);
-    const dashes = arrow.opposed ? ";stroke-dasharray:6 4" : ""; // against all that arrives
+    const dashes = arrow.dashes ? `;stroke-dasharray:${arrow.dashes}` : ""; // against all that arrives
     const line = svg("path", { d, style: `--w:${arrow.width}${dashes}` });
     const target = svg("path", { d, class: "target", "data-arrow": arrow.index });
     const xs = arrow.points.filter((_, i) => i % 2 === 0);
@@ -249,7 +250,7 @@ class Graph {
     root.addEventListener("pointerup", (event) => {
       const box = this.boxAt(event.target);
       if (drag && !drag.moved) {
-        if (event.pointerType === "touch") this.point(event);
+        if (event.pointerType === "touch") this.tap(event);
         else this.light(box === this.lit ? null : box);
       }
       drag = null;
@@ -280,7 +281,10 @@ class Graph {
       view.reveal(box);
       page.over(panel, box, event.target);
     });
-    root.addEventListener("focusout", () => page.out());
+    root.addEventListener("focusout", (event) => {
+      // From box to box the card is replaced, or a finger on the second would lose it.
+      if (!root.contains(event.relatedTarget)) page.out();
+    });
     root.addEventListener("keydown", (event) => this.onKey(event));
   }
 
@@ -296,6 +300,15 @@ class Graph {
     this.view.zoomBy(apart(after) / apart(before), ...at);
     this.view.moveBy(middle(after, 0) - middle(before, 0), middle(after, 1) - middle(before, 1));
     this.setFollow(false);
+  }
+
+  /** A finger is on something: its card, or where letters are too small, those become readable there. */
+  tap(event) {
+    if (!this.far) return this.point(event);
+    const place = this.root.getBoundingClientRect();
+    this.page.out();
+    this.setFollow(false);
+    return this.view.read(event.clientX - place.left, event.clientY - place.top);
   }
 
   /** The mouse is over a box, an arrow, a frame, or nothing. */
@@ -358,15 +371,15 @@ class Graph {
     if (this.followButton) this.followButton.setAttribute("aria-pressed", follow);
   }
 
-  /** Light up the paths of a box to the loss; null puts them out. */
-  light(box) {
+  /** Light up the paths of a box to the loss, and say so unless told not to; null puts them out. */
+  light(box, tell = true) {
     this.lit = box;
     this.root.classList.toggle("lit", Boolean(box));
     const { boxes, arrows } = box ? pathsToLoss(this.panel, box) : { boxes: new Set(), arrows: new Set() };
     this.boxes.forEach(({ group }, i) => group.toggleAttribute("data-on", boxes.has(this.panel.boxes[i])));
     this.boxes.forEach(({ group }, i) => group.toggleAttribute("data-start", this.panel.boxes[i] === box));
     this.arrows.forEach((line, i) => line.toggleAttribute("data-on", arrows.has(this.panel.arrows[i])));
-    if (box) this.page.say(this.litText(box, boxes.size - 1));
+    if (box && tell) this.page.say(this.litText(box, boxes.size - 1));
   }
 
   litText(box, others) {

@@ -14,12 +14,13 @@ function setTheme(theme) {
   byId("theme").textContent = theme === "dark" ? "Light" : "Dark";
 }
 
+/** The theme that the page was made with, else the one that the browser prefers. */
 function listenToTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  setTheme(dark.matches ? "dark" : "light");
-  dark.addEventListener("change", () => setTheme(dark.matches ? "dark" : "light"));
+  setTheme(data.theme ?? (dark.matches ? "dark" : "light"));
+  if (!data.theme) dark.addEventListener("change", () => setTheme(dark.matches ? "dark" : "light"));
   byId("theme").addEventListener("click", () =>
-    setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+    setTheme(document.documentElement.dataset.theme === "dark" ? (data.theme ?? "light").replace("dark", "light") : "dark"),
   );
 }
 
@@ -32,11 +33,12 @@ function makeLegend() {
   const others = scale.legend
     .filter((row) => row.shade === null)
     .map(({ text, look }) => [slug(look), text]);
+  const boxes = panels.flatMap((panel) => panel.boxes);
   const own = [
-    ["valued", "a value: a gate as far as it is open, else the middle 80%"],
-    ["gathering", "some messages have come"],
-    ["valued now", "its turn now"],
-  ];
+    ["valued", "a value: a gate as far as it is open, else the middle 80%", boxes.some(({ level }) => level)],
+    ["gathering", "some messages have come", boxes.some(({ messages, weight }) => messages.length > 1 || weight)],
+    ["valued now", "its turn now", true],
+  ].filter(([, , occurs]) => occurs);
   const looks = [...others, ...own];
   byId("legend").append(
     html(
@@ -46,6 +48,9 @@ function makeLegend() {
       html("span", { class: "swatches" }, ...swatches),
     ),
     ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)),
+    ...scale.arrows.map(({ text, widths, dashes }) =>
+      html("span", { class: "look arrows" }, ...widths.map((width) => legendArrow(width, dashes)), text),
+    ),
   );
 }
 
@@ -58,6 +63,11 @@ function comparedText() {
   const rest = names.filter((name) => name !== "L").map((name) => `‖∂L/∂${name}‖`);
   const weights = panels.some((panel) => panel.weights.length) ? "; part of a parameter: relative to its whole" : "";
   return own + (rest.length ? `; other: relative to ${rest.join(" or ")}` : "") + weights;
+}
+
+function legendArrow(width, dashes) {
+  const line = svg("line", { x1: 0, x2: 22, y1: 6, y2: 6, "stroke-width": width, "stroke-dasharray": dashes });
+  return svg("svg", { width: 22, height: 12, "aria-hidden": "true" }, line);
 }
 
 function legendBox(name) {

@@ -36,7 +36,7 @@ function makePanel(panel, i) {
   if (!panel.measured) {
     notes.push(
       html("p", {
-        class: "finding",
+        class: "unmeasured",
         text: "Values were not measured: gradient_flow(losses, statistics=True) shows them.",
       }),
     );
@@ -67,9 +67,11 @@ function openViews() {
     const zoom = Math.min((graph.root.clientWidth - graph.view.left) / panel.width, 1.25);
     return panel.height * Math.max(zoom, READABLE) + 12 + (zoom < READABLE ? 0 : LETTERS);
   });
-  const stacked = byId("panels").classList.contains("stacked");
+  const { classList } = byId("panels");
+  const stacked = classList.contains("stacked") && !classList.contains("compared");
+  const beside = wanted.filter((_, i) => parts[i].section.offsetParent); // those that are shown
   parts.forEach(({ graph }, i) => {
-    const high = Math.min(stacked ? wanted[i] : Math.max(...wanted, 150), Math.max(innerHeight * 0.8, 420));
+    const high = Math.min(stacked ? wanted[i] : Math.max(...beside, 150), Math.max(innerHeight * 0.8, 420));
     graph.root.style.height = `${Math.round(high)}px`;
   });
   for (const { graph } of parts) graph.view.measure();
@@ -101,7 +103,7 @@ function move(tick, how) {
   document.documentElement.dataset.pass = pass;
   byId("pass").textContent = PASSES[pass];
   byId("slider").value = tick;
-  const text = liveText(tick, stretch);
+  const text = liveText(tick, stretch, how);
   byId("slider").setAttribute("aria-valuetext", text);
   page.say(text);
   // Not "disabled": a disabled button loses the focus.
@@ -132,7 +134,7 @@ function whatHappened(panel, tick, event, stretch, how) {
   return eventText(panel, event);
 }
 
-function liveText(tick, stretch) {
+function liveText(tick, stretch, how) {
   if (tick === 0) return "The start: nothing is computed yet. Press Play, or → for one box.";
   if (tick === clock.ticks)
     return "The end: all gradients are complete. Press Play to watch from the start, or ← to go back box by box.";
@@ -142,17 +144,17 @@ function liveText(tick, stretch) {
       : stretch.forward
         ? "Forward pass"
         : "Backward pass";
-  const said = parts.map(({ panel, now }) =>
-    panel.name && parts.length > 1 ? `${panel.name}: ${now.textContent}` : now.textContent,
-  );
+  if (parts.length === 1) return `${pass}. ${parts[0].now.textContent}`;
+  const after = how === "step" && stretch && !stretch.forward && stretch.step !== null;
+  const said = parts.map(({ panel, now }) => `${panel.name}: ${(after && restText(panel, stretch.step)) || now.textContent}`);
   return `${pass}. ${said.join(" | ")}`;
 }
 
 // ---- the start ----
 
+document.documentElement.classList.toggle("several", panels.length > 1);
 addColours();
 listenToTheme();
-makeLegend();
 const card = new Card(byId("card"));
 const player = new Player(clock, move, (playing) => {
   byId("play").textContent = playing ? "❚❚ Pause" : "▶ Play";
@@ -162,9 +164,13 @@ const player = new Player(clock, move, (playing) => {
 const most = Math.max(...panels.map((panel) => panel.strip?.steps.length ?? 0));
 const parts = [];
 for (const panel of panels) parts.push(makePanel(panel, parts.length));
+makeLegend();
 const strips = parts.map((part) => part.strip).filter(Boolean);
 byId("strip-section").hidden = strips.length === 0;
-for (const strip of strips) strip.draw();
+strips.forEach((strip, i) => {
+  strip.lettered = !strips[i + 1]?.readsAs(strip); // once is enough
+  strip.draw();
+});
 const curves = new Curves(byId("curves"), panels, page);
 byId("curve-section").hidden = curves.empty;
 const gated = parts.filter(({ panel }) => panel.gates.length);

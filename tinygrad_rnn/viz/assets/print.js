@@ -1,7 +1,7 @@
 // ---- print.js: on paper there is no window to move, so a graph is cut into rows of steps, one below the other ----
 
 const PAPER = { wide: 700, zoom: 0.68 }; // pixels that A4 has between its margins, and how large the boxes are there
-const CHARTS = 950; // pixels in which charts are drawn for it; they shrink to what there is
+const CHARTS = 700; // as wide are charts: what is wider would make the browser shrink everything
 
 /** Add what is printed in place of the graphs, and take it away afterwards. */
 function listenToPrinting() {
@@ -11,7 +11,7 @@ function listenToPrinting() {
     theme = document.documentElement.dataset.theme;
     tick = player.tick;
     player.go(clock.ticks); // paper cannot be played
-    setTheme("light");
+    setTheme(data.theme === "print" ? "print" : "light");
     document.body.style.width = `${CHARTS}px`;
     document.documentElement.classList.add("printing");
     drawCharts();
@@ -46,6 +46,12 @@ function rowsOf(graph) {
   layer.removeAttribute("transform");
   layer.id = `printed-${panel.number}`;
   layer.querySelectorAll("[tabindex]").forEach((box) => box.removeAttribute("tabindex"));
+  layer.querySelectorAll(".flag text").forEach((text, i) => {
+    const flag = panel.flags[i];
+    const [left, right] = rows.find((row) => flag.x <= row[1]) ?? rows.at(-1);
+    const long = flag.text.length * 7.2 * Math.max(1 / graph.view.zoom, 1);
+    text.setAttribute("x", Math.max(left + 4, Math.min(flag.x - long / 2, right - 4 - long)).toFixed(1)); // in one row
+  });
   return rows.map(([left, right], i) =>
     svg(
       "svg",

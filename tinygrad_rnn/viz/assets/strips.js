@@ -8,6 +8,7 @@ class Strip {
   /** `most` is how many steps the longest strip has: the last steps of all stand one above the other. */
   constructor(panel, page, most) {
     Object.assign(this, { panel, page, most, ...panel.strip, cursor: panel.strip.steps.length - 1, anchor: null });
+    this.lettered = true; // whether what is read at each step stands below
     this.host = html("div", { class: "strip-host" });
     const [verdict, ...numbers] = this.facts;
     this.element = html(
@@ -32,7 +33,7 @@ class Strip {
     this.pitch = (wide - LOSS) / this.most;
     this.left = wide - LOSS - this.pitch * count;
     const letters = CELL.top + CELL.high + (this.reach ? CELL.reach : 0);
-    const high = letters + CELL.letters;
+    const high = letters + (this.lettered ? CELL.letters : 3);
     this.root = svg("svg", {
       class: "strip",
       width: wide,
@@ -60,7 +61,7 @@ class Strip {
     this.root.append(
       ...this.drawn,
       ...this.reached,
-      ...this.letters(letters + 12),
+      ...(this.lettered ? this.letters(letters + 12) : []),
       svg("path", { class: "to-loss", d: `M${end} ${middle}h5` }),
       svg("rect", { class: "strip-loss", x: end + 5, y: middle - 10, width: LOSS - 6, height: 20, rx: 4 }),
       svg("text", { class: "strip-loss-text", x: end + 5 + (LOSS - 6) / 2, y: middle + 4, text: "loss" }),
@@ -80,6 +81,12 @@ class Strip {
     return Number((this.left + place * this.pitch).toFixed(2));
   }
 
+  /** Whether another strip has the same steps, and reads the same at each. */
+  readsAs(other) {
+    const axis = ({ steps, labels }) => JSON.stringify([steps, labels]);
+    return axis(this) === axis(other);
+  }
+
   /** What is read at each step, as far as there is room; else the numbers of some steps. */
   letters(y) {
     const texts = this.labels ?? this.steps.map(String);
@@ -94,16 +101,18 @@ class Strip {
   }
 
   /** Where the gradient has vanished or exploded, going back: a line over the whole row, with what it means. */
-  drawEdge({ lag, text, name }) {
+  drawEdge({ lag, text, short, name }) {
     const x = this.x(this.steps.length - lag);
-    const roomy = x - this.left > text.length * 7.2 + 16;
-    const wide = this.left + this.pitch * this.steps.length + LOSS;
+    const [before, after] = [x, this.left + this.pitch * this.steps.length + LOSS - x]; // the room on both sides
+    const wide = (words) => words.length * 7.2 + 18;
+    const words = wide(text) <= Math.max(before, after) ? text : short;
+    const back = wide(words) <= before || before > after;
     const said = svg("text", {
       class: `edge-text ${name}`,
-      x: roomy ? x - 4 : Math.min(x + 5, wide - text.length * 7.2 - 16),
+      x: back ? x - 4 : x + 5,
       y: 11,
-      "text-anchor": roomy ? "end" : "start",
-      text: `◂ ${text}`,
+      "text-anchor": back ? "end" : "start",
+      text: `◂ ${words}`,
     });
     const line = svg("line", { class: `edge ${name}`, x1: x, x2: x, y1: 1, y2: CELL.top + CELL.high + 3 });
     return { lag, line, said };

@@ -2,7 +2,7 @@
 
 class Tour {
   constructor(stops) {
-    Object.assign(this, { stops, at: null });
+    Object.assign(this, { stops, at: null, compared: null });
     this.heading = html("h2");
     this.question = html("p");
     this.answers = html("ul");
@@ -42,14 +42,15 @@ class Tour {
     if (!stop) return;
     this.at = at;
     location.hash = `tour=${at + 1}`;
-    document.documentElement.classList.add("touring");
     this.element.hidden = false;
+    this.touring(true);
     this.heading.textContent = `${at + 1} of ${this.stops.length}: ${stop.title}`;
     this.question.replaceChildren(stop.question, html("b", { text: " What do you expect?" }));
     this.answers.replaceChildren();
     this.reveal.hidden = false;
     this.before.setAttribute("aria-disabled", at === 0);
     this.next.setAttribute("aria-disabled", at === this.stops.length - 1);
+    this.compare(stop.compare);
     this.stand(stop.ask_at);
     this.look(stop.look);
     this.reveal.focus({ preventScroll: true });
@@ -60,6 +61,7 @@ class Tour {
     const stop = this.stops[this.at];
     this.reveal.hidden = true;
     this.stand(stop.tell_at);
+    if (stop.compare) this.lightPaths(stop.compare);
     this.answers.append(
       ...stop.answers.map(({ name, text }) => html("li", {}, html("b", { text: name && `${name}: ` }), text)),
     );
@@ -74,8 +76,39 @@ class Tour {
     else page.goToLag(place);
   }
 
+  /** The card has a place of its own beside or below the page, so what is in the page moves when it comes or goes. */
+  touring(on) {
+    if (document.documentElement.classList.contains("touring") === on) return;
+    document.documentElement.classList.toggle("touring", on);
+    layOut();
+  }
+
+  /** Show these panels alone and side by side, with the last two steps; null shows all as they were. */
+  compare(names) {
+    if (this.compared === names) return;
+    this.compared = names;
+    parts.forEach(({ graph }) => graph.light(null));
+    parts.forEach(({ graph }) => graph.setFollow(names === null)); // or the clock would move them
+    parts.forEach(({ panel, section }) => section.classList.toggle("aside", names !== null && !names.includes(panel.name)));
+    byId("panels").classList.toggle("compared", names !== null);
+    openViews();
+    for (const { graph, panel } of parts.filter((part) => names?.includes(part.panel.name))) {
+      graph.showSteps(lastTwo(panel));
+      if (graph.view.zoom < READABLE) graph.view.open();
+    }
+  }
+
+  /** Light up the ways from the state one step before the last. */
+  lightPaths(names) {
+    for (const { graph, panel } of parts) {
+      const box = names.includes(panel.name) && beforeLast(panel);
+      if (box) graph.light(box, false);
+    }
+  }
+
   look(what) {
-    const found = { strips: byId("strip-section"), graphs: byId("bar"), weights: document.querySelector(".weights") };
+    const weights = [...document.querySelectorAll(".weights")].find((table) => table.offsetParent);
+    const found = { strips: byId("strip-section"), graphs: byId("bar"), paths: byId("bar"), weights };
     found[what]?.scrollIntoView({ block: what === "weights" ? "center" : "start" });
   }
 
@@ -83,8 +116,20 @@ class Tour {
     if (this.at === null) return;
     this.at = null;
     this.element.hidden = true;
-    document.documentElement.classList.remove("touring");
+    this.compare(null);
+    this.touring(false);
     location.hash = "";
     byId("take-tour").focus({ preventScroll: true });
   }
+}
+
+/** The last two steps that are taken, the smaller number first. */
+function lastTwo(panel) {
+  const { steps } = panel.strip;
+  return steps.slice(-2).sort((a, b) => a - b);
+}
+
+/** The box of the state, one step before the last, that the verdict goes by. */
+function beforeLast(panel) {
+  return panel.events[panel.forward.length + panel.strip.events.at(-2)].box;
 }

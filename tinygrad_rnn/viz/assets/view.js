@@ -71,6 +71,18 @@ class View {
     this.moved = true;
   }
 
+  /** Make letters as large as they can be read well; what is at (x, y) comes to the middle, as far as there is more. */
+  read(x, y) {
+    const zoom = 1;
+    const [wide, high] = this.size;
+    const [across, down] = [(x - this.x) / this.zoom, (y - this.y) / this.zoom];
+    const within = (from, size, wanted) => Math.min(from, Math.max(wanted, size));
+    const left = within(this.left + 6, wide - 6 - this.width * zoom, (this.left + wide) / 2 - across * zoom);
+    const top = this.height * zoom + LETTERS < high ? this.top(zoom) : within(LETTERS, high - 6 - this.height * zoom, high / 2 - down * zoom);
+    this.set(zoom, left, top);
+    this.moved = true;
+  }
+
   moveBy(dx, dy) {
     this.set(this.zoom, this.x + dx, this.y + dy);
     this.moved = true;

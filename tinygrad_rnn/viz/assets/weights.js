@@ -1,14 +1,13 @@
 // ---- weights.js: how the gradients of shared weights add up, step by step ----
 
 const BAR_HEIGHT = 26;
-const BAR_DECADES = 12;
 
 /** A row per weight: the size of the sum so far, and a bar for the part of every step. */
 class Weights {
   constructor(panel, page) {
     this.panel = panel;
     this.rows = panel.weights.map((weight) => this.makeRow(weight, page));
-    const head = ["parameter", "‖sum so far‖", "part of each step (log)"].map((text) =>
+    const head = ["parameter", "‖sum so far‖", "part of each step: its height is its size"].map((text) =>
       html("th", { scope: "col", text }),
     );
     this.element = html(
@@ -23,16 +22,10 @@ class Weights {
   makeRow(weight, page) {
     const steps = this.panel.steps;
     const most = Math.max(...weight.running.map((size) => size ?? 0), 1e-300);
-    const largest = Math.max(
-      ...this.panel.weights.flatMap((other) => other.per_step.map((size) => size ?? 0)),
-      1e-300,
-    );
+    const largest = Math.max(...weight.per_step.map((size) => size ?? 0), 1e-300);
     const bars = weight.per_step.map((size, i) => {
-      const high = size
-        ? Math.max(1.5, BAR_HEIGHT * (1 + Math.log10(size / largest) / BAR_DECADES))
-        : size === 0
-          ? 1
-          : BAR_HEIGHT;
+      // Colours are logarithmic; heights are not, or all bars would look alike.
+      const high = size === null ? BAR_HEIGHT : Math.max(size ? 1.5 : 1, (BAR_HEIGHT * size) / largest);
       return svg("rect", { x: i + 0.1, width: 0.8, y: BAR_HEIGHT - high, height: high, "data-place": i });
     });
     const chart = svg(
@@ -57,9 +50,9 @@ class Weights {
       html("td", {}, chart),
     );
     chart.addEventListener("pointermove", (event) => {
-      const place = event.target.dataset.place;
-      if (place === undefined) return page.out();
-      return page.part(this.panel, weight, Number(place), event.target);
+      const { left, width } = chart.getBoundingClientRect();
+      const place = Math.min(Math.max(Math.floor(((event.clientX - left) / width) * steps.length), 0), steps.length - 1);
+      page.part(this.panel, weight, place, bars[place]);
     });
     chart.addEventListener("pointerleave", () => page.out());
     return { element, weight, bars, sum, meter, most, shown: 0 };

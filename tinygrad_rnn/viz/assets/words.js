@@ -72,6 +72,14 @@ function foldText(box, forward) {
   return forward ? `${steps}: values computed` : `${steps}: ${box.lines.slice(2).join(" ")}`;
 }
 
+/** How much is left at a step of what the verdict goes by: "t=38, 0.84 of ‖∂L/∂h_T‖". */
+function restText(panel, step) {
+  const place = panel.strip?.steps.indexOf(step) ?? -1;
+  const cell = panel.strip?.cells[place];
+  if (!cell) return "";
+  return `t=${step}, ${cell.share ? ofText(cell.share, cell.against) : `gradient ${sizeText(cell)}`}`;
+}
+
 /** What is known of the cell's gradient once the backward pass is through a step. */
 function stepText(panel, step) {
   const parts = panel.states.map((state) => {

@@ -59,7 +59,7 @@ def attenuation(
                 )
             panel.axhline(1, color=grey(), lw=thick(0.5), ls=":")
             what = f"{chart.plain(name)}: into ${state.kind}_{{t-1}}$"
-            chart.label(panel, what, "lag of $t-1$", "factor of one step", culprit(only, split))
+            chart.label(panel, what, "lag of $t-1$", "factor of one step", culprit(only, split, _span(report, state)))
         settle(panels)
         return paper.finish(
             panels,
@@ -69,15 +69,25 @@ def attenuation(
                 "tanh′, relu′, W_hh: on the only path there is, and they multiply. carry: from a state straight "
                 "to itself one step earlier, times the gate that keeps it (f of an LSTM, z of a GRU).",
                 "gate x: what comes back because the gate x itself was computed from the state. Each panel has an axis "
-                "of its own. Factors in titles: geometric means over the steps.",
+                "of its own. Factors in titles: geometric means down to the horizon, or over all lags without one.",
             ],
             columns=6,
         )
 
 
-def culprit(only: bool, split: Sequence[Part]) -> str:
-    """Return in words which operation takes most away, or which path brings most; "" where nothing can be said."""
-    means = {word: _geometric_mean(values) for word, _, values in split}
+def _span(report: FlowReport, state: StateFlow) -> int:
+    """Return down to which lag the factors of a state are averaged: as its factor per step is."""
+    decay = state.decay(report.threshold)
+    return decay.lag if decay else len(state.norms) - 1
+
+
+def culprit(only: bool, split: Sequence[Part], lag: int) -> str:
+    """Return in words which operation takes most away, or which path brings most; "" where nothing can be said.
+
+    Args:
+        lag: down to which the factors are averaged.
+    """
+    means = {word: _geometric_mean(values[at <= lag]) for word, at, values in split}
     known = {word: mean for word, mean in means.items() if mean is not None}
     if not known:
         return ""
@@ -140,24 +150,19 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
                 continue
             factor = f"×{number(decay.per_step)} per step for ‖∂L/∂{state.kind}‖, down to lag {decay.lag}"
             what = f"{entry.called()}: {factor}"
-            only, parts = split_by_path(entry.report, state)
-            sizes = {word: size for word, _, values in parts if (size := _median(values)) is not None}
-            if only:
-                cause = next(cause for cause in entry.report.causes() if cause.kind == state.kind)
+            cause = next(cause for cause in entry.report.causes() if cause.kind == state.kind)
+            kinds = {other.kind for other in entry.report.cell}
+            if cause.factors:
                 how = ", ".join(f"{OPERATIONS.get(op, op)} ×{number(size)}" for op, size in cause.factors if size != 1)
                 found.append(f"{what}; on its only path, on average: {how or 'nothing changes it'}.")
-            elif sizes:
-                most = max(sizes, key=sizes.__getitem__)
-                share = number(sizes[most])
-                found.append(f"{what}; of its paths {most} brings most, {share} of what is there (median over steps).")
+            elif cause.shares:
+                child, share = max(cause.shares, key=lambda path: path[1])
+                word = "carry" if child in kinds else f"gate {child}"
+                alone = f", ×{number(cause.straight)} per step" if child == state.kind else ""
+                found.append(f"{what}; of its paths {word} brings most, {share:.0%} of what arrives{alone}.")
             else:
                 found.append(f"{what}.")
     return found
-
-
-def _median(values: np.ndarray) -> float | None:
-    known = np.asarray(values)[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else None
 
 
 def alt(entries: Sequence[Entry]) -> str:

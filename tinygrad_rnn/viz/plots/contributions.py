@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: This share of the sizes of all parts is said to be most of them.
+_MOST = 0.9
+
+
 def contributions(
     reports: Mapping[str, FlowReport | None] | FlowReport,
     weight: str = "weight_hh",
@@ -107,9 +111,11 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
             _, gathered = by_lag(report.steps, ratio(flow.running, flow.total), report.cell[0] if report.cell else None)
             off = np.flatnonzero(~(np.abs(gathered - 1) < 0.01))
             last = int(off[-1]) + 2 if len(off) else 1
+            most = flow.steps_with(_MOST, report.cell[0].direction == "reverse" if report.cell else False)
             found.append(
-                f"{entry.name}: after the last {last} of {plural(len(gathered), 'step')} the norm of what is gathered "
-                f"stays within 1% of ‖∂L/∂{name}‖."
+                f"{entry.name}: {most} of {plural(len(gathered), 'step')}, counted from the loss, have {_MOST:.0%} of "
+                f"the sizes of all parts of ∂L/∂{name}. They are vectors: the size of their sum stays within 1% of the "
+                f"whole after the last {last}."
             )
     return found
 

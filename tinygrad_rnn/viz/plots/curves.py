@@ -47,7 +47,7 @@ def curves(
     Args:
         histories: by what the lines shall be called.
         unit: of the loss.
-        criterion: when the task is solved; it becomes a line among the validations of its score.
+        criterion: when the task is solved; it becomes a line among the validations of its score, if it is a number.
     """
     title, formula = "Training curves", r"loss $L$ and gradient norm $\Vert\partial L/\partial\theta\Vert$ by update"
     found = {name: _list(runs) for name, runs in histories.items()}
@@ -66,8 +66,10 @@ def curves(
             for name, each in drawn.items():
                 if each:
                     _line(panel, name, each, looks[name], log)
-            if criterion is not None and criterion.value is not None and what == f"validation: {criterion.score}":
-                panel.axhline(criterion.value, color=grey(), lw=thick(0.7), ls=":", label=f"solved: {criterion}")
+            if criterion is not None and what == f"validation: {criterion.score}":
+                edge = criterion.at_least if criterion.at_least is not None else criterion.at_most
+                if edge is not None:
+                    panel.axhline(edge, color=grey(), lw=thick(0.7), ls=":", label=f"solved: {criterion}")
             chart.label(panel, what, "update", ylabel)
             panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         settle(panels)

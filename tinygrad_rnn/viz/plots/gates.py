@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.records import GateFlow
-from tinygrad_rnn.flow.sentences import OPEN, number
+from tinygrad_rnn.flow.sentences import number, plural
 from tinygrad_rnn.flow.why import unit_means
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import log_line, mark_floors, settle
@@ -21,6 +21,10 @@ from tinygrad_rnn.viz.styles import Style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+#: A gate whose unit lets more than this through per step keeps a third of a gradient over ten steps.
+OPEN = 0.9
 
 
 def gates(
@@ -101,7 +105,8 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
         if not own:
             found.append(f"{entry.called()}: no gate has a name.")
         for gate in own:
-            said = f"{entry.called()}: the gate {gate.label} is {number(float(np.mean(gate.mean)))} on average"
+            over = f"over all {plural(len(gate.steps), 'step')}"
+            said = f"{entry.called()}: the gate {gate.label} is {number(float(np.mean(gate.mean)))} on average {over}"
             units = unit_means(gate)
             if units is not None and len(units) > 1:
                 low, high = np.quantile(units, (0.1, 0.9))

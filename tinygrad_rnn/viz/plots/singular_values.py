@@ -41,7 +41,7 @@ def singular_values(
     title = "What one state passes to an earlier one: singular values and Lyapunov exponents"
     formula = (
         r"$\sigma(\partial s_T/\partial s_t)$ by the lag $T-t$, geometric mean over examples;   "
-        r"$\lambda_i = \ln\,\sigma_i / (T-1)$ at the last lag"
+        r"$\lambda_i = \ln\,\sigma_i / d$ at the last lag $d$"
     )
     jacobians = named(jacobians)
     found = {name: report for name, report in jacobians.items() if report is not None}
@@ -81,7 +81,7 @@ def singular_values(
             [last],
             [
                 "A line ends where a singular value is below rounding (ε times the largest). "
-                "λ, the finite-time Lyapunov exponents: ln σ / (T−1) at the last lag, the mean over examples, from the "
+                "λ, the finite-time Lyapunov exponents: ln σ / d at the last lag d, the mean over examples, from the "
                 "largest to the smallest; below 0 that direction shrinks.",
                 floors,
             ],
@@ -123,7 +123,7 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
             continue
         exponents = np.asarray(entry.jacobians.exponents)
         lag = len(entry.jacobians.steps) - 1
-        what = f"the largest finite-time Lyapunov exponent, ln(σ_max)/{lag},"
+        what = f"the largest finite-time Lyapunov exponent, ln(σ_max)/d at the last lag d = {lag},"
         if not lag:
             found.append(f"{entry.called()}: there is a single step, so there is no Jacobian between two states.")
         elif not len(exponents) or not math.isfinite(exponents[0]):
@@ -154,7 +154,8 @@ PLOT = Plot(
     "singular_values",
     "What can pass from state to state at all?",
     "The Jacobian from an earlier state to the last one bounds what a loss that reads the last state can send back: at "
-    "most its largest singular value times as much, at least its smallest. Geometric means over examples.",
+    "most its largest singular value times as much, at least its smallest. That holds for every example; shown is the "
+    "geometric mean over the examples.",
     lambda entries, style: singular_values(
         {entry.name: entry.jacobians for entry in entries}, {entry.name: entry.bound for entry in entries}, style=style
     ),

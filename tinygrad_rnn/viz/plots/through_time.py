@@ -69,9 +69,14 @@ def through_time(
 def sentences(entries: Sequence[Entry]) -> list[str]:
     """Return sentences about every layer and direction of each cell, about LSTMs as they start, and side by side."""
     judged = (said for entry in entries for said in verdicts(entry.report, entry.name))
+    return [*judged, *side_by_side(entries)]
+
+
+def side_by_side(entries: Sequence[Entry]) -> list[str]:
+    """Return what there is to say besides the verdict on each cell: of other seeds, of LSTMs, and which keeps most."""
     over_seeds = (said for entry in entries if entry.repeats for said in _over_seeds(entry))
     about_lstms = filter(None, (_lstm(entry, entries) for entry in entries))
-    return [*judged, *over_seeds, *about_lstms, *_compared(entries)]
+    return [*over_seeds, *about_lstms, *_compared(entries)]
 
 
 def _over_seeds(entry: Entry) -> Iterator[str]:

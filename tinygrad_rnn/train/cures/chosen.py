@@ -10,10 +10,10 @@ from tinygrad_rnn import optim
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.cures.omega import omega
+from tinygrad_rnn.train.cures.pieces import recomputed, truncated
+from tinygrad_rnn.train.cures.teaching import check_teacher, parse_teacher, taught
 from tinygrad_rnn.train.models import Model
-from tinygrad_rnn.train.remedies.omega import omega
-from tinygrad_rnn.train.remedies.pieces import recomputed, truncated
-from tinygrad_rnn.train.remedies.teaching import check_teacher, parse_teacher, taught
 
 __all__ = ["Remedies"]
 

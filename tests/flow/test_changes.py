@@ -1,0 +1,97 @@
+"""What is said of changes, from measurements made up for it."""
+
+from __future__ import annotations
+
+import pytest
+
+import tinygrad_rnn as tg
+from tests.flow.test_report import report, state
+from tinygrad_rnn.flow import RemedyFlow, gradient_flow
+from tinygrad_rnn.flow.changes import figures, remedy, training
+
+FALLING, LASTING = [1.0, 0.1, 0.001], [1.0, 0.9, 0.8]
+
+
+def tried(what, left, verdict="survives", loss=1.0, horizon=None):
+    return RemedyFlow(what, verdict, "h", horizon, left**0.5, horizon or 2, left, loss)
+
+
+def said(sizes, *changes):
+    return remedy(report(state("h", sizes)).beside(remedies=changes))
+
+
+def test_the_mildest_change_that_helps_is_told_with_what_is_not_enough_and_what_is_too_much():
+    weak, strong = tried("A", 0.005, "vanishes", horizon=2), tried("D", 1e4, "explodes")
+    found = said(FALLING, weak, tried("B", 0.25), tried("C", 0.5), strong)
+    assert found == (
+        "with B, and nothing else, the gradient would survive: ×0.5 per step, 0.25 at the first step instead of 0.001; "
+        "with A it would still vanish, in 2 steps; with D it would explode."
+    )
+
+
+def test_a_change_for_the_worse_is_no_milder_one():
+    assert "still vanish" not in said(FALLING, tried("A", 1e-9, "vanishes", horizon=1), tried("B", 0.25))
+
+
+def test_what_it_does_to_the_loss_is_told_where_it_does_much():
+    assert "(About the gradient, not about learning: the loss would at once be 3 instead of 1.)" in said(
+        FALLING, tried("A", 0.25, loss=3.0)
+    )
+    assert "learning" not in said(FALLING, tried("A", 0.25, loss=1.04))
+
+
+def test_that_nothing_helps_is_said():
+    assert said(FALLING, tried("A", 0.004, "vanishes", horizon=2), tried("B", 0.008, "vanishes", horizon=2)) == (
+        "none of the 2 changes tried is enough: most is kept with B: ×0.0894 per step to lag 2, 0.008 at the first "
+        "step instead of 0.001."
+    )
+    assert said(FALLING, tried("A", 1e-9, "vanishes", horizon=1)) == "none of the 1 change tried is enough."
+    found = said(FALLING, tried("A", 1e9, "explodes"))
+    assert found == "none of the 1 change tried is enough; it would explode with A."
+
+
+def test_of_a_gradient_that_survives_nothing_has_to_be_changed():
+    assert said(LASTING, tried("A", 0.5), tried("B", 0.99)) == (
+        "nothing has to be; with B, and nothing else, even more would be left: ×0.995 per step, 0.99 at the first step "
+        "instead of 0.8."
+    )
+    assert said(LASTING, tried("A", 0.99), tried("B", 3.0)).startswith("nothing has to be; with A"), "B is further off"
+    found = said(LASTING, tried("A", 0.5), tried("B", 3.0))
+    assert found == "nothing has to be, and nothing that was tried keeps more."
+
+
+def test_an_explosion_is_mended_by_what_survives():
+    exploding = [1.0, 50.0, 5000.0]
+    assert said(exploding, tried("A", 1e3, "explodes"), tried("B", 0.5)).startswith(
+        "with B, and nothing else, the gradient would survive: ×0.707 per step, 0.5 at the first step instead"
+    )
+    assert "explode" not in said(exploding, tried("A", 1e3, "explodes"), tried("B", 0.5))
+
+
+@pytest.mark.parametrize("sizes", [[0.0, 0.0], [1.0, float("nan")]])
+def test_without_a_verdict_or_a_measurement_nothing_is_said(sizes):
+    assert said(sizes, tried("A", 0.5)) == ""
+    assert said(FALLING) == ""
+
+
+def test_a_factor_behind_a_blocked_path_is_unknown():
+    w = tg.tensor([[2.0]], dtype="float64", requires_grad=True)
+    h = tg.tensor([[1.0]], dtype="float64", requires_grad=True)
+    for t in range(4):
+        with tg.scope("t", t):
+            h = ((h @ w) - (5.0 if t < 3 else -5.0)).relu().named("h")
+    found = figures(gradient_flow(h.sum(axis=1)))
+    assert (found["relu′"], found["W_hh"]) == ("×0", "-")
+
+
+def test_training_is_told_in_the_figures_that_both_reports_have():
+    before = report(state("h", FALLING)).beside(sigma_max=(("weight_hh_l0", 0.5),))
+    after = report(state("h", LASTING)).beside(sigma_max=(("weight_hh_l0", 1.5),), before=before)
+    assert training(after) == (
+        "σ_max of weight_hh_l0 0.5 → 1.5, × per step to the horizon 0.0316 → 0.894, horizon 2 → >2, left at the first "
+        "step 0.001 → 0.8."
+    )
+    assert figures(after)["loss of the last step"] == "1"
+    assert training(before) == ""
+    assert "σ_max" not in training(after.beside(sigma_max=()))
+    assert training(after.beside(before=report(state("h", [0.0, 0.0])))) == ""
