@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import optim
+from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
 from tinygrad_rnn.tasks.dates import DatesTask
@@ -79,7 +80,7 @@ def test_about_the_share_that_is_said_is_told():
 
 def test_a_task_whose_inputs_a_model_cannot_write_has_no_teacher():
     with pytest.raises(InputError, match="the task adding is none for them"):
-        Trainer(model := model_of(ADDING), ADDING, optim.Adam(model.parameters()), 3, remedies=Remedies(teacher="linear"))
+        Remedies(teacher="linear").check(model_of(ADDING), ADDING)
 
 
 # ---- pre-training --------------------------------------------------------------------------------------------------
@@ -117,9 +118,11 @@ def test_a_remedy_changes_the_training_and_is_remembered_with_the_schedule(tmp_p
         def save(self, given):
             save_checkpoint(tmp_path / "m", given.model, given.optimizer, given.settings())
 
-    plain, whole, part = trainer(5), trainer(5, remedies=Remedies(**chosen)), trainer(2, remedies=Remedies(**chosen))
-    for each in (plain, whole):
-        each.train()
+    plain = trainer(5)
+    plain.train()
+    whole = trainer(5, remedies=Remedies(**chosen))
+    whole.train()
+    part = trainer(2, remedies=Remedies(**chosen))
     part.train(Keeper())
     tg.manual_seed(99)
     again = Trainer.resumed(load_checkpoint(tmp_path / "m"), TEXT)
@@ -132,6 +135,14 @@ def test_a_remedy_changes_the_training_and_is_remembered_with_the_schedule(tmp_p
         np.testing.assert_allclose(values(whole.model), values(plain.model), rtol=1e-8)
     else:
         assert np.abs(values(whole.model) - values(plain.model)).max() > 1e-4
+
+
+def test_checking_the_remedies_leaves_no_gradient_and_costs_no_random_numbers():
+    model = model_of(TEXT, "gru", num_layers=2, dropout=0.5)
+    before = default_generator.counter.item()
+    Remedies(recompute=True).check(model, TEXT)
+    assert default_generator.counter.item() == before
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_a_plateau_goes_by_the_validations():
@@ -149,7 +160,8 @@ def test_what_does_not_go_together_is_refused():
     with pytest.raises(InputError, match="no remedies"):
         Remedies.of({"truncate": 3})
     with pytest.raises(InputError, match="not for gru"):
-        Trainer(model := model_of(ADDING, "gru"), ADDING, optim.Adam(model.parameters()), 3, remedies=Remedies(omega=1.0))
+        model = model_of(ADDING, "gru")
+        Trainer(model, ADDING, optim.Adam(model.parameters()), 3, remedies=Remedies(omega=1.0))
     assert Remedies.of(json.loads(json.dumps(Remedies(truncate=(1, 2)).config()))) == Remedies(truncate=(1, 2))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from tinygrad_rnn import optim
+from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Task
@@ -86,8 +87,9 @@ class Remedies:
             check_teacher(model, task)
         if self.truncate or self.recompute or self.omega:
             drawn = task.batch(1, 0, model.dtype).to(model.device)
-            before = [p.grad for p in model.parameters()]
+            before, stood = [p.grad for p in model.parameters()], default_generator.state_dict()
             self._backward(model, task, drawn, 0)
+            default_generator.load_state_dict(stood)
             for p, gradient in zip(model.parameters(), before, strict=True):
                 p.grad = gradient
 
