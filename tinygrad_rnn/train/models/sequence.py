@@ -115,7 +115,8 @@ class SequenceModel(Model):
 
         Else it reads the likeliest of its own last output, as a one-hot vector.
         """
-        read, state, outputs = batch.inputs[0], None, []
+        read, state = batch.inputs[0], None
+        outputs: list[Tensor] = []
         for t in range(len(batch.inputs)):
             if t:
                 own = F.one_hot(outputs[-1].detach().argmax(axis=-1), self.rnn.input_size, self.dtype)
