@@ -159,8 +159,8 @@ def test_what_does_not_go_together_is_refused():
         Remedies(truncate=(1, 2), omega=1.0)
     with pytest.raises(InputError, match="no remedies"):
         Remedies.of({"truncate": 3})
+    model = model_of(ADDING, "gru")
     with pytest.raises(InputError, match="not for gru"):
-        model = model_of(ADDING, "gru")
         Trainer(model, ADDING, optim.Adam(model.parameters()), 3, remedies=Remedies(omega=1.0))
     assert Remedies.of(json.loads(json.dumps(Remedies(truncate=(1, 2)).config()))) == Remedies(truncate=(1, 2))
 
