@@ -276,8 +276,8 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_remedies(train: Parser) -> None:
-    schedules = ", ".join(name + "".join(f"[:{each}=...]" for each in entry.options) for name, entry in SCHEDULES.items())
-    train.add_argument("--schedule", metavar="SCHEDULE", help=f"how the learning rate changes: {schedules}")
+    words = (name + "".join(f"[:{each}=...]" for each in entry.options) for name, entry in SCHEDULES.items())
+    train.add_argument("--schedule", metavar="SCHEDULE", help=f"how the learning rate changes: {', '.join(words)}")
     value_help = "largest element of a gradient, limited before the norm is"
     train.add_argument("--clip-value", type=positive_float, metavar="X", help=value_help)
     how = train.add_mutually_exclusive_group()
