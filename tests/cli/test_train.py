@@ -273,3 +273,30 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
     (tmp_path / "own.txt").write_text(text * 20)
     model = train("--updates", "1", "--text", str(tmp_path / "own.txt"), text=False)
     assert written(capsys, "--model", str(model), "--length", "3").startswith(start)
+
+
+# ---- remedies ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("--truncate", "2,3"), ("--recompute",), ("--omega", "2", "--cell", "rnn"), ("--teacher", "sigmoid:k=5"),
+        ("--clip-value", "0.01", "--schedule", "warmup:updates=5"),
+    ],
+)  # fmt: skip
+def test_remedies_are_options_and_a_resumed_training_has_them_again(train, chosen):
+    whole = train("--updates", "5", *chosen, out="whole.safetensors")
+    part = train("--updates", "2", *chosen, out="part.safetensors")
+    assert main(["train", "--resume", "--updates", "5", "--out", str(part)]) == 0
+    assert part.read_bytes() == whole.read_bytes()
+    plain = train("--updates", "5", *[word for word in chosen if word in ("--cell", "rnn")], out="plain.safetensors")
+    assert plain.read_bytes() != whole.read_bytes()
+
+
+def test_remedies_that_cannot_be_are_refused(refused, train):
+    assert "goes back less" in refused("train", "--truncate", "3,2")
+    assert "not for lstm" in refused("train", "--omega", "1", "--task", "adding", "--out", "x")
+    assert "unknown schedule" in refused("train", "--schedule", "stop", "--task", "adding", "--out", "x")
+    model = train("--updates", "1", "--truncate", "2,3")
+    assert "was trained with --truncate (2, 3)" in refused("train", "--resume", "--out", model, "--truncate", "3,3")

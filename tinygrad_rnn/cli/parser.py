@@ -13,6 +13,7 @@ from tinygrad_rnn.cli.values import (
     cell_name,
     cells,
     formats,
+    k1_and_k2,
     non_negative_float,
     plot_formats,
     positive_float,
@@ -25,6 +26,7 @@ from tinygrad_rnn.cli.values import (
     window,
 )
 from tinygrad_rnn.nn import CELLS
+from tinygrad_rnn.optim import SCHEDULES
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
@@ -47,6 +49,12 @@ TRAINING: dict[str, Any] = {
     "seed": 0,
     "validate_every": 100,
     "until_solved": False,
+    "schedule": None,
+    "truncate": None,
+    "recompute": False,
+    "omega": 0.0,
+    "teacher": None,
+    "clip_value": None,
 }
 #: Updates of a training, and where it goes, unless it is said.
 UPDATES, RUNS = 1000, "runs"
@@ -247,6 +255,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
+    _add_remedies(train)
     validate_help = "measure on examples that it does not learn from, after so many updates"
     _remembered(train, "--validate-every", validate_help, type=positive_int, metavar="N")
     _option(train, "--every", 250, "make a checkpoint after so many updates", type=positive_int, metavar="N")
@@ -265,6 +274,22 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument("--resume", action="store_true", help=resume_help)
     events_help = "also write the metrics as event files for TensorBoard"
     train.add_argument("--tensorboard", action="store_true", help=events_help)
+
+
+def _add_remedies(train: Parser) -> None:
+    words = (name + "".join(f"[:{each}=...]" for each in entry.options) for name, entry in SCHEDULES.items())
+    train.add_argument("--schedule", metavar="SCHEDULE", help=f"how the learning rate changes: {', '.join(words)}")
+    value_help = "largest element of a gradient, limited before the norm is"
+    train.add_argument("--clip-value", type=positive_float, metavar="X", help=value_help)
+    how = train.add_mutually_exclusive_group()
+    truncate_help = "after every K1 steps go back K2, K2 >= K1: truncated back-propagation"
+    how.add_argument("--truncate", type=k1_and_k2, metavar="K1,K2", help=truncate_help)
+    recompute_help = "keep the graph of sqrt(T) steps at a time, and compute the states twice"
+    how.add_argument("--recompute", action="store_true", default=None, help=recompute_help)
+    omega_help = "weight of Pascanu's regulariser against vanishing gradients; for cells rnn and irnn"
+    how.add_argument("--omega", type=positive_float, metavar="X", help=omega_help)
+    teacher_help = "scheduled sampling: linear[:over=...][:least=...], exponential[:k=...] or sigmoid[:k=...]"
+    how.add_argument("--teacher", metavar="TEACHER", help=teacher_help)
 
 
 def _add_runs(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -39,6 +39,7 @@ from tinygrad_rnn.train import (
     MODELS,
     Checkpoint,
     FileKeeper,
+    Remedies,
     Run,
     RunKeeper,
     Trainer,
@@ -52,7 +53,9 @@ from tinygrad_rnn.viz import plots
 ABOUT = ("task", "text", "steps")
 #: What it says of the training that has to be known to go on.
 REMEMBERED = (*ABOUT, "batch", "clip", "seed", "updates")
-#: The same, which earlier files do not say.
+#: How an update finds its gradients.
+REMEDIES = ("truncate", "recompute", "omega", "teacher", "clip_value")
+#: The same as above, which earlier files do not say.
 REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256")
 
 
@@ -153,7 +156,8 @@ def _new(options: argparse.Namespace) -> Trainer:
     return Trainer(
         model, task, adam, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
         seed=options.seed, clip=options.clip, validate_every=options.validate_every,
-        until_solved=options.until_solved, about=_about(options, corpus, task),
+        until_solved=options.until_solved, about=_about(options, corpus, task), schedule=options.schedule,
+        remedies=Remedies.of({name: getattr(options, name) for name in REMEDIES}),
     )  # fmt: skip
 
 
@@ -219,7 +223,10 @@ def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -
     config = checkpoint.model.config()
     said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype") if name in config}
     said |= {"hidden": config.get("hidden_size"), "layers": config.get("num_layers", 1)}
+    said |= {"schedule": checkpoint.settings.get("schedule")}
     try:
+        remedies = Remedies.of(checkpoint.settings.get("remedies", {}))
+        said |= {name: getattr(remedies, name) for name in REMEDIES}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED_IF_SAID if name in checkpoint.settings}
     except InputError as error:
@@ -268,6 +275,8 @@ def _again(
         if lr != before:
             say(f"--resume: goes on with the learning rate {lr:g} instead of {before:g}")
         trainer.optimizer.lr = lr
+        if trainer.schedule is not None:
+            trainer.schedule.base = lr
     return trainer
 
 

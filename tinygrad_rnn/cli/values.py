@@ -95,3 +95,12 @@ def formats(text: str, known: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
 def plot_formats(text: str) -> tuple[str, ...]:
     """Return the formats of plots in a comma-separated list, each once."""
     return formats(text, PLOT_FORMATS)
+
+
+def k1_and_k2(text: str) -> tuple[int, int]:
+    """Return the two numbers of truncated back-propagation, given as "K1,K2"."""
+    first, _, last = text.partition(",")
+    found = int(positive_int(first)), int(positive_int(last))
+    if found[1] < found[0]:
+        raise argparse.ArgumentTypeError(f"{text!r} goes back less than the K1 steps whose losses go back")
+    return found

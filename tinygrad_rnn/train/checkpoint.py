@@ -17,6 +17,7 @@ from tinygrad_rnn import __version__, optim, serialization
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError, TinygradError
+from tinygrad_rnn.optim.optimizer import groups_of
 from tinygrad_rnn.train.models import MODELS, Model
 
 FORMAT = "tinygrad_rnn.model/1"
@@ -24,7 +25,7 @@ FORMAT = "tinygrad_rnn.model/1"
 CHECKPOINTS, SUFFIX = "checkpoints", ".safetensors"
 #: The optimizers that a file can bring along. One of your own you make yourself.
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
-    kind.__name__: kind for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)
+    kind.__name__: kind for kind in (optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW)
 }
 
 
@@ -74,7 +75,11 @@ class Checkpoint:
             kind = options.pop("kind")
             if kind not in OPTIMIZERS:
                 raise StateError(f"its optimizer {kind!r} is none of {', '.join(OPTIMIZERS)}")
-            optimizer = OPTIMIZERS[kind](self.model.parameters(), lr=0.0, **options)
+            named = dict(self.model.named_parameters())
+            parameters: list[Any] = [named[name] for name in self.training.get("order", named)]
+            if "groups" in options:
+                parameters = groups_of(parameters, 1.0, options.pop("groups"))
+            optimizer = OPTIMIZERS[kind](parameters, lr=1.0, **options)
             optimizer.load_state_dict(self.optimizer_state)
             default_generator.load_state_dict(self.training["random"])
         except (KeyError, TypeError, ValueError, TinygradError) as error:
@@ -100,7 +105,10 @@ def save_checkpoint(
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
     random = {name: value.item() for name, value in default_generator.state_dict().items()}
-    training = {"optimizer": optimizer.config(), "random": random}
+    training: dict[str, Any] = {"optimizer": optimizer.config(), "random": random}
+    if "groups" in training["optimizer"]:
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        training["order"] = [names[id(parameter)] for parameter in optimizer.params]
     about = {
         "kind": model.kind,
         "model": model.config(),
@@ -135,7 +143,7 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
             raise StateError("its numbers are not those that were written")
         settings, training = dict(about["settings"]), dict(about.get("training", {}))
         kind = MODELS[about.get("kind", "sequence")]
-        config: dict[str, Any] = {"dropout": 0.0, **about["model"]}
+        config: dict[str, Any] = {**kind.defaults, **about["model"]}
         _check(kind, config, parameters := _part(state, "model."))
         model = kind.restored(config, parameters)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:

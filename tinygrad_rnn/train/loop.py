@@ -17,6 +17,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DivergenceError
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.models import Model
 
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
@@ -50,6 +51,7 @@ def fit(
     seed: int = 0,
     clip: float = 1.0,
     first: int = 0,
+    remedies: Remedies | None = None,
 ) -> Iterator[Update]:
     """Train, one update each time the iterator is advanced; yields what each was about.
 
@@ -62,16 +64,20 @@ def fit(
         batch: B, the examples in a batch.
         clip: the largest norm a gradient may have.
         first: the number of updates made before.
+        remedies: how an update finds its gradients; plain back-propagation unless given.
 
     Raises:
+        InputError: the remedies are not for that model or task.
         DivergenceError: the loss or the gradient is no longer finite. The weights are those before that update.
     """
     parameters = list(model.parameters())
     norms: deque[float] = deque(maxlen=TOLD)
+    remedies = remedies or Remedies()
     for update in range(first, updates):
         drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
         optimizer.zero_grad()
-        loss, gradient = _there_and_back(model, task, parameters, drawn.to(model.device), clip)
+        loss = remedies.backward(model, task, drawn.to(model.device), update)
+        gradient = optim.clip_grad_norm_(parameters, clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise DivergenceError(_no_longer_finite(value, norm, update, norms))
@@ -88,15 +94,6 @@ def _no_longer_finite(loss: float, norm: float, update: int, before: Sequence[fl
         f"{what} at update {update + 1}{told}: training diverged; take a smaller learning rate, a smaller norm to clip "
         "at, or fewer updates"
     )
-
-
-def _there_and_back(
-    model: Model, task: Task, parameters: Sequence[Tensor], batch: Batch, clip: float
-) -> tuple[Tensor, Tensor]:
-    """Go forward and backward, and clip the gradient; return the loss, and the norm of the gradient before."""
-    loss = model.loss(task, batch)
-    loss.backward()
-    return loss, optim.clip_grad_norm_(parameters, clip)
 
 
 def training_tape(
@@ -122,7 +119,8 @@ def training_tape(
         found = iter(given)
         optimizer.zero_grad()
         drawn = Batch(*[None if part is None else next(found) for part in parts])
-        loss, norm = _there_and_back(model, task, parameters, drawn, clip)
+        loss = Remedies().backward(model, task, drawn, 0)
+        norm = optim.clip_grad_norm_(parameters, clip)
         optimizer.step()
         return loss, norm
 

@@ -12,6 +12,7 @@ from tinygrad_rnn import optim
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.train.checkpoint import Checkpoint
+from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.loop import Update, assess, fit
 from tinygrad_rnn.train.models import Model
 
@@ -47,11 +48,15 @@ class Trainer:
         validate_every: so many updates lie between two validations; there is one before the first update and one after
             the last, too.
         until_solved: whether to end at the first validation at which the task's criterion is met.
+        remedies: how an update finds its gradients; plain back-propagation unless given.
+        schedule: of the learning rate, as a text; see `optim.parse_schedule`. It goes by the updates, the validated
+            loss or the norm of the gradient.
         about: what else a checkpoint shall say, as JSON can hold it, such as how to make the task again.
         made: the number of updates made before.
 
     Raises:
-        InputError: until_solved, and the task has no criterion; or a size that cannot be.
+        InputError: until_solved, and the task has no criterion; a size that cannot be; or remedies that are not for
+            that model or task.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import optim
@@ -79,6 +84,8 @@ class Trainer:
         clip: float = 1.0,
         validate_every: int = 100,
         until_solved: bool = False,
+        remedies: Remedies | None = None,
+        schedule: str | None = None,
         about: Mapping[str, Any] | None = None,
         made: int = 0,
     ) -> None:
@@ -92,6 +99,10 @@ class Trainer:
         self.held_out = task if held_out is None else held_out
         self.batch, self.seed, self.clip = batch, seed, clip
         self.validate_every, self.until_solved = validate_every, until_solved
+        self.remedies = remedies or Remedies()
+        self.remedies.check(model, task)
+        self.schedule = None if schedule is None else optim.parse_schedule(schedule).make(optimizer)
+        self._schedule = schedule
         self.about = dict(about or {})
         self.updates, self.made = updates, made
         self._scored: tuple[int, dict[str, float]] | None = None
@@ -112,14 +123,25 @@ class Trainer:
             made = said.pop("updates")
             updates = said.pop("target", made)
             known = {name: said.pop(name) for name in cls.SETTINGS if name in said}
-        except KeyError as error:
+            known["remedies"] = Remedies.of(said.pop("remedies", {}))
+            schedule, stood = said.pop("schedule", None), said.pop("schedule_state", {})
+        except (KeyError, InputError) as error:
             raise InputError(f"the checkpoint lacks what is needed to continue: {error}") from None
         optimizer = checkpoint.resume()
-        return cls(checkpoint.model, task, optimizer, updates, held_out=held_out, about=said, made=made, **known)
+        lr = optimizer.lr.item()
+        options = known | {"schedule": schedule, "about": said, "made": made}
+        found = cls(checkpoint.model, task, optimizer, updates, held_out=held_out, **options)
+        if found.schedule is not None:
+            found.schedule.load_state_dict(stood)
+            optimizer.lr = lr
+        return found
 
     def settings(self) -> dict[str, Any]:
         """Return what a checkpoint has to say so that the training can be resumed from it."""
         own = {name: getattr(self, name) for name in self.SETTINGS}
+        own |= {"remedies": chosen} if (chosen := self.remedies.config()) else {}
+        if self.schedule is not None:
+            own |= {"schedule": self._schedule, "schedule_state": self.schedule.state_dict()}
         return {**self.about, **own, "target": self.updates, "updates": self.made}
 
     def scores(self) -> dict[str, float]:
@@ -160,10 +182,12 @@ class Trainer:
             if keeper is not None:
                 self._save(keeper)
             return "solved"
-        options = self.updates, self.batch, self.seed, self.clip, self.made
+        options = self.updates, self.batch, self.seed, self.clip, self.made, self.remedies
         try:
             for update in fit(self.model, self.task, self.optimizer, *options):
                 self.made += 1
+                if self.schedule is not None:
+                    self.schedule.step(update.norm)
                 if keeper is not None:
                     keeper.record({"update": self.made, **update._asdict()})
                 if on_update is not None:
@@ -182,6 +206,8 @@ class Trainer:
     def _ended(self, keeper: Keeper | None, interrupted: Callable[[], bool]) -> str:
         """Validate if it is time to; return how the training ends here, and nothing if it goes on."""
         if self.made % self.validate_every == 0 or self.made == self.updates:
+            if self.schedule is not None and self.made % self.validate_every == 0:
+                self.schedule.validated(self.scores()["loss"])
             if keeper is not None:
                 keeper.record(self._validation())
             if self.until_solved and self.solved:

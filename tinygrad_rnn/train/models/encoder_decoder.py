@@ -14,7 +14,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.attention import SCORES, Memory
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
-from tinygrad_rnn.train.models.sequence import recurrent_shapes
+from tinygrad_rnn.train.models.sequence import recurrent_shapes, told
 
 #: How the decoder looks at what was read; "none": it has the last state alone.
 ATTENTIONS = ("none", *SCORES)
@@ -145,7 +145,14 @@ class EncoderDecoder(Model):
 
     def answers(self, batch: Batch) -> Tensor:
         """Return what the decoder writes on its own, (S, B, O)."""
-        return self._written(batch, teach=False)[0]
+        return self._written(batch, teach=0.0)[0]
+
+    def taught(self, batch: Batch, share: float) -> Tensor:
+        """Return what the decoder writes, (S, B, O), if it is fed each reply of the batch with this probability.
+
+        Else it is fed its own likeliest one.
+        """
+        return self._written(batch, teach=share)[0]
 
     def looked_at(self, batch: Batch) -> Tensor:
         """Return what the decoder looks at while it writes on its own: weights (S, B, T), 1 in all for each reply.
@@ -155,7 +162,7 @@ class EncoderDecoder(Model):
         """
         if self.attention is None:
             raise InputError("this encoder-decoder has no attention, so it looks at nothing; take attention=additive")
-        return self._written(batch, teach=False)[1]
+        return self._written(batch, teach=0.0)[1]
 
     def begin(self, batch: Batch) -> tuple[Memory | None, list[tuple[Tensor, ...]]]:
         """Read the sequences: return what attention needs of them, and the states before the first reply."""
@@ -193,27 +200,35 @@ class EncoderDecoder(Model):
                 below, weights = self._seen(below, memory)
             return self.output(below), weights, new
 
-    def _written(self, batch: Batch, teach: bool = True) -> tuple[Tensor, Any]:
+    def _written(self, batch: Batch, teach: float = 1.0) -> tuple[Tensor, Any]:
         memory, state = self._read(batch)
-        if teach and batch.replies is not None and self.kind_of_attention != "additive":  # all steps are known
+        if teach == 1 and batch.replies is not None and self.kind_of_attention != "additive":  # all steps are known
             hidden, _ = self.decoder(batch.replies, state)
             return self._said(hidden, memory)
-        written = self._steps(self._layers(state), memory, batch.inputs.shape[1], batch.replies if teach else None)
+        replies = batch.replies if teach else None
+        written = self._steps(self._layers(state), memory, batch.inputs.shape[1], replies, teach=teach)
         outputs, weights = zip(*written, strict=True)
         return stack(outputs), None if weights[0] is None else stack(weights)
 
     def _steps(
-        self, states: list[tuple[Tensor, ...]], memory: Memory | None, size: int, replies: Any, first: int = 0
+        self,
+        states: list[tuple[Tensor, ...]],
+        memory: Memory | None,
+        size: int,
+        replies: Any,
+        first: int = 0,
+        teach: float = 1.0,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield the output of each step of the decoder, and the weights of its attention; they are numbered from first.
 
         Args:
             states: of every layer.
             replies: what is read at each step, (S, B, O); None for what was written before.
+            teach: the probability with which a reply is read and not what was written before.
         """
         reply = zeros(size, self.output.out_features, dtype=self.dtype, device=self.device)
         for s in range(self.replies):
-            read = reply if replies is None else replies[s]
+            read = reply if replies is None else told(replies[s], reply, teach)
             output, weights, states = self.write(read, memory, states, first + s)
             reply = F.one_hot(output.detach().argmax(axis=-1), self.output.out_features, self.dtype)
             yield output, weights
