@@ -63,7 +63,7 @@ def test_json_has_the_equations_and_one_cell_if_one_is_asked_for(capsys):
     (one,) = json.loads(capsys.readouterr().out)["cells"]
     assert one in every
     assert one["equations"] == list(CELLS["gru"].equations)
-    assert one["options"] == ["update_bias", "reset", "update"]
+    assert one["options"] == ["update_bias", "chrono", "reset", "update"]
 
 
 def test_a_name_that_is_none_brings_the_nearest_to_mind(refused):

@@ -18,6 +18,7 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.files import MANIFEST
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.nn import CELLS
+from tinygrad_rnn.tasks import TASKS
 
 KINDS = ("dot", "svg", "flow.json", "run.safetensors")
 
@@ -232,13 +233,17 @@ def test_a_cell_with_options_has_files_of_a_safe_name_and_says_what_it_is(graph,
     assert ((run["bias_ih_l0"] + run["bias_hh_l0"])[5:10] == 3).all()
 
 
-def test_the_help_lists_every_cell_and_option(capsys):
+def test_the_help_lists_every_cell_and_task_and_their_commands_the_options(capsys):
     for command in ("graph", "train"):
         assert main([command, "--help"]) == 0
         shown = " ".join(capsys.readouterr().out.split())
-        for name, entry in CELLS.items():
+        for name in CELLS:
             assert re.search(rf"\b{name}\b", shown)
-            assert all(f"{option}=" in shown for option in entry.options)
+        assert all(re.search(rf"\b{name}\b", shown) for name in TASKS)
+    for command, table in (("cells", CELLS), ("tasks", TASKS)):
+        assert main([command]) == 0
+        shown = capsys.readouterr().out
+        assert all(f":{option}=" in shown for entry in table.values() for option in entry.options)
 
 
 # ---- what is drawn --------------------------------------------------------------------------------------------------

@@ -107,15 +107,13 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, summary: s
 
 
 def _cells_help() -> str:
-    """Return the cells with their options, as in "rnn[:gain=...][:nonlinearity=...]"."""
-    words = (name + "".join(f"[:{option}=...]" for option in entry.options) for name, entry in CELLS.items())
-    return "one of " + ", ".join(words)
+    """Return the names of the cells."""
+    return f"one of {', '.join(CELLS)}; the command cells lists their options, as in lstm:forget_bias=3"
 
 
 def _tasks_help() -> str:
-    """Return the tasks with their options."""
-    words = (name + "".join(f"[:{option}=...]" for option in entry.options) for name, entry in TASKS.items())
-    return "what to learn: " + ", ".join(words)
+    """Return the names of the tasks."""
+    return f"what to learn: {', '.join(TASKS)}; the command tasks lists their options, as in copy:symbols=4"
 
 
 def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:

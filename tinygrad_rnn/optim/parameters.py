@@ -27,6 +27,7 @@ def tensors(params: Any, what: str) -> list[Tensor]:
 
 
 def leaves(params: Any, what: str) -> list[Tensor]:
+    """Return parameters as a list; InputError unless they are float leaves, at least one and each once."""
     if isinstance(params, Tensor):
         raise InputError(f"{what}: parameters must come in a list, as [w] for a single one")
     found = tensors(params, what)
