@@ -95,7 +95,8 @@ def _notes(experiment: Experiment) -> list[str]:
     plan = experiment.plan
     looks = f"looked at after every {plural(plan.every, 'update')}"
     return [
-        f"solved: trials whose {criterion} on {plan.judged} {judged.name} examples, {looks}, {plan.updates:,} at most.",
+        f"solved: trials that met the criterion, {criterion}, on {plan.judged:,} examples of {judged.name}, {looks}, "
+        f"{plan.updates:,} at most.",
         "updates: the median of those that solved it; from-to: the fewest and the most.",
         f"score: the median of {criterion.score} on as many examples that no look had shown; seconds: of all trials.",
     ]

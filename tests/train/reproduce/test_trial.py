@@ -35,6 +35,15 @@ def test_a_criterion_that_is_not_reached_is_none_and_the_last_update_is_looked_a
     assert found.parameters == 4 * 2 + 4 * 4 + 2 * 4 + 2 * 4 + 2
 
 
+def test_the_scores_at_the_end_are_those_of_other_examples_than_the_looks():
+    looks = []
+    plan = Plan("first_bit", updates=4, every=4, batch=2, judged=3, steps=4, criterion=NEVER)
+    found = trial(RNN, plan, 0, on_look=lambda made, scores: looks.append(scores["loss"]))
+    assert len(looks) == 1
+    assert np.isfinite(found.scores["loss"])
+    assert found.scores["loss"] != looks[0]
+
+
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
     plan = Plan("first_bit", updates=6, every=2, batch=2, judged=3, steps=4, criterion=NEVER)
     first, again, other = (trial(RNN, plan, seed) for seed in (1, 1, 2))

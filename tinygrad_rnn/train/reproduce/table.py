@@ -40,6 +40,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         differs=(
             "The embedded Reber grammar stands for the paper's speech, handwriting and music.",
+            "Every string begins with a state of 0, so nothing has to be forgotten in between.",
             "One setting for all (12 units, Adam 0.01, clip 1, 16 strings an update), where the paper searched at "
             "random for the best of each variant: this compares variants at that setting alone.",
             "A few seeds and a small task: differences of less than the range from-to say nothing.",
@@ -102,7 +103,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "W_hh is 0.95 times an orthogonal matrix; the paper's smart initialisation is sparse with radius 0.95.",
             "An answer is right if every output is off by less than 0.3; 1,000 examples instead of 10,000 judge.",
             "The regulariser Omega is left out.",
-            "Ten times the paper's learning rate is added: there the gradient is worth clipping.",
+            "Ten times the paper's learning rate is tried as well.",
         ),
     ),
 }  # fmt: skip

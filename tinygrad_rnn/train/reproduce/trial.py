@@ -142,7 +142,7 @@ def trial(
     >>> from tinygrad_rnn.train.reproduce import Learner, Plan, trial
     >>> found = trial(Learner("GRU", "gru", 6), Plan("hello", updates=200, every=20, batch=1, judged=1), seed=0)
     >>> found.reached is not None, found.parameters
-    (True, 232)
+    (True, 244)
     """
     if learner.algorithm not in ALGORITHMS:
         raise InputError(f"unknown algorithm {learner.algorithm!r}; there are {', '.join(ALGORITHMS)}")
