@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = ("python -m tinygrad_rnn doctor", "python -m tinygrad_rnn cells", "python -m tinygrad_rnn cells lstm97")
+QUICK = tuple(f"python -m tinygrad_rnn {command}" for command in ("doctor", "tasks", "cells", "cells lstm97"))
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
@@ -35,7 +35,9 @@ MODEL = (
     "python -m tinygrad_rnn train --cell gru --updates 500",
     "python -m tinygrad_rnn train --resume --updates 600",
     "python -m tinygrad_rnn sample --length 200",
-    "python -m tinygrad_rnn flow --model model.safetensors",
+    "python -m tinygrad_rnn flow --model runs/text-gru",
+    "python -m tinygrad_rnn train --task adding --steps 20 --seeds 5 --until-solved",
+    "python -m tinygrad_rnn runs --plot",
 )
 #: Run one after the other in a fresh environment, in a copy of the repository.
 WITHOUT_MAKE = ('pip install ".[plots,render]"', "python -m tinygrad_rnn graph")
@@ -151,10 +153,13 @@ def test_a_slow_command_runs(tmp_path, command):
 @pytest.mark.slow
 def test_a_model_is_trained_resumed_and_used(tmp_path):
     printed = [run(command, tmp_path) for command in MODEL]
-    assert "written: model.safetensors" in printed[0]
-    assert "written: model.safetensors" in printed[1]
+    assert "written: runs/text-gru\n" in printed[0]
+    assert "written: runs/text-gru\n" in printed[1]
     assert printed[2].startswith("The ")
     assert "gru, 600 updates" in printed[3]
+    assert printed[4].count("written: runs/adding-lstm.seed-") == 15
+    assert "written: runs/adding.png" in printed[5]
+    assert "written: runs/text.png" in printed[5]
 
 
 @pytest.mark.slow

@@ -371,7 +371,7 @@ def test_moving_the_module_after_making_its_optimizer_is_explained() -> None:
         (lambda w: optim.SGD(nn.Linear, lr=0.1), "pass module.parameters"),
         (lambda w: optim.SGD(3, lr=0.1), "not int"),
         (lambda w: optim.SGD("w", lr=0.1), "not str"),
-        (lambda w: optim.SGD([{"params": [w]}], lr=0.1), "not dict; .* an optimizer for each group"),
+        (lambda w: optim.SGD([w, {"params": [w]}], lr=0.1), "not dict; .* a dict with params for each group"),
         (lambda w: optim.SGD([tg.tensor(1)], lr=0.1), "only floats"),
         (lambda w: optim.SGD(nn.Tanh().parameters(), lr=0.1), "nn.ModuleList and nn.ModuleDict"),
         (lambda w: optim.SGD([w], lr=True), "lr must be a number >= 0, not True"),
@@ -660,3 +660,55 @@ def test_what_an_optimizer_lacks_is_said_with_what_there_is() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
         adam.nothing()
     assert repr(adam) == "Adam(lr=0.5, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)"
+
+
+# ---- groups of parameters -------------------------------------------------------------------------------------
+
+
+def grouped(kind: str, make: Any, leaf: Any, **options: Any) -> tuple[list[Any], Any]:
+    params = [leaf(np.array([1.0, -2.0]) * (i + 1)) for i in range(3)]
+    groups = [{"params": params[:1]}, {"params": params[1:], "lr": 0.03, "weight_decay": 0.3}]
+    return params, getattr(make, kind)(groups, lr=0.01, **options)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"])
+def test_groups_take_the_steps_of_pytorch(kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours, optimizer = grouped(kind, optim, lambda v: tg.tensor(v, requires_grad=True), weight_decay=0.1)
+    theirs, other = grouped(kind, torch.optim, lambda v: torch.tensor(v, requires_grad=True), weight_decay=0.1)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        for mine, its in zip(ours, theirs, strict=True):
+            g = rng.normal(size=2)
+            mine.grad, its.grad = tg.tensor(g), torch.tensor(g)
+        optimizer.step()
+        other.step()
+    for mine, its in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.numpy(), its.detach().numpy(), rtol=1e-12)
+
+
+def test_the_learning_rates_of_groups_stay_in_proportion() -> None:
+    (first, second, _), sgd = grouped("SGD", optim, lambda v: tg.tensor(v, requires_grad=True))
+    sgd.lr = 0.5
+    first.grad = second.grad = tg.tensor([1.0, 1.0], "float64")
+    before = first.numpy().copy(), second.numpy().copy()
+    sgd.step()
+    np.testing.assert_allclose(first.numpy(), before[0] - 0.5)
+    np.testing.assert_allclose(second.numpy(), before[1] - 1.5 * (1 + 0.3 * before[1]))
+
+
+@pytest.mark.parametrize(
+    ("groups", "lr", "text"),
+    [
+        ([{"params": []}], 0.1, "no parameters"),
+        ([{"params": 0, "momentun": 0.9}], 0.1, "a group has params, lr, momentum, .* and no momentun"),
+        ([{"params": 0, "momentum": 0.9}], 0.1, "momentum is for all groups or for none"),
+        ([{"params": 0, "weight_decay": -1}], 0.1, "weight_decay"),
+        ([{"params": 0, "lr": 0.1}], 0.0, "lr must be above 0"),
+        ([{"params": 0}, {"params": 0}], 0.1, "comes twice"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(groups: Any, lr: float, text: str) -> None:
+    w = tg.ones(1, requires_grad=True)
+    with pytest.raises(InputError, match=text):
+        optim.SGD([{**group, "params": [w] if group["params"] == 0 else group["params"]} for group in groups], lr=lr)

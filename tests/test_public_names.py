@@ -90,7 +90,7 @@ def test_tab_shows_what_is_meant_to_be_used(name: str) -> None:
         (lambda tg: tg.device, r"a device is a text: tg\.zeros\(2, device='cuda'\)"),
         (lambda tg: tg.nn.functional, "write from tinygrad_rnn import functional as F"),
         (lambda tg: tg.nn.Linaer, "did you mean Linear"),
-        (lambda tg: tg.optim.lr_scheduler, r"set optimizer\.lr = \.\.\. between steps"),
+        (lambda tg: tg.optim.lr_scheduler, r"schedules are in optim itself, optim\.StepLR"),
         (lambda tg: tg.nn.Linear(1, 1).cuda, r'write module\.to\("cuda"\)'),
         (lambda tg: tg.nn.Linear(1, 1).register_buffer, "buffer_names"),
     ],

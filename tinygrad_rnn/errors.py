@@ -1,8 +1,8 @@
 """The errors users see. Each derives from TinygradError and from the built-in a Python user would catch."""
 
 __all__ = [
-    "AnomalyError", "DTypeError", "DeviceError", "GradcheckError", "GraphError", "IndexRangeError", "InputError",
-    "MissingToolError", "MutationError", "OutOfMemoryError", "ShapeError", "StateError", "TapeError",
+    "AnomalyError", "DTypeError", "DeviceError", "DivergenceError", "GradcheckError", "GraphError", "IndexRangeError",
+    "InputError", "MissingToolError", "MutationError", "OutOfMemoryError", "ShapeError", "StateError", "TapeError",
     "TinygradError",
 ]  # fmt: skip
 
@@ -60,6 +60,10 @@ class StateError(TinygradError, KeyError):
 
 class InputError(TinygradError, ValueError):
     """Input from the user (a file, a size, an option) that cannot be used."""
+
+
+class DivergenceError(InputError):
+    """A training whose loss, gradient or weights are no longer finite numbers."""
 
 
 class MissingToolError(TinygradError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError
 
-__all__ = ["LARGEST_HEADER", "READ", "load", "load_metadata", "save", "write_whole"]
+__all__ = ["LARGEST_HEADER", "READ", "load", "load_metadata", "save", "sweep", "write_whole"]
 
 
 def __dir__() -> list[str]:  # what TAB shows: no imported names
@@ -111,7 +112,7 @@ def write_whole(path: PathLike, content: bytes) -> None:
     """
     target = _path(path)
     place = Path(os.path.realpath(target))  # a link stays one
-    beside = place.parent / f".{uuid.uuid4().hex}.tmp"  # not longer than a name that is as long as names may be
+    beside = place.parent / f"{_beside(place)}{uuid.uuid4().hex}.tmp"
     try:
         if place.exists() and not place.is_file() and not place.is_dir():
             raise InputError(f"cannot write {_shown(target)}: it is no regular file; choose another place")
@@ -125,6 +126,21 @@ def write_whole(path: PathLike, content: bytes) -> None:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {_shown(target)}: {error.strerror or error}; choose another place") from error
+
+
+def sweep(path: PathLike) -> None:
+    """Remove what a process that was killed while it wrote a file has left beside it. Nobody may be writing it now."""
+    place = Path(os.path.realpath(_path(path)))
+    for left in place.parent.glob(f"{_beside(place)}*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def _beside(place: Path) -> str:
+    """Return how the names begin under which a file is written before it is moved to its place.
+
+    They are not longer than a name that is as long as names may be.
+    """
+    return f".{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}-"
 
 
 def _array(name: Any, value: Any) -> np.ndarray:

@@ -131,7 +131,7 @@ def test_an_interrupted_training_keeps_what_it_has_learned(started, tmp_path, te
     _, error = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in error
-    updates = int(re.search(r"saved .* after (\d+) updates", error)[1])
+    updates = int(re.search(r"saved .* after (\d+) updates?; go on with --resume --out", error)[1])
     assert load_checkpoint(model).settings["updates"] == updates
     assert main(["train", "--resume", "--out", str(model), "--updates", str(updates + 1)]) == 0
 
@@ -142,6 +142,23 @@ def test_a_resumed_training_finds_its_text_in_the_place_given(train, tmp_path, t
     os.rename(text_file, moved)
     model = train("--updates", "3", "--resume", "--text", str(moved), text=False)
     assert load_checkpoint(model).settings["text"] == str(moved.resolve())
+
+
+def test_a_file_from_before_there_were_runs_goes_on_and_writes(train, capsys):
+    model = train("--updates", "2")
+    whole = train("--updates", "4", out="whole")
+    about = json.loads(serialization.load_metadata(model)[FORMAT])
+    for name in ("kind", "version", "sha256"):
+        del about[name]
+    for name in ("target", "validate_every", "until_solved", "text_sha256"):
+        del about["settings"][name]
+    serialization.save(model, serialization.load(model), {FORMAT: json.dumps(about)})
+    assert written(capsys, "--model", str(model), "--length", "3")
+    train("--resume", "--updates", "4", text=False)
+    expected, found = serialization.load(whole), serialization.load(model)
+    assert {name: value.tolist() for name, value in found.items()} == {
+        name: value.tolist() for name, value in expected.items()
+    }
 
 
 # ---- what is there already -----------------------------------------------------------------------------------------
@@ -233,16 +250,16 @@ def test_training_that_ends_far_above_where_it_began_is_said_to_have_diverged(tr
 
 
 def test_weights_that_are_no_numbers_are_not_saved(train, refused, monkeypatch, text_file, tmp_path):
-    from tinygrad_rnn.cli import train as train_command
+    from tinygrad_rnn.train import trainer
 
-    real = train_command.fit
+    real = trainer.fit
 
     def spoiling(model, *rest):
         for update in real(model, *rest):
             model.output.bias.assign_(model.output.bias + float("inf"))
             yield update
 
-    monkeypatch.setattr(train_command, "fit", spoiling)
+    monkeypatch.setattr(trainer, "fit", spoiling)
     command = ["train", *SMALL, "--text", text_file, "--updates", 1, "--out", tmp_path / "m"]
     assert "training diverged, and they are not saved" in refused(*command, at_once=False)
     assert not (tmp_path / "m").exists()
@@ -256,3 +273,30 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
     (tmp_path / "own.txt").write_text(text * 20)
     model = train("--updates", "1", "--text", str(tmp_path / "own.txt"), text=False)
     assert written(capsys, "--model", str(model), "--length", "3").startswith(start)
+
+
+# ---- remedies ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("--truncate", "2,3"), ("--recompute",), ("--omega", "2", "--cell", "rnn"), ("--teacher", "sigmoid:k=5"),
+        ("--clip-value", "0.01", "--schedule", "warmup:updates=5"),
+    ],
+)  # fmt: skip
+def test_remedies_are_options_and_a_resumed_training_has_them_again(train, chosen):
+    whole = train("--updates", "5", *chosen, out="whole.safetensors")
+    part = train("--updates", "2", *chosen, out="part.safetensors")
+    assert main(["train", "--resume", "--updates", "5", "--out", str(part)]) == 0
+    assert part.read_bytes() == whole.read_bytes()
+    plain = train("--updates", "5", *[word for word in chosen if word in ("--cell", "rnn")], out="plain.safetensors")
+    assert plain.read_bytes() != whole.read_bytes()
+
+
+def test_remedies_that_cannot_be_are_refused(refused, train):
+    assert "goes back less" in refused("train", "--truncate", "3,2")
+    assert "not for lstm" in refused("train", "--omega", "1", "--task", "adding", "--out", "x")
+    assert "unknown schedule" in refused("train", "--schedule", "stop", "--task", "adding", "--out", "x")
+    model = train("--updates", "1", "--truncate", "2,3")
+    assert "was trained with --truncate (2, 3)" in refused("train", "--resume", "--out", model, "--truncate", "3,3")

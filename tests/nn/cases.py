@@ -92,6 +92,8 @@ OPTIMIZERS = {
     "sgd_weight_decay": ("SGD", {"lr": 0.1, "weight_decay": 0.2}),
     "sgd_momentum": ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
     "sgd_nesterov": ("SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
+    "adagrad": ("Adagrad", {"lr": 0.3}),
+    "adagrad_options": ("Adagrad", {"lr": 0.3, "lr_decay": 0.2, "eps": 1e-2, "weight_decay": 0.1}),
     "rmsprop": ("RMSprop", {"lr": 0.05}),
     "rmsprop_momentum": ("RMSprop", {"lr": 0.05, "alpha": 0.9, "eps": 1e-3, "momentum": 0.5, "weight_decay": 0.1}),
     "adam": ("Adam", {}),

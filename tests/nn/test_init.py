@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn import init
 
@@ -90,3 +91,38 @@ def test_gains_and_bounds_must_be_numbers(value) -> None:
     assert t.tolist() == [[0.0, 0.0], [0.0, 0.0]]
     for right in (np.float32(2.0), np.int64(2), tg.tensor(2.0)):
         assert init.identity_(t, right).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+
+
+def test_chrono_draws_the_logarithms_of_even_lengths() -> None:
+    tg.manual_seed(0)
+    lengths = np.exp(init.chrono_(tg.zeros(20000, dtype="float64"), 100.0).numpy())
+    assert lengths.min() >= 1.0
+    assert lengths.max() <= 99.0
+    assert abs(lengths.mean() - 50.0) < 1.0
+    assert abs(lengths.std() - 98 / 12**0.5) < 0.5
+    with pytest.raises(InputError, match="longest must be a number above 2, not 2"):
+        init.chrono_(tg.zeros(2), 2)
+
+
+def biases(text: str) -> np.ndarray:
+    tg.manual_seed(3)
+    cell = nn.Recurrent(text, 3, 50).cell()
+    return (cell.bias_ih + cell.bias_hh).numpy().reshape(-1, 50)
+
+
+def test_chrono_begins_the_gates_of_an_lstm_with_opposite_biases_and_leaves_the_rest() -> None:
+    i, f, g, o = biases("lstm:chrono=200")
+    np.testing.assert_array_equal(i, -f)
+    assert 0 <= f.min() < 3 < f.max() <= np.log(199)
+    np.testing.assert_array_equal([g, o], biases("lstm")[2:])
+    with pytest.raises(InputError, match="chrono and forget_bias both say"):
+        biases("lstm:chrono=200:forget_bias=1")
+    with pytest.raises(InputError, match="no number of steps above 2"):
+        biases("lstm:chrono=2")
+
+
+def test_chrono_begins_the_update_gate_of_a_gru_so_that_it_keeps_whichever_way_it_is_written() -> None:
+    r, z, n = biases("gru:chrono=200")
+    assert 0 <= z.min() < 3 < z.max() <= np.log(199)
+    np.testing.assert_array_equal([r, n], biases("gru")[[0, 2]])
+    np.testing.assert_array_equal(biases("gru:chrono=200:update=renew")[1], -z)

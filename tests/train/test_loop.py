@@ -90,7 +90,7 @@ def test_a_loss_that_is_not_finite_stops_training_before_the_weights_follow(monk
     model, optimizer = fresh(task)
     monkeypatch.setattr(task, "loss", lambda outputs, targets: (outputs * 0.0).sum() + loss)
     before = values(model)
-    advice = r"training diverged; take a smaller learning rate \(train --lr\) or fewer updates"
+    advice = "training diverged; take a smaller learning rate, a smaller norm to clip at, or fewer updates"
     with pytest.raises(InputError, match=f"{said}.*{advice}"):
         next(fit(model, task, optimizer, updates=3, batch=4))
     np.testing.assert_array_equal(values(model), before)

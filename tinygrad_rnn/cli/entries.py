@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tinygrad_rnn import serialization
-from tinygrad_rnn.cli.problem import say
+from tinygrad_rnn.cli.problem import dropout_of, say
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.tasks import Task
@@ -37,8 +37,9 @@ def can_plot(page: Path) -> bool:
 def fresh_model(cell: str, task: Task, options: argparse.Namespace, seed: int) -> Model:
     """Return an untrained model, the same for the same seed."""
     manual_seed(seed)
-    made = {"dtype": TRAINING_DTYPE, "device": options.device}
-    return MODELS[task.model].for_task(task, cell, options.hidden, options.layers, **made)
+    kind = MODELS[task.model]
+    made = {"dtype": TRAINING_DTYPE, "device": options.device, **dropout_of(options, kind)}
+    return kind.for_task(task, cell, options.hidden, options.layers, **made)
 
 
 def style_of(options: argparse.Namespace) -> Style:

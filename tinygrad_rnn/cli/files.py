@@ -17,11 +17,6 @@ from tinygrad_rnn.tasks.corpus import shown
 MANIFEST = ".tinygrad_rnn.json"
 
 
-def previous_of(path: Path) -> Path:
-    """Return where the file that was there before is kept."""
-    return path.with_name(f"{path.name}.prev")
-
-
 def writable_folder(folder: Path, option: str, names: Iterable[str]) -> None:
     """Make a folder and make sure that files of these names can be written there."""
     try:

@@ -63,7 +63,7 @@ from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS, PAGE, Row, cells, files, row
 
 SCHEMA = "tinygrad_rnn.sheet/1"
 #: What the options are unless given; with --model the file says it, and these cannot be given.
-DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "train": 50}
+DEFAULTS = {"task": "text", "hidden": 64, "layers": 1, "dropout": 0.0, "train": 50}
 DEFAULT_STEPS = 100
 #: After which share of the updates the flow is measured again.
 MOMENTS = (0.1, 0.3, 1.0)
@@ -224,7 +224,7 @@ def _trained(
 
         def note(update: Update) -> None:
             updates.append(update)
-            advance(update.loss)
+            advance(update)
 
         try:
             for made, measurement in training_flow(
@@ -255,7 +255,8 @@ def command(options: argparse.Namespace) -> str:
     if options.text is not None:
         words += ["--text", options.text]
     for name in ("steps", "batch", "dtype", "device", "seed", "seeds", "threshold", "out"):
-        words += [f"--{name}", str(getattr(options, name))]
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     return shown(shlex.join(words))
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style_words, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
-from tinygrad_rnn.cli.parser import FORMATS, GRAPH_CELLS, LEARNING_RATE, PLOT_FORMATS
+from tinygrad_rnn.cli.parser import GRAPH_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
     check_cells,
     check_device,
@@ -31,6 +31,7 @@ from tinygrad_rnn.cli.problem import (
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import Result, print_table, to_json
 from tinygrad_rnn.cli.tape import TAPE, write_tape
+from tinygrad_rnn.cli.values import FORMATS, PLOT_FORMATS
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.changes import remedy
@@ -163,7 +164,7 @@ def _write_sheet(
     settings |= {"updates": options.train, "loss": task.unit}
     cells = [word for entry in entries for word in ("--cell", str(entry.cell))]
     words = ["tinygrad-rnn", "graph", *cells, *(["--text", options.text] if options.text is not None else [])]
-    for name in ("task", "steps", "hidden", "layers", "batch", "dtype", "device", "train", "seed", "out"):
+    for name in ("task", "steps", "hidden", "layers", "dropout", "batch", "dtype", "device", "train", "seed", "out"):
         words += [f"--{name}", str(getattr(options, name))]
     words += style_words(options)
     formats, style = _plotted(options), style_of(options)
@@ -236,7 +237,7 @@ def _measured(
                 with training_progress(cell, options.train, task.unit) as advance:
                     for update in fit(model, task, optimizer, options.train, options.batch, options.seed, CLIP):
                         updates.append(update)
-                        advance(update.loss)
+                        advance(update)
             except InputError as error:  # it diverged: a finding about this cell, and no reason to lose the others
                 ended = str(error)
         exact = model.converted(options.dtype)

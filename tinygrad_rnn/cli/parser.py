@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tinygrad_rnn import __version__
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.nn import CELLS, parse_cell
-from tinygrad_rnn.tasks import TASKS, parse_task
+from tinygrad_rnn.cli.values import (
+    FORMATS,
+    PLOT_FORMATS,
+    cell,
+    cell_name,
+    cells,
+    formats,
+    k1_and_k2,
+    non_negative_float,
+    plot_formats,
+    positive_float,
+    positive_int,
+    share,
+    share_below_1,
+    steps_or_window,
+    task,
+    whole_number,
+    window,
+)
+from tinygrad_rnn.nn import CELLS
+from tinygrad_rnn.optim import SCHEDULES
+from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
 #: Measured unless others are asked for.
@@ -22,10 +39,9 @@ CONFLICT_CELLS = ("carousel", "lstm97_nog:input_bias=-1", "lstm97:input_bias=-1"
 #: What can be done again; see `train.reproduce`, which is too heavy to import here.
 EXPERIMENTS = ("greff", "forget-gate", "pascanu")
 #: What `train` does unless told otherwise. With --resume the file says it.
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "cell": "lstm",
     "task": "text",
-    "steps": 50,
     "hidden": 64,
     "layers": 1,
     "dropout": 0.0,
@@ -33,10 +49,20 @@ TRAINING = {
     "batch": 32,
     "clip": 1.0,
     "seed": 0,
+    "validate_every": 100,
+    "until_solved": False,
+    "schedule": None,
+    "truncate": None,
+    "recompute": False,
+    "omega": 0.0,
+    "teacher": None,
+    "clip_value": None,
 }
-FORMATS = ("svg", "dot", "png", "pdf", "html")
-#: The same of plots.
-PLOT_FORMATS = ("svg", "png", "pdf")
+#: Updates of a training, and where it goes, unless it is said.
+UPDATES, RUNS = 1000, "runs"
+#: What there was before there were runs.
+MODEL_FILE = "model.safetensors"
+DROPOUT = "share of the values dropped between layers, in training"
 LEVELS = ("rolled", "cell", "ops")
 DTYPES = ("float32", "float64")
 
@@ -65,7 +91,10 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_sample, _add_cells, _add_doctor):
+    for add in (
+        _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample, _add_tasks,
+        _add_cells, _add_doctor,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -108,6 +137,7 @@ def _add_graph(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(graph, "--steps", 40, steps_help, type=steps_or_window, metavar="T")
     _option(graph, "--hidden", 64, "size of the state", type=positive_int, metavar="H")
     _option(graph, "--layers", 1, "cells stacked", type=positive_int, metavar="L")
+    _option(graph, "--dropout", 0.0, DROPOUT, type=share_below_1, metavar="P")
     _add_device(graph)
     _option(graph, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _option(graph, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
@@ -139,7 +169,7 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     which = flow.add_mutually_exclusive_group()
     _add_choice_of_cells(which, FLOW_CELLS)
-    which.add_argument("--model", metavar="FILE", help="a model made by train, to measure instead of cells")
+    which.add_argument("--model", metavar="PATH", help="a run, or a file, made by train, to measure instead of cells")
     # What a model brings along has no default here, so that the command can tell whether it was given.
     task_help = f"{_tasks_help()} (default: text; with --model its own)"
     flow.add_argument("--task", type=task, metavar="TASK", help=task_help)
@@ -151,6 +181,8 @@ def _add_flow(commands: argparse._SubParsersAction[Parser]) -> None:
     flow.add_argument("--hidden", type=positive_int, metavar="H", help=hidden_help)
     layers_help = "cells stacked (default: 1; with --model its own)"
     flow.add_argument("--layers", type=positive_int, metavar="L", help=layers_help)
+    dropout_help = f"{DROPOUT} (default: 0.0; none with --model)"
+    flow.add_argument("--dropout", type=share_below_1, metavar="P", help=dropout_help)
     _option(flow, "--batch", 16, "examples trained and measured on", type=positive_int, metavar="B")
     _option(flow, "--dtype", "float64", "of the measurement; training takes float32", choices=DTYPES)
     _add_device(flow)
@@ -218,41 +250,103 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train = _command(
         commands,
         "train",
-        "train a model and keep it in a file",
-        "Train a model and keep it, with all that is needed to continue or to sample from it, in a safetensors file.",
+        "train a model, and keep it with all that it takes to go on",
+        "Train a model. Its settings, metrics, curves and last checkpoints go to runs/NAME, where no other run is "
+        "touched; or all that it takes to go on or to sample from it goes to one file, --out.",
     )
-    # With --resume the file says these; without a default here the command can tell whether they were given.
+    # With --resume the checkpoint says these; without a default here the command can tell whether they were given.
     _remembered(train, "--cell", _cells_help(), type=cell, metavar="CELL")
     _remembered(train, "--task", _tasks_help(), type=task, metavar="TASK")
     train.add_argument("--text", metavar="FILE", help="text to learn, in UTF-8 (default: one made by a grammar)")
-    _remembered(train, "--steps", "length of a sequence", type=positive_int, metavar="T")
+    steps_help = "length of a sequence (default: what `tinygrad-rnn tasks` says)"
+    train.add_argument("--steps", type=positive_int, metavar="T", help=steps_help)
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
-    _remembered(train, "--dropout", "share of the values dropped between layers", type=share_below_1, metavar="P")
+    _remembered(train, "--dropout", DROPOUT, type=share_below_1, metavar="P")
     _add_device(train)
     _remembered(train, "--dtype", "of the numbers computed with", choices=DTYPES)
     _remembered(train, "--batch", "examples in a batch", type=positive_int, metavar="B")
-    _option(train, "--updates", 1000, "updates to have made at the end", type=positive_int, metavar="N")
+    how_long = train.add_mutually_exclusive_group()
+    updates_help = f"updates to have made at the end (default: {UPDATES}; with --resume as many as were asked for)"
+    how_long.add_argument("--updates", type=positive_int, metavar="N", help=updates_help)
+    epochs_help = "the same in epochs: the updates that see as many examples as the text, or other data, has"
+    how_long.add_argument("--epochs", type=positive_int, metavar="N", help=epochs_help)
+    until_help = "end when the task counts as solved; see `tinygrad-rnn tasks`"
+    train.add_argument("--until-solved", action=argparse.BooleanOptionalAction, default=None, help=until_help)
     lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
-    _option(train, "--every", 250, "save after so many updates", type=positive_int, metavar="N")
+    _add_remedies(train)
+    validate_help = "measure on examples that it does not learn from, after so many updates"
+    _remembered(train, "--validate-every", validate_help, type=positive_int, metavar="N")
+    _option(train, "--every", 250, "make a checkpoint after so many updates", type=positive_int, metavar="N")
+    _option(train, "--keep", 3, "so many checkpoints, the last ones", type=positive_int, metavar="K")
     _remembered(train, "--seed", "same seed and text, same numbers", type=whole_number, metavar="S")
-    out_help = "where to keep the model; a file that is there already is kept as FILE.prev"
-    _option(train, "--out", "model.safetensors", out_help, metavar="FILE")
-    resume_help = "continue the model in --out, which brings its own text, sizes and seed"
+    seeds_help = "a run for each of so many seeds, --seed and those after it: runs/NAME.seed-S"
+    _option(train, "--seeds", 1, seeds_help, type=positive_int, metavar="N")
+    where = train.add_mutually_exclusive_group()
+    name_help = f"the run goes to {RUNS}/NAME (default: TASK-CELL, or TASK-CELL-2, ... if that is taken)"
+    where.add_argument("--name", metavar="NAME", help=name_help)
+    out_help = "keep it in this file alone instead; a file that is there already is kept as FILE.prev"
+    where.add_argument("--out", metavar="FILE", help=out_help)
+    resume_help = (
+        "go on with the run --name, the file --out, or else the newest run, which bring their own text, sizes and seed"
+    )
     train.add_argument("--resume", action="store_true", help=resume_help)
+    events_help = "also write the metrics as event files for TensorBoard"
+    train.add_argument("--tensorboard", action="store_true", help=events_help)
+
+
+def _add_remedies(train: Parser) -> None:
+    words = (name + "".join(f"[:{each}=...]" for each in entry.options) for name, entry in SCHEDULES.items())
+    train.add_argument("--schedule", metavar="SCHEDULE", help=f"how the learning rate changes: {', '.join(words)}")
+    value_help = "largest element of a gradient, limited before the norm is"
+    train.add_argument("--clip-value", type=positive_float, metavar="X", help=value_help)
+    how = train.add_mutually_exclusive_group()
+    truncate_help = "after every K1 steps go back K2, K2 >= K1: truncated back-propagation"
+    how.add_argument("--truncate", type=k1_and_k2, metavar="K1,K2", help=truncate_help)
+    recompute_help = "keep the graph of sqrt(T) steps at a time, and compute the states twice"
+    how.add_argument("--recompute", action="store_true", default=None, help=recompute_help)
+    omega_help = "weight of Pascanu's regulariser against vanishing gradients; for cells rnn and irnn"
+    how.add_argument("--omega", type=positive_float, metavar="X", help=omega_help)
+    teacher_help = "scheduled sampling: linear[:over=...][:least=...], exponential[:k=...] or sigmoid[:k=...]"
+    how.add_argument("--teacher", metavar="TEACHER", help=teacher_help)
+
+
+def _add_runs(commands: argparse._SubParsersAction[Parser]) -> None:
+    listed = _command(
+        commands,
+        "runs",
+        "list the runs that train made, and compare their curves",
+        "List the runs that train made: their last validation, whether they solved the task and when, how long they "
+        "took.",
+    )
+    listed.add_argument("folder", nargs="?", default=RUNS, metavar="DIR", help=f"where they are (default: {RUNS})")
+    plot_help = (
+        "draw the curves of all runs of a task over each other, as DIR/TASK.svg and .png; runs that differ in their "
+        "seed only become a line with a band"
+    )
+    listed.add_argument("--plot", action="store_true", help=plot_help)
+    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
-    _option(sample, "--model", "model.safetensors", "a file written by train", metavar="FILE")
+    model_help = f"a run, or a file, written by train (default: the newest run in {RUNS}, or else {MODEL_FILE})"
+    sample.add_argument("--model", metavar="PATH", help=model_help)
     prompt_help = "what the model reads first (default: 'The ', or what the model knows instead)"
     sample.add_argument("--prompt", metavar="TEXT", help=prompt_help)
     _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
     _add_device(sample)
     _add_seed(sample)
+
+
+def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:
+    listed = _command(
+        commands, "tasks", "list the tasks, their lengths and their options", "List the tasks that models can learn."
+    )
+    listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_cells(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -286,7 +380,8 @@ def _add_choice_of_cells(parser: argparse._ActionsContainer, default: tuple[str,
 
 
 def _remembered(parser: Parser, name: str, help: str, **rest: Any) -> None:
-    parser.add_argument(name, help=f"{help} (default: {TRAINING[name.removeprefix('--')]})", **rest)
+    default = TRAINING[name.removeprefix("--").replace("-", "_")]
+    parser.add_argument(name, help=f"{help} (default: {default})", **rest)
 
 
 def _add_device(parser: Parser) -> None:
@@ -311,88 +406,3 @@ def _add_style(parser: Parser, what: str) -> None:
 
 def _add_seed(parser: Parser) -> None:
     _option(parser, "--seed", 0, "same seed and text, same numbers", type=whole_number, metavar="S")
-
-
-# ---- types of values -----------------------------------------------------------------------------------------------
-
-#: Beyond this no size makes sense here, and some would be too large to ask the memory for.
-LARGEST = 10**7
-
-
-def _number(convert: Callable[[str], float], wanted: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
-    def value(text: str) -> float:
-        try:
-            number = convert(text) if text.isascii() and "_" not in text else math.nan  # Python reads 1_000 and ٣, too
-        except ValueError:
-            number = math.nan
-        if not fits(number):
-            shown = text if len(text) <= 40 else f"{text[:40]}..."
-            raise argparse.ArgumentTypeError(f"{shown!r} is not {wanted}")
-        return number
-
-    return value
-
-
-positive_int = _number(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
-whole_number = _number(int, "a whole number from 0 to 2**63 - 1", lambda n: 0 <= n < 2**63)
-share = _number(float, "a number above 0 and at most 1", lambda x: 0 < x <= 1)
-share_below_1 = _number(float, "a number from 0 to below 1", lambda x: 0 <= x < 1)
-positive_float = _number(float, "a number above 0", lambda x: 0 < x < math.inf)
-non_negative_float = _number(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
-
-
-def cell(text: str) -> str:
-    """Return the specification of a cell in its shortest form, like "lstm:forget_bias=3"."""
-    try:
-        return parse_cell(text).text
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def task(text: str) -> str:
-    """Return the specification of a task in its shortest form."""
-    try:
-        return parse_task(text).text
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def cell_name(text: str) -> str:
-    """Return the name of a cell, whether options follow it or not."""
-    try:
-        return parse_cell(text).name
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def cells(text: str) -> tuple[str, ...]:
-    """Return the specifications in a comma-separated list, each once."""
-    return tuple(dict.fromkeys(cell(part) for part in text.split(",")))
-
-
-def window(text: str) -> tuple[int, int]:
-    """Return the bounds of a stretch of steps given as "A:B"."""
-    first, colon, last = text.partition(":")
-    digits = text.isascii() and first.isdecimal() and last.isdecimal() and len(last) <= len(str(LARGEST))
-    if not colon or not digits or len(first) > len(last) or not int(first) < int(last) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a stretch of steps A:B with A < B, such as 90:100")
-    return int(first), int(last)
-
-
-def steps_or_window(text: str) -> float | tuple[int, int]:
-    """Return a number of steps, or the bounds of a stretch of them."""
-    return window(text) if ":" in text else positive_int(text)
-
-
-def formats(text: str, known: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
-    """Return the file formats of a comma-separated list, each once."""
-    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of formats out of {', '.join(known)}")
-    return chosen
-
-
-def plot_formats(text: str) -> tuple[str, ...]:
-    """Return the formats of plots in a comma-separated list, each once."""
-    return formats(text, PLOT_FORMATS)

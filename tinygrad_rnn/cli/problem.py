@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_rnn import backends
-from tinygrad_rnn.cli.parser import LARGEST
+from tinygrad_rnn.cli.values import LARGEST
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import TASKS, Corpus, Task, TextTask, Vocabulary, parse_task, read_corpus
@@ -55,6 +55,17 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
+def dropout_of(options: argparse.Namespace, kind: type[Model]) -> dict[str, float]:
+    """Return the dropout asked for, as a kind of model takes it; InputError where it would do nothing."""
+    if not options.dropout:
+        return {}
+    if "dropout" not in kind.settings:
+        raise InputError(f"--dropout: the model that learns {options.task} has none; leave it out")
+    if options.layers == 1:
+        raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
+    return {"dropout": options.dropout}
+
+
 def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and lowest <= value <= largest
 
@@ -63,11 +74,15 @@ def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
 SETTINGS: dict[str, Callable[[Any], bool]] = {
     "task": lambda value: isinstance(value, str) and _is_task(value),
     "text": lambda value: value is None or (isinstance(value, str) and "\0" not in value),
-    "steps": _whole(1, LARGEST),
+    "steps": lambda value: value is None or _whole(1, LARGEST)(value),  # None: the task's length is fixed
     "batch": _whole(1, LARGEST),
     "clip": lambda value: type(value) in (int, float) and 0 < value < math.inf,
     "seed": _whole(0, 2**63 - 1),
     "updates": _whole(0, 2**63 - 1),
+    "target": _whole(1, 2**63 - 1),
+    "validate_every": _whole(1, LARGEST),
+    "until_solved": lambda value: isinstance(value, bool),
+    "text_sha256": lambda value: isinstance(value, str),
     "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
 }
 
@@ -115,7 +130,7 @@ def check_memory(options: argparse.Namespace, task: Task, cells: Iterable[str]) 
     gates = max(parse_cell(cell).cell_class.gates for cell in cells)
     size, layers = options.hidden, options.layers
     weights = gates * size * (task.input_size + size * (2 * layers - 1)) + task.output_size * size
-    values = options.steps * options.batch * (task.input_size + 2 * gates * size * layers + task.output_size)
+    values = task.steps * options.batch * (task.input_size + 2 * gates * size * layers + task.output_size)
     needed = 4 * (4 * weights + values)  # float32; a weight has its gradient and Adam's two moments
     if needed > (there := _memory()):
         raise InputError(

@@ -1,90 +1,126 @@
-"""`tinygrad-rnn train`: train a model and keep it in a file."""
+"""`tinygrad-rnn train`: train a model, and keep it in a run or in a file."""
 
 from __future__ import annotations
 
 import argparse
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli.files import previous_of, writable_folder
-from tinygrad_rnn.cli.parser import LEARNING_RATE, TRAINING
-from tinygrad_rnn.cli.problem import check_device, check_memory, corpus_of, describe, fits, make_task, say, setting
+from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.parser import LEARNING_RATE, RUNS, TRAINING, UPDATES
+from tinygrad_rnn.cli.places import load_newest, newest_model
+from tinygrad_rnn.cli.problem import (
+    check_cells,
+    check_device,
+    check_memory,
+    corpus_of,
+    describe,
+    dropout_of,
+    fits,
+    make_task,
+    say,
+    setting,
+)
 from tinygrad_rnn.cli.progress import training_progress
+from tinygrad_rnn.cli.runs import short_name
 from tinygrad_rnn.engine.creation import manual_seed
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow.sentences import plural
-from tinygrad_rnn.tasks import Task, TextTask, Vocabulary
+from tinygrad_rnn.errors import DivergenceError, InputError, MissingToolError
+from tinygrad_rnn.flow.sentences import number, plural
+from tinygrad_rnn.nn import parse_cell
+from tinygrad_rnn.tasks import Corpus, Task, TextTask, Vocabulary, parse_task
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.train import MODELS, Checkpoint, Model, diverged, evaluate, fit, load_checkpoint, save_checkpoint
+from tinygrad_rnn.train import (
+    MODELS,
+    Checkpoint,
+    FileKeeper,
+    Remedies,
+    Run,
+    RunKeeper,
+    Trainer,
+    diverged,
+    updates_per_epoch,
+)
+from tinygrad_rnn.train.runs import check_name, previous_of
+from tinygrad_rnn.viz import plots
 
-#: What the file keeps of the options, beside what the model itself says.
-REMEMBERED = ("task", "text", "steps", "batch", "clip", "seed")
-
-#: The loss before and after is the mean over this many sequences.
-EVALUATED = 256
-
-
-@dataclass
-class Training:
-    """A model under way."""
-
-    model: Model
-    optimizer: optim.Optimizer
-    task: Task
-    held_out: Task
-    updates: int  # made so far
-    saved: bool = False  # whether the file in --out is of this training
-
-    def save(self, options: argparse.Namespace) -> None:
-        """Write it to --out; the model of another training that is there is kept beside it."""
-        if not all(np.isfinite(parameter.numpy()).all() for parameter in self.model.parameters()):
-            raise InputError(
-                f"after update {self.updates} the weights are no finite numbers: training diverged, and they are not "
-                "saved; take a smaller learning rate (train --lr) or fewer updates"
-            )
-        out = Path(options.out)
-        if not self.saved and out.exists():
-            out.replace(previous_of(out))
-        self.saved = True
-        settings = {name: getattr(options, name) for name in REMEMBERED} | {"updates": self.updates}
-        if isinstance(self.task, TextTask):
-            settings["vocabulary"] = self.task.vocabulary.characters
-        save_checkpoint(out, self.model, self.optimizer, settings)
+#: What a checkpoint keeps of the options, beside what the model and the trainer say.
+ABOUT = ("task", "text", "steps")
+#: What it says of the training that has to be known to go on.
+REMEMBERED = (*ABOUT, "batch", "clip", "seed", "updates")
+#: How an update finds its gradients.
+REMEDIES = ("truncate", "recompute", "omega", "teacher", "clip_value")
+#: The same as above, which earlier files do not say.
+REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn train --help`."""
+    _check_together(options)
     check_device(options)
-    out = Path(options.out)
-    if options.resume:
-        checkpoint = load_checkpoint(out, options.device)
-        given = {name: getattr(options, name) for name in ("text", "lr")}
-        _remember(options, checkpoint)
-    writable_folder(out.parent, "--out", [out.name] if options.resume else [out.name, previous_of(out).name])
-    if not options.resume:
-        _keep(out)
     with threadpool_limits(limits=1, user_api="blas"):
-        training = _resume(options, checkpoint, **given) if options.resume else _begin(options)
-        before = evaluate(training.model, training.held_out, EVALUATED, options.seed)
-        made = plural(training.updates, "update")
-        say(f"{training.model.cell_name}: {before:.3f} {training.task.unit} after {made}")
-        _train(training, options)
-        after = evaluate(training.model, training.held_out, EVALUATED, options.seed)
-    unseen = training.held_out is not training.task
-    which = "unseen sequences" if unseen else "the text itself, too short to hold some out"
-    print(f"{training.model.cell_name}: {before:.3f} -> {after:.3f} {training.task.unit} on {which}")
-    print(f"written: {shown(out)}")
-    if found := diverged(before, after):
-        say(f"warning: {found} (train --lr); {shown(out)} holds what came of it")
+        if options.resume:
+            return _resume(options)
+        if options.seeds == 1:
+            return _begin(options)
+        first, names = options.seed or TRAINING["seed"], _names_by_seed(options)
+        for seed, name in enumerate(names, start=first):
+            _begin(argparse.Namespace(**vars(options) | {"seed": seed, "name": name}), options.name is None)
+    say("to compare them: tinygrad-rnn runs --plot")
     return 0
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    if options.seeds > 1 and (options.resume or options.out):
+        other = "--resume goes on with one of them" if options.resume else "--out is one file"
+        raise InputError(f"--seeds makes several runs, and {other}; leave one of both out")
+    if options.out and options.tensorboard:
+        raise InputError("--tensorboard writes into the folder of a run, and --out keeps one file; leave one out")
+    if options.name is not None:
+        try:
+            check_name(options.name)
+        except InputError as error:
+            raise InputError(f"--name: {error}") from None
+
+
+def _names_by_seed(options: argparse.Namespace) -> list[str]:
+    """Return the names of the runs of several seeds; a name that was chosen must be free for all of them."""
+    first = options.seed or TRAINING["seed"]
+    names = [f"{options.name or _automatic(options)}.seed-{first + each}" for each in range(options.seeds)]
+    for name in names if options.name else ():
+        if Path(RUNS, name).exists():
+            raise InputError(f"--name: {RUNS}/{name} is there already; choose another name")
+    return names
+
+
+def _automatic(options: argparse.Namespace) -> str:
+    """Return what a run is called if nobody says."""
+    task, cell = options.task or TRAINING["task"], options.cell or TRAINING["cell"]
+    return f"{parse_task(task).file_name}-{parse_cell(cell).file_name}"
+
+
+# ---- a new training ------------------------------------------------------------------------------------------------
+
+
+def _begin(options: argparse.Namespace, numbered: bool | None = None) -> int:
+    """Train from the beginning; `numbered`: a run whose name is taken gets another, as it does if nobody chose it."""
+    out = None if options.out is None else Path(options.out)
+    if out is not None:
+        writable_folder(out.parent, "--out", [out.name, previous_of(out).name])
+        _keep(out)
+    trainer = _new(options)
+    if out is not None:
+        return _train(trainer, nullcontext(FileKeeper(out)), options, shown(out))
+    numbered = options.name is None if numbered is None else numbered
+    chosen = {"numbered": numbered, "keep": options.keep, "event_file": options.tensorboard}
+    keeper = RunKeeper.create(RUNS, options.name or _automatic(options), trainer, **chosen)
+    return _train(trainer, keeper, options)
 
 
 def _keep(out: Path) -> None:
@@ -100,95 +136,225 @@ def _keep(out: Path) -> None:
     say(f"{shown(out)} is there already; it will be kept as {shown(kept)}")
 
 
-def _begin(options: argparse.Namespace) -> Training:
+def _new(options: argparse.Namespace) -> Trainer:
+    """Return the training that the options ask for, before its first update."""
     for name, value in TRAINING.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    if options.dropout and options.layers == 1:
-        raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
+    options.steps = parse_task(options.task).entry.steps if options.steps is None else options.steps
     corpus = corpus_of(options)
     task, held_out = make_task(options, corpus).held_out()
+    kind = MODELS[task.model]
+    rest = {"dtype": options.dtype, "device": options.device, **dropout_of(options, kind)}
+    _check_until_solved(options.until_solved, task)
+    check_cells(options, task, [options.cell])
     check_memory(options, task, [options.cell])
     describe(corpus, task)
-    if options.text is not None:
-        options.text = str(Path(options.text).resolve())  # to find it again, from wherever the training is resumed
     manual_seed(options.seed)
-    rest = {name: getattr(options, name) for name in ("dtype", "device", "dropout")}
-    model = MODELS[task.model].for_task(task, options.cell, options.hidden, options.layers, **rest)
-    lr = LEARNING_RATE if options.lr is None else options.lr
-    return Training(model, optim.Adam(model.parameters(), lr=lr), task, held_out, updates=0)
+    model = kind.for_task(task, options.cell, options.hidden, options.layers, **rest)
+    adam = optim.Adam(model.parameters(), lr=LEARNING_RATE if options.lr is None else options.lr)
+    return Trainer(
+        model, task, adam, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
+        seed=options.seed, clip=options.clip, validate_every=options.validate_every,
+        until_solved=options.until_solved, about=_about(options, corpus, task), schedule=options.schedule,
+        remedies=Remedies.of({name: getattr(options, name) for name in REMEDIES}),
+    )  # fmt: skip
 
 
-def _remember(options: argparse.Namespace, checkpoint: Checkpoint) -> None:
-    """Take from the file what it was trained with, and refuse options that ask for something else."""
-    model = checkpoint.model
-    config = model.config()
-    said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype")}
-    said |= {"hidden": config["hidden_size"], "layers": config["num_layers"]}
+def _check_until_solved(until_solved: bool | None, task: Task) -> None:
+    if until_solved and task.criterion is None:
+        raise InputError(f"--until-solved: nobody can say when {task.name} is solved; take --updates or --epochs")
+
+
+def _updates(options: argparse.Namespace, task: Task) -> int | None:
+    """Return how many updates are asked for; None if the options do not say."""
+    if options.epochs is None:
+        updates: int | None = options.updates
+        return updates
     try:
-        said |= {name: setting(checkpoint, name) for name in (*REMEMBERED, "updates")}
+        return int(options.epochs) * updates_per_epoch(task, options.batch)
     except InputError as error:
-        raise InputError(f"--resume: {shown(options.out)} lacks what is needed to continue: {error}") from None
-    for name in TRAINING:
-        given = getattr(options, name)
-        if given is not None and given != said[name]:
-            raise InputError(
-                f"--resume: {shown(options.out)} was trained with --{name} {said[name]}, not {given}; leave --{name} "
-                "out, or train another model with another --out"
-            )
-    if options.updates <= said["updates"]:
-        raise InputError(
-            f"--resume: {shown(options.out)} has had {said['updates']} updates already; ask for more in all, for "
-            f"example --updates {said['updates'] + 1000}"
+        raise InputError(f"--epochs: {error}; take --updates") from None
+
+
+def _about(options: argparse.Namespace, corpus: Corpus | None, task: Task) -> dict[str, Any]:
+    """Return what a checkpoint has to say so that the task can be made again."""
+    about = {name: getattr(options, name) for name in ABOUT}
+    if options.text is not None:  # to find it again, from wherever the training is resumed
+        about["text"] = str(Path(options.text).resolve())
+    if corpus is not None:
+        about["text_sha256"] = corpus.sha256
+    if isinstance(known := getattr(task, "vocabulary", None), Vocabulary):
+        about["vocabulary"] = known.characters
+    return about
+
+
+# ---- a training that goes on ---------------------------------------------------------------------------------------
+
+
+def _resume(options: argparse.Namespace) -> int:
+    """Go on with a run or a file."""
+    if options.out is not None:
+        path = Path(options.out)
+    elif options.name is not None:
+        path = Path(RUNS, options.name)
+        if not path.is_dir():
+            raise InputError(f"--resume: there is no run {shown(path)}; `tinygrad-rnn runs` lists those there are")
+    else:
+        path = newest_model()
+    checkpoint = load_newest(path, options.device)
+    given = {name: getattr(options, name) for name in ("text", "lr")}
+    _remember(options, checkpoint, shown(path))
+    if path.is_dir():
+        run = Run(path)
+        if options.out is None and options.name is None:
+            say(f"--resume: goes on with {shown(path)}")
+        trainer = _again(options, checkpoint, shown(path), **given)
+        return _train(
+            trainer, RunKeeper.resume(run, trainer, keep=options.keep, event_file=options.tensorboard), options
         )
-    if options.text is not None:
-        said["text"] = options.text
-    vars(options).update({name: value for name, value in said.items() if name != "updates"})
+    writable_folder(path.parent, "--out", [path.name])
+    trainer = _again(options, checkpoint, shown(path), **given)
+    return _train(trainer, nullcontext(FileKeeper(path, own=True)), options, shown(path))
 
 
-def _resume(options: argparse.Namespace, checkpoint: Checkpoint, text: str | None, lr: float | None) -> Training:
+def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -> None:
+    """Take from the checkpoint what it was trained with, and refuse options that ask for something else."""
+    config = checkpoint.model.config()
+    said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype") if name in config}
+    said |= {"hidden": config.get("hidden_size"), "layers": config.get("num_layers", 1)}
+    said |= {"schedule": checkpoint.settings.get("schedule")}
+    try:
+        remedies = Remedies.of(checkpoint.settings.get("remedies", {}))
+        said |= {name: getattr(remedies, name) for name in REMEDIES}
+        said |= {name: setting(checkpoint, name) for name in REMEMBERED}
+        said |= {name: setting(checkpoint, name) for name in REMEMBERED_IF_SAID if name in checkpoint.settings}
+    except InputError as error:
+        raise InputError(f"--resume: {where} lacks what is needed to continue: {error}") from None
+    for name in (*TRAINING, "steps"):
+        given, learned = getattr(options, name), said.get(name, TRAINING.get(name))
+        if given is not None and name != "until_solved" and given != learned:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"--resume: {where} was trained with {option} {learned}, not {given}; leave {option} out, or train "
+                "another model with another --name or --out"
+            )
+    kept = {name: value for name, value in said.items() if name not in ("updates", "target", "until_solved")}
+    vars(options).update({**kept, "text": said["text"] if options.text is None else options.text})
+
+
+def _again(
+    options: argparse.Namespace, checkpoint: Checkpoint, where: str, text: str | None, lr: float | None
+) -> Trainer:
+    """Return the training of a checkpoint, as it stood."""
     corpus = corpus_of(options)
     vocabulary = Vocabulary(setting(checkpoint, "vocabulary")) if corpus else None
     task, held_out = make_task(options, corpus, vocabulary).held_out()
     model = checkpoint.model
     if not fits(model, task):
-        raise InputError(f"--resume: {shown(options.out)} was not trained on the task {options.task!r} that it names")
+        raise InputError(f"--resume: {where} was not trained on the task {options.task!r} that it names")
+    made = setting(checkpoint, "updates")
+    asked = _updates(options, task)
+    updates = asked or checkpoint.settings.get("target", max(UPDATES, made))
+    if asked is not None and asked <= made:
+        raise InputError(
+            f"--resume: {where} has had {made} updates already; ask for more in all, for example "
+            f"--updates {made + 1000}"
+        )
     check_memory(options, task, [model.cell_name])
     describe(corpus, task)
-    if text is not None:
-        options.text = str(Path(text).resolve())
-        if options.text != checkpoint.settings["text"]:
-            say(f"--resume: goes on with {shown(options.text)} instead of {shown(checkpoint.settings['text'])}")
-    optimizer = checkpoint.resume()
+    _check_text(checkpoint, corpus, text)
+    trainer = Trainer.resumed(checkpoint, task, held_out)
+    trainer.updates = updates
+    trainer.about |= _about(options, corpus, task)
+    _check_until_solved(options.until_solved, task)
+    if options.until_solved is not None:
+        trainer.until_solved = options.until_solved
     if lr is not None:
-        if lr != optimizer.lr.item():
-            say(f"--resume: goes on with the learning rate {lr:g} instead of {optimizer.lr.item():g}")
-        optimizer.lr = lr
-    return Training(model, optimizer, task, held_out, setting(checkpoint, "updates"), saved=True)
+        before = trainer.optimizer.lr.item()
+        if lr != before:
+            say(f"--resume: goes on with the learning rate {lr:g} instead of {before:g}")
+        trainer.optimizer.lr = lr
+        if trainer.schedule is not None:
+            trainer.schedule.base = lr
+    return trainer
 
 
-def _train(training: Training, options: argparse.Namespace) -> None:
-    """Make the updates that are missing, saving now and then, at the end, and when interrupted."""
-    updates = fit(
-        training.model,
-        training.task,
-        training.optimizer,
-        options.updates,
-        options.batch,
-        options.seed,
-        options.clip,
-        training.updates,
-    )
-    label, unit = training.model.cell_name, training.task.unit
-    with interrupt_waits() as interrupted, training_progress(label, options.updates, unit, training.updates) as advance:
-        for update in updates:
-            training.updates += 1
-            advance(update.loss)
-            if training.updates % options.every == 0 or training.updates == options.updates or interrupted():
-                training.save(options)
-            if interrupted():
-                say(f"saved {shown(options.out)} after {training.updates} updates; go on with --resume")
-                raise KeyboardInterrupt
+def _check_text(checkpoint: Checkpoint, corpus: Corpus | None, text: str | None) -> None:
+    """Say if the training goes on with another text; refuse to if nobody asked for it."""
+    if corpus is None:
+        return
+    named, learned = checkpoint.settings["text"], checkpoint.settings.get("text_sha256", corpus.sha256)
+    if text is None and corpus.sha256 != learned:
+        raise InputError(
+            f"--resume: {shown(corpus.source)} has changed since the training began; put the text back (sha256 "
+            f"{learned[:12]}...), or name the one to go on with by --text"
+        )
+    if text is not None and (str(Path(text).resolve()) != named or corpus.sha256 != learned):
+        say(f"--resume: goes on with {shown(Path(text).resolve())} instead of {shown(named)}")
+
+
+# ---- both ----------------------------------------------------------------------------------------------------------
+
+
+def _train(
+    trainer: Trainer,
+    keeping: AbstractContextManager[FileKeeper | RunKeeper],
+    options: argparse.Namespace,
+    file: str | None = None,
+) -> int:
+    """Make the updates that are missing, and say what came of it."""
+    label, task = trainer.model.cell_name, trainer.task
+    before = trainer.scores()
+    say(f"{label}: {before['loss']:.3f} {task.unit} after {plural(trainer.made, 'update')}")
+    with keeping as keeper:
+        run = keeper.run if isinstance(keeper, RunKeeper) else None
+        where = file or shown(run.path if run else "")
+        if run is not None:
+            say(f"{label}: kept in {where}")
+        try:
+            ended = _updated(trainer, keeper, options)
+        except DivergenceError as error:
+            raise InputError(f"{error} (--lr, --clip, --updates)") from None
+        if ended == "interrupted":
+            go_on = f"--resume --name {run.name}" if run else f"--resume --out {where}"
+            say(f"saved {where} after {plural(trainer.made, 'update')}; go on with {go_on}")
+            raise KeyboardInterrupt
+        curves = _curves(run) if run else []
+    after = trainer.scores()
+    unseen = trainer.held_out is not task or not isinstance(task, TextTask)
+    which = "unseen sequences" if unseen else "the text itself, too short to hold some out"
+    print(f"{label}: {before['loss']:.3f} -> {after['loss']:.3f} {task.unit} on {which}")
+    for name in after.keys() - {"loss"}:
+        print(f"{label}: {name} {number(before[name])} -> {number(after[name])}")
+    if task.criterion is not None:
+        solved = f"solved after {plural(trainer.made, 'update')}" if trainer.solved else "not solved"
+        print(f"{label}: {solved} ({task.criterion})")
+    for path in [where, *map(shown, curves)]:
+        print(f"written: {path}")
+    if found := diverged(before["loss"], after["loss"]):
+        say(f"warning: {found} (--lr); {where} holds what came of it")
+    return 0
+
+
+def _updated(trainer: Trainer, keeper: FileKeeper | RunKeeper, options: argparse.Namespace) -> str:
+    """Make the updates, with a bar; return how they ended."""
+    if trainer.made == trainer.updates:  # killed after its last checkpoint, or resumed once more
+        say(f"all {plural(trainer.made, 'update')} have been made; --updates asks for more in all")
+        return "done"
+    shown_as = trainer.model.cell_name, trainer.updates, trainer.task.unit, trainer.made
+    with interrupt_waits() as interrupted, training_progress(*shown_as) as advance:
+        return trainer.train(keeper, options.every, advance, interrupted)
+
+
+def _curves(run: Run) -> list[Path]:
+    """Draw the curves of a run into its folder; return what was written."""
+    try:
+        figure = plots.curves({short_name(run): run.history()}, run.settings["unit"], run.criterion)
+        return plots.save(figure, run.path / "curves")
+    except MissingToolError as error:
+        say(f"the curves are not drawn: {error}")
+        return []
 
 
 @contextmanager

@@ -235,7 +235,7 @@ ELSEWHERE = {
     "device": "a device is a text: tg.zeros(2, device='cuda')",
     "cuda": "tensors and modules take device='cuda'; python -m tinygrad_rnn doctor says what is there",
     "functional": "write from tinygrad_rnn import functional as F",
-    "lr_scheduler": "set optimizer.lr = ... between steps",
+    "lr_scheduler": "schedules are in optim itself, optim.StepLR and others; or set optimizer.lr = ... between steps",
     "Tensor": "write from tinygrad_rnn import Tensor",
 }
 

@@ -14,7 +14,9 @@ from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
-__all__ = ["constant_", "identity_", "normal_", "ones_", "orthogonal_", "uniform_", "xavier_uniform_", "zeros_"]
+__all__ = [
+    "chrono_", "constant_", "identity_", "normal_", "ones_", "orthogonal_", "uniform_", "xavier_uniform_", "zeros_",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:  # what TAB shows: no imported names
@@ -63,6 +65,27 @@ def normal_(t: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     _must_be_floats(t, "normal_")
     mean, std = arguments.number("normal_: mean", mean), arguments.not_negative("normal_: std", std)
     return t.assign_(randn(t.shape, dtype=t.dtype, device=t.device) * std + mean)
+
+
+@no_grad()
+def chrono_(t: Tensor, longest: float) -> Tensor:
+    """Draw the bias of a forget gate from log U(1, longest - 1) (Tallec & Ollivier 2018, equation 16).
+
+    A unit whose gate is sigmoid(log(s - 1)) = 1 - 1 / s forgets within s steps: so memories of 2 to `longest` steps are
+    there from the start. The input gate's bias is then minus that of the forget gate.
+
+    Raises:
+        InputError: `longest` is not above 2.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> b = nn.init.chrono_(tg.zeros(100), 50)
+    >>> bool(b.min() >= 0) and bool(b.max() <= tg.tensor(49.0).log())
+    True
+    """
+    _must_be_floats(t, "chrono_")
+    longest = arguments.number("chrono_: longest", longest, "a number above 2", lambda n: 2 < n < math.inf)
+    return t.assign_((rand(t.shape, dtype=t.dtype, device=t.device) * (longest - 2) + 1.0).log())
 
 
 def xavier_uniform_(t: Tensor, gain: float = 1.0) -> Tensor:

@@ -79,6 +79,11 @@ class TokensTask(EveryClassTask):
         np.add.at(counts, (self._numbers, self.classes_of), 1.0)
         self._guess = counts.argmax(axis=-1)
 
+    @property
+    def data_size(self) -> int:
+        """How many windows cover the source once."""
+        return -(-len(self.text) // self.steps)
+
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places, one-hot (T, B, V), and the classes (T, B) of their characters."""
         last = len(self._numbers) - self.steps

@@ -62,6 +62,11 @@ class DigitsTask(LastClassTask):
         part = slice(-HELD_OUT, None) if held else slice(-HELD_OUT)
         self._pixels, self._classes = pixels[part], classes[part]
 
+    @property
+    def data_size(self) -> int:
+        """How many images there are."""
+        return len(self._classes)
+
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return images (T, B, 64 / T) and their digits (B,). The same seed gives the same ones; each comes once."""
         random = np.random.default_rng(seed)

@@ -80,6 +80,11 @@ class SeriesTask(Task):
         self._fed = fed[cut - steps :] if held else fed[:cut]  # all that is asked at the end of a window is held out
         self._mean, self._deviation = float(fed[:cut].mean()), float(fed[:cut].std())
 
+    @property
+    def data_size(self) -> int:
+        """How many windows cover the series once."""
+        return -(-(len(self._fed) - 1) // self.steps)
+
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places (T, B, 1), and what comes one step later (T, B). Same seed, same ones."""
         last = len(self._fed) - self.steps - 1

@@ -127,6 +127,11 @@ class Task:
         """The task as commands take it: its name, and what was chosen about it."""
         return self.chosen or self.name
 
+    @property
+    def data_size(self) -> int | None:
+        """How many examples cover its data once; None where every batch brings new ones."""
+        return None
+
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""
         raise NotImplementedError(f"{type(self).__name__} has no batch method: define one")

@@ -49,6 +49,11 @@ class TextTask(Task):
         self.input_size = self.output_size = len(self.vocabulary)
         self._tokens = self.vocabulary.encode(text)
 
+    @property
+    def data_size(self) -> int:
+        """How many windows cover the text once."""
+        return -(-(len(self.text) - 1) // self.steps)
+
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return windows at random places: one-hot inputs (T, B, V), next characters (T, B) int64.
 

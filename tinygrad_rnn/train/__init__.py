@@ -3,18 +3,33 @@
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinygrad_rnn.train.conflict import ConflictRun, Pulls, cancelled, conflict_of, step_gradients
+from tinygrad_rnn.train.cures import (
+    TEACHERS,
+    Remedies,
+    omega,
+    parse_teacher,
+    pretrain,
+    recomputed,
+    taught,
+    truncated,
+)
 from tinygrad_rnn.train.loop import Update, assess, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
+from tinygrad_rnn.train.metrics import History
 from tinygrad_rnn.train.models import MODELS, EncoderDecoder, Model, SequenceModel
 from tinygrad_rnn.train.remedies import remedies_of
+from tinygrad_rnn.train.runs import FileKeeper, Run, RunKeeper, newest_run, runs_in
 from tinygrad_rnn.train.sampling import sample
 from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_of, training_flow
+from tinygrad_rnn.train.trainer import Trainer, updates_per_epoch
 
 __all__ = [
-    "MODELS", "Batch", "Checkpoint", "ConflictRun", "EncoderDecoder", "InputFlow", "Measurement", "Model", "Pulls",
-    "SequenceModel", "Task", "Update", "assess", "backward_graph_of", "cancelled", "conflict_of", "diverged",
-    "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "remedies_of",
-    "sample", "save_checkpoint", "step_gradients", "training_flow", "training_tape",
+    "MODELS", "TEACHERS", "Batch", "Checkpoint", "ConflictRun", "EncoderDecoder", "FileKeeper", "History", "InputFlow",
+    "Measurement", "Model", "Pulls", "Remedies", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update",
+    "assess", "backward_graph_of", "cancelled", "conflict_of", "diverged", "evaluate", "fit", "flow_map_of",
+    "input_flow", "jacobians_of", "load_checkpoint", "measure", "newest_run", "omega", "parse_teacher", "pretrain",
+    "recomputed", "remedies_of", "runs_in", "sample", "save_checkpoint", "step_gradients", "taught", "training_flow",
+    "training_tape", "truncated", "updates_per_epoch",
 ]  # fmt: skip
 
 

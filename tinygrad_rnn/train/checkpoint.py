@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import optim, serialization
+from tinygrad_rnn import __version__, optim, serialization
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, StateError, TinygradError
+from tinygrad_rnn.optim.optimizer import groups_of
 from tinygrad_rnn.train.models import MODELS, Model
 
 FORMAT = "tinygrad_rnn.model/1"
+#: Where a run keeps its checkpoints, and how their names end.
+CHECKPOINTS, SUFFIX = "checkpoints", ".safetensors"
 #: The optimizers that a file can bring along. One of your own you make yourself.
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
-    kind.__name__: kind for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)
+    kind.__name__: kind for kind in (optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW)
 }
 
 
@@ -33,12 +38,14 @@ class Checkpoint:
         optimizer_state: for `Optimizer.load_state_dict`.
         settings: whatever was saved with it, as JSON holds it.
         training: the optimizer's class and options, and where the default random generator stood; `resume` uses it.
+        version: of the library that wrote it; empty if the file does not say.
     """
 
     model: Model
     optimizer_state: dict[str, Tensor]
     settings: dict[str, Any]
     training: dict[str, Any]
+    version: str = ""
 
     def resume(self) -> optim.Optimizer:
         """Return the optimizer over the model's parameters, and put the default random generator back where it stood.
@@ -68,7 +75,11 @@ class Checkpoint:
             kind = options.pop("kind")
             if kind not in OPTIMIZERS:
                 raise StateError(f"its optimizer {kind!r} is none of {', '.join(OPTIMIZERS)}")
-            optimizer = OPTIMIZERS[kind](self.model.parameters(), lr=0.0, **options)
+            named = dict(self.model.named_parameters())
+            parameters: list[Any] = [named[name] for name in self.training.get("order", named)]
+            if "groups" in options:
+                parameters = groups_of(parameters, 1.0, options.pop("groups"))
+            optimizer = OPTIMIZERS[kind](parameters, lr=1.0, **options)
             optimizer.load_state_dict(self.optimizer_state)
             default_generator.load_state_dict(self.training["random"])
         except (KeyError, TypeError, ValueError, TinygradError) as error:
@@ -81,10 +92,12 @@ def save_checkpoint(
 ) -> None:
     """Write a model to a safetensors file, which appears whole or not at all.
 
-    With it go the optimizer (class, options, state) and where the default random generator stands.
+    With it go the optimizer (class, options, state), where the default random generator stands, the version of this
+    library, and a checksum of all numbers.
 
     Args:
-        settings: anything JSON can hold, such as the task and the number of updates made.
+        settings: anything JSON can hold, such as the task and the number of updates made: with the seed, that is also
+            where the training stands in its data.
 
     Raises:
         InputError: the file cannot be written, or the settings hold what JSON cannot.
@@ -92,8 +105,18 @@ def save_checkpoint(
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
     random = {name: value.item() for name, value in default_generator.state_dict().items()}
-    training = {"optimizer": optimizer.config(), "random": random}
-    about = {"kind": model.kind, "model": model.config(), "settings": dict(settings), "training": training}
+    training: dict[str, Any] = {"optimizer": optimizer.config(), "random": random}
+    if "groups" in training["optimizer"]:
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        training["order"] = [names[id(parameter)] for parameter in optimizer.params]
+    about = {
+        "kind": model.kind,
+        "model": model.config(),
+        "settings": dict(settings),
+        "training": training,
+        "version": __version__,
+        "sha256": _sha256(state),
+    }
     # One text, as safetensors puts several in a different order each time.
     serialization.save(path, state, {FORMAT: json.dumps(about, default=_plain)})
 
@@ -102,26 +125,52 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
     """Read what `save_checkpoint` wrote.
 
     Args:
+        path: a file, or the folder of a run, of which it is the newest checkpoint.
         device: where the model shall be, wherever it was when it was saved.
 
     Raises:
         InputError: there is no such file, or it is not such a file.
         DeviceError: there is no such device here.
     """
+    path = newest(path) if Path(path).is_dir() else path
     text = serialization.load_metadata(path).get(FORMAT)
     if text is None:
-        raise InputError(f"{path} is not a model written by `tinygrad-rnn train`; make one with that command")
+        raise InputError(f"{path} is not a model written by `save_checkpoint`, as a Trainer and its command do")
     state = serialization.load(path)
     try:
         about = json.loads(text)
+        if about.get("sha256", found := _sha256(state)) != found:
+            raise StateError("its numbers are not those that were written")
         settings, training = dict(about["settings"]), dict(about.get("training", {}))
         kind = MODELS[about.get("kind", "sequence")]
-        config: dict[str, Any] = {"dropout": 0.0, **about["model"]}
+        config: dict[str, Any] = {**kind.defaults, **about["model"]}
         _check(kind, config, parameters := _part(state, "model."))
         model = kind.restored(config, parameters)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:
         raise InputError(f"{path} is damaged ({_one_line(error)}); train the model again") from None
-    return Checkpoint(model.to(device), _part(state, "optimizer."), settings, training)
+    return Checkpoint(model.to(device), _part(state, "optimizer."), settings, training, str(about.get("version", "")))
+
+
+def checkpoints(folder: str | PathLike[str]) -> list[Path]:
+    """Return the checkpoints in the folder of a run, the oldest first: their names are the numbers of updates made."""
+    return sorted(Path(folder, CHECKPOINTS).glob(f"[0-9]*{SUFFIX}"))
+
+
+def newest(folder: str | PathLike[str]) -> Path:
+    """Return the newest checkpoint in the folder of a run.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = checkpoints(folder)
+    if not found:
+        raise InputError(f"{folder} is no folder of a training with a checkpoint in it; name a run or a model's file")
+    return found[-1]
+
+
+def checkpoint_path(folder: str | PathLike[str], updates: int) -> Path:
+    """Return where in the folder of a run the checkpoint after so many updates is."""
+    return Path(folder, CHECKPOINTS, f"{updates:08}{SUFFIX}")
 
 
 def _check(kind: type[Model], config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -132,7 +181,7 @@ def _check(kind: type[Model], config: Mapping[str, Any], state: Mapping[str, Ten
         value = config[name]
         if type(value) is not expected_type or (isinstance(value, int) and value < 1):
             raise StateError(f"{name} is {reprlib.repr(value)}")
-    layers: int = config["num_layers"]
+    layers: int = config.get("num_layers", 1)
     if layers > len(state):
         raise StateError(f"{layers} layers, but {len(state)} tensors")
     expected = kind.shapes(config)
@@ -142,6 +191,15 @@ def _check(kind: type[Model], config: Mapping[str, Any], state: Mapping[str, Ten
             raise StateError(f"{name} is {found}, and would be {expected.get(name, 'unknown')} in the model described")
         if state[name].dtype != config["dtype"]:
             raise StateError(f"{name} is {state[name].dtype}, the model {config['dtype']}")
+
+
+def _sha256(state: Mapping[str, Tensor]) -> str:
+    """Return what tells these tensors from any others."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(f"{name} {state[name].shape} {state[name].dtype} ".encode())
+        digest.update(np.ascontiguousarray(state[name].numpy()).data)
+    return digest.hexdigest()
 
 
 def _plain(value: Any) -> Any:

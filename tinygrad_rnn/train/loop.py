@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -13,14 +14,18 @@ from tinygrad_rnn import optim, tape
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import DivergenceError
+from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
+from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.models import Model
 
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
 WORSE = 1.5
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
 TRAINING, MEASURED = 0, 1
+#: So many norms of the gradient are told when training diverged.
+TOLD = 3
 
 
 class Update(NamedTuple):
@@ -46,6 +51,7 @@ def fit(
     seed: int = 0,
     clip: float = 1.0,
     first: int = 0,
+    remedies: Remedies | None = None,
 ) -> Iterator[Update]:
     """Train, one update each time the iterator is advanced; yields what each was about.
 
@@ -58,32 +64,36 @@ def fit(
         batch: B, the examples in a batch.
         clip: the largest norm a gradient may have.
         first: the number of updates made before.
+        remedies: how an update finds its gradients; plain back-propagation unless given.
 
     Raises:
-        InputError: the loss is no longer a finite number.
+        InputError: the remedies are not for that model or task.
+        DivergenceError: the loss or the gradient is no longer finite. The weights are those before that update.
     """
     parameters = list(model.parameters())
+    norms: deque[float] = deque(maxlen=TOLD)
+    remedies = remedies or Remedies()
     for update in range(first, updates):
         drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
         optimizer.zero_grad()
-        loss, gradient = _there_and_back(model, task, parameters, drawn.to(model.device), clip)
+        loss = remedies.backward(model, task, drawn.to(model.device), update)
+        gradient = optim.clip_grad_norm_(parameters, clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
-        if not math.isfinite(value):
-            raise InputError(
-                f"the loss is {value} at update {update + 1}: training diverged; take a smaller learning rate "
-                "(train --lr) or fewer updates"
-            )
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise DivergenceError(_no_longer_finite(value, norm, update, norms))
+        norms.append(norm)
         optimizer.step()
         yield Update(value, norm, norm * min(1.0, clip / (norm + 1e-6)))  # the factor that clipping takes
 
 
-def _there_and_back(
-    model: Model, task: Task, parameters: Sequence[Tensor], batch: Batch, clip: float
-) -> tuple[Tensor, Tensor]:
-    """Go forward and backward, and clip the gradient; return the loss, and the norm of the gradient before."""
-    loss = task.loss(model.outputs(batch), batch)
-    loss.backward()
-    return loss, optim.clip_grad_norm_(parameters, clip)
+def _no_longer_finite(loss: float, norm: float, update: int, before: Sequence[float]) -> str:
+    """Return what is to be said about an update that is not made; the norms before are those of the last ones made."""
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the norm of the gradient is {norm}"
+    told = f" after norms of the gradient of {', '.join(map(number, before))}" if before else ""
+    return (
+        f"{what} at update {update + 1}{told}: training diverged; take a smaller learning rate, a smaller norm to clip "
+        "at, or fewer updates"
+    )
 
 
 def training_tape(
@@ -109,7 +119,8 @@ def training_tape(
         found = iter(given)
         optimizer.zero_grad()
         drawn = Batch(*[None if part is None else next(found) for part in parts])
-        loss, norm = _there_and_back(model, task, parameters, drawn, clip)
+        loss = Remedies().backward(model, task, drawn, 0)
+        norm = optim.clip_grad_norm_(parameters, clip)
         optimizer.step()
         return loss, norm
 

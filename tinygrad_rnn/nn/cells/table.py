@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.cells.base import Cell
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "set_bias",
-    "whole", "word",
+    "steps_of_memory", "whole", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
@@ -59,6 +60,14 @@ def nonlinearity(text: str) -> str:
     """Read the name of an activation; InputError if there is no such."""
     activation(text)
     return text
+
+
+def steps_of_memory(text: str) -> float:
+    """Read the longest memory of a chrono initialisation; InputError unless it is above 2 steps."""
+    found = number(text)
+    if found <= 2:
+        raise InputError(f"{text!r} is no number of steps above 2, of which log U(1, chrono - 1) could be drawn")
+    return found
 
 
 # ---- how weights begin where an option says something about them ---------------------------------------------------
@@ -78,6 +87,19 @@ def _identity(cell: Cell, chosen: Mapping[str, Any]) -> None:
 def _lstm(cell: Cell, chosen: Mapping[str, Any]) -> None:
     if "forget_bias" in chosen:
         set_bias(cell, rows_of(cell, "f"), chosen["forget_bias"])
+    if "chrono" in chosen:
+        _set_chrono(cell, chosen, "forget_bias", keeps="f", lets_in="i")
+
+
+def _set_chrono(cell: Cell, chosen: Mapping[str, Any], other: str, keeps: str, lets_in: str | None = None) -> None:
+    """Give every unit a memory of its own length, up to `chrono` steps (Tallec & Ollivier 2018, equation 16)."""
+    if other in chosen:
+        raise InputError(f"chrono and {other} both say what a bias begins with; leave one of them out")
+    sign = -1.0 if getattr(cell, "update", None) == "renew" else 1.0
+    drawn = init.chrono_(zeros(cell.hidden_size, dtype="float64"), chosen["chrono"]).numpy()
+    set_bias(cell, rows_of(cell, keeps), sign * drawn)
+    if lets_in is not None:
+        set_bias(cell, rows_of(cell, lets_in), -drawn)
 
 
 def _coupled(cell: Cell, chosen: Mapping[str, Any]) -> None:
@@ -95,10 +117,13 @@ def _blocks(cell: Cell, chosen: Mapping[str, Any]) -> None:
 def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
     if "update_bias" in chosen:
         set_bias(cell, rows_of(cell, "z"), chosen["update_bias"])
+    if "chrono" in chosen:
+        _set_chrono(cell, chosen, "update_bias", keeps="z")
 
 
-def set_bias(cell: Cell, rows: slice, value: float) -> None:
+def set_bias(cell: Cell, rows: slice, value: float | np.ndarray) -> None:
     """Set b_ih + b_hh in some rows, all of it in b_ih, so that the sum is exact."""
+    wanted: float | np.ndarray
     for bias, wanted in ((cell.bias_ih, value), (cell.bias_hh, 0.0)):
         if bias is not None:
             changed = np.array(bias.numpy())
@@ -175,8 +200,10 @@ CELLS: dict[str, CellEntry] = {
         f"{HS97}, experiment 2a", {"block_size": whole, "gradient": word(*GRADIENTS), "input_bias": number}, _blocks,
     ),
     "lstm": CellEntry(
-        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f; proj_size: of h, if smaller",
-        f"{HS97}; Gers et al. 2000; Sak et al. 2014", {"forget_bias": number, "proj_size": whole}, _lstm,
+        LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f; chrono: random biases, "
+        "for memories of up to so many steps (Tallec & Ollivier 2018); proj_size: of h, if smaller",
+        f"{HS97}; Gers et al. 2000; Sak et al. 2014",
+        {"forget_bias": number, "chrono": steps_of_memory, "proj_size": whole}, _lstm,
     ),
     "lstm_joined": CellEntry(
         JoinedLSTMCell, "LSTM with one weight on h and x side by side; forget_bias: b of the forget gate f",
@@ -218,9 +245,10 @@ CELLS: dict[str, CellEntry] = {
     ),
     "gru": CellEntry(
         GRUCell, "gated recurrent unit; update_bias: b_ih + b_hh of the update gate z; large values keep the state, or "
-        "renew it with update=renew; reset: where r acts, after the product with W_hn or before",
+        "renew it with update=renew; chrono: random ones, as for the LSTM; reset: where r acts, after the product with "
+        "W_hn or before",
         "Cho et al. 2014; Chung et al. 2014",
-        {"update_bias": number, "reset": word(*RESETS), "update": word(*UPDATES)}, _gru,
+        {"update_bias": number, "chrono": steps_of_memory, "reset": word(*RESETS), "update": word(*UPDATES)}, _gru,
     ),
     "mgu": CellEntry(MGUCell, "minimal gated unit: a GRU with one gate for both purposes", "Zhou et al. 2016"),
 }  # fmt: skip

@@ -27,6 +27,8 @@ class Model(nn.Module):
     kind: ClassVar[str]
     #: What its `config` has, and of which type; whole numbers are at least 1.
     settings: ClassVar[Mapping[str, type]]
+    #: Of these, what files did not always say.
+    defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.0}
     cell_name: str
 
     def __init__(self, *, dtype: Any, device: str, **config: Any) -> None:

@@ -14,7 +14,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.attention import SCORES, Memory
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
-from tinygrad_rnn.train.models.sequence import recurrent_shapes
+from tinygrad_rnn.train.models.sequence import recurrent_shapes, told
 
 #: How the decoder looks at what was read; "none": it has the last state alone.
 ATTENTIONS = ("none", *SCORES)
@@ -144,7 +144,14 @@ class EncoderDecoder(Model):
 
     def answers(self, batch: Batch) -> Tensor:
         """Return what the decoder writes on its own, (S, B, O)."""
-        return self._written(batch, teach=False)[0]
+        return self._written(batch, teach=0.0)[0]
+
+    def taught(self, batch: Batch, share: float) -> Tensor:
+        """Return what the decoder writes, (S, B, O), if it is fed each reply of the batch with this probability.
+
+        Else it is fed its own likeliest one.
+        """
+        return self._written(batch, teach=share)[0]
 
     def looked_at(self, batch: Batch) -> Tensor:
         """Return what the decoder looks at while it writes on its own: weights (S, B, T), 1 in all for each reply.
@@ -154,35 +161,42 @@ class EncoderDecoder(Model):
         """
         if self.attention is None:
             raise InputError("this encoder-decoder has no attention, so it looks at nothing; take attention=additive")
-        return self._written(batch, teach=False)[1]
+        return self._written(batch, teach=0.0)[1]
 
-    def _written(self, batch: Batch, teach: bool = True) -> tuple[Tensor, Any]:
+    def _written(self, batch: Batch, teach: float = 1.0) -> tuple[Tensor, Any]:
         read, state = self.encoder(batch.inputs, lengths=batch.lengths)
         lengths = None if batch.lengths is None else tensor(batch.lengths, device=self.device)
         memory = self.attention.prepare(read, lengths) if self.attention else None
-        if teach and batch.replies is not None and self.kind_of_attention != "additive":  # all steps are known
+        if teach == 1 and batch.replies is not None and self.kind_of_attention != "additive":  # all steps are known
             hidden, _ = self.decoder(batch.replies, state)
             return self._said(hidden, memory)
         start = state if isinstance(state, tuple) else (state,)
         layers = [tuple(part[layer] for part in start) for layer in range(self.decoder.num_layers)]
         replies = batch.replies if teach else None
-        written = list(self._steps(layers, memory, read.shape[1], replies))
+        written = list(self._steps(layers, memory, read.shape[1], replies, teach=teach))
         outputs, weights = zip(*written, strict=True)
         return stack(outputs), None if weights[0] is None else stack(weights)
 
     def _steps(
-        self, layers: list[tuple[Tensor, ...]], memory: Memory | None, size: int, replies: Any, first: int = 0
+        self,
+        layers: list[tuple[Tensor, ...]],
+        memory: Memory | None,
+        size: int,
+        replies: Any,
+        first: int = 0,
+        teach: float = 1.0,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield the output of each step of the decoder, and the weights of its attention; they are numbered from first.
 
         Args:
             layers: the state of every layer.
             replies: what is read at each step, (S, B, O); None for what was written before.
+            teach: the probability with which a reply is read and not what was written before.
         """
         reply = zeros(size, self.output.out_features, dtype=self.dtype, device=self.device)
         drop = self.decoder.dropout if self.decoder.training else 0.0
         for s in range(self.replies):
-            below = reply if replies is None else replies[s]
+            below = reply if replies is None else told(replies[s], reply, teach)
             weights = None
             if self.attention is not None and memory is not None and self.vector is None:
                 with scope("t", first + s), scope("decoder"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from tinygrad_rnn import functional as F
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.creation import zeros
+from tinygrad_rnn.engine.creation import rand, stack, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
 
@@ -23,6 +25,8 @@ class SequenceModel(Model):
         output_size: O.
         num_layers: L.
         dropout: probability of dropping an element between two layers, in training.
+        zoneout: probability that an element of a state stays as it was; see `nn.Recurrent`.
+        variational: probability of dropping an element of inputs and states, the same ones at every step, in training.
         dtype, device: of the parameters. One seed gives the same ones on every device.
 
     Raises:
@@ -45,7 +49,10 @@ class SequenceModel(Model):
         "num_layers": int,
         "dtype": str,
         "dropout": float,
+        "zoneout": float,
+        "variational": float,
     }
+    defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0, "zoneout": 0.0, "variational": 0.0}
 
     def __init__(
         self,
@@ -57,6 +64,8 @@ class SequenceModel(Model):
         dtype: Any = "float32",
         device: str = "cpu",
         dropout: float = 0.0,
+        zoneout: float = 0.0,
+        variational: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
         self.cell_name = spec.text
@@ -68,6 +77,8 @@ class SequenceModel(Model):
             dropout=dropout,
             dtype=dtype,
             device=device,
+            zoneout=zoneout,
+            variational=variational,
             **spec.cell_options,
         )
         self.output = nn.Linear(self.rnn.output_size, output_size, dtype=dtype, device=device)
@@ -99,6 +110,21 @@ class SequenceModel(Model):
         """Return the outputs of all steps (T, B, O)."""
         return self(batch.inputs)[0]
 
+    def taught(self, batch: Batch, share: float) -> Tensor:
+        """Return the outputs of all steps (T, B, O) of a model that reads the last target with this probability.
+
+        Else it reads the likeliest of its own last output, as a one-hot vector.
+        """
+        read, state = batch.inputs[0], None
+        outputs: list[Tensor] = []
+        for t in range(len(batch.inputs)):
+            if t:
+                own = F.one_hot(outputs[-1].detach().argmax(axis=-1), self.rnn.input_size, self.dtype)
+                read = told(batch.inputs[t], own, share)
+            output, state = self(read.unsqueeze(0), state)
+            outputs.append(output[0])
+        return stack(outputs)
+
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return what every sequence starts from, by the name of the state: "h", for the LSTM also "c"; (L, B, H)."""
         cell = self.rnn.cell()
@@ -117,6 +143,8 @@ class SequenceModel(Model):
             "num_layers": int(self.rnn.num_layers),
             "dtype": str(self.dtype),
             "dropout": float(self.rnn.dropout),
+            "zoneout": float(max(self.rnn.zoneout.values(), default=0.0)),
+            "variational": float(self.rnn.variational),
         }
 
     def last_output(self, x: Tensor, start: dict[str, Tensor]) -> Tensor:
@@ -139,9 +167,20 @@ class SequenceModel(Model):
         steps: Any = x
         for layer in range(self.rnn.num_layers):
             state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
+            cell = self.rnn.cell(layer).eval()  # with zoneout: the expectation
+            rules = [zoneout(cell, self.rnn.zoneout, len(steps), steps[0].shape[:-1])] if self.rnn.zoneout else []
             with scope("layer", layer):
-                steps, _ = nn.unroll(self.rnn.cell(layer), steps, state if len(state) > 1 else state[0])
+                steps, _ = nn.unroll(
+                    cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules)
+                )
         return list(steps)
+
+
+def told(right: Tensor, own: Tensor, share: float) -> Tensor:
+    """Return for every example what it should have written with this probability, else what it wrote; (B, O) each."""
+    if share == 1:
+        return right
+    return right.where(rand(len(right), 1, device=right.device) < share, own)
 
 
 def recurrent_shapes(
