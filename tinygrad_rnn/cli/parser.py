@@ -233,8 +233,9 @@ def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
         "reproduce",
         "do experiments of papers again, in minutes, and print the results beside those published",
         "Do an experiment of a paper again, in a size for a laptop: greff (nine variants of the LSTM on one task), "
-        "forget-gate (continual Reber strings with a forget gate and without), pascanu (clipping on the temporal order "
-        "problem). Says what differs from the paper, and what was not reached. Writes NAME.json and NAME.md.",
+        "forget-gate (continual Reber strings with a forget gate and without), pascanu (clipping and Omega on the "
+        "temporal order problem). Says what differs from the paper, and what was not reached. "
+        "Writes NAME.json and NAME.md.",
     )
     reproduce.add_argument("name", choices=EXPERIMENTS, metavar="NAME", help=f"one of {', '.join(EXPERIMENTS)}")
     seeds_help = "trials of each learner: with --seed and the seeds after it (default: 3)"

@@ -10,6 +10,7 @@ from tinygrad_rnn import optim
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import ContinualReberTask, Criterion, parse_task
 from tinygrad_rnn.train import SequenceModel, assess, fit
+from tinygrad_rnn.train.cures import omega
 from tinygrad_rnn.train.loop import TRAINING
 from tinygrad_rnn.train.reproduce import EXPERIMENTS, Learner, Plan, Row, Trial, trial
 
@@ -85,6 +86,24 @@ def test_state_is_carried_from_window_to_window_until_streams_begin_anew():
     assert losses == [pytest.approx(assess(model, task, 2, 5)["loss"], rel=1e-6)]
 
 
+def test_omega_is_beside_the_loss_before_the_gradient_is_clipped():
+    plan = Plan("first_bit", updates=3, every=3, batch=2, judged=3, steps=6, criterion=NEVER)
+    learner = Learner("RNN", "rnn", 4, "sgd", 0.5, clip=0.1, omega=4.0)
+    losses = []
+    trial(learner, plan, 7, on_look=lambda made, scores: losses.append(scores["loss"]))
+    task = parse_task("first_bit").make(6)
+    tg.manual_seed(7)
+    model = SequenceModel.for_task(task, "rnn", 4)
+    sgd = optim.SGD(model.parameters(), lr=0.5)
+    for update in range(3):
+        sgd.zero_grad()
+        omega(model, task, task.batch(2, (7, TRAINING, update)).to("cpu"), 4.0)
+        optim.clip_grad_norm_(model.parameters(), 0.1)
+        sgd.step()
+    assert losses == [pytest.approx(assess(model, task, 3, 7)["loss"], rel=1e-6)]
+    assert learner.how == "sgd 0.5, clip 0.1, Omega 4"
+
+
 def test_a_loss_that_is_no_number_ends_the_trial():
     plan = Plan("adding", updates=50, every=10, batch=2, judged=2, steps=6)
     found = trial(Learner("RNN", "irnn:gain=3", 4, "sgd", 1e20, clip=None), plan, 0)
@@ -98,6 +117,10 @@ def test_what_cannot_be_learned_is_refused():
         trial(dataclasses.replace(RNN, algorithm="newton"), Plan("hello", 1), 0)
     with pytest.raises(InputError, match="has no criterion of its own"):
         trial(RNN, Plan("conflict", 1), 0)
+    with pytest.raises(InputError, match="Omega is not there for streams"):
+        trial(dataclasses.replace(RNN, omega=1.0), Plan("continual_reber", 1, windows=2), 0)
+    with pytest.raises(InputError, match="Omega is for simple recurrent networks"):
+        trial(Learner("LSTM", "lstm", 4, omega=1.0), Plan("first_bit", 1, steps=4), 0)
     with pytest.raises(InputError, match="first_bit has no streams"):
         trial(RNN, Plan("first_bit", 1, windows=2, steps=4), 0)
 

@@ -14,6 +14,7 @@ from tinygrad_rnn.engine.creation import manual_seed, tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Criterion, Task, parse_task
+from tinygrad_rnn.train.cures import omega
 from tinygrad_rnn.train.loop import TRAINING, assess
 from tinygrad_rnn.train.models import MODELS
 
@@ -40,6 +41,7 @@ class Learner:
         algorithm: a name of `ALGORITHMS`.
         learning_rate: of the algorithm.
         clip: the largest norm a gradient may have; None for no clipping.
+        omega: the weight of Pascanu's regulariser beside the loss; 0 for none.
     """
 
     name: str
@@ -48,12 +50,14 @@ class Learner:
     algorithm: str = "adam"
     learning_rate: float = 0.01
     clip: float | None = 1.0
+    omega: float = 0.0
 
     @property
     def how(self) -> str:
         """The algorithm and its numbers: "adam 0.01, clip 1"."""
         found = f"{self.algorithm} {self.learning_rate:g}"
-        return found if self.clip is None else f"{found}, clip {self.clip:g}"
+        found += "" if self.clip is None else f", clip {self.clip:g}"
+        return f"{found}, Omega {self.omega:g}" if self.omega else found
 
 
 @dataclass(frozen=True)
@@ -137,13 +141,16 @@ def trial(
         on_look: called with the updates made and the scores whenever the criterion is looked at.
 
     Raises:
-        InputError: an algorithm that there is not, a task without a criterion, or a stream that is none.
+        InputError: an algorithm that there is not, a task without a criterion, a stream that is none, or Omega for a
+            cell with gates or for streams.
 
     >>> from tinygrad_rnn.train.reproduce import Learner, Plan, trial
     >>> found = trial(Learner("GRU", "gru", 6), Plan("hello", updates=200, every=20, batch=1, judged=1), seed=0)
     >>> found.reached is not None, found.parameters
     (True, 244)
     """
+    if learner.omega and plan.windows:
+        raise InputError("Omega is not there for streams whose state is carried on; leave omega or windows out")
     if learner.algorithm not in ALGORITHMS:
         raise InputError(f"unknown algorithm {learner.algorithm!r}; there are {', '.join(ALGORITHMS)}")
     learned, judged, criterion = plan.tasks()
@@ -233,13 +240,16 @@ class _Learning:
             batch = Batch(*[None if absent else next(parts) for absent in missing])
             self.optimizer.zero_grad()
             after: tuple[Tensor, ...] = ()
-            if state:
-                outputs, final = self.model(batch.inputs, tuple(state) if len(state) > 1 else state[0])
-                after = tuple(part.detach() for part in (final if isinstance(final, tuple) else (final,)))
+            if self.learner.omega:
+                loss, _ = omega(self.model, self.task, batch, self.learner.omega)
             else:
-                outputs = self.model.outputs(batch)
-            loss = self.task.loss(outputs, batch)
-            loss.backward()
+                if state:
+                    outputs, final = self.model(batch.inputs, tuple(state) if len(state) > 1 else state[0])
+                    after = tuple(part.detach() for part in (final if isinstance(final, tuple) else (final,)))
+                else:
+                    outputs = self.model.outputs(batch)
+                loss = self.task.loss(outputs, batch)
+                loss.backward()
             if self.learner.clip is not None:
                 optim.clip_grad_norm_(self.parameters, self.learner.clip)
             self.optimizer.step()
