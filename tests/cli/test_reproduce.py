@@ -11,7 +11,7 @@ from tinygrad_rnn.cli import main, parser
 from tinygrad_rnn.cli import reproduce as command
 from tinygrad_rnn.tasks import Criterion
 from tinygrad_rnn.train import reproduce
-from tinygrad_rnn.train.reproduce import Experiment, Learner, Plan, Published
+from tinygrad_rnn.train.reproduce import Experiment, Learner, Plan, Published, Row, Trial
 
 TOY = Experiment(
     "greff",
@@ -65,6 +65,23 @@ def test_it_prints_a_table_beside_what_was_published_and_writes_the_same(toy, ca
     assert max(map(len, captured.out.partition("written: ")[0].splitlines())) <= 100
     assert "…" not in captured.out
     assert "second, seed 1: criterion reached after 3 updates" in captured.err
+
+
+@pytest.mark.parametrize("name", reproduce.EXPERIMENTS)
+def test_a_table_of_each_experiment_fits(name, capsys):
+    experiment = reproduce.EXPERIMENTS[name]
+    last = experiment.plan.updates
+    trials = [
+        Trial(learner, seed, 99_999, reached, last, {experiment.plan.tasks()[2].score: 0.01234567}, 333.3)
+        for learner in experiment.learners
+        for seed, reached in enumerate((last - 1, last, last))
+    ]
+    command._print(experiment, Row.of(trials))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    for learner in experiment.learners:
+        assert f" {learner.name} " in printed
+        assert learner.how in printed
 
 
 def test_what_was_not_reached_is_reported_as_such(toy, capsys):

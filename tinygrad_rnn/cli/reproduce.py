@@ -23,7 +23,7 @@ from tinygrad_rnn.train.measure import versions
 from tinygrad_rnn.train.reproduce import EXPERIMENTS, Experiment, Row, Trial
 
 SCHEMA = "tinygrad_rnn.reproduce/1"
-HEADINGS = ("learner", "parameters", "trained by", "solved", "updates", "from-to", "score", "seconds")
+HEADINGS = ("learner", "weights", "trained by", "solved", "updates", "from-to", "score", "s")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -98,7 +98,7 @@ def _notes(experiment: Experiment) -> list[str]:
         f"solved: trials that met the criterion, {criterion}, on {plan.judged:,} examples of {judged.name}, {looks}, "
         f"{plan.updates:,} at most.",
         "updates: the median of those that solved it; from-to: the fewest and the most.",
-        f"score: the median of {criterion.score} on as many examples that no look had shown; seconds: of all trials.",
+        f"score: the median of {criterion.score} on as many examples that no look had shown; s: seconds of all trials.",
     ]
 
 

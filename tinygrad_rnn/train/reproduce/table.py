@@ -86,8 +86,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             Learner("SGD", "rnn:gain=0.95", 50, "sgd", 0.01, None),
             Learner("SGD + clip", "rnn:gain=0.95", 50, "sgd", 0.01, 1.0),
             Learner("SGD + clip + Omega", "rnn:gain=0.95", 50, "sgd", 0.01, 1.0, omega=4.0),
-            Learner("SGD, 10 x rate", "rnn:gain=0.95", 50, "sgd", 0.1, None),
-            Learner("SGD + clip, 10 x rate", "rnn:gain=0.95", 50, "sgd", 0.1, 1.0),
+            Learner("10 x rate", "rnn:gain=0.95", 50, "sgd", 0.1, None),
+            Learner("10 x rate + clip", "rnn:gain=0.95", 50, "sgd", 0.1, 1.0),
         ),
         seeds=3,
         published=(
