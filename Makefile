@@ -22,7 +22,7 @@ BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup graph flow test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint
-.PHONY: bench bench-gpu cells-table clean
+.PHONY: bench bench-gpu cells-table results clean
 
 help: ## list these targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -95,6 +95,9 @@ bench-gpu: $(VENV)/.$(CUDA) ## time kernels and training steps on an NVIDIA GPU,
 
 cells-table: $(VENV)/.dev ## measure every cell as it starts, and write the table in nn/cells/README.md
 	$(ONE_THREAD) $(BIN)/python -m tests.bench.cells_table
+
+results: $(VENV)/.dev ## train something small on every task, and write the table in tutorials/RESULTS.md
+	$(ONE_THREAD) $(BIN)/python -m tests.bench.results
 
 clean: ## remove what was built, keep .venv
 	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -36,6 +36,8 @@ GRAPH_CELLS = ("rnn", "lstm", "gru")
 FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
 #: The same for `conflict`: no gate, one that protects what is stored, and one more that keeps it from being read.
 CONFLICT_CELLS = ("carousel", "lstm97_nog:input_bias=-1", "lstm97:input_bias=-1")
+#: What can be done again; see `train.reproduce`, which is too heavy to import here.
+EXPERIMENTS = ("greff", "forget-gate", "pascanu")
 #: What `train` does unless told otherwise. With --resume the file says it.
 TRAINING: dict[str, Any] = {
     "cell": "lstm",
@@ -90,7 +92,8 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
-        _add_graph, _add_flow, _add_conflict, _add_train, _add_runs, _add_sample, _add_tasks, _add_cells, _add_doctor,
+        _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample, _add_tasks,
+        _add_cells, _add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -221,6 +224,26 @@ def _add_conflict(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_style(conflict, "the plot")
     _option(conflict, "--out", "build/conflict", "folder for the files", metavar="DIR")
     conflict.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
+
+
+def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
+    reproduce = _command(
+        commands,
+        "reproduce",
+        "do experiments of papers again, in minutes, and print the results beside those published",
+        "Do an experiment of a paper again, in a size for a laptop: greff (nine variants of the LSTM on one task), "
+        "forget-gate (continual Reber strings with a forget gate and without), pascanu (clipping and Omega on the "
+        "temporal order problem). Says what differs from the paper, and what was not reached. "
+        "Writes NAME.json and NAME.md.",
+    )
+    reproduce.add_argument("name", choices=EXPERIMENTS, metavar="NAME", help=f"one of {', '.join(EXPERIMENTS)}")
+    seeds_help = "trials of each learner: with --seed and the seeds after it (default: 3)"
+    reproduce.add_argument("--seeds", type=positive_int, metavar="N", help=seeds_help)
+    _add_seed(reproduce)
+    updates_help = "updates of a trial at most (default: those of the experiment)"
+    reproduce.add_argument("--updates", type=positive_int, metavar="N", help=updates_help)
+    _option(reproduce, "--out", "build/reproduce", "folder for the files", metavar="DIR")
+    reproduce.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
 
 
 def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
