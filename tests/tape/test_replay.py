@@ -457,3 +457,21 @@ def test_a_limit_of_clipping_that_is_a_tensor_can_change():
 
 def test_twenty_replays_are_what_is_promised():
     assert REPLAYS == 20
+
+
+def test_recurrent_layers_that_were_used_in_between_learn_on_and_a_class_in_the_step_is_none_of_its_modules():
+    lstm, x = nn.LSTM(3, 4, dtype="float64"), tg.randn(5, 2, 3, dtype="float64")
+
+    class Other(nn.Module):
+        pass
+
+    def step(x):
+        assert not isinstance(lstm, Other)
+        return (lstm(x)[0] ** 2).sum()
+
+    recorded = tape.record(step, x)
+    before = recorded.replay(x).item()
+    lstm.eval()
+    lstm(x)
+    lstm.train()
+    assert recorded.replay(x).item() == before

@@ -96,6 +96,7 @@ class Recurrent(Module):
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         self.zoneout = self._shares(zoneout)
         self.variational = F.check_probability(f"{what}: variational", variational)
+        self._training = True
         self._cells: UserDict[str, Cell] = UserDict()  # no children: their parameters are this module's own
         self._parameters: dict[str, tuple[str, ...]] = {}
         features = input_size
@@ -140,6 +141,17 @@ class Recurrent(Module):
         return f"its names and shapes are those of another cell: {names}{unsure}"
 
     @property
+    def training(self) -> bool:
+        """Whether the module learns (dropout active); set by `train` and `eval`."""
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = mode
+        for cell in self._cells.values():  # no children of this module: they are told here
+            cell.training = mode
+
+    @property
     def directions(self) -> int:
         """D: 2 if bidirectional, else 1."""
         return 2 if self.bidirectional else 1
@@ -160,8 +172,6 @@ class Recurrent(Module):
             )
         suffix = self._suffixes(layer)[reverse]
         made = self._cells[suffix]
-        if made.training is not self.training:  # no child of this module: it is told here
-            made.train(self.training)
         for recorder in modes.recorders:
             recorder.used(self)
             recorder.used(made)

@@ -222,7 +222,7 @@ class Recording(Recorder):
         if hasattr(owner, "__dict__") and type(owner).__weakrefoffset__ and not isinstance(owner, ModuleType):
             self.used(owner)
         for value in variables(step).values():
-            if hasattr(value, "named_modules"):
+            if hasattr(value, "named_modules") and not isinstance(value, type):
                 for module in value.modules():
                     self.used(module)
         self._watched.append(variables_of(step, self._owners))
