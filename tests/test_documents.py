@@ -24,6 +24,7 @@ SLOW = (
     "python -m tinygrad_rnn flow --cells rnn,lstm,gru --seeds 5",
     "python -m tinygrad_rnn flow --theme dark --size 16:9 --format png,pdf",
     "python -m tinygrad_rnn conflict",
+    "python -m tinygrad_rnn reproduce greff",
     "python -m tinygrad_rnn graph --level ops --steps 90:100",
     "python -m tinygrad_rnn graph --level rolled",
     "python -m tinygrad_rnn graph --backward",
@@ -60,6 +61,7 @@ TARGETS = {
     "test-gpu": "who has a GPU",
     "bench": "who measures",
     "cells-table": "who adds a cell: tests/nn/test_cells_table.py finds what is missing",
+    "results": "who adds a task",
     "bench-gpu": "who measures on a GPU",
 }
 #: Who runs what else.
