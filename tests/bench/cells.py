@@ -40,7 +40,9 @@ def passes(text: str, size: Size, dtype: str = "float32") -> list[Pass]:
     rng = np.random.default_rng(0)
     for parameter in layer.parameters():  # what begins as 0 or 1 would hide mistakes
         parameter.assign_(parameter.numpy() + rng.normal(size=parameter.shape).astype(dtype) * 0.01)
-    inputs, error = rng.normal(size=(2, size.steps, size.batch, size.hidden)).astype(dtype)
+    inputs, error = (
+        rng.normal(size=(size.steps, size.batch, width)).astype(dtype) for width in (size.hidden, layer.output_size)
+    )
     x, seed = tg.tensor(inputs, requires_grad=True), tg.tensor(error)
 
     def ours() -> dict[str, Any]:

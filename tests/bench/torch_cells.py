@@ -218,6 +218,24 @@ def nothing(w: W) -> tuple[Any, ...]:
 
 
 #: By the text that `nn.parse_cell` reads.
+def project_grid(w: W, x: Any) -> Any:
+    pair = x @ w["weight_in"].T + w["bias_in"] if "weight_in" in w else x
+    h_depth, c_depth = pair.chunk(2, -1)
+    return torch.cat([project(w, h_depth), c_depth], -1)
+
+
+def grid(w: W, net: Any, state: State, to_time: Any, to_depth: Any) -> State:
+    _, h, c = state
+    size = h.shape[-1]
+    net_time, net_depth, c_depth = net.split([4 * size, 4 * size, size], -1)
+    i, f, g, o = (net_time + h @ to_time).chunk(4, -1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    h = (o.sigmoid() * c).tanh()
+    i, f, g, o = (net_depth + h @ to_depth).chunk(4, -1)
+    c_depth = f.sigmoid() * c_depth + i.sigmoid() * g.tanh()
+    return torch.cat([(o.sigmoid() * c_depth).tanh(), c_depth], -1), h, c
+
+
 CELLS: dict[str, Written] = {
     "rnn": Written(rnn),
     "irnn": Written(irnn),
@@ -243,6 +261,7 @@ CELLS: dict[str, Written] = {
     "gru": Written(gru, project_without_state_bias),
     "gru:reset=before": Written(gru_before, prepare=two_weights),
     "mgu": Written(mgu, prepare=two_weights),
+    "grid": Written(grid, project_grid, lambda w: tuple(part.T for part in w["weight_hh"].chunk(2))),
 }
 
 
