@@ -290,3 +290,16 @@ def test_the_doubly_stochastic_penalty_follows_its_definition(reduction):
 def test_what_does_not_fit_is_named(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("kind", nn.attention.SCORES)
+def test_numbers_that_are_none_beyond_a_length_are_not_looked_at(kind: str) -> None:
+    keys = np.full((3, 2, 4), np.nan)
+    keys[:2, 0], keys[:3, 1] = 1.0, 2.0
+    attention = nn.Attention(kind, 4, 4, dtype="float64")
+    given, query = tg.tensor(keys, requires_grad=True), tg.ones(2, 4, dtype="float64")
+    context, _ = attention(query, given, lengths=tg.tensor([2, 3]))
+    np.testing.assert_allclose(context.numpy(), [[1.0] * 4, [2.0] * 4])
+    context.square().sum().backward()
+    assert np.isfinite(given.grad.numpy()).all()
+    assert all(np.isfinite(p.grad.numpy()).all() for p in attention.parameters())

@@ -213,3 +213,12 @@ def test_a_single_example_is_cut_off_instead() -> None:
 def test_an_array_of_lengths_is_no_part_of_a_recorded_step() -> None:
     with pytest.raises(TapeError, match="lengths that are no tensor"):
         tape.record(lambda x: nn.RNN(3, 2)(x, lengths=np.array([1] * B))[0], tg.zeros(T, B, 3))
+
+
+@pytest.mark.parametrize("of", [np.array, lambda each: [np.int64(n) for n in each]], ids=["array", "list of int64"])
+def test_a_tape_refuses_lengths_that_it_could_not_follow(of):
+    gru, x = nn.GRU(3, 4), tg.ones(4, 2, 3)
+    lengths = of([4, 2])
+    with pytest.raises(TapeError, match="lengths that are no tensor"):
+        tape.record(lambda x: gru(x, lengths=lengths)[0], x)
+    assert tape.record(lambda x: gru(x, lengths=[4, 2])[0], x).replay(x).shape == (4, 2, 4)

@@ -302,3 +302,45 @@ def test_a_parameter_put_in_the_place_of_another_is_the_one_that_computes() -> N
     module = nn.RNN(1, 1, bias=False)
     module.weight_ih_l0 = nn.Parameter([[0.0]])
     assert module(tg.ones(2, 1, 1))[0].tolist() == [[[0.0]], [[0.0]]]
+
+
+def test_a_step_wants_a_state_of_every_layer_and_takes_lists() -> None:
+    module, x = nn.GRU(3, 3, num_layers=2), tg.ones(2, 3)
+    for states in ([], module.parted(None, (2,))[:1], module.parted(None, (2,)) * 2):
+        with pytest.raises(InputError, match="for 2 layers"):
+            module.step(x, states)
+    lstm = nn.Recurrent("lstm", 3, 4, zoneout=0.1)
+    as_tuple, _ = lstm.eval().step(x, [(tg.ones(2, 4), tg.ones(2, 4))])
+    as_list, _ = lstm.step(x, [[tg.ones(2, 4), tg.ones(2, 4)]])
+    np.testing.assert_array_equal(as_tuple.numpy(), as_list.numpy())
+
+
+def test_the_dropout_of_a_step_acts_while_it_learns_and_only_then() -> None:
+    module, x = nn.GRU(3, 64, num_layers=2, dropout=0.5), tg.ones(2, 3)
+    states = module.parted(None, (2,))
+    first, again = (module.step(x, states)[0].numpy() for _ in range(2))
+    assert (first != again).any()
+    module.eval()
+    first, again = (module.step(x, states)[0].numpy() for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_a_single_state_is_no_tuple_and_arrays_are_said_to_be_arrays() -> None:
+    with pytest.raises(InputError, match="must be h, a tensor, of shape .* not 1 of Tensor"):
+        nn.GRU(3, 5)(tg.ones(4, 2, 3), (tg.zeros(1, 2, 5),))
+    with pytest.raises(InputError, match="not 2 of ndarray"):
+        nn.LSTM(3, 5)(tg.ones(4, 2, 3), (np.zeros((1, 2, 5)), np.zeros((1, 2, 5))))
+
+
+def test_layers_show_their_cell_and_its_options() -> None:
+    assert repr(nn.Recurrent("gru:reset=before", 3, 5, bias=False)) == (
+        "Recurrent(GRUCell, 3, 5, reset='before', bias=False)"
+    )
+    assert repr(nn.Recurrent("lstm", 3, 5, proj_size=0)) == "Recurrent(LSTMCell, 3, 5)"
+    assert repr(nn.GRU(3, 5)) == "GRU(3, 5)"
+
+
+@pytest.mark.parametrize("text", ["lstm:forget_bias=5", "gru:update_bias=3", "lstm97:input_bias=-1"])
+def test_a_bias_to_set_needs_biases(text) -> None:
+    with pytest.raises(InputError, match="bias=False leaves no bias to set"):
+        nn.Recurrent(text, 3, 4, bias=False)

@@ -118,3 +118,9 @@ def test_models_of_several_units_or_layers_and_training_that_diverges_are_refuse
     broken.output.weight.assign_(np.array([[1e200]]))
     with pytest.raises(InputError, match="at update 1: training diverged"):
         conflict_of(broken, task, 2, 2)
+
+
+@pytest.mark.parametrize("cell", ["grid", "rnn_joined", "lstm_joined"])
+def test_a_cell_without_a_weight_from_the_input_alone_is_refused(cell):
+    with pytest.raises(InputError, match="no weight of its own"):
+        bit_row(cell)

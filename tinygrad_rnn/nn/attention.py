@@ -142,6 +142,7 @@ class Attention(Module):
                         f"Attention: lengths must be {keys.shape[1:-1]}, one for each example of annotations "
                         f"{keys.shape}, not {lengths.shape}"
                     )
+                keys = keys.where(mask.T.unsqueeze(-1) if batched else mask.unsqueeze(-1), 0.0)  # 0 * NaN is NaN
             keys = keys if batched else keys.unsqueeze(1)
             values = keys.transpose(0, 1).copy()  # contiguous: every step multiplies it
             if self.kind == "additive":

@@ -93,7 +93,7 @@ class Padding:
     def __init__(self, lengths: Any, x: Tensor, what: str) -> None:
         steps, batch = x.shape[:2]
         if not isinstance(lengths, Tensor):
-            if isinstance(lengths, np.ndarray):
+            if not isinstance(lengths, list | tuple | range) or any(type(length) is not int for length in lengths):
                 for recorder in modes.recorders:
                     recorder.outside("lengths that are no tensor")
             try:

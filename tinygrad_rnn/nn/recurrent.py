@@ -149,7 +149,7 @@ class Recurrent(Module):
     def training(self, mode: bool) -> None:
         self._training = mode
         for cell in self._cells.values():  # no children of this module: they are told here
-            cell.training = mode
+            cell.train(mode)
 
     @property
     def directions(self) -> int:
@@ -247,8 +247,9 @@ class Recurrent(Module):
             The output of the last layer, (B, H), and the new states.
 
         Raises:
-            InputError: the module goes through the sequence backward, too, or is learning with variational dropout,
-                which drops the same elements at every step of a sequence that is there as a whole.
+            InputError: there are more or fewer states than layers; the module goes through the sequence backward, too,
+                or is learning with variational dropout, which drops the same elements at every step of a sequence that
+                is there as a whole.
             ShapeError, DTypeError, DeviceError: x or the states do not fit the module.
 
         >>> import tinygrad_rnn as tg
@@ -265,10 +266,13 @@ class Recurrent(Module):
             raise InputError(f"{what}: the backward direction starts at the last step; use bidirectional=False")
         if self.variational and self.training:
             raise InputError(f"{what}: variational dropout needs the whole sequence; call the module, or eval() first")
+        if len(states) != self.num_layers:
+            raise InputError(f"{what}: {len(states)} states for {self.num_layers} layers; `parted` gives one of each")
         batch, new = x.shape[:-1], []
-        for layer, before in enumerate(states):
+        for layer, given in enumerate(states):
             with scope("layer", layer), scope("t", t):
                 cell = self.cell(layer)
+                before = tuple(given) if isinstance(given, list) else given
                 state = cell(x, before)
                 carry = carried(cell, self._rules(cell, 1, batch, None))
                 new.append(state if carry is None else carry(0, before, state))
@@ -348,6 +352,9 @@ class Recurrent(Module):
 
     def extra_repr(self) -> str:
         shown = [f"{self.input_size}, {self.hidden_size}"]
+        if type(self) is Recurrent:
+            _, _, *options = self._cells["_l0"].extra_repr().split(", ")
+            shown = [self.cell_type.__name__, *shown, *(each for each in options if each != "bias=False")]
         defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
         defaults |= {"bidirectional": False, "zoneout": {}, "variational": 0.0}
         shown += [f"{name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]

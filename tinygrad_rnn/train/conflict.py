@@ -124,7 +124,8 @@ def bit_row(cell: str) -> int:
     """
     spec = nn.parse_cell(cell)
     found = spec.cell_class
-    if "weight_ih" not in found.shapes(ConflictTask.input_size, 1, **spec.cell_options):
+    shape = found.shapes(ConflictTask.input_size, 1, **spec.cell_options).get("weight_ih", ())
+    if shape[-1:] != (ConflictTask.input_size,):  # of a grid it is what was made of the input that it sees
         raise InputError(
             f"{cell} has no weight of its own from the input, so none to look at; take rnn or lstm instead"
         )

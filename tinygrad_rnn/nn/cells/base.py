@@ -288,10 +288,13 @@ def check_state(
     """
     parts = state if isinstance(state, tuple | list) else (state,)
     wanted = f"({', '.join(names)})" if len(names) > 1 else names[0]
-    if len(parts) != len(names) or not all(isinstance(part, Tensor) for part in parts):
+    alone = len(names) == 1 and not isinstance(state, Tensor)
+    if len(parts) != len(names) or alone or not all(isinstance(part, Tensor) for part in parts):
         shown = " and ".join(map(str, dict.fromkeys(shapes)))
-        given = f"{len(parts)} values" if isinstance(state, tuple | list) else type(state).__name__
-        raise InputError(f"{what}: the state must be {wanted}, each a tensor, of shape {shown}, not {given}")
+        kinds = " and ".join(dict.fromkeys(type(part).__name__ for part in parts)) or "nothing"
+        given = f"{len(parts)} of {kinds}" if isinstance(state, tuple | list) else type(state).__name__
+        each = "each a tensor" if len(names) > 1 else "a tensor"
+        raise InputError(f"{what}: the state must be {wanted}, {each}, of shape {shown}, not {given}")
     for name, part, shape in zip(names, parts, shapes, strict=True):
         if part.shape != shape:
             raise ShapeError(f"{what}: the initial {name} must have shape {shape}, not {part.shape}")

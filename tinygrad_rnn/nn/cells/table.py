@@ -56,6 +56,11 @@ GREFF = "Greff et al. 2015"
 # ---- how the text of an option is read ------------------------------------------------------------------------------
 
 
+def whole_or_none(text: str) -> int:
+    """Read the value of an option that is a whole number from 0, which stands for none."""
+    return 0 if text == "0" else whole(text)
+
+
 def nonlinearity(text: str) -> str:
     """Read the name of an activation; InputError if there is no such."""
     activation(text)
@@ -122,7 +127,13 @@ def _gru(cell: Cell, chosen: Mapping[str, Any]) -> None:
 
 
 def set_bias(cell: Cell, rows: slice, value: float | np.ndarray) -> None:
-    """Set b_ih + b_hh in some rows, all of it in b_ih, so that the sum is exact."""
+    """Set b_ih + b_hh in some rows, all of it in b_ih, so that the sum is exact.
+
+    Raises:
+        InputError: the cell has no biases.
+    """
+    if cell.bias_ih is None and np.any(value):
+        raise InputError(f"{type(cell).__name__}: bias=False leaves no bias to set to {value}; leave one of both out")
     wanted: float | np.ndarray
     for bias, wanted in ((cell.bias_ih, value), (cell.bias_hh, 0.0)):
         if bias is not None:
@@ -203,7 +214,7 @@ CELLS: dict[str, CellEntry] = {
         LSTMCell, "long short-term memory; forget_bias: b_ih + b_hh of the forget gate f; chrono: random biases, "
         "for memories of up to so many steps (Tallec & Ollivier 2018); proj_size: of h, if smaller",
         f"{HS97}; Gers et al. 2000; Sak et al. 2014",
-        {"forget_bias": number, "chrono": steps_of_memory, "proj_size": whole}, _lstm,
+        {"forget_bias": number, "chrono": steps_of_memory, "proj_size": whole_or_none}, _lstm,
     ),
     "lstm_joined": CellEntry(
         JoinedLSTMCell, "LSTM with one weight on h and x side by side; forget_bias: b of the forget gate f",
