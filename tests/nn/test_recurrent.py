@@ -326,7 +326,7 @@ def test_the_dropout_of_a_step_acts_while_it_learns_and_only_then() -> None:
 
 
 def test_a_single_state_is_no_tuple_and_arrays_are_said_to_be_arrays() -> None:
-    with pytest.raises(InputError, match="must be h, a tensor, of shape .* not 1 of Tensor"):
+    with pytest.raises(InputError, match=r"must be h, a tensor, of shape .* not 1 of Tensor"):
         nn.GRU(3, 5)(tg.ones(4, 2, 3), (tg.zeros(1, 2, 5),))
     with pytest.raises(InputError, match="not 2 of ndarray"):
         nn.LSTM(3, 5)(tg.ones(4, 2, 3), (np.zeros((1, 2, 5)), np.zeros((1, 2, 5))))

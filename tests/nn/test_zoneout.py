@@ -151,4 +151,4 @@ def test_what_is_no_share_is_named(make, message: str) -> None:
 
 def test_what_was_chosen_is_shown() -> None:
     shown = repr(nn.Recurrent("lstm", I, H, zoneout={"h": 0.0, "c": 0.5}, variational=0.25))
-    assert shown == "Recurrent(3, 3, zoneout={'c': 0.5}, variational=0.25)"
+    assert shown == "Recurrent(LSTMCell, 3, 3, zoneout={'c': 0.5}, variational=0.25)"

@@ -109,8 +109,8 @@ def _facts(report: FlowReport, state: StateFlow) -> Iterator[str]:
         report.verdict or "", report.verdict or ""
     )
     if decay is not None:
-        bent = f" to {decay.lag} back" if decay.line is None and decay.lag < len(state.norms) - 1 else ""
-        yield f"×{number(decay.per_step)} per step{bent}"
+        span = f" to {decay.lag} back" if decay.lag < len(state.norms) - 1 else ""
+        yield f"×{number(decay.per_step)} per step{span}"
     if state.measurable:
         lag = len(state.norms) - 1
         share = state.relative(lag)

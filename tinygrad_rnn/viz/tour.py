@@ -20,6 +20,8 @@ from tinygrad_rnn.viz.strips import judged
 _MOST = 0.9
 #: Paths that are listed.
 _PATHS = 5
+#: Less than this is 0% as it is written.
+_SEEN = 0.005
 
 
 def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
@@ -142,16 +144,19 @@ def _paths(report: FlowReport, state: StateFlow) -> str:
         said = [f"{node.label} of t={node.step} {number(link.norm or 0.0)}" for link, node in sizes[:_PATHS]]
         return f"Sizes of the messages to {state.kind} of t={before}: from {', '.join(said)}. They need not add up."
     shares = sorted(((link.share or 0.0, node) for link, node in ways), key=lambda way: -abs(way[0]))
-    said = [f"{share:.0%} through {node.label} of t={node.step}" for share, node in shares[:_PATHS]]
-    taken = " What is negative takes away." if any(share <= -0.005 for share, _ in shares[:_PATHS]) else ""
-    return f"Of all that arrives at {state.kind} of t={before} comes {', '.join(said)}.{taken}"
+    seen = [(share, node) for share, node in shares[:_PATHS] if abs(share) >= _SEEN]
+    said = [f"{share:.0%} through {node.label} of t={node.step}" for share, node in seen]
+    taken = " What is negative takes away." if any(share < 0 for share, _ in seen) else ""
+    mean = " That is this step alone; the mean over all of them is in the sentence over the graph."
+    return f"Of all that arrives at {state.kind} of t={before} comes {', '.join(said)}.{taken}{mean}"
 
 
 def _horizon(report: FlowReport, state: StateFlow) -> str:
     last = len(state.norms) - 1
     decay = report.decay
     factor = f" That is ×{number(decay.per_step)} per step to {decay.lag} before the last." if decay is not None else ""
-    return f"{words.findings(report)[0]}{factor} At the first step {left(state, last)} is left."
+    expected = f"; one step alone let expect {number((state.relative(1) or 0.0) ** last)}" if last > 1 else ""
+    return f"{words.findings(report)[0]}{factor} At the first step {left(state, last)} is left{expected}."
 
 
 def _weights(report: FlowReport, state: StateFlow) -> str:

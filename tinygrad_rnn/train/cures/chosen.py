@@ -74,6 +74,8 @@ class Remedies:
                 k1, k2 = given["truncate"]
                 given["truncate"] = (k1, k2)
             return cls(**given)
+        except InputError:
+            raise
         except (TypeError, ValueError) as error:
             raise InputError(f"these are no remedies: {dict(config)!r} ({error})") from None
 

@@ -52,7 +52,9 @@ def omega(model: Model, task: Task, batch: Batch, weight: float = 1.0) -> tuple[
     >>> bool(0 < regulariser <= 5), model.rnn.weight_hh_l0.grad.shape      # a term for each pair of six steps
     (True, (4, 4))
     """
-    if not isinstance(model, SequenceModel) or not isinstance(model.last_cell, nn.RNNCell):
+    if not isinstance(model, SequenceModel):
+        raise InputError(f"Omega is for models of one sequence, not for {model.kind}: train without it")
+    if not isinstance(model.last_cell, nn.RNNCell):
         raise InputError(
             f"Omega is for simple recurrent networks, cells rnn and irnn, not for {model.cell_name}: it is made of "
             "dx_{k+1}/dx_k = W_hh diag(phi'(x_k)), and with gates a step has another derivative"
