@@ -124,3 +124,23 @@ def test_models_of_several_units_or_layers_and_training_that_diverges_are_refuse
 def test_a_cell_without_a_weight_from_the_input_alone_is_refused(cell):
     with pytest.raises(InputError, match="no weight of its own"):
         bit_row(cell)
+
+
+def test_each_step_contributes_its_term_of_backpropagation_through_time():
+    """dL_T/dW = sum_k dL_T/do_T do_T/ds_T (prod_{j=k+1}^T ds_j/ds_{j-1}) ds_k/dW, every term by itself."""
+    task, model = ConflictTask(5, "store"), model_of("rnn", hidden=3)
+    batch = task.batch(1, (4, MEASURED), "float64")
+    w = {name.removeprefix("rnn.").removesuffix("_l0"): value.numpy() for name, value in model.state_dict().items()}
+    states, slopes = [np.zeros(3)], []
+    for x in batch.inputs[:, 0]:
+        states.append(np.tanh(w["weight_ih"] @ x + w["bias_ih"] + w["weight_hh"] @ states[-1] + w["bias_hh"]))
+        slopes.append(1 - states[-1] ** 2)
+    output = w["output.weight"] @ states[-1] + w["output.bias"]
+    _, found = step_gradients(model, task, batch=1, seed=4)
+    for k in range(5):
+        error = 2 * (output - batch.targets) @ w["output.weight"]  # dL/do do/ds_T
+        for j in range(4, k, -1):
+            error = error @ (slopes[j][:, None] * w["weight_hh"])  # ds_j/ds_{j-1}
+        terms = {"weight_hh": states[k], "weight_ih": batch.inputs[k, 0]}
+        for name, before in terms.items():
+            np.testing.assert_allclose(found[name][k], np.outer(error * slopes[k], before), rtol=1e-10, atol=1e-15)
