@@ -272,7 +272,7 @@ def test_the_doubly_stochastic_penalty_follows_its_definition(reduction):
             "the input is float64 and the parameters are float32",
         ),
         (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), tg.tensor([4])), ShapeError, r"must be \(2,\)"),
-        (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), [4, 4]), DTypeError, r"tg.tensor\(lengths\)"),
+        (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), [4.0, 4.0]), DTypeError, "must be int64"),
         (lambda: F.length_mask(tg.tensor([1.0]), 2), DTypeError, "lengths must be int64"),
         (lambda: F.length_mask(tg.tensor([[1]]), 2), ShapeError, r"must be \(B,\)"),
         (
@@ -303,3 +303,15 @@ def test_numbers_that_are_none_beyond_a_length_are_not_looked_at(kind: str) -> N
     context.square().sum().backward()
     assert np.isfinite(given.grad.numpy()).all()
     assert all(np.isfinite(p.grad.numpy()).all() for p in attention.parameters())
+
+
+@pytest.mark.parametrize("kind", nn.attention.SCORES)
+def test_lengths_may_be_a_list_and_a_batch_may_be_empty(kind: str) -> None:
+    attention, keys, query = nn.Attention(kind, 4, 4), tg.randn(3, 2, 4), tg.randn(2, 4)
+    expected, _ = attention(query, keys, tg.tensor([2, 3]))
+    for lengths in ([2, 3], (2, 3), np.array([2, 3])):
+        np.testing.assert_array_equal(attention(query, keys, lengths)[0].numpy(), expected.numpy())
+    for queries in ((0, 4), (5, 0, 4)):
+        context, weights = attention(tg.ones(*queries), tg.ones(3, 0, 4))
+        assert context.shape == queries
+        assert weights.shape == (*queries[:-1], 3)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.engine.creation import concat, zeros
+from tinygrad_rnn.engine.creation import concat, tensor, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
@@ -112,12 +112,13 @@ class Attention(Module):
             self.weight_score = _uniform((size,), size, made)
             self.bias = _uniform((size,), self.query_size, made) if bias else None
 
-    def prepare(self, keys: Tensor, lengths: Tensor | None = None) -> Memory:
+    def prepare(self, keys: Tensor, lengths: Any = None) -> Memory:
         """Return what all queries to one sequence have in common.
 
         Args:
             keys: the annotations, (T, B, K), or (T, K) for a single example.
-            lengths: int64 (B,), or () for a single example: how many of the T positions there are; those beyond get a
+            lengths: (B,), or () for a single example, as recurrent layers take them, a list, an array or an int64
+                tensor, but at least 1: how many of the T positions there are; those beyond get a
                 weight of exactly 0, and no gradient. All of them unless given.
 
         Raises:
@@ -136,6 +137,7 @@ class Attention(Module):
         with scope("attention"):
             mask = None
             if lengths is not None:
+                lengths = lengths if isinstance(lengths, Tensor) else tensor(lengths)
                 mask = F.length_mask(lengths, keys.shape[0], keys.device)
                 if mask.shape[:-1] != keys.shape[1:-1]:
                     raise ShapeError(
@@ -153,7 +155,7 @@ class Attention(Module):
                 scored = values.transpose(1, 2)
         return Memory(scored, values, mask, batched)
 
-    def forward(self, query: Tensor, keys: Tensor | Memory, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, query: Tensor, keys: Tensor | Memory, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Look for a query, or for one in every step of a decoder whose states are all known.
 
         Args:
@@ -182,10 +184,11 @@ class Attention(Module):
             raise ShapeError(f"Attention: the query must be ({shape}) or (N, {shape}), not {query.shape}")
         several = query.ndim > axes and memory.batched
         values, leading = memory.values, query.shape[:-1]
+        queries = len(query) if query.ndim > axes else 1
         with scope("attention"):
-            scores = self._scores(query.reshape((-1, values.shape[0], self.query_size)), memory.scored)
+            scores = self._scores(query.reshape((queries, values.shape[0], self.query_size)), memory.scored)
             weights = F.masked_softmax(scores.reshape((*leading, values.shape[1])), memory.mask).named("attention")
-            rows = weights.transpose(0, 1) if several else weights.reshape((values.shape[0], -1, values.shape[1]))
+            rows = weights.transpose(0, 1) if several else weights.reshape((values.shape[0], queries, values.shape[1]))
             context = rows @ values  # (B, N, K)
             context = context.transpose(0, 1) if several else context.reshape((*leading, self.key_size))
             return context.named("context"), weights
