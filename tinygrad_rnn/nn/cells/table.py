@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELLS", "CellEntry", "CellSpec", "cell_class", "cells_like", "nonlinearity", "number", "parse_cell", "set_bias",
-    "steps_of_memory", "whole", "word",
+    "steps_of_memory", "whole", "whole_or_none", "word",
 ]  # fmt: skip
 
 #: The input weights of an IRNN are drawn from N(0, IRNN_STD**2).
