@@ -1,0 +1,76 @@
+"""`tinygrad-rnn tutorial`: which tutorials there are and how far the reader is; one of them, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from tinygrad_rnn import tutorial
+from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.tasks.corpus import shown
+from tinygrad_rnn.tutorial import progress
+
+SCHEMA = "tinygrad_rnn.tutorials/1"
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the tutorials, copy them, or go through one; return 0, or 1 if one fails where nobody is asked."""
+    language = options.lang or tutorial.language_of_this_user()
+    if options.copy is not None:
+        for path in tutorial.copy(Path(options.copy)):
+            print(f"written: {shown(path)}")
+        return 0
+    if options.name is None:
+        _list(tutorial.lessons(language), tutorial.Words(language), options.json)
+        return 0
+    lesson = tutorial.find(options.name, language)
+    console = Output()
+    if not console.is_terminal:
+        console = Output(width=WIDTH)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return tutorial.Stepper(lesson, console, restart=options.restart).run()
+    return 0 if tutorial.read_through(lesson, console) else 1
+
+
+def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) -> None:
+    known = {lesson.name: progress.load(lesson.path) for lesson in lessons}
+    if as_json:
+        listed = [
+            {
+                "name": lesson.name,
+                "title": lesson.title,
+                "minutes": lesson.minutes,
+                "path": str(lesson.path),
+                "cell": known[lesson.name].cell,
+                "done": known[lesson.name].done,
+            }
+            for lesson in lessons
+        ]
+        print(json.dumps({"schema": SCHEMA, "tutorials": listed}, indent=2))
+        return
+    console = Output()
+    if not console.is_terminal:
+        console = Output(width=WIDTH)
+    if not lessons:
+        console.print(words("none"))
+        return
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column(words("tutorial"))
+    table.add_column(words("time"), justify="right")
+    table.add_column(words("yours"), justify="right", no_wrap=True)
+    for lesson in lessons:
+        table.add_row(escape(lesson.title), f"{lesson.minutes:g}", _how_far(known[lesson.name], words))
+    console.print(table)
+    console.print(words("how"), highlight=False)
+
+
+def _how_far(found: progress.Progress, words: tutorial.Words) -> str:
+    if found.done and not found.cell:
+        return words("done")
+    return words("at", percent=100 * (found.cell - 1) // max(found.cells, 1)) if found.cell else "-"
