@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,12 +28,10 @@ def run(options: argparse.Namespace) -> int:
             print(f"written: {shown(path)}")
         return 0
     if options.name is None:
-        _list(tutorial.lessons(language), tutorial.Words(language), options.json)
+        _list(tutorial.all_lessons(language), tutorial.Words(language), options.json)
         return 0
     lesson = tutorial.find(options.name, language)
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = _output()
     if sys.stdin.isatty() and sys.stdout.isatty():
         return tutorial.Stepper(lesson, console, restart=options.restart).run()
     return 0 if tutorial.read_through(lesson, console) else 1
@@ -54,9 +53,7 @@ def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) 
         ]
         print(json.dumps({"schema": SCHEMA, "tutorials": listed}, indent=2))
         return
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = _output()
     if not lessons:
         console.print(words("none"))
         return
@@ -68,6 +65,15 @@ def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) 
         table.add_row(escape(lesson.title), f"{lesson.minutes:g}", _how_far(known[lesson.name], words))
     console.print(table)
     console.print(words("how"), highlight=False)
+
+
+def _output() -> Output:
+    console = Output()
+    if not console.is_terminal:
+        return Output(width=WIDTH)
+    # Rich takes a terminal without capabilities for 80 columns wide, whatever it is.
+    size = shutil.get_terminal_size()
+    return Output(width=size.columns, height=size.lines) if console.is_dumb_terminal else console
 
 
 def _how_far(found: progress.Progress, words: tutorial.Words) -> str:

@@ -11,7 +11,7 @@ import tinygrad_rnn
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tutorial.script import Cell, check_places, parse
 
-__all__ = ["Lesson", "copy", "find", "folder", "lessons", "open_lesson"]
+__all__ = ["Lesson", "all_lessons", "copy", "find", "folder", "open_lesson"]
 
 _NAME = re.compile(r"(\d\d)_\w+\.py")
 #: Of the header of a translated cell this may differ.
@@ -56,7 +56,7 @@ def folder() -> Path:
     return installed if installed.is_dir() else Path(tinygrad_rnn.__file__).parents[1] / "tutorials"
 
 
-def lessons(language: str = "en") -> list[Lesson]:
+def all_lessons(language: str = "en") -> list[Lesson]:
     """Return all tutorials in their order.
 
     Args:

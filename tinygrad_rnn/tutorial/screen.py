@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich import markdown
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -18,6 +19,11 @@ __all__ = ["Screen"]
 WIDEST = 96
 #: Colours of the terminal's own, which fit its background.
 THEME = "ansi_dark"
+#: For terminals that cannot write the left ones.
+_ASCII = str.maketrans(
+    {"•": "*", "–": "-", "—": "-", "−": "-", "’": "'", "“": '"', "”": '"', "×": "x", "·": ".", "≈": "~", "→": "->",
+     "≤": "<=", "≥": ">=", "√": "sqrt ", "²": "^2", "…": "...", "▌": "|", "─": "-", "━": "-"}
+)  # fmt: skip
 
 
 class Screen:
@@ -33,7 +39,7 @@ class Screen:
     def prose(self, text: str) -> None:
         """Show text in Markdown."""
         self._console.print()
-        self._console.print(_Prose(text, code_theme=THEME), width=min(self._console.width, WIDEST), soft_wrap=False)
+        self._lines(_Prose(text, code_theme=THEME))
 
     def options(self, question: Question) -> None:
         """Show what can be chosen, numbered."""
@@ -46,16 +52,16 @@ class Screen:
         """Show code."""
         syntax = Syntax(source, "python", theme=THEME, background_color="default", word_wrap=True)
         self._console.print()
-        self._console.print(Padding(syntax, (0, 0, 0, 2)))
+        self._lines(Padding(syntax, (0, 0, 0, 2)))
 
     def heading(self, text: str) -> None:
         """Show where the reader is."""
         self._console.print()
         self._console.print(Text(text, style="bold cyan"))
 
-    def say(self, text: str, style: str = "") -> None:
-        """Tell the reader something."""
-        self._console.print(Text(text, style=style))
+    def say(self, text: str, style: str = "", wrap: bool = True) -> None:
+        """Tell the reader something; what is to be copied in one piece is not wrapped."""
+        self._console.print(Text(text, style=style), soft_wrap=not wrap)
 
     def quietly(self, text: str) -> None:
         """Tell the reader something that may be overlooked."""
@@ -63,7 +69,19 @@ class Screen:
 
     def error(self, text: str) -> None:
         """Show a traceback."""
-        self._console.print(Text(text, style="red"), soft_wrap=True)
+        self.say(text, "red", wrap=False)
+
+    def _lines(self, shown: RenderableType) -> None:
+        """Print something without the spaces that rich fills lines with, and with what this terminal can write."""
+        options = self._console.options.update_width(min(self._console.width, WIDEST))
+        for line in self._console.render_lines(shown, options, pad=False):
+            while line and not line[-1].text.strip():
+                line.pop()
+            if line:
+                line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+            if options.ascii_only:
+                line = [Segment(each.text.translate(_ASCII), each.style) for each in line]
+            self._console.print(Segments([*line, Segment.line()]), end="")
 
     def gap(self) -> None:
         """Leave a line empty."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.tutorial import progress
 from tinygrad_rnn.tutorial.editing import edit
-from tinygrad_rnn.tutorial.lessons import Lesson, lessons
+from tinygrad_rnn.tutorial.lessons import Lesson, all_lessons
 from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.screen import Screen
 from tinygrad_rnn.tutorial.script import Cell
@@ -66,10 +66,10 @@ class Stepper:
         except (_Quit, EOFError) as left:
             if isinstance(left, EOFError):
                 self.screen.gap()
-            self.screen.say(self.words("kept", command=self._command()))
+            self.screen.say(self.words("kept", command=self._command()), wrap=False)
         except KeyboardInterrupt:
             self.screen.gap()
-            self.screen.say(self.words("kept", command=self._command()))
+            self.screen.say(self.words("kept", command=self._command()), wrap=False)
             raise
         return 0
 
@@ -107,14 +107,14 @@ class Stepper:
         if guesses:
             right = sum(bool(guess["fits"]) for guess in guesses)
             self.screen.say(self.words("score", right=right, all=len(guesses)))
-        names = [lesson.name for lesson in lessons()]
+        names = [lesson.name for lesson in all_lessons()]
         if self.lesson.name in names:
             later = names[names.index(self.lesson.name) + 1 :]
             command = f"tinygrad-rnn tutorial {later[0][:2]}" if later else ""
             self.screen.say(self.words("next_one", command=command) if later else self.words("last_one"))
 
     def _command(self) -> str:
-        own = self.lesson.name in [lesson.name for lesson in lessons()]
+        own = self.lesson.name in [lesson.name for lesson in all_lessons()]
         return f"tinygrad-rnn tutorial {self.lesson.name[:2] if own else self.lesson.path}"
 
     def _save(self) -> None:
