@@ -61,7 +61,9 @@ curve = np.linspace(-0.5, 4.5, 200)
 ax.plot(curve, [error(W) for W in curve], color="0.6")
 for W, words in ((3, "start"), (landed, "minus the slope"), (added, "plus the slope")):
     ax.plot(W, error(W), "o", markersize=9)
-    ax.annotate(f"  {words}: W = {W:.0f}", (W, error(W)), ha="right" if W > 3.5 else "left")
+    side = -1 if W > 3.5 else 1
+    ax.annotate(f"{words}: W = {W:.0f}", (W, error(W)), (12 * side, 4), textcoords="offset points",
+                ha="right" if side < 0 else "left")  # fmt: skip
 ax.set(xlabel="weight W", ylabel="error E(W)", title="One step along the slope, and one against it")
 viz.show(fig, name="doubling")
 assert abs(landed - 2) < 1e-12 and abs(added - 4) < 1e-12
@@ -308,4 +310,5 @@ assert a.grad == 1.0
 #
 # **What this did not show.** Our numbers are scalars: a matrix product of 100 by 100 would make two million of them.
 # The next tutorial puts arrays in their place, and asks how you would ever notice that one of the slopes is wrong. The
-# engine's own walk, `tinygrad_rnn/engine/autograd.py`, is this one with arrays.
+# engine's own walk is `walk` in `tinygrad_rnn/engine/autograd.py`; it finds the order more simply, since every number
+# carries the count of those made before it: the youngest goes first.
