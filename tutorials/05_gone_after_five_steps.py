@@ -122,7 +122,7 @@ assert 5 < survivors < 25
 assert all(row[3].min() < 0.01 for row in rows if row[1] == "logistic")
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(11, 7), sharex=True)
+fig, axes = plt.subplots(1, 2, figsize=(11, 7), sharex=True, sharey=True, layout="constrained")
 for ax, unit in zip(axes, UNITS):
     mine = [row for row in rows if row[1] == unit]
     image = ax.imshow(np.log10([np.maximum(row[3], 1e-12)[::-1] for row in mine]), aspect="auto", cmap="Blues",
