@@ -135,7 +135,10 @@ def test_a_guess_made_before_can_be_kept(through):
 
 def test_cells_that_keep_their_result_are_not_run_again(script, through, tmp_path):
     count = f"open({str(tmp_path / 'count')!r}, 'a').write('x')"
-    path = script(f'keep="x w"\n{count}\nimport tinygrad_rnn as tg\nx = [1.5, (2, "a")]\nw = tg.ones(2)', "print(x, w.sum().item())")
+    path = script(
+        f'keep="x w"\n{count}\nimport tinygrad_rnn as tg\nx = [1.5, (2, "a")]\nw = tg.ones(2)',
+        "print(x, w.sum().item())",
+    )
     through(path, "", "", "q")
     through(path, "", "q")
     assert through.printed == "[1.5, (2, 'a')] 2.0\n"
@@ -215,7 +218,12 @@ def test_without_an_editor_it_says_what_to_set(script, through, monkeypatch):
 def test_progress_that_cannot_be_read_is_a_beginning(through, data):
     through(TINY, "7")
     (file,) = (data / "tutorials").glob("*.json")
-    for content in ("", "[]", "{}", json.dumps({"schema": "tinygrad_rnn.tutorial/1", "cell": "x", "guesses": {}, "edited": {}})):
+    for content in (
+        "",
+        "[]",
+        "{}",
+        json.dumps({"schema": "tinygrad_rnn.tutorial/1", "cell": "x", "guesses": {}, "edited": {}}),
+    ):
         file.write_text(content)
         assert progress.load(TINY) == progress.Progress()
     assert "How many halvings" in through(TINY)
@@ -231,7 +239,9 @@ def test_chinese_throughout(through):
 
 def test_a_picture_of_a_cell_is_a_file_for_this_tutorial(script, through, data):
     pytest.importorskip("matplotlib")
-    path = script("from matplotlib.figure import Figure\nfrom tinygrad_rnn import viz\nviz.show(Figure(), name='empty')")
+    path = script(
+        "from matplotlib.figure import Figure\nfrom tinygrad_rnn import viz\nviz.show(Figure(), name='empty')"
+    )
     through(path, "", "")
     picture = data / "pictures" / "09_own" / "empty.svg"
     assert through.printed == f"picture: {picture}\n"

@@ -115,7 +115,6 @@ def test_quitting_and_ctrl_c_keep_the_place(terminal):
     assert (code, "Your place is kept" in last, "Traceback" in last) == (130, True, False)
 
 
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("leave", "exit_code"), [("sendeof", 0), ("sendintr", 130)])
 def test_a_question_can_be_left_in_every_way(terminal, leave, exit_code):

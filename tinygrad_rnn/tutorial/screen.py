@@ -11,6 +11,7 @@ from rich.segment import Segment, Segments
 from rich.syntax import Syntax
 from rich.text import Text
 
+from tinygrad_rnn.tutorial.formulas import as_ascii, plain_formulas, with_plain_formulas
 from tinygrad_rnn.tutorial.questions import Question
 
 __all__ = ["Screen"]
@@ -19,11 +20,6 @@ __all__ = ["Screen"]
 WIDEST = 96
 #: Colours of the terminal's own, which fit its background.
 THEME = "ansi_dark"
-#: For terminals that cannot write the left ones.
-_ASCII = str.maketrans(
-    {"•": "*", "–": "-", "—": "-", "−": "-", "’": "'", "“": '"', "”": '"', "×": "x", "·": ".", "≈": "~", "→": "->",
-     "≤": "<=", "≥": ">=", "√": "sqrt ", "²": "^2", "…": "...", "▌": "|", "─": "-", "━": "-"}
-)  # fmt: skip
 
 
 class Screen:
@@ -39,14 +35,14 @@ class Screen:
     def prose(self, text: str) -> None:
         """Show text in Markdown."""
         self._console.print()
-        self._lines(_Prose(text, code_theme=THEME))
+        self._lines(_Prose(with_plain_formulas(text), code_theme=THEME))
 
     def options(self, question: Question) -> None:
         """Show what can be chosen, numbered."""
         if question.options:
             self._console.print()
         for number, option in enumerate(question.options, 1):
-            self._console.print(Text(f"  {number}  {option}"))
+            self.say(f"  {number}  {plain_formulas(option)}")
 
     def code(self, source: str) -> None:
         """Show code."""
@@ -61,6 +57,7 @@ class Screen:
 
     def say(self, text: str, style: str = "", wrap: bool = True) -> None:
         """Tell the reader something; what is to be copied in one piece is not wrapped."""
+        text = as_ascii(text) if self._console.options.ascii_only else text
         self._console.print(Text(text, style=style), soft_wrap=not wrap)
 
     def quietly(self, text: str) -> None:
@@ -80,7 +77,7 @@ class Screen:
             if line:
                 line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
             if options.ascii_only:
-                line = [Segment(each.text.translate(_ASCII), each.style) for each in line]
+                line[:] = [Segment(as_ascii(each.text), each.style) for each in line]
             self._console.print(Segments([*line, Segment.line()]), end="")
 
     def gap(self) -> None:
