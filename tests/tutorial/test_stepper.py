@@ -1,4 +1,4 @@
-"""Going through a tutorial: guesses, keys, errors, editing, coming back. What is typed is given; see test_terminal.py."""
+"""Going through a tutorial: guesses, keys, errors, editing, coming back. What is typed is given to it here."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def test_a_reader_who_is_right_is_told_so_and_sees_everything(through):
     shown = through(TINY, *PARTS)
     for said in (
         "-- 1 of 7 --", "How many halvings", "your guess: 7\nthe result:  7\nYou saw it coming.", "(checked)",
-        "  1  it grows\n  2  it shrinks", "the result:  it shrinks", "Right: 5.", "This is the end of 01 Half of a half.",
+        "  1  it grows\n  2  it shrinks", "the result:  it shrinks", "Right: 5.", "The end: 01 Half of a half",
         "Your guesses: 3 of 3 were right.",
     ):  # fmt: skip
         assert said in shown
@@ -75,7 +75,7 @@ def test_back_run_again_skip_and_unknown_keys(script, through):
     assert through.printed == "n is 1\nn is 2\nn is 3\n"
     assert "'x' is no key here" in shown
     assert "h does nothing at this step." in shown
-    assert "This is the end" in shown
+    assert "The end:" in shown
     assert "Keys, each followed by Enter" in through(path, "?")
 
 
@@ -94,7 +94,7 @@ def test_an_error_is_shown_with_the_line_of_its_cell_and_the_cell_can_be_run_aga
 def test_nothing_that_a_cell_does_ends_the_stepper(script, through, code):
     shown = through(script(code), "", "s")
     assert "<cell 2>" in shown
-    assert "This is the end" in shown
+    assert "The end:" in shown
 
 
 def test_an_error_after_a_skipped_cell_says_what_was_skipped(script, through):
@@ -153,7 +153,7 @@ def test_what_cannot_be_kept_is_said_and_the_tutorial_goes_on(script, through):
     shown = through(script('keep="f"\nf = print', 'keep="g"\nx = 1'), "", "", "", "")
     assert "f holds a builtin_function_or_method, which cannot be kept" in shown
     assert "there is no 'g'" in shown
-    assert "This is the end" in shown
+    assert "The end:" in shown
 
 
 def test_a_cell_before_that_fails_on_coming_back_is_where_it_goes_on(script, through):

@@ -13,20 +13,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinygrad_rnn import tutorial
+from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import WIDTH, Output
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.tutorial import progress
+from tinygrad_rnn.tutorial import notebooks, progress
 
 SCHEMA = "tinygrad_rnn.tutorials/1"
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the tutorials, copy them, or go through one; return 0, or 1 if one fails where nobody is asked."""
+    """List the tutorials, copy them, make notebooks, or go through one; return 1 if one fails where nobody is asked."""
     language = options.lang or tutorial.language_of_this_user()
     if options.copy is not None:
         for path in tutorial.copy(Path(options.copy)):
             print(f"written: {shown(path)}")
         return 0
+    if options.notebooks is not None:
+        return _write_notebooks(options, language)
     if options.name is None:
         _list(tutorial.all_lessons(language), tutorial.Words(language), options.json)
         return 0
@@ -35,6 +38,14 @@ def run(options: argparse.Namespace) -> int:
     if sys.stdin.isatty() and sys.stdout.isatty():
         return tutorial.Stepper(lesson, console, restart=options.restart).run()
     return 0 if tutorial.read_through(lesson, console) else 1
+
+
+def _write_notebooks(options: argparse.Namespace, language: str) -> int:
+    chosen = tutorial.all_lessons(language) if options.name is None else [tutorial.find(options.name, language)]
+    for lesson in chosen:
+        say(f"running {lesson.name} ...")
+        print(f"written: {shown(notebooks.write_notebook(lesson, Path(options.notebooks)))}", flush=True)
+    return 0
 
 
 def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) -> None:

@@ -100,13 +100,20 @@ _TABLE = {
     "no_more_hints": ("That was the last hint.", "没有更多提示了。"),
     "solution": ("One answer", "参考答案"),
     "no_solution": ("There is no answer to show here.", "此处没有参考答案。"),
+    # In notebooks
+    "on_paper": (
+        "Write down what you expect before you run the next cell.",
+        "运行下一格之前，先写下你的猜测。",
+    ),
+    "one_hint": ("Hint", "提示"),
+    "answer": ("the answer", "答案"),
     # Coming and going
     "going_on": ("Going on at {at} of {all}. (--restart begins again.)", "从第 {at} 步（共 {all} 步）继续。（--restart 从头开始。）"),
     "catching_up": ("Bringing back what came before, about {seconds} s ...", "正在恢复此前的结果，约 {seconds} 秒……"),
     "catching_up_soon": ("Bringing back what came before ...", "正在恢复此前的结果……"),
     "done_before": ("You were through already; here it is again.", "你已学完本篇；现在重新开始。"),
     "kept": ("Your place is kept: {command} goes on here.", "进度已保存：{command} 可从此处继续。"),
-    "end": ("This is the end of {title}.", "《{title}》到此结束。"),
+    "end": ("The end: {title}", "《{title}》到此结束。"),
     "score": ("Your guesses: {right} of {all} were right.", "你的猜测：{all} 个中猜对 {right} 个。"),
     "next_one": ("Next: {command}", "下一篇：{command}"),
     "last_one": ("There is no further one: tinygrad-rnn tutorial lists all.", "这是最后一篇：tinygrad-rnn tutorial 列出全部。"),
