@@ -114,7 +114,7 @@ assert min(errors["r"], errors["z, weights only"]) > 1e-3
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 shown = {**apart, ("renew", "after", "z rows negated"): [errors["z, weights and biases"]]}
-for i, (convention, values) in enumerate(shown.items()):
+for i, values in enumerate(shown.values()):
     ax.plot([max(v, 1e-17) for v in values], [i] * len(values), "o", color="C0" if i else "0.5")
 ax.set_yticks(range(len(shown)), [", ".join(key) for key in shown])
 ax.set(xscale="log", xlabel="largest difference from PyTorch's output (same weights)",
