@@ -68,7 +68,8 @@ def as_notebook(lesson: Lesson) -> Any:
             cells.append(_folded(code) if cell.role == "solution" else code)
         else:
             cells.append(make.new_markdown_cell(_prose(cell, words), metadata=dict(cell.attributes)))
-        asked += [cell.question] * (cell.question is not None)
+        if cell.question is not None:
+            asked.append(cell.question)
         solved = cell.role == "solution" and (following is None or following.role != "solution")
         if solved or cell.role == "code":
             cells += [_folded(make.new_code_cell(_answer(each, words)), output=not solved) for each in asked]

@@ -151,8 +151,11 @@ class Picture:
         """Return how the name of a file of it ends, and its content; MissingToolError if nothing can draw it."""
         if not hasattr(self.drawn, "savefig"):
             return "svg", rendered(self.drawn.source, "svg")
+        import matplotlib  # noqa: PLC0415  (optional, and slow to load; who hands over a figure has it)
+
         content = io.BytesIO()
-        self.drawn.savefig(content, format="svg", bbox_inches="tight", metadata={"Date": None})
+        with matplotlib.rc_context({"svg.hashsalt": "tinygrad_rnn"}):  # or the names inside would be random
+            self.drawn.savefig(content, format="svg", bbox_inches="tight", metadata={"Date": None})
         if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
             pyplot.close(self.drawn)  # or a notebook would show it once more
         return "svg", content.getvalue()
