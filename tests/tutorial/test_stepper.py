@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.tutorial.conftest import TINY
-from tinygrad_rnn.tutorial import progress
+from tinygrad_rnn.tutorial import find, progress
 from tinygrad_rnn.tutorial.stepper import Stepper
 
 PARTS = ("7", "", "", "2", "", "", "5", "", "", "")
@@ -22,7 +22,7 @@ def test_a_reader_who_is_right_is_told_so_and_sees_everything(through):
     ):  # fmt: skip
         assert said in shown
     assert through.printed == "sizes: [1.0, 0.5, 0.25]\n"
-    assert progress.load(TINY).done
+    assert progress.load(find(str(TINY))).done
 
 
 def test_a_reader_who_is_wrong_goes_on_and_both_numbers_are_kept(through):
@@ -31,8 +31,10 @@ def test_a_reader_who_is_wrong_goes_on_and_both_numbers_are_kept(through):
     assert shown.count("Not yet.") == 2
     assert "Right: 5." in shown
     assert "Your guesses: 0 of 3 were right." in shown
-    assert progress.load(TINY).guesses[2] == {"guess": 3.0, "result": 7.0, "fits": False}
-    assert progress.load(TINY).guesses[9]["solved"]
+    assert progress.load(find(str(TINY))).guesses[2] == {
+        "asked": "number 0 halvings", "guess": 3.0, "result": 7.0, "fits": False
+    }  # fmt: skip
+    assert progress.load(find(str(TINY))).guesses[9]["solved"]
 
 
 def test_nobody_has_to_guess(through):
@@ -114,7 +116,7 @@ def test_ctrl_c_at_a_prompt_ends_the_stepper_and_the_place_is_kept(script, throu
     with pytest.raises(KeyboardInterrupt):
         through(path, "", "", KeyboardInterrupt())
     assert f"Your place is kept: tinygrad-rnn tutorial {path} goes on here." in through.shown
-    assert progress.load(path).cell == 3
+    assert progress.load(find(str(path))).cell == 3
 
 
 def test_who_comes_back_goes_on_where_it_was(through):
@@ -162,7 +164,7 @@ def test_a_cell_before_that_fails_on_coming_back_is_where_it_goes_on(script, thr
     path.write_text(path.read_text().replace("x = 1", "x = 1 / 0"))
     shown = through(path, "q")
     assert "ZeroDivisionError" in shown
-    assert progress.load(path).cell == 1
+    assert progress.load(find(str(path))).cell == 1
 
 
 @pytest.fixture
@@ -196,7 +198,7 @@ def test_a_cell_can_be_changed_and_the_change_is_there_on_coming_back(script, th
     assert through.printed == "1\n"
     editor("nonsense", code=1)
     assert "exit status 1" in through(path, "e", "q")
-    assert progress.load(path).edited == {}
+    assert progress.load(find(str(path))).edited == {}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the path of the editor is quoted otherwise")
@@ -225,7 +227,7 @@ def test_progress_that_cannot_be_read_is_a_beginning(through, data):
         json.dumps({"schema": "tinygrad_rnn.tutorial/1", "cell": "x", "guesses": {}, "edited": {}}),
     ):
         file.write_text(content)
-        assert progress.load(TINY) == progress.Progress()
+        assert progress.load(find(str(TINY))) == progress.Progress()
     assert "How many halvings" in through(TINY)
 
 
@@ -250,3 +252,33 @@ def test_a_picture_of_a_cell_is_a_file_for_this_tutorial(script, through, data):
 
 def test_the_stepper_asks_with_input_unless_told_otherwise(monkeypatch):
     assert Stepper.__init__.__defaults__[0] is input
+
+
+def test_what_was_about_other_code_is_left_out(script, through, editor):
+    editor("x = 5")
+    path = script("x = 1", '[markdown] question="number" answer="x"\n# What is x?', "y = x")
+    through(path, "e", "", "7", "q")
+    assert progress.load(find(str(path))).guesses[3]["guess"] == 7
+    path.write_text(
+        path.read_text().replace('question="number" answer="x"', 'question="choice" options="a | b" answer="x"')
+    )
+    assert progress.load(find(str(path))).edited == {2: "x = 5"}
+    assert "You guessed" not in through(path, "b", "q")
+    path.write_text(path.read_text().replace("x = 1", "x = 2"))
+    assert progress.load(find(str(path))).edited == {}
+
+
+def test_scripts_of_the_same_name_do_not_share_a_place(through, tmp_path):
+    copy = tmp_path / "copy" / TINY.name
+    copy.parent.mkdir()
+    copy.write_bytes(TINY.read_bytes())
+    through(TINY, "7", "", "")
+    assert "How many halvings" in through(copy)
+
+
+def test_who_cannot_keep_the_place_can_read_all_the_same(through, data):
+    data.write_text("not a folder")
+    shown = through(TINY, *PARTS)
+    assert shown.count("Your place cannot be kept") == 1
+    assert "(Nothing was kept:" in shown
+    assert "The end:" in shown

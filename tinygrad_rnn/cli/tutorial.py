@@ -49,7 +49,7 @@ def _write_notebooks(options: argparse.Namespace, language: str) -> int:
 
 
 def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) -> None:
-    known = {lesson.name: progress.load(lesson.path) for lesson in lessons}
+    known = {lesson.name: progress.load(lesson) for lesson in lessons}
     if as_json:
         listed = [
             {

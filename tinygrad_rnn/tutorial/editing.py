@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tinygrad_rnn.errors import InputError, MissingToolError
@@ -34,10 +37,21 @@ def edit(source: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cell.py"
         path.write_text(source + "\n" * bool(source), encoding="utf-8")
-        done = subprocess.run([*words, str(path)], check=False)
+        with _left_to_the_editor(signal.SIGINT):
+            done = subprocess.run([*words, str(path)], check=False)
         if done.returncode:
             raise InputError(f"exit status {done.returncode}")
         try:
             return path.read_text(encoding="utf-8").strip("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(str(error)) from None
+
+
+@contextmanager
+def _left_to_the_editor(key: signal.Signals) -> Iterator[None]:
+    """Inside, Ctrl-C is what the editor takes it for, and does not end this program behind it."""
+    before = signal.signal(key, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(key, before)

@@ -18,6 +18,7 @@ from tinygrad_rnn import __version__, serialization
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, TinygradError
+from tinygrad_rnn.tutorial.lessons import Lesson
 from tinygrad_rnn.viz.pictures import data_folder
 
 __all__ = ["digest", "load", "save"]
@@ -29,11 +30,11 @@ def digest(sources: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def save(script: Path, cell: int, digest: str, values: dict[str, Any]) -> None:
+def save(lesson: Lesson, cell: int, digest: str, values: dict[str, Any]) -> None:
     """Keep the values of a cell.
 
     Args:
-        script: the tutorial.
+        lesson: the tutorial.
         cell: the number of the cell.
         digest: of the code that made them.
         values: by name: numbers, texts, arrays, tensors, and lists, tuples and dicts of these.
@@ -43,14 +44,17 @@ def save(script: Path, cell: int, digest: str, values: dict[str, Any]) -> None:
     """
     arrays: dict[str, np.ndarray] = {}
     told = {name: _told(value, arrays, name) for name, value in values.items()}
-    path = _file(script, cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _file(lesson, cell)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
     serialization.save(path, arrays, {"digest": digest, "values": json.dumps(told)})
 
 
-def load(script: Path, cell: int, digest: str) -> dict[str, Any] | None:
+def load(lesson: Lesson, cell: int, digest: str) -> dict[str, Any] | None:
     """Return what a cell has kept, by name; None if there is nothing, or something of other code."""
-    path = _file(script, cell)
+    path = _file(lesson, cell)
     try:
         about = serialization.load_metadata(path)
         if about.get("digest") != digest:
@@ -61,8 +65,8 @@ def load(script: Path, cell: int, digest: str) -> dict[str, Any] | None:
         return None
 
 
-def _file(script: Path, cell: int) -> Path:
-    return data_folder() / "tutorials" / script.stem / f"cell{cell:02d}.safetensors"
+def _file(lesson: Lesson, cell: int) -> Path:
+    return data_folder() / "tutorials" / lesson.key / f"cell{cell:02d}.safetensors"
 
 
 def _told(value: Any, arrays: dict[str, np.ndarray], name: str) -> Any:

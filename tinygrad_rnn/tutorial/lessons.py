@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import tinygrad_rnn
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tutorial.script import Cell, check_places, parse
 
-__all__ = ["Lesson", "all_lessons", "copy", "find", "folder", "open_lesson"]
+__all__ = ["Lesson", "all_lessons", "copy", "find", "folder", "names", "open_lesson"]
 
 _NAME = re.compile(r"(\d\d)_\w+\.py")
 #: Of the header of a translated cell this may differ.
@@ -45,6 +47,22 @@ class Lesson:
         return self.cells[0].source.partition("\n")[0].lstrip("# ")
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is one of those that come along."""
+        return self.path.parent.resolve() == folder().resolve()
+
+    @property
+    def key(self) -> str:
+        """The name under which what a reader does with it is kept: that of a script from elsewhere tells from where."""
+        place = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:8]
+        return self.name if self.is_ours else f"{self.name}-{place}"
+
+    @property
+    def digest(self) -> str:
+        """What changes when the code does."""
+        return hashlib.sha256("\0".join(cell.source for cell in self.cells if cell.is_code).encode()).hexdigest()
+
+    @property
     def minutes(self) -> float:
         """How long it takes to read and run."""
         return float(self.cells[0].attributes.get("minutes", 0))
@@ -66,6 +84,11 @@ def all_lessons(language: str = "en") -> list[Lesson]:
         InputError: one of them cannot be read.
     """
     return [open_lesson(path, language) for path in _scripts()]
+
+
+def names() -> list[str]:
+    """Return the names of all tutorials in their order."""
+    return [path.stem for path in _scripts()]
 
 
 def find(word: str, language: str = "en") -> Lesson:

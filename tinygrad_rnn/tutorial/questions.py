@@ -64,6 +64,11 @@ class Question:
             raise InputError(f'tolerance="{text}" is not understood; write "0.02" (a share) or "0.5abs"') from None
         return cls(kind, answer.strip(), tolerance, text.endswith("abs"), options)
 
+    @property
+    def mark(self) -> str:
+        """What tells whether a guess was about this question, in whatever language it was asked."""
+        return f"{self.kind} {len(self.options)} {self.answer}"
+
     def read(self, text: str) -> float | None:
         """Return what a reader typed as a number: "0.25", "25%", "1/4", or the place of an option; None if it is none.
 

@@ -88,7 +88,7 @@ class Session:
             return None
         try:
             values = {name: self.names[name] for name in cell.keep}
-            kept.save(self.lesson.path, cell.number, self._digest(cell), values)
+            kept.save(self.lesson, cell.number, self._digest(cell), values)
         except KeyError as error:
             return f'keep="{" ".join(cell.keep)}": there is no {error}'
         except InputError as error:
@@ -97,7 +97,7 @@ class Session:
 
     def restore(self, cell: Cell) -> Outcome:
         """Bring about what a cell did: from its file if it kept all it made, else by running it without a word."""
-        values = kept.load(self.lesson.path, cell.number, self._digest(cell)) if cell.keep else None
+        values = kept.load(self.lesson, cell.number, self._digest(cell)) if cell.keep else None
         if values is None:
             return self.run(cell, quiet=True)
         self.names.update(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.console import Console
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.tutorial import progress
 from tinygrad_rnn.tutorial.editing import edit
-from tinygrad_rnn.tutorial.lessons import Lesson, all_lessons
+from tinygrad_rnn.tutorial.lessons import Lesson, names
 from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.screen import Screen
 from tinygrad_rnn.tutorial.script import Cell
@@ -46,10 +47,11 @@ class Stepper:
         self.words = Words(lesson.language)
         self._ask = ask
         self._steps = steps_of(lesson.cells)
-        self._progress = progress.load(lesson.path)
+        self._progress = progress.load(lesson)
         if restart:
             self._progress = progress.Progress(guesses=self._progress.guesses)
         self._session = Session(lesson, self._progress.edited)
+        self._keeps = True
 
     def run(self) -> int:
         """Go through the tutorial until its end, or until the reader quits; return 0.
@@ -66,10 +68,10 @@ class Stepper:
         except (_Quit, EOFError) as left:
             if isinstance(left, EOFError):
                 self.screen.gap()
-            self.screen.say(self.words("kept", command=self._command()), wrap=False)
+            self._leave()
         except KeyboardInterrupt:
             self.screen.gap()
-            self.screen.say(self.words("kept", command=self._command()), wrap=False)
+            self._leave()
             raise
         return 0
 
@@ -107,18 +109,26 @@ class Stepper:
         if guesses:
             right = sum(bool(guess["fits"]) for guess in guesses)
             self.screen.say(self.words("score", right=right, all=len(guesses)))
-        names = [lesson.name for lesson in all_lessons()]
-        if self.lesson.name in names:
-            later = names[names.index(self.lesson.name) + 1 :]
+        if self.lesson.is_ours:
+            later = [name for name in names() if name > self.lesson.name]
             command = f"tinygrad-rnn tutorial {later[0][:2]}" if later else ""
             self.screen.say(self.words("next_one", command=command) if later else self.words("last_one"))
 
     def _command(self) -> str:
-        own = self.lesson.name in [lesson.name for lesson in all_lessons()]
-        return f"tinygrad-rnn tutorial {self.lesson.name[:2] if own else self.lesson.path}"
+        return f"tinygrad-rnn tutorial {self.lesson.name[:2] if self.lesson.is_ours else self.lesson.path}"
+
+    def _leave(self) -> None:
+        if self._keeps:
+            self.screen.say(self.words("kept", command=self._command()), wrap=False)
 
     def _save(self) -> None:
-        progress.save(self.lesson.path, self._progress)
+        if not self._keeps:
+            return
+        try:
+            progress.save(self.lesson, self._progress)
+        except InputError as error:  # a reader who cannot keep the place can read all the same
+            self._keeps = False
+            self.screen.say(self.words("unkept_place", why=error), "yellow")
 
     # The steps: each returns which one is next
 
@@ -159,7 +169,7 @@ class Stepper:
             elif typed in KEYS:
                 self._not_here(typed)
             elif (guess := self._read_answer(question, typed)) is not None:
-                self._progress.guesses[step.cell.number] = {"guess": guess}
+                self._progress.guesses[step.cell.number] = {"asked": question.mark, "guess": guess}
                 self._save()
                 return 1
 
@@ -189,7 +199,7 @@ class Stepper:
         if question is not None:
             self.screen.options(question)
         hints = iter(step.hints)
-        draft = self.words("template")
+        draft = "\n".join([*(f"# {line}".rstrip() for line in step.cell.source.splitlines()), self.words("template")])
         while True:
             key = self._key("exercise" if question is None else "solve")
             if key in ("", "s"):
@@ -220,6 +230,7 @@ class Stepper:
         if cell.seconds >= LONG:
             self.screen.quietly(self.words("running"))
         outcome = self._session.run(cell)
+        _forget_what_was_typed()
         self._tell(cell, outcome)
         if not outcome.ok:
             return False
@@ -281,7 +292,8 @@ class Stepper:
             self.screen.say(self.words("no_result", why=result))
             return
         fits = question.fits(guess, result)
-        told = self._progress.guesses.setdefault(step.cell.number, {"guess": guess, "result": result, "fits": fits})
+        first = {"asked": question.mark, "guess": guess, "result": result, "fits": fits}
+        told = self._progress.guesses.setdefault(step.cell.number, first)
         told |= {"last": guess, "solved": fits or told.get("solved", False)}
         self._save()
         said = self.words("solved", result=question.shown(result)) if fits else self.words("unsolved")
@@ -375,6 +387,16 @@ class Stepper:
 
     def _not_here(self, key: str) -> None:
         self.screen.say(self.words("not_here" if key in KEYS else "unknown", typed=key))
+
+
+def _forget_what_was_typed() -> None:
+    """Let no key pressed while a cell ran run the next one as well."""
+    try:
+        import termios  # noqa: PLC0415  (not on Windows)
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    except (ImportError, OSError, ValueError, termios.error):  # no terminal
+        pass
 
 
 def introduce(lesson: Lesson, screen: Screen, words: Words) -> None:

@@ -113,6 +113,7 @@ _TABLE = {
     "catching_up_soon": ("Bringing back what came before ...", "正在恢复此前的结果……"),
     "done_before": ("You were through already; here it is again.", "你已学完本篇；现在重新开始。"),
     "kept": ("Your place is kept: {command} goes on here.", "进度已保存：{command} 可从此处继续。"),
+    "unkept_place": ("(Your place cannot be kept: {why}.)", "（进度无法保存：{why}。）"),
     "end": ("The end: {title}", "《{title}》到此结束。"),
     "score": ("Your guesses: {right} of {all} were right.", "你的猜测：{all} 个中猜对 {right} 个。"),
     "next_one": ("Next: {command}", "下一篇：{command}"),
