@@ -25,7 +25,8 @@ class Progress:
         cell: where it goes on, from 1; 0 if it was not begun.
         cells: how many there were.
         done: whether its end was reached.
-        guesses: what was answered, by the number of the cell that asks: asked (the mark of the question), guess, result, fits.
+        guesses: what was answered, by the number of the cell that asks: asked (the mark of the question), guess,
+            result, fits.
         skipped: numbers of the code cells that the reader went past.
         edited: code that the reader has put in place of that of a cell, by its number.
         script: the digest of the code that all this is about.
