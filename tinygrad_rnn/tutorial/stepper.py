@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import webbrowser
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,7 +25,7 @@ __all__ = ["Stepper", "introduce"]
 
 #: Seconds from which on it is said how long something takes.
 LONG = 2.0
-KEYS = ("b", "r", "s", "e", "h", "a", "q", "?")
+KEYS = ("b", "r", "s", "e", "h", "a", "o", "q", "?")
 
 
 class _Quit(Exception):
@@ -175,6 +178,7 @@ class Stepper:
 
     def _code(self, step: Step, at: int) -> int:
         cell = step.cell
+        self._pictures: tuple[Path, ...] = ()
         self._show_code(cell)
         prompt = "run"
         while True:
@@ -182,15 +186,17 @@ class Stepper:
             if key == "b":
                 return -1
             if key == "s":
-                if prompt != "next":
+                if not prompt.startswith("next"):
                     self._skip(cell)
                 return 1
-            if key == "" and prompt == "next":
+            if key == "" and prompt.startswith("next"):
                 return 1
             if key == "e" and not self._edit(cell):
                 continue
-            if key in ("", "r", "e"):
-                prompt = "next" if self._run(cell, at) else "failed"
+            if key == "o" and self._pictures:
+                self._open()
+            elif key in ("", "r", "e"):
+                prompt = "failed" if not self._run(cell, at) else "next_with_picture" if self._pictures else "next"
             else:
                 self._not_here(key)
 
@@ -230,6 +236,7 @@ class Stepper:
         if cell.seconds >= LONG:
             self.screen.quietly(self.words("running"))
         outcome = self._session.run(cell)
+        self._pictures = outcome.pictures
         _forget_what_was_typed()
         self._tell(cell, outcome)
         if not outcome.ok:
@@ -329,6 +336,13 @@ class Stepper:
         self.screen.gap()
         self.screen.say(self.words("hint", at=step.hints.index(hint) + 1, all=len(step.hints)), "bold")
         self.screen.prose(hint.source)
+
+    def _open(self) -> None:
+        """Open the pictures of the cell that ran last, with what the system opens pages with."""
+        screen_there = os.name == "nt" or sys.platform == "darwin" or "DISPLAY" in os.environ
+        for path in self._pictures:
+            if not (screen_there or "WAYLAND_DISPLAY" in os.environ) or not webbrowser.open(path.absolute().as_uri()):
+                self.screen.say(self.words("unopened", path=path), wrap=False)
 
     def _show_code(self, cell: Cell) -> None:
         self.screen.code(self._session.source(cell))
