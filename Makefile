@@ -21,7 +21,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph flow test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint
+.PHONY: help setup graph flow notebooks test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint
 .PHONY: bench bench-gpu cells-table results clean
 
 help: ## list these targets (the default)
@@ -34,6 +34,9 @@ graph: $(VENV)/.render ## train RNN, LSTM and GRU on text, draw their gradient f
 
 flow: $(VENV)/.render ## compare how the gradient of more cells flows, as plots on one page in build/flow
 	$(BIN)/python -m tinygrad_rnn flow --out build/flow $(FLOW_ARGS)
+
+notebooks: $(VENV)/.notebooks ## run every tutorial as a notebook, with its pictures inside, in build/notebooks
+	$(ONE_THREAD) $(BIN)/python -m tinygrad_rnn tutorial --notebooks build/notebooks --lang en
 
 test: $(VENV)/.dev ## run the tests and doctests; below 95% line coverage of engine/ fails
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --durations=25 $(PYTEST_ARGS)
@@ -125,6 +128,10 @@ $(VENV)/.render: pyproject.toml $(VENV)/.python
 $(VENV)/.dev: $(VENV)/.render
 	@echo "installing the development tools into $(VENV)"
 	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.notebooks: $(VENV)/.dev
+	@$(PIP_INSTALL) -e '.[notebooks,dev]'
 	@touch $@
 
 $(VENV)/.$(CUDA): $(VENV)/.dev

@@ -62,6 +62,7 @@ TARGETS = {
     "bench": "who measures",
     "cells-table": "who adds a cell: tests/nn/test_cells_table.py finds what is missing",
     "results": "who adds a task",
+    "notebooks": "who releases: tests/tutorial/test_notebooks.py makes a small one",
     "bench-gpu": "who measures on a GPU",
 }
 #: Who runs what else.

@@ -202,7 +202,7 @@ assert tg.gradgradcheck(lambda x: tg.apply(Tanh, x), tg.tensor([0.3, -1.2], dtyp
 # How long is it? The next cell counts.
 
 # %%
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
 room = Path(tg.__file__).parent / "engine"
 lines = {name: len((room / name).read_text(encoding="utf-8").splitlines())

@@ -12,7 +12,9 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import viz
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.viz import drawing, notebook
+from tinygrad_rnn.viz import pictures as viz_pictures
 
 
 @pytest.fixture
@@ -155,3 +157,78 @@ def test_a_drawing_that_nothing_can_render_is_its_text(nothing):
     (shown,) = viz.draw(loss())._repr_mimebundle_().values()
     assert "Install Graphviz" in shown
     assert "digraph" in shown
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """Where pictures with a name go."""
+    monkeypatch.setenv("TINYGRAD_RNN_PICTURES", str(tmp_path / "pictures"))
+    return tmp_path / "pictures"
+
+
+def shown_as():
+    """What can be shown, how the file's name ends, and what is in it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    report = viz.gradient_flow(loss(), statistics=True)
+    return [(report, "html", b"<html"), (loss(), "svg", b"tanh"), (viz.draw(loss()), "svg", b"tanh"),
+            (figure, "svg", b"<svg")]  # fmt: skip
+
+
+def test_what_has_a_name_is_a_file_outside_of_notebooks_and_one_line_says_where(pictures, capsys):
+    pytest.importorskip("matplotlib")
+    for x, kind, inside in shown_as():
+        assert viz.show(x, name="seen") is None
+        assert capsys.readouterr().out == f"picture: {pictures / 'seen'}.{kind}\n"
+        assert inside in (pictures / f"seen.{kind}").read_bytes()
+
+
+def test_what_has_a_name_is_shown_at_once_in_a_notebook(pictures, monkeypatch):
+    pytest.importorskip("matplotlib")
+    displayed = []
+    monkeypatch.setattr(notebook, "_display", lambda: displayed.append)
+    for x, kind, inside in shown_as():
+        assert viz.show(x, name="seen") is None
+        method = "_repr_html_" if kind == "html" else "_repr_svg_"
+        assert inside.decode() in html.unescape(getattr(displayed.pop(), method)())
+    assert not pictures.exists()
+
+
+def test_the_same_figure_is_the_same_file(pictures):
+    pytest.importorskip("matplotlib")
+    files = []
+    for _ in range(2):
+        viz.show(shown_as()[3][0], name="seen")
+        files.append((pictures / "seen.svg").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_a_picture_that_nothing_can_draw_ends_no_script(pictures, nothing, capsys):
+    viz.show(loss(), name="graph")
+    assert "no picture: could not draw the svg" in capsys.readouterr().out
+
+
+def test_pictures_go_to_a_folder_for_the_script(tmp_path, monkeypatch):
+    monkeypatch.delenv("TINYGRAD_RNN_PICTURES", raising=False)
+    monkeypatch.setenv("TINYGRAD_RNN_DATA", str(tmp_path))
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/somewhere/cliff.py", raising=False)
+    assert viz_pictures.picture_folder() == tmp_path / "pictures" / "cliff"
+    monkeypatch.delenv("TINYGRAD_RNN_DATA")
+    assert viz_pictures.picture_folder().parent.parent.name == "tinygrad_rnn"
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "said"),
+    [
+        (3, {}, "there is no picture of a int"),
+        (viz.draw, {}, "there is no picture of a function"),
+        ("loss", {"name": "a/b"}, "cannot be the name of a file"),
+        ("drawing", {"level": "ops"}, "is shown as it is"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(pictures, x, options, said):
+    made = {"loss": loss, "drawing": lambda: viz.draw(loss())}
+    with pytest.raises(InputError, match=said):
+        viz.show(made[x]() if isinstance(x, str) else x, **options)

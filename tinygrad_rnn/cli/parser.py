@@ -93,7 +93,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
         _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample, _add_tasks,
-        _add_cells, _add_doctor,
+        _add_cells, _add_tutorial, _add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -340,6 +340,27 @@ def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
     _add_device(sample)
     _add_seed(sample)
+
+
+def _add_tutorial(commands: argparse._SubParsersAction[Parser]) -> None:
+    tutorial = _command(
+        commands,
+        "tutorial",
+        "list the tutorials, or go through one: read, guess, run, compare",
+        "List the tutorials and how far you are. With a number go through one, step by step: guess what a cell will "
+        "show, run it, change it. You can stop at any time and go on later. Where nobody can be asked, as in a pipe, "
+        "it is shown and run as a whole.",
+    )
+    name_help = "a number, as in 05, the beginning of a name, or the path of a script of your own"
+    tutorial.add_argument("name", nargs="?", metavar="TUTORIAL", help=name_help)
+    lang_help = "language of the prose: en or zh (default: that of the system)"
+    tutorial.add_argument("--lang", choices=("en", "zh"), metavar="LANG", help=lang_help)
+    tutorial.add_argument("--restart", action="store_true", help="begin again at the first cell")
+    copy_help = "copy the scripts there instead, to read and change them; no file is replaced"
+    tutorial.add_argument("--copy", metavar="DIR", help=copy_help)
+    notebooks_help = "run it, or all, as notebooks with their pictures inside, and write them there"
+    tutorial.add_argument("--notebooks", metavar="DIR", help=notebooks_help)
+    tutorial.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -1,0 +1,105 @@
+"""Every tutorial: runs alone, keeps to the form that the others have, is translated, and can be left and taken up."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tutorial.conftest import TINY
+from tinygrad_rnn.tutorial import all_lessons, find
+from tinygrad_rnn.tutorial.lessons import open_lesson
+from tinygrad_rnn.tutorial.session import Session
+from tinygrad_rnn.tutorial.steps import steps_of
+
+ROOT = Path(__file__).parents[2]
+#: Seconds that a tutorial may take in a hurry, on a machine that does other things as well.
+PATIENCE = 300
+LESSONS = {lesson.name: lesson for lesson in all_lessons()}
+each = pytest.mark.parametrize("name", LESSONS)
+
+#: Of a cell of code; of a tutorial without its exercises.
+MOST_LINES, MOST_STEPS = 34, 18
+
+
+@each
+def test_a_tutorial_has_the_form_of_all(name):
+    lesson = LESSONS[name]
+    first, *cells = lesson.cells
+    title, _, rest = first.source.partition("\n\n")
+    assert title.startswith(f"# {name[:2]} ")
+    assert rest.startswith("*")
+    assert rest.partition("\n\n")[0].endswith("?*"), "below the title is the question of the tutorial"
+    assert lesson.minutes > 0
+    assert first.seconds > 0
+    roles = [cell.role for cell in cells]
+    assert roles.count("exercise") == 2
+    assert "question" in roles
+    assert len(steps_of(lesson.cells)) - 2 <= MOST_STEPS
+    for cell in cells:
+        if cell.is_code:
+            assert "assert " in cell.source, f"the code in line {cell.line} checks nothing"
+            assert len(cell.source.splitlines()) <= MOST_LINES, f"the code in line {cell.line} is long"
+        if cell.role == "exercise":
+            following = [each.role for each in cells[cell.number - 1 :]]
+            assert next(role for role in following if role != "hint") == "solution"
+
+
+@each
+def test_a_translation_has_the_same_cells(name):
+    translated = open_lesson(LESSONS[name].path, "zh")
+    if translated.missing == "untranslated":
+        pytest.skip("is not translated yet")
+    assert translated.missing is None
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@each
+def test_a_tutorial_runs_alone(name, tmp_path):
+    settings = {"TINYGRAD_RNN_FAST": "1", "TINYGRAD_RNN_PICTURES": str(tmp_path / "pictures"), "MPLBACKEND": "agg"}
+    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, str(LESSONS[name].path)]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("picture: ") == LESSONS[name].path.read_text(encoding="utf-8").count("viz.show(")
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["pictures"])
+
+
+def left_and_taken_up(lesson):
+    """Run a tutorial, and then again with what it has kept; every answer must be there both times."""
+    for again in (False, True):
+        session = Session(lesson)
+        asked, solutions = [], []
+        for cell, following in zip(lesson.cells, [*lesson.cells[1:], None], strict=True):
+            asked += [cell] * (cell.question is not None)
+            if cell.role == "solution":
+                solutions.append(cell)
+                if following is not None and following.role == "solution":
+                    continue
+                outcome = session.solve(solutions, quiet=True)
+            elif cell.is_code:
+                outcome = session.restore(cell) if again else session.run(cell, quiet=True)
+                assert session.keep(cell) is None
+            else:
+                continue
+            assert outcome.ok, f"cell {cell.number}: {outcome.error}"
+            for question in asked:
+                answer = session.answer(question.question, solutions)
+                assert isinstance(answer, float), f"cell {question.number}: {answer}"
+            asked, solutions = [], []
+    return session
+
+
+@pytest.mark.slow
+@each
+def test_a_tutorial_can_be_left_and_taken_up_again(name, monkeypatch):
+    monkeypatch.setenv("TINYGRAD_RNN_FAST", "1")
+    left_and_taken_up(LESSONS[name])
+
+
+def test_the_small_one_can(monkeypatch):
+    assert "thirds" not in left_and_taken_up(find(str(TINY))).names
