@@ -36,19 +36,15 @@ def lstm(x, h, c, W, R, b):
 draw = np.random.default_rng(0)
 I, H = 3, 5
 x, h, c, W, R, b = (draw.standard_normal(s) for s in ((I,), (H,), (H,), (4 * H, I), (4 * H, H), (4 * H,)))
+by_hand = lstm(x, h, c, W, R, b)
+assert by_hand[0].shape == by_hand[1].shape == (H,)
+
+# %%
 cell = nn.LSTMCell(I, H, dtype="float64")
-cell.load_state_dict(
-    {
-        "weight_ih": tg.tensor(W),
-        "weight_hh": tg.tensor(R),
-        "bias_ih": tg.tensor(b),
-        "bias_hh": tg.zeros(4 * H, dtype="float64"),
-    }
-)
-shown, memory = cell(tg.tensor(x), (tg.tensor(h), tg.tensor(c)))
-difference = max(
-    np.abs(shown.numpy() - lstm(x, h, c, W, R, b)[0]).max(), np.abs(memory.numpy() - lstm(x, h, c, W, R, b)[1]).max()
-)
+given = {"weight_ih": W, "weight_hh": R, "bias_ih": b, "bias_hh": np.zeros(4 * H)}
+cell.load_state_dict({name: tg.tensor(value) for name, value in given.items()})
+by_library = cell(tg.tensor(x), (tg.tensor(h), tg.tensor(c)))
+difference = max(np.abs(mine - theirs.numpy()).max() for mine, theirs in zip(by_hand, by_library))
 print(f"nn.LSTMCell against the four lines above: {difference:.0e}")
 assert difference < 1e-14
 
