@@ -34,7 +34,14 @@ def store(seed, size=BATCH, steps=T):
 
 
 x, y, asked = store(0)
-print("one example: bits ", x[:, 0, 0, 0].astype(int), "\n             marks", x[:, 0, 0, 1].astype(int), "-> answer", y[-1, 0, 0])
+print(
+    "one example: bits ",
+    x[:, 0, 0, 0].astype(int),
+    "\n             marks",
+    x[:, 0, 0, 1].astype(int),
+    "-> answer",
+    y[-1, 0, 0],
+)
 assert (x[..., 1].sum(axis=0) == 1).all()
 
 # %% [markdown]
@@ -189,13 +196,17 @@ for name, task in (("store", store), ("ask", ask), ("both", both)):
     for gates in ("", "i", "o", "io"):
         if (name, gates) not in table:
             table[name, gates] = learn(task, gates)[1]
-    print(f"{name:6}", *(f"{gates or 'none':>5}: {np.median(table[name, gates]):.3f}" for gates in ("", "i", "o", "io")))
+    print(
+        f"{name:6}", *(f"{gates or 'none':>5}: {np.median(table[name, gates]):.3f}" for gates in ("", "i", "o", "io"))
+    )
 assert (table["store", "i"] < 0.2).all() and (table["store", "o"] > 0.5).all()
 assert (table["ask", "o"] < 0.2).all() and (table["ask", "i"] > 0.5).all()
 
 # %%
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-grid = np.array([[np.median(table[name, gates]) for gates in ("", "i", "o", "io")] for name in ("store", "ask", "both")])
+grid = np.array(
+    [[np.median(table[name, gates]) for gates in ("", "i", "o", "io")] for name in ("store", "ask", "both")]
+)
 image = ax.imshow(grid, cmap="cividis_r", vmin=0, vmax=1)
 for (row, column), value in np.ndenumerate(grid):
     ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")

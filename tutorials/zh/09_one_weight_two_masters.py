@@ -58,7 +58,7 @@
 
 # %% solution="1"
 
-# %% [markdown] exercise="2" question="choice" options="存在 | 不存在：tanh(比特 + 标记) 是一个"与"，单元自己就能关门" answer="2 if wall < 0.25 else 1"
+# %% [markdown] exercise="2" question="choice" options="存在 | 不存在：tanh(比特 + 标记) 是一个“与”，单元自己就能关门" answer="2 if wall < 0.25 else 1"
 # 在旋转木马前面加一个 tanh，$s_t = s_{t-1} + \tanh(x_t U + b)$，不加门。第一个任务的输入冲突还存在吗？
 
 # %% [markdown] hint="2"
