@@ -121,7 +121,7 @@ def _run(notebook: Any, lesson: Lesson) -> None:
     try:
         client.execute()
     except CellExecutionError as error:
-        raise InputError(f"{lesson.name} failed as a notebook: {error.ename}: {error.evalue}\n{error}") from None
+        raise InputError(f"{lesson.name} failed as a notebook: {error.ename}: {error.evalue}") from None
 
 
 def _prose(cell: Cell, words: Words) -> str:
