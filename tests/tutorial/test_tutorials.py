@@ -1,5 +1,7 @@
 """Every tutorial: runs alone, keeps to the form that the others have, is translated, and can be left and taken up."""
 
+import ast
+import builtins
 import os
 import subprocess
 import sys
@@ -44,6 +46,39 @@ def test_a_tutorial_has_the_form_of_all(name):
         if cell.role == "exercise":
             following = [each.role for each in cells[cell.number - 1 :]]
             assert next(role for role in following if role != "hint") == "solution"
+
+
+def bound(source):
+    """Return the names that code binds, wherever in it."""
+    nodes = list(ast.walk(ast.parse(source)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    imported = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    return names | {(alias.asname or alias.name).partition(".")[0] for alias in imported}
+
+
+def read(source):
+    """Return the names that an expression takes from elsewhere."""
+    found = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    return found - bound(source) - set(dir(builtins))
+
+
+@each
+def test_answers_and_kept_values_are_there_when_they_are_needed(name):
+    known, asked, solved = set(), [], set()
+    for cell, following in zip(LESSONS[name].cells, [*LESSONS[name].cells[1:], None], strict=True):
+        if cell.question is not None:
+            asked.append(cell)
+        if cell.role == "code":
+            known |= bound(cell.source)
+            assert set(cell.keep) <= bound(cell.source), f"the code in line {cell.line} does not make what it keeps"
+        elif cell.is_code:
+            solved |= bound(cell.source)
+        if cell.role == "code" or (cell.role == "solution" and (following is None or following.role != "solution")):
+            for each in asked:
+                missing = read(each.question.answer) - known - solved
+                assert not missing, f"line {each.line - 1}: {missing} is not there after the cell of code that follows"
+            asked, solved = [], set()
 
 
 @each
