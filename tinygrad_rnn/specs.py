@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.errors import InputError
 
 __all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
@@ -99,8 +99,8 @@ def read(
     """
     name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
     if name not in table:
-        near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, table, 1))
-        raise InputError(f"unknown {what} {name!r}{near or ';'} use one of {', '.join(table)}")
+        near = arguments.suggestion(name, table) or ";"
+        raise InputError(f"unknown {what} {name!r}{near} use one of {', '.join(table)}")
     known = table[name].options
     given: dict[str, Value] = {}
     for part in parts:
