@@ -579,16 +579,6 @@ def test_what_a_file_says_of_its_cells_in_another_way_is_not_believed(tmp_path):
                 module.load_state_dict(tg.load(tmp_path / "x"))
 
 
-@pytest.mark.parametrize(
-    ("spec", "zero"),
-    [("lstm", "forget_bias"), ("gru", "update_bias"), ("coupled", "forget_bias"), ("lstm97", "output_bias")],
-)
-def test_an_option_of_a_bias_needs_one_also_where_it_is_0(spec, zero):
-    with pytest.raises(InputError, match="bias=False leaves no bias to set to 0; leave"):
-        nn.Recurrent(f"{spec}:{zero}=0", I, H, bias=False)
-    assert nn.Recurrent("irnn", I, H, bias=False).cell().bias_ih is None
-
-
 def test_a_cell_that_only_knows_its_sizes_knows_its_gate_that_keeps():
     for update, sign in (("keep", 1), ("renew", -1)):
         assert nn.GRUCell.without_parameters(I, H, update=update).keeping == ("z", "update gate", sign)

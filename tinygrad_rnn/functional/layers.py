@@ -35,6 +35,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(tg.tensor([1.0, 2.0]), tg.tensor([[3.0, 4.0]]), tg.tensor([0.5])).tolist()
     [11.5]
     """
+    check_tensors("linear", x=x, weight=weight, **_given(bias=bias))
     product = x @ weight.T
     return product if bias is None else product + bias
 
@@ -51,6 +52,7 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     >>> F.embedding(tg.tensor([1, 0, 1]), tg.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]
     """
+    check_tensors("embedding", weight=weight)
     if weight.ndim != 2:
         raise ShapeError(f"embedding: the weight must be (V, E), one row per id, not shape {weight.shape}")
     rows = weight.shape[0]
@@ -96,6 +98,11 @@ def check_tensors(what: str, **arguments: Any) -> None:
             raise DTypeError(f"{what}: {name} must be a tensor, not {type(value).__name__}; pass tg.tensor({name})")
 
 
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Return those of the arguments that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
 def check_class_ids(ids: Tensor, classes: int, what: str, ignore_index: int | None = None) -> None:
     """Raise DTypeError or IndexRangeError unless the ids are int64, and name classes or are to be ignored."""
     if ids.dtype != "int64":
@@ -117,6 +124,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     >>> sorted(set(F.dropout(tg.ones(1000), 0.75).tolist()))
     [0.0, 4.0]
     """
+    check_tensors("dropout", x=x)
     p = check_probability("dropout: p", p)
     if not training or p == 0:
         return x
@@ -152,6 +160,7 @@ def layer_norm(
     >>> F.layer_norm(tg.tensor([[1.0, 3.0]]), 2, eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
+    check_tensors("layer_norm", x=x, **_given(weight=weight, bias=bias))
     shape = _normalized_shape(x, normalized_shape)
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and parameter.shape != shape:

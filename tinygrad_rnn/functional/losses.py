@@ -257,6 +257,7 @@ def smooth_l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", 
     >>> F.smooth_l1_loss(tg.tensor([1.0, 10.0]), tg.tensor([0.0, 0.0]), reduction="none", beta=2.0).tolist()
     [0.25, 9.0]
     """
+    check_tensors("smooth_l1_loss", prediction=prediction, target=target)
     if check_beta(beta) == 0:
         return l1_loss(prediction, target, reduction)
     return huber_loss(prediction, target, reduction, beta) / beta

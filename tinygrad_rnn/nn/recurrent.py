@@ -171,6 +171,8 @@ class Recurrent(Module):
         Raises:
             InputError: there is no such layer or direction.
         """
+        if type(layer) is not int:
+            layer = arguments.whole(f"{type(self).__name__}.cell: layer", layer, 0)
         if not 0 <= layer < self.num_layers or (reverse and not self.bidirectional):
             raise InputError(
                 f"{type(self).__name__}.cell: no layer {layer}{' in reverse' if reverse else ''}; this module has "
