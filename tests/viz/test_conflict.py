@@ -60,7 +60,9 @@ def test_the_plot_has_a_row_for_each_task_with_bars_at_each_moment_and_losses():
 
 
 def test_it_is_drawn_without_training_without_runs_and_in_other_looks():
-    assert len(conflict([made(updates=0)]).axes) == 3
+    untrained = conflict([made(updates=0)])
+    assert [panel.get_title() for panel in untrained.axes] == ["store: before training"] * 2  # and no losses
+    assert [text.get_text() for text in untrained.legends[0].get_texts()] == ["carousel"]
     assert "Nothing was trained" in conflict([]).texts[-1].get_text()
     slide = conflict([made()], style=plots.Style(theme="dark", size="16:9", legend=False, caption=False))
     assert slide.get_figwidth() > slide.get_figheight()

@@ -56,21 +56,23 @@ def conflict(
     with chart.paper(axes, style) as paper:
         if not runs:
             return paper.empty(title, formula, "Nothing was trained.")
-        across = len(runs[0].pulls) + 1
+        trained = any(len(run.losses) for run in runs)
+        across = len(runs[0].pulls) + trained
         panels = paper.grid(title, formula, len(groups) * across, across, 2.4, together=across)
         looks = paper.lines(dict.fromkeys(run.cell for run in runs))
         for row, found in enumerate(groups.values()):
-            *bars, losses = panels[row * across : (row + 1) * across]
+            those = panels[row * across : (row + 1) * across]
             firsts = [repeats[0] for repeats in found.values()]
-            for moment, panel in enumerate(bars):
+            for moment, panel in enumerate(those[: len(firsts[0].pulls)]):
                 _bars(panel, moment, firsts, looks)
-            _losses(losses, found, looks)
+            if trained:
+                _losses(those[-1], found, looks)
         settle(panels)
         note = (
             "Bars: of the first seed; one below 0 wants the weight larger. Together they are its gradient: where "
             "training has come to rest they add up to 0."
         )
-        if any(len(run.losses) for run in runs):
+        if trained:
             note += f" Losses: means over {_SMOOTHED} updates"
             several = any(len(repeats) > 1 for found in groups.values() for repeats in found.values())
             note += ", the median over the seeds, and from the lowest to the highest." if several else "."
