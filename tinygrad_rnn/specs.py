@@ -97,6 +97,8 @@ def read(
     Raises:
         InputError: an unknown name or option, a value that is none, or an option given twice.
     """
+    if not isinstance(text, str):
+        raise InputError(f"a {what} is named by a text like {next(iter(table))!r}, not by a {type(text).__name__}")
     name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
     if name not in table:
         near = arguments.suggestion(name, table) or ";"

@@ -266,6 +266,18 @@ def decoder(**options) -> nn.Decoder:
         (lambda: nn.Many2Many(nn.GRU(I, H), embed=5), InputError, "Many2Many: embed must be a module, not a int"),
         (lambda: nn.One2Many(nn.GRU(I, H), nn.Linear), InputError, "One2Many: head must be .*, not the class Linear"),
         (lambda: nn.EncoderDecoder(nn.GRU(I, H), nn.GRU(I, H)), InputError, "decoder must be an nn.Decoder, not a GRU"),
+        (
+            lambda: decoder()(tg.zeros(B, I), targets=np.zeros((T, B, I))),
+            InputError,
+            "Decoder: the input must be a tensor",
+        ),
+        (lambda: decoder()([1.0], targets=tg.zeros(T, B, I)), InputError, "Decoder: the input must be a tensor"),
+        (
+            lambda: nn.One2Many(nn.GRU(I, H), nn.Linear(H, O))(np.zeros((B, I)), 2),
+            InputError,
+            "One2Many: the input must",
+        ),
+        (lambda: nn.last_output(nn.GRU(I, H), None), InputError, "the state must be .*, not a NoneType"),
         (lambda: nn.last_output(nn.Linear(I, H), tg.zeros(1, B, H)), InputError, "last_output: recurrent must be"),
         (lambda: nn.One2Many(nn.GRU(I, H), nn.Linear(H, O))(tg.zeros(B, I), 0), InputError, "One2Many: steps"),
         (lambda: nn.GRU(I, H, bidirectional=True).step(tg.zeros(B, I), []), InputError, "GRU.step: .* bidirectional"),

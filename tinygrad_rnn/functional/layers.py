@@ -16,7 +16,7 @@ from tinygrad_rnn.engine.creation import arange, rand
 from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -44,6 +44,7 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     """Return the rows of weight (V, E) at integer ids of any shape S: (*S, E).
 
     Raises:
+        InputError: the ids form no array.
         ShapeError: the weight has not two axes.
         IndexRangeError: an id is not within 0 and V - 1. On a device nobody looks: such an id gives a row of NaN.
 
@@ -62,7 +63,11 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     elif indexing.at_hand(ids) is None:
         ids = ids.where(ids >= 0, rows)  # outside; negative ones would count from the end
     message = f"embedding: id {{}} is not within 0 and {rows - 1}, the rows of a weight of shape {weight.shape}"
-    return weight._take(indexing.positions(weight, ids, 0, Range(0, rows, None, message)), 0)
+    try:
+        places = indexing.positions(weight, ids, 0, Range(0, rows, None, message))
+    except ValueError as error:  # NumPy's
+        raise InputError(f"embedding: the ids form no array ({error})") from None
+    return weight._take(places, 0)
 
 
 def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tensor:
@@ -73,6 +78,7 @@ def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tenso
     out of range gives zeros.
 
     Raises:
+        InputError: num_classes is no whole number.
         DTypeError: the ids are no int64 tensor.
         IndexRangeError: an id is not within 0 and num_classes - 1, on the CPU.
         ShapeError: there are no ids to take num_classes from.
@@ -83,6 +89,7 @@ def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tenso
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     check_tensors("one_hot", ids=ids)
+    num_classes = arguments.whole("one_hot: num_classes", num_classes, -1)
     if num_classes == -1:
         if not ids.size:
             raise ShapeError(f"one_hot: without ids (shape {ids.shape}) num_classes must be given")

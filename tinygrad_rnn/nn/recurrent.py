@@ -240,8 +240,14 @@ class Recurrent(Module):
 
     @staticmethod
     def joined(states: list[State]) -> Any:
-        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`."""
-        return _stacked(states)
+        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`.
+
+        Raises:
+            InputError: there are no states.
+        """
+        if not isinstance(states, list | tuple) or not states:
+            raise InputError(f"joined takes a list with the state of every layer, as step returns it, not {states!r}")
+        return _stacked(list(states))
 
     def step(self, x: Tensor, states: list[State], t: int = 0) -> tuple[Tensor, list[State]]:
         """Take one step through all layers: what calling the module does at every position of a sequence.
@@ -274,6 +280,9 @@ class Recurrent(Module):
             raise InputError(f"{what}: the backward direction starts at the last step; use bidirectional=False")
         if self.variational and self.training:
             raise InputError(f"{what}: variational dropout needs the whole sequence; call the module, or eval() first")
+        check_tensor(what, x)
+        if not isinstance(states, list | tuple):
+            raise InputError(f"{what}: the states must be a list with one of every layer, as `parted` gives it")
         if len(states) != self.num_layers:
             raise InputError(f"{what}: {len(states)} states for {self.num_layers} layers; `parted` gives one of each")
         batch, new = x.shape[:-1], []

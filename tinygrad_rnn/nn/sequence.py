@@ -40,7 +40,7 @@ def unroll(
         The outputs h_t by position, a list of T tensors, and the state after the last step taken.
 
     Raises:
-        InputError: x is no tensor and no sequence.
+        InputError: the cell is none, or x is no tensor and no sequence.
         ShapeError: there are no steps, or one does not fit the cell.
 
     >>> import tinygrad_rnn as tg
@@ -49,6 +49,9 @@ def unroll(
     >>> len(outputs), h.shape, bool((outputs[-1] == h).sum() == h.size)
     (7, (2, 5), True)
     """
+    if not isinstance(cell, Cell):
+        what = f"a {type(cell).__name__}" if not isinstance(cell, type) else f"the class {cell.__name__}"
+        raise InputError(f"unroll: a cell is due, such as nn.GRUCell(...), not {what}; layers have their own unroll(x)")
     if not isinstance(x, Tensor | Sequence) or isinstance(x, str):
         raise InputError(f"unroll: x must be a tensor or a sequence of them, not a {type(x).__name__}")
     if (isinstance(x, Tensor) and not x.ndim) or not len(x):

@@ -22,7 +22,7 @@ from tinygrad_rnn.engine.creation import concat, stack
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn.layers import Linear
+from tinygrad_rnn.nn.layers import Linear, check_tensor
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent
 
@@ -36,7 +36,7 @@ def last_output(recurrent: Recurrent, state: Any) -> Tensor:
     sequence. Examples of several lengths come from their own last steps.
 
     Raises:
-        InputError: these are no recurrent layers.
+        InputError: these are no recurrent layers, or the state is none of theirs.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -45,7 +45,10 @@ def last_output(recurrent: Recurrent, state: Any) -> Tensor:
     (2, 10)
     """
     _check("last_output", recurrent=recurrent)
-    shown = state if isinstance(state, Tensor) else state[0]
+    parts = (state,) if isinstance(state, Tensor) else state
+    if not isinstance(parts, tuple | list) or not parts or not all(isinstance(part, Tensor) for part in parts):
+        raise InputError(f"last_output: the state must be what the layers return, not a {type(state).__name__}")
+    shown = parts[0]
     return concat([shown[i - recurrent.directions] for i in range(recurrent.directions)], axis=-1)
 
 
@@ -134,8 +137,9 @@ class One2Many(Module):
         """Return the answers of so many steps to vectors (B, I).
 
         Raises:
-            InputError: steps is no positive whole number.
+            InputError: steps is no positive whole number, or x is no tensor.
         """
+        check_tensor("One2Many", x)
         steps, axis = arguments.whole("One2Many: steps", steps), _time_axis(self.recurrent, x.ndim + 1)
         shape = (*x.shape[:axis], steps, *x.shape[axis:])
         return self.head(self.recurrent(x.unsqueeze(axis).broadcast_to(shape), state)[0])
@@ -225,13 +229,16 @@ class Decoder(Module):
             steps: how many there are without targets: at each it reads its own last answer.
 
         Raises:
-            InputError: targets and steps are both given, or neither, or steps is no positive whole number.
+            InputError: targets and steps are both given, or neither, steps is no positive whole number, or what is read
+                is no tensor.
             ShapeError: first is not like one step of the targets, or these have no steps.
         """
         if (targets is None) is (steps is None):
             raise InputError("Decoder: give targets to learn from, or the number of steps to go on for, one of both")
         if targets is None:
             return self._alone(first, state, arguments.whole("Decoder: steps", steps))
+        for part in (first, targets):
+            check_tensor("Decoder", part)
         x = _embedded(self.embed, first)
         axis = _time_axis(self.recurrent, x.ndim + 1)
         if targets.ndim > axis and not targets.shape[axis]:
