@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from functools import partial
@@ -566,6 +567,28 @@ def test_a_state_of_other_blocks_is_refused_where_as_many_rows_come_of_them():
     one, other = nn.LSTM97Cell(I, 4), nn.LSTM97Cell(I, 6, block_size=2)
     with pytest.raises(StateError, match=r"of another cell, LSTM97Cell\(block_size=2\), and this is LSTM97Cell\n"):
         one.load_state_dict(other.state_dict())
+
+
+def test_options_are_told_in_words_that_do_not_depend_on_the_process_nor_on_the_kind_of_number():
+    class Scaled(nn.RNNCell):
+        def __init__(self, *sizes, bias=True, dtype="float32", device="cpu", scale=1.0, squash=None):
+            nn.Cell.__init__(self, *sizes, bias, dtype, device, scale=scale, squash=squash)
+
+    class Squash:
+        def __init__(self, name):
+            self.name = name
+
+    state = Scaled(I, H, scale=2, squash=Squash("a")).state_dict()
+    for scale in (2.0, np.int64(2), np.float32(2)):
+        Scaled(I, H, scale=scale, squash=Squash("b")).load_state_dict(state)
+    with pytest.raises(StateError, match=r"Scaled\(scale=2, squash=.*Squash\), and this is Scaled\(scale=0.5"):
+        Scaled(I, H, scale=0.5, squash=Squash("a")).load_state_dict(state)
+    assert " at 0x" not in repr(Scaled(I, H, squash=lambda x: x).state_dict().cells)
+    weights = np.ones((1, 12, 3), "float32"), np.ones((1, 12, 3), "float32")
+    hard, soft = (nn.from_onnx("LSTM", *weights, activations=[name, "Tanh", "Tanh"]) for name in ("HardSigmoid", "Elu"))
+    with pytest.raises(StateError, match=r"cells.0: .* OnnxLSTMCell\(activations=\(Activation\(name='HardSigmoid'"):
+        soft.load_state_dict(hard.state_dict())
+    assert copy.deepcopy(state).cells == copy.copy(state).cells == state.cells
 
 
 def test_what_a_file_says_of_its_cells_in_another_way_is_not_believed(tmp_path):

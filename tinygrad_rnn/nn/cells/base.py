@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 from tinygrad_rnn import arguments
@@ -285,8 +286,20 @@ class Cell(Module):
         return {name: value for name, (value, usual) in values.items() if value != usual}
 
     def _cell_text(self) -> str:
-        chosen = [f"{name}={value!r}" for name, value in self._chosen().items() if name not in self.backward_only]
+        chosen = [f"{name}={_told(value)}" for name, value in self._chosen().items() if name not in self.backward_only]
         return type(self).__name__ + (f"({', '.join(chosen)})" if chosen else "")
+
+
+def _told(value: Any) -> str:
+    """Return the value of an option as a text that is the same in another process, whoever gives it."""
+    if isinstance(value, Real) and not isinstance(value, bool):  # 2, 2.0 and NumPy's 2 are one
+        return repr(float(value)).removesuffix(".0")
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_told, value))})"
+    text = repr(value)
+    if " at 0x" in text:  # it says where it is in memory, and not what
+        return str(getattr(value, "__qualname__", type(value).__qualname__))
+    return text
 
 
 def check_state(
