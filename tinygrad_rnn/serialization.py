@@ -61,9 +61,8 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
     arrays = {name: _array(name, value) for name, value in state.items()}
     if not isinstance(metadata, Mapping | None):
         raise InputError(f"save: metadata must be a dict of texts by name, not {type(metadata).__name__}")
-    texts = ({CELLS: json.dumps(state.cells)} if isinstance(state, StateDict) and state.cells else {}) | dict(
-        metadata or {}
-    )
+    cells = state.cells if isinstance(state, StateDict) else {}
+    texts = ({CELLS: json.dumps(cells)} if cells else {}) | dict(metadata or {})
     for key, text in texts.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise InputError(
@@ -192,7 +191,7 @@ def _cells(text: str) -> dict[str, str]:
     """Return of which cells a file says its tensors are; of none if that is not readable."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {path: str(cell) for path, cell in found.items()} if isinstance(found, dict) else {}
 

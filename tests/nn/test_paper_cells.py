@@ -593,7 +593,7 @@ def test_options_are_told_in_words_that_do_not_depend_on_the_process_nor_on_the_
 
 def test_what_a_file_says_of_its_cells_in_another_way_is_not_believed(tmp_path):
     module = nn.GRU(I, H)
-    for text in ("", "[]", '{"": 3}', "{"):
+    for text in ("", "[]", '{"": 3}', "{", "[" * 100_000):
         tg.save(tmp_path / "x", dict(module.state_dict()), {"tinygrad_rnn.cells": text})
         if text != '{"": 3}':
             module.load_state_dict(tg.load(tmp_path / "x"))

@@ -80,7 +80,8 @@ def counted(what: str, lengths: Any) -> Tensor | np.ndarray:
     """Return the lengths of examples, a list, an array or a tensor, as an array or a tensor of whole numbers.
 
     Raises:
-        InputError, DTypeError: they are no whole numbers, or such as no tensor can hold.
+        InputError: they form no array of numbers, or are numbers that no tensor can hold.
+        DTypeError: they are numbers, but no whole ones.
 
     >>> from tinygrad_rnn.nn.carrying import counted
     >>> counted("GRU", [3, 2**70])

@@ -40,7 +40,7 @@ class _Blocks(Cell):
         gradient: str = "full",
     ) -> None:
         what = type(self).__name__
-        block_size = arguments.whole(f"{what}: block_size", block_size)  # an attribute, too
+        block_size = arguments.whole(f"{what}: block_size", block_size)  # as the attribute has to be
         arguments.one_of(f"{what}: gradient", gradient, GRADIENTS)
         super().__init__(input_size, hidden_size, bias, dtype, device, block_size=block_size, gradient=gradient)
 
@@ -51,7 +51,7 @@ class _Blocks(Cell):
         """Return the shapes of weights and biases.
 
         Raises:
-            InputError: the cells do not make whole blocks.
+            InputError: block_size is no positive whole number, or the cells do not make whole blocks.
         """
         block_size = arguments.whole(f"{cls.__name__}: block_size", block_size)
         if hidden_size % block_size:
