@@ -94,8 +94,8 @@ def _runs(tasks: Sequence[ConflictTask], options: argparse.Namespace) -> Iterato
                 sizes = task.input_size, 1, task.output_size
                 model = SequenceModel(cell, *sizes, dtype=DTYPE, device=options.device)
                 found = conflict_of(model, task, options.train, options.batch, seed, moments)
-                made = plural(options.train, "update")
-                say(f"{task.kind}, {cell}, seed {seed}: loss {number(found.loss)} after {made}")
+                when = f"after {plural(options.train, 'update')}" if options.train else "before training"
+                say(f"{task.kind}, {cell}, seed {seed}: loss {number(found.loss)} {when}")
                 yield found
 
 

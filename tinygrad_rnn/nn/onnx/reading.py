@@ -161,7 +161,8 @@ def from_onnx(
 
     The arguments are the operator's inputs that are weights, float32 or float64 arrays or tensors, and its attributes
     as ONNX's own library reads them (`onnx.numpy_helper.to_array`, `onnx.helper.get_attribute_value`). D is the number
-    of directions, G the number of gates (1, 3 or 4).
+    of directions, G the number of gates (1, 3 or 4). What `to_onnx` writes comes back by
+    `from_onnx(node.op_type, **node.tensors, **node.attributes)`.
 
     Args:
         op_type: "RNN", "GRU" or "LSTM".

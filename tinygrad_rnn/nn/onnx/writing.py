@@ -74,10 +74,15 @@ class OnnxNode:
     >>> from tinygrad_rnn import nn
     >>> lstm, x = nn.LSTM(3, 5, bidirectional=True), tg.randn(7, 2, 3)
     >>> (node,) = nn.to_onnx(lstm)
+    >>> list(node.tensors), node.attributes
+    (['W', 'R', 'B'], {'hidden_size': 5, 'direction': 'bidirectional', 'layout': 0})
     >>> again = nn.from_onnx(node.op_type, **node.tensors, **node.attributes)
     >>> (Y, Y_h, Y_c), (output, (h_n, c_n)) = again(x), lstm(x)
     >>> Y.shape, bool((Y.permute(0, 2, 1, 3).reshape(7, 2, 10) == output).all()), bool((Y_c == c_n).all())
     ((7, 2, 2, 5), True, True)
+    >>> (back,) = nn.to_onnx(again)
+    >>> back.attributes == node.attributes, all((back.tensors[name] == node.tensors[name]).all() for name in "WRB")
+    (True, True)
 
     `onnx.helper.make_node(node.op_type, inputs, outputs, **node.attributes)` makes a node for ONNX's own library.
     """
