@@ -435,6 +435,23 @@ def test_cross_entropy_takes_few_ops() -> None:
             "weight is float64 and the scores are float32",
         ),
         (lambda: F.nll_loss(tg.zeros(2, 3), tg.tensor([-1, 5]), ignore_index=-1), IndexRangeError, "class id 5"),
+        (
+            lambda: F.cross_entropy(tg.zeros(2), tg.tensor(1), label_smoothing="x"),
+            InputError,
+            "label_smoothing must",
+        ),
+        (
+            lambda: F.cross_entropy(tg.zeros(2), tg.tensor(1), ignore_index="x"),
+            InputError,
+            "ignore_index must",
+        ),
+        (lambda: F.nll_loss(tg.zeros(2), tg.tensor(1), ignore_index=0.5), InputError, "ignore_index must"),
+        (lambda: F.one_hot(tg.tensor([1]), "3"), InputError, "num_classes must be a whole number >= -1, not '3'"),
+        (lambda: F.one_hot(tg.tensor([1]), 2.5), InputError, "num_classes must be a whole number >= -1, not 2.5"),
+        (lambda: F.embedding([[1], [1, 2]], tg.zeros(3, 2)), InputError, "embedding: the ids form no array"),
+        (lambda: F.softmax(tg.zeros(2), "1"), DTypeError, "axis must be a whole number, not '1'"),
+        (lambda: F.log_softmax(tg.zeros(2, 2), 1.0), DTypeError, "axis must be a whole number, not 1.0"),
+        (lambda: F.logsumexp(tg.zeros(2, 2), (0, 1.0)), DTypeError, "axis must be a whole number, not 1.0"),
         (lambda: F.cross_entropy(tg.zeros(2), tg.tensor(1), label_smoothing=1.5), InputError, "between 0 and 1"),
         (lambda: F.cross_entropy(tg.zeros(2, 3), tg.zeros(2, 3), ignore_index=1), InputError, "for class ids"),
         (lambda: F.cross_entropy(tg.zeros(2, 3), tg.zeros(2, 3, dtype="int64")), DTypeError, "are probabilities"),
@@ -545,3 +562,27 @@ def test_ids_on_the_device_are_not_looked_at_and_wrong_ones_give_nan(fake_cuda) 
     assert one_hot.tolist() == [[0.0, 0.0, 1.0], [0.0] * 3, [0.0] * 3, [1.0, 0.0, 0.0]]
     rows.backward(tg.ones_like(rows))
     assert weight.grad.tolist() == [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("name", F.__all__)
+def test_an_array_is_refused_where_a_tensor_is_due(name: str) -> None:
+    function = getattr(F, name)
+    if not callable(function) or name in ("check_probability", "check_reduction"):
+        return
+    x, weight = np.ones((2, 2), "float32"), tg.ones(2, 2)
+    arguments: dict[str, tuple] = {"embedding": ([0], x), "linear": (x, weight), "maxout": (x, 2), "prelu": (x, weight)}
+    arguments |= {"length_mask": (np.array([1]), 2), "one_hot": (np.array([1]), 2)}
+    two = name.endswith(("_loss", "_entropy", "_logits"))
+    calls = [arguments.get(name, (x, weight) if two else (x,))] + ([(weight, x)] if two or name == "linear" else [])
+    for each in calls:
+        with pytest.raises(DTypeError, match=rf"{name}: \w+ must be a tensor, not ndarray; pass tg.tensor"):
+            function(*each)
+
+
+@pytest.mark.parametrize(
+    "call", [F.prelu, lambda *given, axis: F.maxout(given[0], 1, axis), lambda *_, axis: nn.PReLU(axis=axis)]
+)
+def test_an_axis_is_a_whole_number(call) -> None:
+    for axis in (1.0, "1", None):
+        with pytest.raises(InputError, match=r"(prelu|maxout|PReLU): axis must be a whole number, not"):
+            call(tg.ones(2, 3), tg.ones(3), axis=axis)

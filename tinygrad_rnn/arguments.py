@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from numbers import Real
 from typing import Any
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["flag", "fraction", "not_negative", "number", "one_of", "whole"]
+__all__ = ["flag", "fraction", "not_negative", "number", "one_of", "suggestion", "whole"]
 
 #: Longer values are shown by their type.
 LONGEST_SHOWN = 60
@@ -54,8 +55,10 @@ def fraction(name: str, value: Any) -> float:
     return number(name, value, "at least 0 and below 1", lambda found: 0 <= found < 1)
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def whole(name: str, value: Any, least: float = 1) -> int:
     """Return a size or a count as an int; InputError if it is no whole number or below the least.
+
+    A least of -inf is for numbers of axes, which may be counted from the end.
 
     >>> import numpy as np
     >>> from tinygrad_rnn import arguments
@@ -68,6 +71,7 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     found = _plain(value, operator.index)
     if found is None or found < least:
         wanted = "a positive whole number" if least == 1 else f"a whole number >= {least}"
+        wanted = wanted.removesuffix(" >= -inf")
         raise InputError(f"{name} must be {wanted}, not {_shown(value)}")
     return found
 
@@ -89,8 +93,20 @@ def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
     'after'
     """
     if not isinstance(value, str) or value not in known:
-        raise InputError(f"{name} must be one of {', '.join(known)}, not {_shown(value)}")
+        raise InputError(f"{name} must be one of {', '.join(known)}, not {_shown(value)}{suggestion(value, known)}")
     return value
+
+
+def suggestion(value: Any, known: Iterable[str], most: int = 1) -> str:
+    """Return "; did you mean ...?" with what there is that looks most like a word; "" where nothing does.
+
+    >>> from tinygrad_rnn import arguments
+    >>> arguments.suggestion("lsmt", ["GRU", "LSTM"])
+    '; did you mean LSTM?'
+    """
+    names = {each.lower(): each for each in known}
+    near = get_close_matches(str(value).lower(), names, most)
+    return f"; did you mean {' or '.join(names[each] for each in near)}?" if near else ""
 
 
 def _plain(value: Any, convert: Callable[[Any], Any]) -> Any:

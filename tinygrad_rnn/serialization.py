@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from tinygrad_rnn import dtypes
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError
+from tinygrad_rnn.state import StateDict
 
 __all__ = ["LARGEST_HEADER", "READ", "load", "load_metadata", "save", "sweep", "write_whole"]
 
@@ -37,7 +39,8 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
     Args:
         path: where to; an existing file is replaced.
         state: tensors or NumPy arrays by name, for example `module.state_dict()`.
-        metadata: texts to keep with them; `load_metadata` reads them.
+        metadata: texts to keep with them; `load_metadata` reads them. Of which cells a `state_dict` is goes with them,
+            as "tinygrad_rnn.cells", so that it does not load into another cell unnoticed.
 
     Raises:
         InputError: the file cannot be written there, or something in `state` or `metadata` cannot be saved.
@@ -58,7 +61,8 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
     arrays = {name: _array(name, value) for name, value in state.items()}
     if not isinstance(metadata, Mapping | None):
         raise InputError(f"save: metadata must be a dict of texts by name, not {type(metadata).__name__}")
-    texts = dict(metadata or {})
+    cells = state.cells if isinstance(state, StateDict) else {}
+    texts = ({CELLS: json.dumps(cells)} if cells else {}) | dict(metadata or {})
     for key, text in texts.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise InputError(
@@ -74,6 +78,9 @@ def save(path: PathLike, state: Mapping[str, Any], metadata: Mapping[str, str] |
         )
     write_whole(target, content)
 
+
+#: Under which name of the metadata a file says of which cells its tensors are.
+CELLS = "tinygrad_rnn.cells"
 
 #: Bytes of a header, the limit that the format's readers share.
 LARGEST_HEADER = 100_000_000
@@ -162,7 +169,7 @@ def _array(name: Any, value: Any) -> np.ndarray:
 
 
 def load(path: PathLike) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file by name.
+    """Return the tensors of a safetensors file by name; those of a `state_dict` know of which cells they are.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is not a safetensors file of float32, float64, int64
@@ -176,7 +183,17 @@ def load(path: PathLike) -> dict[str, Tensor]:
                     f"cannot load {_shown(_path(path))}: {name!r} is of dtype {kind}, which is none of "
                     f"{', '.join(READ)}; convert it before you save it, for example array.astype('float32')"
                 )
-        return {name: tensor(file.get_tensor(name)) for name in names}
+        found = {name: tensor(file.get_tensor(name)) for name in names}
+        return StateDict(found, _cells((file.metadata() or {}).get(CELLS, "{}")))
+
+
+def _cells(text: str) -> dict[str, str]:
+    """Return of which cells a file says its tensors are; of none if that is not readable."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {path: str(cell) for path, cell in found.items()} if isinstance(found, dict) else {}
 
 
 #: The dtypes that can be read, in the words of the format.

@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.errors import InputError
 
 __all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
@@ -97,10 +97,12 @@ def read(
     Raises:
         InputError: an unknown name or option, a value that is none, or an option given twice.
     """
+    if not isinstance(text, str):
+        raise InputError(f"a {what} is named by a text like {next(iter(table))!r}, not by a {type(text).__name__}")
     name, *parts = [*text.strip().split(":"), *[f"{option}={value}" for option, value in (more or {}).items()]]
     if name not in table:
-        near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, table, 1))
-        raise InputError(f"unknown {what} {name!r}{near or ';'} use one of {', '.join(table)}")
+        near = arguments.suggestion(name, table) or ";"
+        raise InputError(f"unknown {what} {name!r}{near} use one of {', '.join(table)}")
     known = table[name].options
     given: dict[str, Value] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""Loading a state: all values are converted and checked, then all are written, or none is."""
+"""A state by name, and loading it: all values are converted and checked, then all are written, or none is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import GraphError, StateError, TinygradError
 
-__all__ = ["converted", "write"]
+__all__ = ["StateDict", "converted", "write"]
+
+
+class StateDict(dict[str, Tensor]):
+    """Tensors by name, and which cells they are of: names and shapes alone do not always tell.
+
+    A copy that is a plain dict does not know the cells any more.
+
+    Attributes:
+        cells: the class of each cell with the options that its numbers depend on, by the path of its module.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], cells: Mapping[str, str]) -> None:
+        super().__init__(tensors)
+        self.cells = dict(cells)
 
 
 def converted(

@@ -1,4 +1,4 @@
-# %% [markdown] minutes="25" seconds="70"
+# %% [markdown] minutes="25" seconds="90"
 # # 10 Three numbers decide
 #
 # *Does an LSTM solve vanishing?*

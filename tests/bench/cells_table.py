@@ -84,7 +84,7 @@ the reference and the options.
 
 Measured on the default text: {STEPS} steps, hidden size {HIDDEN} (of a cell that stores its input as it is, the size of
 that), batch {BATCH}, {SEEDS} seeds, initial weights, float64, one loss at the last step. The same, with plots:
-`tinygrad-rnn flow --cells NAME --seeds {SEEDS} --train 0`. What differs between the seeds is given for each.
+`tinygrad-rnn flow --cells NAME --hidden H --seeds {SEEDS} --train 0`. What differs between the seeds is given for each.
 
 {table}
 

@@ -78,8 +78,14 @@ def test_json_is_all_that_is_on_stdout_and_what_an_earlier_run_left_goes(conflic
     assert not (folder / "conflict.pdf").exists()
 
 
-def test_without_training_there_is_what_each_step_wants_at_the_start(conflict):
+def test_without_training_there_is_what_each_step_wants_at_the_start(conflict, capsys):
     found = json.loads((conflict("--cells", "rnn", "--train", "0") / "conflict.json").read_text())
+    printed, said = capsys.readouterr()
+    assert "store, rnn, seed 1: loss" in said
+    assert "after" not in said
+    assert "->" not in printed
+    assert "after" not in printed
+    assert "learned (" not in printed
     assert [moment["updates"] for moment in found["results"][0]["contributions"]] == [0]
     assert found["results"][0]["losses"] == []
 

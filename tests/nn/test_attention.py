@@ -272,8 +272,38 @@ def test_the_doubly_stochastic_penalty_follows_its_definition(reduction):
             "the input is float64 and the parameters are float32",
         ),
         (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), tg.tensor([4])), ShapeError, r"must be \(2,\)"),
-        (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), [4.0, 4.0]), DTypeError, "must be int64"),
+        (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), [4.0, 4.0]), DTypeError, "whole numbers, not"),
+        (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), {4, 3}), InputError, r"not \{3, 4\}"),
+        (lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(4, 2, 3), [2**70, 1]), InputError, "that int64 can hold"),
+        (
+            lambda: nn.Attention("dot", 3, 3).prepare(tg.zeros(2, 4, 3), [4, 3]),
+            ShapeError,
+            r"must be \(4,\).* not \(2,\); annotations are time-major, \(T, B, K\)",
+        ),
+        (
+            lambda: nn.Attention("dot", 3, 3)(tg.zeros(2, 3), tg.zeros(2, 4, 3)),
+            ShapeError,
+            r"not \(2, 3\), for annotations of 2 positions and 4 examples; annotations are time-major, \(T, B, K\)",
+        ),
+        (
+            lambda: nn.Attention("general", 3, 3)(
+                tg.zeros(2, 3), nn.Attention("general", 3, 3).prepare(tg.zeros(4, 2, 3))
+            ),
+            InputError,
+            "another Attention prepared this memory",
+        ),
+        (
+            lambda: nn.SoftAttention(3, 3).initial_state(tg.zeros(4, 2, 3)),
+            InputError,
+            "not of a Tensor",
+        ),
         (lambda: F.length_mask(tg.tensor([1.0]), 2), DTypeError, "lengths must be int64"),
+        (
+            lambda: F.length_mask(tg.tensor([1]), "3"),
+            InputError,
+            "steps must be a whole number >= 0, not '3'",
+        ),
+        (lambda: F.length_mask(tg.tensor([1]), 3.5), InputError, "length_mask: steps must be a whole number >= 0"),
         (lambda: F.length_mask(tg.tensor([[1]]), 2), ShapeError, r"must be \(B,\)"),
         (
             lambda: nn.Attention("dot", 3, 3)(
@@ -283,6 +313,14 @@ def test_the_doubly_stochastic_penalty_follows_its_definition(reduction):
             r"give the lengths to prepare\(\)",
         ),
         (lambda: F.doubly_stochastic_penalty([]), ShapeError, "there are no steps"),
+        (lambda: F.doubly_stochastic_penalty(tg.zeros()), ShapeError, r"must be \(T, B, L\), not \(\)"),
+        (lambda: F.doubly_stochastic_penalty(tg.zeros(0, 2, 3)), ShapeError, "there are no steps"),
+        (lambda: F.doubly_stochastic_penalty(5), DTypeError, "weights must be a tensor, not int"),
+        (
+            lambda: F.doubly_stochastic_penalty([tg.zeros(1, 2), 0]),
+            DTypeError,
+            r"weights\[1\] must be a tensor",
+        ),
         (lambda: F.doubly_stochastic_penalty(tg.zeros(3)), ShapeError, r"must be \(T, B, L\)"),
         (lambda: F.doubly_stochastic_penalty(tg.zeros(1, 1, 1), -1.0), InputError, "strength must be a number >= 0"),
     ],

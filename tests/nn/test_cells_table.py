@@ -15,6 +15,9 @@ def test_it_has_a_line_for_every_cell_and_the_words_of_its_script():
     assert list(ROWS) == list(CELLS), "run make cells-table"
     assert all(len(row) == len(cells_table.HEADINGS) for row in ROWS.values())
     assert cells_table.text_of(ROWS.values()) == TEXT, "run make cells-table"
+    assert (
+        "`tinygrad-rnn flow --cells NAME --hidden H --seeds 3 --train 0`" in TEXT
+    )  # H of its line: one has 66
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -80,8 +80,11 @@ GRU = {"kernel": np.ones((3, 15)), "recurrent_kernel": np.ones((5, 15)), "bias":
 @pytest.mark.parametrize(
     ("kind", "weights", "error", "message"),
     [
-        ("lstm", LSTM, InputError, "unknown layer 'lstm'; use one of SimpleRNN, GRU, LSTM"),
-        ("LSMT", LSTM, InputError, "did you mean 'LSTM'?"),
+        ("lstm", LSTM, InputError, "kind must be one of SimpleRNN, GRU, LSTM, not 'lstm'; did you mean LSTM?"),
+        (["LSTM"], LSTM, InputError, "kind must be one of SimpleRNN, GRU, LSTM, not ['LSTM']"),
+        ("LSTM", LSTM | {"kernel": [[1.0], [1.0, 2.0]]}, InputError, "from_keras: kernel is no array ("),
+        ("LSTM", LSTM | {"kernel": "kernel"}, DTypeError, "kernel must be float32 or float64, not <U6"),
+        ("LSTM", LSTM | {"backward": 5}, InputError, "backward must be (kernel, recurrent_kernel, bias), not a int"),
         ("LSTM", LSTM | {"kernel": np.ones(20)}, ShapeError, "kernel must have 2 axes"),
         ("LSTM", LSTM | {"kernel": None}, ShapeError, "kernel must have 2 axes, (rows, columns of the gates)"),
         ("LSTM", LSTM | {"kernel": np.ones((20, 3))}, ShapeError, "the kernel of a LSTM with H = 5 and I = 20"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import re
 from functools import partial
 
@@ -509,10 +511,12 @@ def test_a_cell_shows_the_options_that_are_not_the_usual_ones():
         ("lstm", "gru", ["coupled", "gru"], (I, H)),
         ("gru", "mgu", ["mgu"], (5, 6)),
         ("rnn", "lstm_joined", ["lstm_joined"], (I, H)),
+        ("lstm97", "lstm97:block_size=2", ["lstm97:block_size=2", "lstm97_nog", "rnn"], (I, H)),
+        ("lstm97", "lstm97_nog:block_size=4", ["lstm97_nog:block_size=4", "rnn"], (I, H)),
     ],
 )
 def test_the_state_of_another_cell_is_told_by_its_name(into, of, names, sizes):
-    state = nn.Recurrent(of, *sizes, num_layers=2, bias=False).state_dict()
+    state = dict(nn.Recurrent(of, *sizes, num_layers=2, bias=False).state_dict())  # which does not know its cell
     module = nn.Recurrent(into, I, H, num_layers=2, bias=False)
     named = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in names)
     unsure = "; nothing in it tells which of them" if len(names) > 1 else ""
@@ -523,8 +527,94 @@ def test_the_state_of_another_cell_is_told_by_its_name(into, of, names, sizes):
         nn.Sequential(module).load_state_dict({f"0.{name}": value for name, value in state.items()})
 
 
+#: Specifications whose parameters are alike for these sizes, as `load_state_dict` lists them.
+ALIKE = [
+    (("rnn", "irnn", "rnn:nonlinearity=relu"), H),
+    (("peephole", "niaf", "noaf"), H),
+    (("nfg", "cifg"), H),
+    (("coupled", "gru", "gru:reset=before", "gru:update=renew"), H),
+    (("lstm", "np"), H),
+    (("lstm97", "lstm97:gradient=truncated"), H),
+    (("grid", "grid:priority=none"), H),
+    (("gates_from_input", "gates_from_input:nonlinearity=tanh"), I),
+]
+#: Those that compute the same.
+ONE = [{"irnn", "rnn:nonlinearity=relu"}, {"lstm", "np"}, {"lstm97", "lstm97:gradient=truncated"}]
+
+
+@pytest.mark.parametrize(("specs", "hidden"), ALIKE, ids=lambda value: value[0] if isinstance(value, tuple) else "")
+def test_a_state_knows_of_which_cell_it_is_also_in_a_file_and_is_refused_by_another(specs, hidden, tmp_path):
+    modules = {spec: nn.Sequential(nn.Recurrent(spec, I, hidden), nn.Linear(hidden, 1)) for spec in specs}
+
+    def shown(cell):
+        return repr(cell).replace(f"({I}, {hidden})", "").replace(f"{I}, {hidden}, ", "")
+
+    for of, into in itertools.permutations(specs, 2):
+        state = modules[of].state_dict()
+        tg.save(tmp_path / "x", state)
+        for known in (state, tg.load(tmp_path / "x")):
+            if {of, into} in ONE:
+                modules[into].load_state_dict(known)
+                continue
+            told = ", and this is ".join(shown(modules[each][0].cell()) for each in (of, into))
+            with pytest.raises(StateError, match=re.escape(f"\n  0: it is the state of another cell, {told}\n")):
+                modules[into].load_state_dict(known)
+            modules[into].load_state_dict(known, strict=False)
+        modules[into].load_state_dict(dict(state))
+
+
+def test_a_state_of_other_blocks_is_refused_where_as_many_rows_come_of_them():
+    one, other = nn.LSTM97Cell(I, 4), nn.LSTM97Cell(I, 6, block_size=2)
+    with pytest.raises(StateError, match=r"of another cell, LSTM97Cell\(block_size=2\), and this is LSTM97Cell\n"):
+        one.load_state_dict(other.state_dict())
+
+
+def test_options_are_told_in_words_that_do_not_depend_on_the_process_nor_on_the_kind_of_number():
+    class Scaled(nn.RNNCell):
+        def __init__(self, *sizes, bias=True, dtype="float32", device="cpu", scale=1.0, squash=None):
+            nn.Cell.__init__(self, *sizes, bias, dtype, device, scale=scale, squash=squash)
+
+    class Squash:
+        def __init__(self, name):
+            self.name = name
+
+    state = Scaled(I, H, scale=2, squash=Squash("a")).state_dict()
+    for scale in (2.0, np.int64(2), np.float32(2)):
+        Scaled(I, H, scale=scale, squash=Squash("b")).load_state_dict(state)
+    with pytest.raises(StateError, match=r"Scaled\(scale=2, squash=.*Squash\), and this is Scaled\(scale=0.5"):
+        Scaled(I, H, scale=0.5, squash=Squash("a")).load_state_dict(state)
+    assert " at 0x" not in repr(Scaled(I, H, squash=lambda x: x).state_dict().cells)
+    weights = np.ones((1, 12, 3), "float32"), np.ones((1, 12, 3), "float32")
+    hard, soft = (nn.from_onnx("LSTM", *weights, activations=[name, "Tanh", "Tanh"]) for name in ("HardSigmoid", "Elu"))
+    with pytest.raises(StateError, match=r"cells.0: .* OnnxLSTMCell\(activations=\(Activation\(name='HardSigmoid'"):
+        soft.load_state_dict(hard.state_dict())
+    assert copy.deepcopy(state).cells == copy.copy(state).cells == state.cells
+
+
+def test_what_a_file_says_of_its_cells_in_another_way_is_not_believed(tmp_path):
+    module = nn.GRU(I, H)
+    for text in ("", "[]", '{"": 3}', "{", "[" * 100_000):
+        tg.save(tmp_path / "x", dict(module.state_dict()), {"tinygrad_rnn.cells": text})
+        if text != '{"": 3}':
+            module.load_state_dict(tg.load(tmp_path / "x"))
+        else:
+            with pytest.raises(StateError, match="another cell, 3, and"):
+                module.load_state_dict(tg.load(tmp_path / "x"))
+
+
+def test_a_cell_that_only_knows_its_sizes_knows_its_gate_that_keeps():
+    for update, sign in (("keep", 1), ("renew", -1)):
+        assert nn.GRUCell.without_parameters(I, H, update=update).keeping == ("z", "update gate", sign)
+
+
+def test_blocks_of_no_cells_are_refused_wherever_they_are_given():
+    for size in (0, -1, 1.0, "2"):
+        with pytest.raises(InputError, match="LSTM97Cell: block_size must be a positive whole number"):
+            nn.LSTM97Cell.shapes(I, H, block_size=size)
+
+
 def test_the_state_of_an_lstm_with_a_projection_is_told_by_its_size():
-    state = nn.LSTM(I, H, proj_size=2).state_dict()
+    state = dict(nn.LSTM(I, H, proj_size=2).state_dict())
     with pytest.raises(StateError, match=r"\n  its weight_hr is that of a projection: nn.LSTM\(..., proj_size=2\)\n"):
         nn.LSTM(I, H).load_state_dict(state)
 

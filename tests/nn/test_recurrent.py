@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tests.nn import cases, reference_values
 from tinygrad_rnn import nn
-from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.flow import gradient_flow
+from tinygrad_rnn.nn.carrying import carried
 
 KINDS = ("RNN", "LSTM", "GRU")
 
@@ -340,7 +341,73 @@ def test_layers_show_their_cell_and_its_options() -> None:
     assert repr(nn.GRU(3, 5)) == "GRU(3, 5)"
 
 
-@pytest.mark.parametrize("text", ["lstm:forget_bias=5", "gru:update_bias=3", "lstm97:input_bias=-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["lstm:forget_bias=5", "gru:update_bias=3", "lstm97:input_bias=-1", "lstm:forget_bias=0", "coupled:forget_bias=0"],
+)
 def test_a_bias_to_set_needs_biases(text) -> None:
-    with pytest.raises(InputError, match="bias=False leaves no bias to set"):
+    with pytest.raises(InputError, match=f"bias=False leaves no bias to set to {text.partition('=')[2]}; leave"):
         nn.Recurrent(text, 3, 4, bias=False)
+    assert nn.Recurrent("irnn", 3, 4, bias=False).cell().bias_ih is None
+
+
+def test_parameters_replaced_by_others_of_another_dtype_are_those_that_count():
+    gru = nn.GRU(3, 4)
+    for name, parameter in list(gru.named_parameters()):
+        setattr(gru, name, nn.Parameter(parameter.detach().cast("float64")))
+    x, h = tg.zeros(5, 2, 3, dtype="float64"), tg.zeros(1, 2, 4, dtype="float64")
+    assert gru(x, h)[0].dtype == "float64"
+    with pytest.raises(DTypeError, match="the input is float32 and the parameters are float64"):
+        gru(tg.zeros(5, 2, 3))
+    with pytest.raises(DTypeError, match="the initial h is float32 and the parameters are float64"):
+        gru(x, tg.zeros(1, 2, 4))
+    varied = nn.Recurrent("gru", 3, 4, variational=0.5)
+    for name, parameter in list(varied.named_parameters()):
+        setattr(varied, name, nn.Parameter(parameter.detach().cast("float64")))
+    assert varied(x)[0].dtype == "float64"
+
+
+def test_a_state_that_is_a_list_keeps_all_its_parts_between_two_steps():
+    cell, x = nn.LSTMCell(3, 4), tg.randn(5, 2, 3)
+    start = [tg.randn(2, 4), tg.randn(2, 4)]
+    stays = carried(cell, [lambda t, name, before, after: before])
+    assert stays is not None
+    _, (h, c) = nn.unroll(cell, x, start, carry=stays)
+    for found, begun in zip((h, c), start, strict=True):
+        np.testing.assert_array_equal(found.numpy(), begun.numpy())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: nn.unroll(nn.GRUCell(3, 4), []), ShapeError, r"unroll: the sequence has no steps \(\[\]\)"),
+        (lambda: nn.unroll(nn.GRUCell(3, 4), tg.zeros(0, 2, 3)), ShapeError, r"no steps \(x of shape \(0, 2, 3\)\)"),
+        (lambda: nn.unroll(nn.GRUCell(3, 4), tg.zeros()), ShapeError, r"no steps \(x of shape \(\)\)"),
+        (
+            lambda: nn.unroll(nn.GRUCell(3, 4), 5),
+            InputError,
+            "unroll: x must be a tensor or a sequence of them, not a int",
+        ),
+        (
+            lambda: nn.unroll(nn.GRUCell(3, 4), [tg.zeros(3), 1.0]),
+            InputError,
+            "unroll: step 1: the input must be a tensor",
+        ),
+        (
+            lambda: nn.unroll(nn.GRU(3, 4), tg.zeros(2, 3)),
+            InputError,
+            "not a GRU; layers have their own",
+        ),
+        (lambda: nn.unroll(nn.GRUCell, tg.zeros(2, 3)), InputError, "not the class GRUCell"),
+        (lambda: nn.GRU(3, 4).step(None, [None]), InputError, "GRU.step: the input must be a tensor"),
+        (lambda: nn.GRU(3, 4).step(tg.zeros(2, 3), 5), InputError, "GRU.step: the states must be a list"),
+        (lambda: nn.GRU(3, 4).joined([]), InputError, r"joined takes a list .*, not \[\]"),
+        (lambda: nn.parse_cell(5), InputError, "a cell is named by a text like 'rnn', not by a int"),
+        (lambda: nn.GRU(3, 4).cell("0"), InputError, "GRU.cell: layer must be a whole number >= 0, not '0'"),
+        (lambda: nn.GRU(3, 4).cell(0.0), InputError, "GRU.cell: layer must be a whole number >= 0, not 0.0"),
+        (lambda: nn.GRU(3, 4).cell(-1), InputError, "GRU.cell: no layer -1"),
+    ],
+)
+def test_what_cannot_be_unrolled_or_is_no_layer_is_named(call, error, text):
+    with pytest.raises(error, match=text):
+        call()

@@ -196,6 +196,12 @@ def test_a_sequence_becomes_another_one_from_where_the_first_one_ended() -> None
     assert all(parameter.grad is not None and (parameter.grad != 0).any() for parameter in model.parameters())
 
 
+def test_a_batch_without_examples_is_decoded_to_none() -> None:
+    decoder = nn.Decoder(nn.GRU(I, H), nn.Linear(H, I))
+    assert decoder(tg.zeros(0, I), targets=tg.zeros(T, 0, I))[0].shape == (T, 0, I)
+    assert decoder(tg.zeros(0, I), steps=3)[0].shape == (3, 0, I)
+
+
 def test_the_states_of_encoder_and_decoder_are_told_apart() -> None:
     inner = layers(inputs=O)
     model = nn.EncoderDecoder(layers(), nn.Decoder(inner, head_of(inner)))
@@ -242,7 +248,37 @@ def decoder(**options) -> nn.Decoder:
         (lambda: decoder()(tg.zeros(B, I), steps=2, targets=tg.zeros(T, B, I)), InputError, "one of both"),
         (lambda: decoder()(tg.zeros(B, I), steps=0), InputError, "Decoder: steps must be a positive whole number"),
         (lambda: decoder()(tg.zeros(B, I), targets=tg.zeros(T, 2, I)), ShapeError, r"\(5, 2, 4\), not \(3, 4\)"),
-        (lambda: decoder()(tg.zeros(B, I), targets=tg.zeros(0, B, I)), ShapeError, "one step of the targets"),
+        (
+            lambda: decoder()(tg.zeros(B, I), targets=tg.zeros(0, B, I)),
+            ShapeError,
+            r"no steps in the targets of shape \(0, ",
+        ),
+        (lambda: decoder()(tg.zeros(B, I), targets=tg.zeros()), ShapeError, r"one step of the targets of shape \(\)"),
+        (
+            lambda: nn.Decoder(nn.Linear(I, H), nn.Linear(H, I)),
+            InputError,
+            "Decoder: recurrent must be .*, not a Linear",
+        ),
+        (lambda: nn.Decoder(nn.GRUCell(I, H), nn.Linear(H, I)), InputError, "nn.GRU.*, not a GRUCell"),
+        (lambda: nn.InitialState(I, nn.GRU), InputError, "InitialState: recurrent must be .*, not the class GRU"),
+        (lambda: nn.Many2One(None, nn.Linear(H, O)), InputError, "Many2One: recurrent must be .*, not a NoneType"),
+        (lambda: nn.Many2One(nn.GRU(I, H), None), InputError, "Many2One: head must be a module, not a NoneType"),
+        (lambda: nn.Many2Many(nn.GRU(I, H), embed=5), InputError, "Many2Many: embed must be a module, not a int"),
+        (lambda: nn.One2Many(nn.GRU(I, H), nn.Linear), InputError, "One2Many: head must be .*, not the class Linear"),
+        (lambda: nn.EncoderDecoder(nn.GRU(I, H), nn.GRU(I, H)), InputError, "decoder must be an nn.Decoder, not a GRU"),
+        (
+            lambda: decoder()(tg.zeros(B, I), targets=np.zeros((T, B, I))),
+            InputError,
+            "Decoder: the input must be a tensor",
+        ),
+        (lambda: decoder()([1.0], targets=tg.zeros(T, B, I)), InputError, "Decoder: the input must be a tensor"),
+        (
+            lambda: nn.One2Many(nn.GRU(I, H), nn.Linear(H, O))(np.zeros((B, I)), 2),
+            InputError,
+            "One2Many: the input must",
+        ),
+        (lambda: nn.last_output(nn.GRU(I, H), None), InputError, "the state must be .*, not a NoneType"),
+        (lambda: nn.last_output(nn.Linear(I, H), tg.zeros(1, B, H)), InputError, "last_output: recurrent must be"),
         (lambda: nn.One2Many(nn.GRU(I, H), nn.Linear(H, O))(tg.zeros(B, I), 0), InputError, "One2Many: steps"),
         (lambda: nn.GRU(I, H, bidirectional=True).step(tg.zeros(B, I), []), InputError, "GRU.step: .* bidirectional"),
         (

@@ -85,3 +85,6 @@ def test_too_few_steps_are_refused_with_the_least():
     assert enough_steps(3, 3, "why") == 3
     with pytest.raises(InputError, match="there are three; 2 is too few, take at least 3"):
         enough_steps(2, 3, "there are three")
+    for steps in ("3", 3.0, None, True):
+        with pytest.raises(InputError, match="steps must be a whole number, not"):
+            enough_steps(steps, 3, "why")

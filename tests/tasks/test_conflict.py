@@ -56,5 +56,8 @@ def test_a_batch_is_a_function_of_its_seed_and_bad_input_is_refused():
     assert task.input_labels(np.array([[1.0, 1, 0], [-1, 0, 0], [0, 0, 1]])) == ["+1*", "-1", "0?"]
     with pytest.raises(InputError, match="at least 2"):
         ConflictTask(1, "store")
+    for steps in ("4", 4.0, None):
+        with pytest.raises(InputError, match="steps must be a whole number, not"):
+            ConflictTask(steps)
     with pytest.raises(InputError, match="kind"):
         ConflictTask(4, "keep")

@@ -60,9 +60,29 @@ def test_the_plot_has_a_row_for_each_task_with_bars_at_each_moment_and_losses():
 
 
 def test_it_is_drawn_without_training_without_runs_and_in_other_looks():
-    assert len(conflict([made(updates=0)]).axes) == 3
+    untrained = conflict([made(updates=0)])
+    assert [panel.get_title() for panel in untrained.axes] == ["store: before training"] * 2  # and no losses
+    assert [text.get_text() for text in untrained.legends[0].get_texts()] == ["carousel"]
     assert "Nothing was trained" in conflict([]).texts[-1].get_text()
     slide = conflict([made()], style=plots.Style(theme="dark", size="16:9", legend=False, caption=False))
     assert slide.get_figwidth() > slide.get_figheight()
     assert not slide.legends
     assert plots.paper_of(slide) == "#14181e"
+
+
+def test_a_single_other_step_is_one_and_what_was_not_trained_is_not_said_to_be():
+    def of(each, updates):
+        pulls = tuple(Pulls(at, np.array(each), np.zeros(2)) for at in dict.fromkeys((0, updates)))
+        return ConflictRun("rnn", ConflictTask(2, "store"), 0, pulls, np.ones(updates), 0.7, 0.25)
+
+    pulled, share, loss = sentences([of([-2.0, 1.0], 0)])
+    assert pulled.endswith("the other one, which is to be kept out, pulls the other way, by 1 (seed 0).")
+    assert "before training step 0" in pulled
+    assert share == "store, rnn: of all contributions 67% cancels before training; what cancels then amounts to 2."
+    assert loss == "store, rnn: loss 0.7."
+    assert alt([of([-2.0, 1.0], 0)]).startswith("Bars over the steps before training")
+    assert sentences([of([-2.0, 0.0], 0)])[0].endswith(
+        "the other one, which is to be kept out, contributes nothing (seed 0)."
+    )
+    assert "pulls alone, by 1 (" in sentences([of([0.0, 1.0], 3)])[0]
+    assert "learned (loss below 0.1) with 0 of 1 seed: loss 0.7." in sentences([of([0.0, 1.0], 3)])[2]

@@ -94,8 +94,8 @@ def _runs(tasks: Sequence[ConflictTask], options: argparse.Namespace) -> Iterato
                 sizes = task.input_size, 1, task.output_size
                 model = SequenceModel(cell, *sizes, dtype=DTYPE, device=options.device)
                 found = conflict_of(model, task, options.train, options.batch, seed, moments)
-                made = plural(options.train, "update")
-                say(f"{task.kind}, {cell}, seed {seed}: loss {number(found.loss)} after {made}")
+                when = f"after {plural(options.train, 'update')}" if options.train else "before training"
+                say(f"{task.kind}, {cell}, seed {seed}: loss {number(found.loss)} {when}")
                 yield found
 
 
@@ -115,6 +115,8 @@ def _print_table(runs: Sequence[ConflictRun]) -> None:
     if not console.is_terminal:
         console = Output(width=WIDTH)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    trained = any(run.pulls[-1].updates for run in runs)
+    when = "before and after training" if trained else "before training"
     for heading in ("task", "weight", "cell"):
         table.add_column(heading, no_wrap=True)
     for heading in ("cancels", "its step", "the others", "loss", "learned"):
@@ -127,13 +129,15 @@ def _print_table(runs: Sequence[ConflictRun]) -> None:
             relevant, others = (number(part) for part in parts(first, first.pulls[-1]))
             loss = number(float(np.median([run.loss for run in repeats])))
             learned = f"{sum(run.loss < LEARNED for run in repeats)} of {len(repeats)}"
-            table.add_row(*head, escape(cell), f"{before:.0%} -> {after:.0%}", relevant, others, loss, learned)
+            cancels = f"{before:.0%} -> {after:.0%}" if trained else f"{before:.0%}"
+            table.add_row(*head, escape(cell), cancels, relevant, others, loss, learned)
             head = "", ""
     console.print(table)
     console.print(
         "cancels: 1 - |sum over the steps of what they contribute to the gradient of the weight| / sum of the\n"
-        "sizes, before and after training; it is near 100% wherever training has come to rest.\n"
-        "its step, the others: what they contribute at rest, first seed; much of both is a conflict.\n"
+        f"sizes, {when}; it is near 100% wherever training has come to rest.\n"
+        f"its step, the others: what they contribute {'in the end' if trained else 'then'}, first seed; much of both, "
+        "with other signs, is a conflict.\n"
         f"loss: 1 is that of always answering 0. learned: with how many seeds it is below {LEARNED:g}.\n"
         "cancels and loss are medians over the seeds.\n",
         highlight=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
@@ -57,8 +57,16 @@ def _rename(kwargs: dict[str, Any], what: str) -> None:
 
 
 def one_axis(axis: SupportsIndex, ndim: int, what: str) -> int:
-    """Return an axis as a non-negative int; ShapeError if the tensor has no such axis."""
-    axis = operator.index(axis)
+    """Return an axis as a non-negative int.
+
+    Raises:
+        DTypeError: it is no whole number.
+        ShapeError: the tensor has no such axis.
+    """
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise DTypeError(f"{what}: axis must be a whole number, not {axis!r}") from None
     if not -ndim <= axis < ndim:
         raise ShapeError(f"{what}: axis {axis} is out of range for a tensor with {ndim} axes")
     return axis % ndim
@@ -70,12 +78,15 @@ def all_axes(axis: Axes, ndim: int, what: str) -> tuple[int, ...]:
     A number has no axes, yet takes 0 and -1 for all of them, as in NumPy and torch.
 
     Raises:
+        DTypeError: an axis is no whole number.
         ShapeError: the tensor has no such axis, or one is named twice.
     """
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, int | np.integer):
         return (one_axis(axis, ndim, what),) if ndim else _no_axes((axis,), what)
+    if not isinstance(axis, Iterable):
+        return (one_axis(axis, ndim, what),)  # which says what is wrong with it
     if not ndim:
         return _no_axes(tuple(axis), what)
     axes = tuple(sorted(one_axis(a, ndim, what) for a in axis))

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from tinygrad_rnn import dtypes
+from tinygrad_rnn import arguments, dtypes
 from tinygrad_rnn.engine import axes, methods
 from tinygrad_rnn.errors import ShapeError
 
@@ -242,6 +241,5 @@ ELSEWHERE = {
 
 def no_such_name(module: str, name: str, there: Iterable[str]) -> AttributeError:
     """Return the error for a name that a module does not have, with the nearest of those there are."""
-    near = difflib.get_close_matches(name, there, n=3)
-    hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else f"; did you mean {' or '.join(near)}?" if near else ""
+    hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else arguments.suggestion(name, there, most=3)
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")

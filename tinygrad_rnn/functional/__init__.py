@@ -1,6 +1,7 @@
 """Functions composed of tensor methods: activations, losses, and what the layers of `nn` compute. They keep no state.
 
-Names, the order of arguments and results are PyTorch's (`torch.nn.functional`); each docstring says where not.
+Names, the order of arguments and results are PyTorch's (`torch.nn.functional`); each docstring says where not. Where a
+tensor is due all of them raise DTypeError for an array, a list or a number; only `embedding` takes ids of any kind.
 """
 
 from tinygrad_rnn.functional.activations import (

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import methods
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
+from tinygrad_rnn.errors import InputError, ShapeError
+from tinygrad_rnn.functional.layers import check_tensors
 
-softmax = methods.softmax
-log_softmax = methods.log_softmax
-logsumexp = methods.logsumexp
+Composed = TypeVar("Composed", bound=Callable[..., Tensor])
 
 
+def _of_tensor(function: Composed) -> Composed:
+    """Return a function of x that raises DTypeError unless x is a tensor."""
+
+    @wraps(function)
+    def checked(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_tensors(function.__name__, x=x)
+        return function(x, *args, **kwargs)
+
+    return cast(Composed, checked)
+
+
+softmax = _of_tensor(methods.softmax)
+log_softmax = _of_tensor(methods.log_softmax)
+logsumexp = _of_tensor(methods.logsumexp)
+
+
+@_of_tensor
 def relu(x: Tensor) -> Tensor:
     """Return max(0, x); its derivative at 0 is 0."""
     return x.relu()
 
 
+@_of_tensor
 def tanh(x: Tensor) -> Tensor:
     """Return the hyperbolic tangent."""
     return x.tanh()
 
 
+@_of_tensor
 def sigmoid(x: Tensor, slope: float = 1.0) -> Tensor:
     """Return 1 / (1 + exp(-slope * x)), the logistic function; it is steepest at 0, slope / 4.
 
@@ -35,6 +56,7 @@ def sigmoid(x: Tensor, slope: float = 1.0) -> Tensor:
     return (x if slope == 1 else x * slope).sigmoid()
 
 
+@_of_tensor
 def hardsigmoid(x: Tensor, slope: float = 1 / 6) -> Tensor:
     """Return slope * x + 0.5, limited to 0 and 1: a logistic function of straight lines.
 
@@ -54,6 +76,7 @@ def hardsigmoid(x: Tensor, slope: float = 1 / 6) -> Tensor:
     return (x > 0).cast(x.dtype).where(outside, x * slope + 0.5)
 
 
+@_of_tensor
 def heaviside(x: Tensor, at_zero: Tensor | float = 1.0) -> Tensor:
     """Return 1 where x > 0, 0 where x < 0 and at_zero at 0: the threshold of a neuron (McCulloch & Pitts 1943).
 
@@ -61,9 +84,6 @@ def heaviside(x: Tensor, at_zero: Tensor | float = 1.0) -> Tensor:
     also at 0, where the function jumps and has no derivative. So backward() runs and leaves zeros: nothing below a
     threshold learns by gradient descent. Use a steep `sigmoid` where it should. Torch's has no gradient, and no value
     at 0 of its own.
-
-    Raises:
-        DTypeError: x is no tensor.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import functional as F
@@ -73,12 +93,11 @@ def heaviside(x: Tensor, at_zero: Tensor | float = 1.0) -> Tensor:
     >>> y.tolist(), x.grad.tolist()
     ([0.0, 1.0, 1.0], [0.0, 0.0, 0.0])
     """
-    if not isinstance(x, Tensor):
-        raise DTypeError(f"heaviside: x must be a tensor, not {type(x).__name__}; pass tg.tensor(x)")
     step = (x > 0).cast(x.dtype).where(x != 0, at_zero)
     return x.where(x != x, step)  # x only where it is NaN: an edge of the graph through which zeros go back
 
 
+@_of_tensor
 def prelu(x: Tensor, weight: Tensor, axis: int = 1) -> Tensor:
     """Return x where it is positive and weight * x elsewhere: a leaky relu whose slope is learned (He et al. 2015).
 
@@ -88,6 +107,7 @@ def prelu(x: Tensor, weight: Tensor, axis: int = 1) -> Tensor:
         axis: which, axis 1 as in PyTorch unless given; of (T, B, H) the features are axis=-1.
 
     Raises:
+        InputError: the axis is no whole number.
         ShapeError: the weight has another size than the axis, or more than one axis.
 
     >>> import tinygrad_rnn as tg
@@ -95,6 +115,8 @@ def prelu(x: Tensor, weight: Tensor, axis: int = 1) -> Tensor:
     >>> F.prelu(tg.tensor([[-2.0, -2.0, 3.0]]), tg.tensor([0.5, 0.25, 0.0])).tolist()
     [[-1.0, -0.5, 3.0]]
     """
+    check_tensors("prelu", weight=weight)
+    axis = arguments.whole("prelu: axis", axis, -math.inf)
     if weight.size != 1 or weight.ndim > 1:
         if weight.ndim != 1 or not -x.ndim <= axis < x.ndim or x.shape[axis] != weight.shape[0]:
             raise ShapeError(
@@ -107,6 +129,7 @@ def prelu(x: Tensor, weight: Tensor, axis: int = 1) -> Tensor:
     return x.where(x > 0, x * weight)
 
 
+@_of_tensor
 def maxout(x: Tensor, pieces: int, axis: int = -1) -> Tensor:
     """Return the largest of every `pieces` neighbours along an axis (Goodfellow et al. 2013).
 
@@ -119,7 +142,7 @@ def maxout(x: Tensor, pieces: int, axis: int = -1) -> Tensor:
         (..., m, ...), h_i = max_j z_ij.
 
     Raises:
-        InputError: pieces is no positive whole number.
+        InputError: pieces is no positive whole number, or the axis no whole number.
         ShapeError: the axis does not consist of whole units.
 
     >>> import tinygrad_rnn as tg
@@ -127,7 +150,7 @@ def maxout(x: Tensor, pieces: int, axis: int = -1) -> Tensor:
     >>> F.maxout(tg.tensor([1.0, 3.0, -1.0, -2.0]), 2).tolist()
     [3.0, -1.0]
     """
-    pieces = arguments.whole("maxout: pieces", pieces)
+    pieces, axis = arguments.whole("maxout: pieces", pieces), arguments.whole("maxout: axis", axis, -math.inf)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] % pieces:
         raise ShapeError(f"maxout: axis {axis} of x {x.shape} does not consist of units of {pieces} pieces")
     axis = axis % x.ndim
@@ -135,6 +158,7 @@ def maxout(x: Tensor, pieces: int, axis: int = -1) -> Tensor:
     return x.reshape((*x.shape[:axis], units, pieces, *x.shape[axis + 1 :])).max(axis + 1)
 
 
+@_of_tensor
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Return x where it is positive and negative_slope * x elsewhere (Maas et al. 2013).
 
@@ -146,6 +170,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     return x.where(x > 0, x * negative_slope)
 
 
+@_of_tensor
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """Return x where it is positive and alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).
 
@@ -159,6 +184,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return x.where(positive, alpha * below.expm1())
 
 
+@_of_tensor
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """Return x times the share of a normal distribution below x (Hendrycks and Gimpel 2016).
 
@@ -182,6 +208,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     raise InputError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
 
 
+@_of_tensor
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = math.inf) -> Tensor:
     """Return log(1 + exp(beta * x)) / beta, the smooth approximation of relu, without overflow.
 

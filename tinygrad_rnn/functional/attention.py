@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn.engine import indexing
-from tinygrad_rnn.engine.creation import arange, stack
+from tinygrad_rnn.engine.creation import arange, stack, zeros
 from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, ShapeError
@@ -27,6 +27,7 @@ def length_mask(lengths: Tensor, steps: int, device: str | None = None) -> Tenso
         bool (B, T), or (T,): True at position t where t < length.
 
     Raises:
+        InputError: steps is no whole number.
         DTypeError: the lengths are no int64 tensor.
         ShapeError: they have more than one axis.
         IndexRangeError: a length is below 1 or above T, where that can be seen without waiting for a device.
@@ -37,6 +38,7 @@ def length_mask(lengths: Tensor, steps: int, device: str | None = None) -> Tenso
     [[True, True, False], [True, True, True]]
     """
     check_tensors("length_mask", lengths=lengths)
+    steps = arguments.whole("length_mask: steps", steps, 0)
     if lengths.dtype != "int64":
         raise DTypeError(f"length_mask: lengths must be int64, not {lengths.dtype}; use .cast('int64')")
     if lengths.ndim > 1:
@@ -60,6 +62,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> F.masked_softmax(tg.tensor([0.0, 5.0, 0.0]), tg.tensor([True, False, True])).tolist()
     [0.5, 0.0, 0.5]
     """
+    check_tensors("masked_softmax", scores=scores, mask=scores if mask is None else mask)
     return (scores if mask is None else scores.where(mask, -float("inf"))).softmax(-1)
 
 
@@ -86,12 +89,16 @@ def doubly_stochastic_penalty(
     2.0
     """
     strength = arguments.not_negative("doubly_stochastic_penalty: strength", strength)
-    steps: Any = weights if isinstance(weights, Tensor) else list(weights)
-    if not len(steps):
-        raise ShapeError("doubly_stochastic_penalty: there are no steps, so no weights to add up")
-    if not isinstance(steps, Tensor):
-        steps = stack(steps)
+    what = "doubly_stochastic_penalty"
+    steps: Any = weights
+    if isinstance(weights, list | tuple):
+        for t, step in enumerate(weights):
+            check_tensors(what, **{f"weights[{t}]": step})
+        steps = stack(weights) if weights else zeros(0, 0, 0)
+    check_tensors(what, weights=steps)
     if steps.ndim < 2:
-        raise ShapeError(f"doubly_stochastic_penalty: the weights must be (T, B, L), not {steps.shape}")
+        raise ShapeError(f"{what}: the weights must be (T, B, L), not {steps.shape}")
+    if not len(steps):
+        raise ShapeError(f"{what}: there are no steps, so no weights to add up")
     missing = 1.0 - steps.sum(0)
     return reduced((missing * missing).sum(-1) * strength, reduction)

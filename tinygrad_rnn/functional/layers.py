@@ -16,7 +16,7 @@ from tinygrad_rnn.engine.creation import arange, rand
 from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.engine.recorder import Range
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DTypeError, ShapeError
+from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -35,6 +35,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(tg.tensor([1.0, 2.0]), tg.tensor([[3.0, 4.0]]), tg.tensor([0.5])).tolist()
     [11.5]
     """
+    check_tensors("linear", x=x, weight=weight, **_given(bias=bias))
     product = x @ weight.T
     return product if bias is None else product + bias
 
@@ -43,6 +44,7 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     """Return the rows of weight (V, E) at integer ids of any shape S: (*S, E).
 
     Raises:
+        InputError: the ids form no array.
         ShapeError: the weight has not two axes.
         IndexRangeError: an id is not within 0 and V - 1. On a device nobody looks: such an id gives a row of NaN.
 
@@ -51,6 +53,7 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     >>> F.embedding(tg.tensor([1, 0, 1]), tg.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]
     """
+    check_tensors("embedding", weight=weight)
     if weight.ndim != 2:
         raise ShapeError(f"embedding: the weight must be (V, E), one row per id, not shape {weight.shape}")
     rows = weight.shape[0]
@@ -60,7 +63,11 @@ def embedding(ids: Any, weight: Tensor) -> Tensor:
     elif indexing.at_hand(ids) is None:
         ids = ids.where(ids >= 0, rows)  # outside; negative ones would count from the end
     message = f"embedding: id {{}} is not within 0 and {rows - 1}, the rows of a weight of shape {weight.shape}"
-    return weight._take(indexing.positions(weight, ids, 0, Range(0, rows, None, message)), 0)
+    try:
+        places = indexing.positions(weight, ids, 0, Range(0, rows, None, message))
+    except ValueError as error:  # NumPy's
+        raise InputError(f"embedding: the ids form no array ({error})") from None
+    return weight._take(places, 0)
 
 
 def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tensor:
@@ -71,6 +78,7 @@ def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tenso
     out of range gives zeros.
 
     Raises:
+        InputError: num_classes is no whole number.
         DTypeError: the ids are no int64 tensor.
         IndexRangeError: an id is not within 0 and num_classes - 1, on the CPU.
         ShapeError: there are no ids to take num_classes from.
@@ -81,6 +89,7 @@ def one_hot(ids: Tensor, num_classes: int = -1, dtype: Any = "float32") -> Tenso
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     check_tensors("one_hot", ids=ids)
+    num_classes = arguments.whole("one_hot: num_classes", num_classes, -1)
     if num_classes == -1:
         if not ids.size:
             raise ShapeError(f"one_hot: without ids (shape {ids.shape}) num_classes must be given")
@@ -94,6 +103,11 @@ def check_tensors(what: str, **arguments: Any) -> None:
     for name, value in arguments.items():
         if not isinstance(value, Tensor):
             raise DTypeError(f"{what}: {name} must be a tensor, not {type(value).__name__}; pass tg.tensor({name})")
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Return those of the arguments that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def check_class_ids(ids: Tensor, classes: int, what: str, ignore_index: int | None = None) -> None:
@@ -117,6 +131,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     >>> sorted(set(F.dropout(tg.ones(1000), 0.75).tolist()))
     [0.0, 4.0]
     """
+    check_tensors("dropout", x=x)
     p = check_probability("dropout: p", p)
     if not training or p == 0:
         return x
@@ -152,6 +167,7 @@ def layer_norm(
     >>> F.layer_norm(tg.tensor([[1.0, 3.0]]), 2, eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
+    check_tensors("layer_norm", x=x, **_given(weight=weight, bias=bias))
     shape = _normalized_shape(x, normalized_shape)
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and parameter.shape != shape:

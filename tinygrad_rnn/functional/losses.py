@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Any
 
-from tinygrad_rnn import dtypes
+from tinygrad_rnn import arguments, dtypes
 from tinygrad_rnn.engine import indexing, methods
 from tinygrad_rnn.engine.creation import arange, zeros_like
 from tinygrad_rnn.engine.modes import modes
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.functional.activations import log_one_plus_exp_of_minus_abs, log_softmax, softplus
-from tinygrad_rnn.functional.layers import check_class_ids, check_tensors
+from tinygrad_rnn.functional.layers import check_class_ids, check_probability, check_tensors
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -55,7 +56,8 @@ def cross_entropy(
     Raises:
         ShapeError, DTypeError, IndexRangeError: the targets do not fit the logits, or are not class ids. Ids on a
             device are not looked at: one that is no class gives a loss of NaN.
-        InputError: unknown reduction, label smoothing outside [0, 1], or an ignore_index with probabilities.
+        InputError: unknown reduction, label smoothing outside [0, 1], or an ignore_index that is no whole number or
+            comes with probabilities.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import functional as F
@@ -63,8 +65,8 @@ def cross_entropy(
     [0.0, 1000.0]
     """
     check_tensors("cross_entropy", logits=logits, targets=targets)
-    if not 0 <= label_smoothing <= 1:
-        raise InputError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
+    label_smoothing = check_probability("cross_entropy: label_smoothing", label_smoothing)
+    ignore_index = arguments.whole("cross_entropy: ignore_index", ignore_index, -math.inf)
     if targets.shape == logits.shape and logits.ndim:
         if ignore_index >= 0:
             raise InputError("cross_entropy: ignore_index is for class ids; these targets are probabilities")
@@ -118,6 +120,7 @@ def nll_loss(
     2.0
     """
     check_tensors("nll_loss", log_probs=log_probs, targets=targets)
+    ignore_index = arguments.whole("nll_loss: ignore_index", ignore_index, -math.inf)
     rows, ids, kept = _rows_and_ids(log_probs, targets, ignore_index, "nll_loss")
     shares = _shares(rows, ids, kept, weight, "nll_loss")
     losses = -_picked(rows, ids, targets)
@@ -257,6 +260,7 @@ def smooth_l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", 
     >>> F.smooth_l1_loss(tg.tensor([1.0, 10.0]), tg.tensor([0.0, 0.0]), reduction="none", beta=2.0).tolist()
     [0.25, 9.0]
     """
+    check_tensors("smooth_l1_loss", prediction=prediction, target=target)
     if check_beta(beta) == 0:
         return l1_loss(prediction, target, reduction)
     return huber_loss(prediction, target, reduction, beta) / beta

@@ -130,7 +130,7 @@ class PReLU(Module):
         self, num_parameters: int = 1, init: float = 0.25, dtype: Any = "float32", device: str = "cpu", axis: int = 1
     ) -> None:
         self.num_parameters = arguments.whole("PReLU: num_parameters", num_parameters)
-        self.axis = axis
+        self.axis = arguments.whole("PReLU: axis", axis, -math.inf)
         start = arguments.number("PReLU: init", init)
         self.weight = Parameter(full((self.num_parameters,), start, dtype=dtype, device=device))
 

@@ -17,6 +17,7 @@ from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.carrying import counted
 from tinygrad_rnn.nn.layers import Linear, check_sizes, check_tensor
 from tinygrad_rnn.nn.module import Module, Parameter
 
@@ -24,6 +25,10 @@ __all__ = ["SCORES", "Attention", "AttentionalVector", "Memory", "SoftAttention"
 
 #: The score functions: q^T k, q^T W k, and v^T tanh(W q + U k + b).
 SCORES = ("dot", "general", "additive")
+
+
+#: What may be wrong where as many examples are given as there are positions.
+SWAPPED = "; annotations are time-major, (T, B, K): keys.transpose(0, 1) makes them so of (B, T, K)"
 
 
 class Memory(NamedTuple):
@@ -34,12 +39,14 @@ class Memory(NamedTuple):
         values: the annotations, (B, T, K).
         mask: bool (B, T), or (T,), False beyond the length; None where all are of one length.
         batched: whether there was an axis B.
+        attention: that made it, the only one that can look into it.
     """
 
     scored: Tensor
     values: Tensor
     mask: Tensor | None
     batched: bool
+    attention: Attention
 
 
 class Attention(Module):
@@ -137,13 +144,15 @@ class Attention(Module):
         with scope("attention"):
             mask = None
             if lengths is not None:
-                lengths = lengths if isinstance(lengths, Tensor) else tensor(lengths)
-                mask = F.length_mask(lengths, keys.shape[0], keys.device)
-                if mask.shape[:-1] != keys.shape[1:-1]:
+                lengths = counted("Attention", lengths)
+                if lengths.shape != keys.shape[1:-1]:
+                    swapped = batched and lengths.shape == keys.shape[:1]
                     raise ShapeError(
                         f"Attention: lengths must be {keys.shape[1:-1]}, one for each example of annotations "
-                        f"{keys.shape}, not {lengths.shape}"
+                        f"{keys.shape}, not {lengths.shape}{SWAPPED if swapped else ''}"
                     )
+                lengths = lengths if isinstance(lengths, Tensor) else tensor(lengths, "int64")
+                mask = F.length_mask(lengths, keys.shape[0], keys.device)
                 keys = keys.where(mask.T.unsqueeze(-1) if batched else mask.unsqueeze(-1), 0.0)  # 0 * NaN is NaN
             keys = keys if batched else keys.unsqueeze(1)
             values = keys.transpose(0, 1).copy()  # contiguous: every step multiplies it
@@ -153,7 +162,7 @@ class Attention(Module):
                 scored = (values @ self.weight.T).transpose(1, 2)
             else:
                 scored = values.transpose(1, 2)
-        return Memory(scored, values, mask, batched)
+        return Memory(scored, values, mask, batched, self)
 
     def forward(self, query: Tensor, keys: Tensor | Memory, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Look for a query, or for one in every step of a decoder whose states are all known.
@@ -174,6 +183,11 @@ class Attention(Module):
             if lengths is not None:
                 raise InputError("Attention: give the lengths to prepare(), which made this memory")
             memory = keys
+            if memory.attention is not self:
+                raise InputError(
+                    "Attention: another Attention prepared this memory, with its own parameters; call prepare() of the "
+                    "one that looks into it"
+                )
         else:
             memory = self.prepare(keys, lengths)
         check_tensor("Attention", query, memory.values)
@@ -181,7 +195,12 @@ class Attention(Module):
         batch = memory.values.shape[:1] if memory.batched else ()
         if query.ndim not in (axes, axes + 1) or query.shape[-axes:] != (*batch, self.query_size):
             shape = ", ".join(map(str, (*batch, self.query_size)))
-            raise ShapeError(f"Attention: the query must be ({shape}) or (N, {shape}), not {query.shape}")
+            swapped = memory.batched and query.shape[-2:] == (memory.values.shape[1], self.query_size)
+            raise ShapeError(
+                f"Attention: the query must be ({shape}) or (N, {shape}), not {query.shape}, for annotations of "
+                f"{memory.values.shape[1]} positions{f' and {batch[0]} examples' if batch else ''}"
+                f"{SWAPPED if swapped else ''}"
+            )
         several = query.ndim > axes and memory.batched
         values, leading = memory.values, query.shape[:-1]
         queries = len(query) if query.ndim > axes else 1
@@ -323,8 +342,12 @@ class SoftAttention(Module):
         """Return (h_0, c_0), each (B, H), from the mean of the annotations within their lengths.
 
         Raises:
-            InputError: it was made with starts=False.
+            InputError: it was made with starts=False, or memory is not what `prepare` returned.
         """
+        if not isinstance(memory, Memory):
+            raise InputError(
+                f"SoftAttention: the state is made of what prepare() returned, not of a {type(memory).__name__}"
+            )
         if self.to_h is None or self.to_c is None:
             raise InputError("SoftAttention: with starts=False it makes no state; nn.InitialState does")
         if memory.mask is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, State
 from tinygrad_rnn.nn.sequence import Carry, each_step
 
-__all__ = ["Padding", "Rule", "carried", "zoneout"]
+__all__ = ["Padding", "Rule", "carried", "counted", "zoneout"]
 
 #: From the step's number, the name of a state, and what it was before and after the step: what it is to be.
 Rule = Callable[[int, str, Tensor, Tensor], Tensor]
@@ -32,10 +33,10 @@ def carried(cell: Cell, rules: Sequence[Rule]) -> Carry | None:
         return None
 
     def carry(t: int, old: State, new: State) -> State:
-        befores, afters = (state if isinstance(state, tuple) else (state,) for state in (old, new))
+        befores, afters = ((state,) if isinstance(state, Tensor) else tuple(state) for state in (old, new))
         with naming(cell.roles):
             found = tuple(map(settled, (t,) * len(afters), cell.state_names, befores, afters))
-        return found if isinstance(new, tuple) else found[0]
+        return found[0] if isinstance(new, Tensor) else found
 
     def settled(t: int, name: str, before: Tensor, after: Tensor) -> Tensor:
         value = after
@@ -75,6 +76,39 @@ def zoneout(cell: Cell, shares: Mapping[str, float], steps: int, batch: tuple[in
     return rule
 
 
+def counted(what: str, lengths: Any) -> Tensor | np.ndarray:
+    """Return the lengths of examples, a list, an array or a tensor, as an array or a tensor of whole numbers.
+
+    Raises:
+        InputError: they form no array of numbers, or are numbers that no tensor can hold.
+        DTypeError: they are numbers, but no whole ones.
+
+    >>> from tinygrad_rnn.nn.carrying import counted
+    >>> counted("GRU", [3, 2**70])
+    Traceback (most recent call last):
+    tinygrad_rnn.errors.InputError: GRU: lengths must be whole numbers that int64 can hold, in a list, an array or a \
+tensor, not [3, 1180591620717411303424]
+    """
+    if isinstance(lengths, Tensor):
+        found: Tensor | np.ndarray = lengths
+    else:
+        written = isinstance(lengths, list | tuple | range) and all(type(length) is int for length in lengths)
+        for recorder in () if written else modes.recorders:
+            recorder.outside("lengths that are no tensor")
+        try:
+            found = np.asarray(lengths, np.int64 if written else None)
+        except (ValueError, OverflowError):
+            found = np.asarray(None)
+        if found.dtype == object or (found.dtype == np.uint64 and found.size and found.max() >= 2**63):
+            raise InputError(
+                f"{what}: lengths must be whole numbers that int64 can hold, in a list, an array or a tensor, not "
+                f"{reprlib.repr(lengths)}"
+            )
+    if np.dtype(found.dtype).kind not in "iu" and found.size:
+        raise DTypeError(f"{what}: lengths must be whole numbers, not {found.dtype}")
+    return found
+
+
 class Padding:
     """Which steps of a batch belong to its sequences, and which only fill them up to the longest one.
 
@@ -92,16 +126,7 @@ class Padding:
 
     def __init__(self, lengths: Any, x: Tensor, what: str) -> None:
         steps, batch = x.shape[:2]
-        if not isinstance(lengths, Tensor):
-            if not isinstance(lengths, list | tuple | range) or any(type(length) is not int for length in lengths):
-                for recorder in modes.recorders:
-                    recorder.outside("lengths that are no tensor")
-            try:
-                lengths = np.asarray(lengths)
-            except ValueError:
-                raise InputError(f"{what}: lengths must be {batch} whole numbers, not {lengths!r}") from None
-        if np.dtype(lengths.dtype).kind not in "iu" and lengths.size:
-            raise DTypeError(f"{what}: lengths must be whole numbers, not {lengths.dtype}")
+        lengths = counted(what, lengths)
         if lengths.shape != (batch,):
             raise ShapeError(
                 f"{what}: lengths must be one number for each of the {batch} examples, shape ({batch},), not "

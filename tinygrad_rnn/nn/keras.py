@@ -5,16 +5,16 @@ Keras is not needed: weights come and go as the arrays of its `get_weights` and 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import arguments, dtypes
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, GRUCell, JoinedLSTMCell, JoinedRNNCell, LSTMCell, RNNCell
+from tinygrad_rnn.nn.foreign import weights_of
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent
 
@@ -59,7 +59,7 @@ def from_keras(
         An nn.Recurrent with one layer. Where Keras has one bias and this library two, bias_hh is 0.
 
     Raises:
-        InputError: the kind is unknown, or backward has more or fewer arrays.
+        InputError: the kind is unknown, backward has more or fewer arrays, or a weight is no array.
         ShapeError: an array has another shape, or only one direction has a bias.
         DTypeError: an array is neither float32 nor float64, or they differ.
 
@@ -71,16 +71,13 @@ def from_keras(
     >>> output.shape, h_n.shape
     ((2, 7, 5), (1, 2, 5))
     """
-    if kind not in KINDS:
-        near = "".join(f"; did you mean {each!r}?" for each in difflib.get_close_matches(str(kind), KINDS, n=1))
-        raise InputError(f"from_keras: unknown layer {kind!r}{near or ';'} use one of {', '.join(KINDS)}")
+    kind = arguments.one_of("from_keras: kind", kind, tuple(KINDS))
     reset_after = arguments.flag("from_keras: reset_after", reset_after)
     sides = [(kernel, recurrent_kernel, bias)]
     if backward is not None:
-        if len(backward) not in (2, 3):
-            raise InputError(
-                f"from_keras: backward must be (kernel, recurrent_kernel, bias), not {len(backward)} values"
-            )
+        if not isinstance(backward, list | tuple) or len(backward) not in (2, 3):
+            given = f"{len(backward)} values" if isinstance(backward, list | tuple) else f"a {type(backward).__name__}"
+            raise InputError(f"from_keras: backward must be (kernel, recurrent_kernel, bias), not {given}")
         sides.append((backward[0], backward[1], backward[2] if len(backward) == 3 else None))
     read = [_parameters(kind, side, reset_after) for side in sides]
     shapes = [{name: value.shape for name, value in side.items()} for side in read]
@@ -104,7 +101,11 @@ def _parameters(kind: str, given: tuple[Any, Any, Any], reset_after: bool) -> di
     """Return the parameters of one direction by the names of its cell."""
     cell, gates = KINDS[kind]
     names = ("kernel", "recurrent_kernel", "bias")
-    arrays = {name: _array(name, value) for name, value in zip(names, given, strict=True) if value is not None}
+    arrays = {
+        name: weights_of(f"from_keras: {name}", value)
+        for name, value in zip(names, given, strict=True)
+        if value is not None
+    }
     for name in names[:2]:
         if name not in arrays or arrays[name].ndim != 2 or not arrays[name].size:
             seen = f"of shape {arrays[name].shape}" if name in arrays else "None"
@@ -134,13 +135,6 @@ def _parameters(kind: str, given: tuple[Any, Any, Any], reset_after: bool) -> di
         bias = arrays["bias"]
         found["bias_ih"], found["bias_hh"] = map(ordered, bias if two_biases else (bias, np.zeros_like(bias)))
     return found
-
-
-def _array(name: str, value: Any) -> np.ndarray:
-    array = value.detach().to("cpu").numpy() if isinstance(value, Tensor) else np.asarray(value)
-    if array.dtype not in (dtypes.float32, dtypes.float64):
-        raise DTypeError(f"from_keras: {name} must be float32 or float64, not {array.dtype}; convert it with .astype")
-    return array
 
 
 #: The layer of Keras for each cell. Subclasses are not looked for: their steps may be others.

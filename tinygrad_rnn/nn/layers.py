@@ -177,8 +177,8 @@ class Embedding(Module):
             return F.embedding(ids, self.weight)
         except DTypeError as error:
             raise DTypeError(f"Embedding: the ids must be integers: {error}") from None
-        except ValueError as error:
-            raise InputError(f"Embedding: the ids form no array ({error})") from None
+        except InputError as error:
+            raise InputError(f"Embedding: {str(error).removeprefix('embedding: ')}") from None
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"

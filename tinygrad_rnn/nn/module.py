@@ -15,7 +15,7 @@ from tinygrad_rnn.engine.creation import leaf
 from tinygrad_rnn.engine.modes import modes, scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DTypeError, GraphError, InputError, StateError
-from tinygrad_rnn.state import converted, write
+from tinygrad_rnn.state import StateDict, converted, write
 
 __all__ = ["LOOKED_AT", "PLAIN", "Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"]
 
@@ -213,10 +213,10 @@ class Module:
         """Return the values of all parameters and buffers by path, sharing memory; `tg.save` writes them to a file.
 
         As in PyTorch a parameter or a module with several names comes under each of them. The file does not know on
-        which device they were.
+        which device they were. What is returned is a dict that also knows which cells it is of, as does its file.
         """
         self._warn_of_hidden_modules()
-        return {path: tensor.detach() for path, tensor in self._all_tensors()}
+        return StateDict({path: tensor.detach() for path, tensor in self._all_tensors()}, self._cells_inside())
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Overwrite parameters and buffers with the values of a `state_dict`, also one of PyTorch.
@@ -224,10 +224,20 @@ class Module:
         Args:
             state: tensors or arrays by path, on any device, converted to the dtype of the tensor they replace.
                 A shared parameter may come under any of its names; under several only with the same values.
-            strict: refuse missing and unexpected keys; without, load the keys that match.
+            strict: refuse missing and unexpected keys, and numbers of another cell; without, load the keys that match.
 
         Raises:
-            StateError: keys, shapes or values do not fit. Nothing was overwritten then.
+            StateError: keys, shapes or values do not fit, or they are of another cell. Nothing was overwritten then.
+
+        Some cells have parameters of the same names and shapes. Which it was a state knows that comes from `state_dict`
+        or from `tg.load` of its file. A plain dict does not, nor one of PyTorch: it is taken, and computes something
+        else, where one cell of a line stands for another,
+
+        - rnn with another nonlinearity, such as irnn
+        - peephole, niaf, noaf
+        - nfg, cifg
+        - coupled, gru with any reset and update
+        - lstm97, lstm97_nog, rnn of sizes and a block_size that lead to as many rows
 
         >>> from tinygrad_rnn import nn
         >>> nn.Linear(2, 1).load_state_dict({"weight": [[1.0, 2.0]]})
@@ -240,8 +250,12 @@ class Module:
         if isinstance(state, Module):
             raise StateError(f"load_state_dict takes a state, not a {type(state).__name__}; pass module.state_dict()")
         values, problems = converted(state, tensors, type(self).__name__, strict)
+        other = _of_other_cells(state, self._cells_inside()) if strict else {}
+        problems += [f"{path}: {said}" if path else said for path, said in other.items()]
         if problems:
             for path, module in self.named_modules():
+                if path in other:
+                    continue
                 prefix = f"{path}." if path else ""
                 own = {str(name).removeprefix(prefix): state[name] for name in state if str(name).startswith(prefix)}
                 if said := module._recognised(own):
@@ -251,6 +265,14 @@ class Module:
                 "to load only the keys that match, or build the module with the sizes of the state"
             )
         write(values, tensors)
+
+    def _cells_inside(self) -> dict[str, str]:
+        """Return which cells there are, by the paths of their modules."""
+        return {path: said for path, module in self.named_modules() if (said := module._cell_text())}
+
+    def _cell_text(self) -> str:
+        """Return the cell whose parameters this module owns, and what its numbers depend on; "" where there is none."""
+        return ""
 
     def _recognised(self, state: Mapping[str, Any]) -> str:
         """Return in words what another module a state that does not fit is of, if this module can tell."""
@@ -310,6 +332,16 @@ class Module:
         inside = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
         lines = "".join(f"\n  {line}" for line in inside) + "\n" if inside else ""
         return f"{type(self).__name__}({self.extra_repr()}{lines})"
+
+
+def _of_other_cells(state: Any, cells: Mapping[str, str]) -> dict[str, str]:
+    """Return by path where a state that knows of which cells it is does not fit those of a module, in words."""
+    known = state.cells if isinstance(state, StateDict) else {}
+    return {
+        path: f"it is the state of another cell, {known[path]}, and this is {cell}"
+        for path, cell in cells.items()
+        if known.get(path, cell) != cell
+    }
 
 
 def _hidden_modules(value: Any, depth: int = 2) -> Iterator[Module]:

@@ -49,10 +49,9 @@ class Recurrent(Module):
         options: handed on to the cell.
 
     A cell's parameters are called as in the cell, with the suffix `_l{l}` for the layer, and `_reverse` for the
-    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes. A state dict
-    does not say which cell it is of, and one whose parameters have the same names and shapes takes it: "peephole" that
-    of "niaf" or "noaf", "gru" that of "coupled" or of a GRU with other options, and so on. Keep the cell's name beside
-    it, as the files of `train.save_checkpoint` do.
+    backward direction: `weight_hh_l0`. Those of RNN, LSTM and GRU have PyTorch's names, order and shapes. A state of
+    another cell is refused also where its parameters have the same names and shapes, unless it does not know its cell:
+    see `load_state_dict`.
 
     Raises:
         InputError: an unknown cell, option or state, a size that is no positive whole number, or a dropout or zoneout
@@ -122,6 +121,9 @@ class Recurrent(Module):
         shares = {name: F.check_probability(f"{what}: {name}", given[name]) for name in names if name in given}
         return {name: share for name, share in shares.items() if share}
 
+    def _cell_text(self) -> str:
+        return self._cells["_l0"]._cell_text()
+
     def _recognised(self, state: Mapping[str, Any]) -> str:
         shapes = {name[:-3]: np.shape(value) for name, value in state.items() if name.endswith("_l0")}
         sizes = {(self.input_size, self.hidden_size)}
@@ -130,11 +132,15 @@ class Recurrent(Module):
         projection = shapes.get("weight_hr", ())
         if self.cell_type is LSTMCell and len(projection) == 2 and projection[0] != self.cell().proj_size:
             return f"its weight_hr is that of a projection: nn.LSTM(..., proj_size={projection[0]})"
-        found: dict[str, type[Cell]] = {}
+        found: dict[str, tuple[type[Cell], Mapping[str, Any]]] = {}
         for input_size, hidden_size in sorted(sizes):
             if input_size and hidden_size:
                 found |= cells_like(shapes, input_size, hidden_size)
-        if not found or self.cell_type in found.values():
+        own = self.cell()
+        if not found or any(
+            self.cell_type is kind and all(getattr(own, option) == value for option, value in form.items())
+            for kind, form in found.values()
+        ):
             return ""
         names = " or ".join(f"nn.Recurrent({name!r}, ...)" for name in found)
         unsure = "; nothing in it tells which of them" if len(found) > 1 else ""
@@ -165,6 +171,8 @@ class Recurrent(Module):
         Raises:
             InputError: there is no such layer or direction.
         """
+        if type(layer) is not int:
+            layer = arguments.whole(f"{type(self).__name__}.cell: layer", layer, 0)
         if not 0 <= layer < self.num_layers or (reverse and not self.bidirectional):
             raise InputError(
                 f"{type(self).__name__}.cell: no layer {layer}{' in reverse' if reverse else ''}; this module has "
@@ -225,15 +233,21 @@ class Recurrent(Module):
         places = [(layer, reverse) for layer in range(self.num_layers) for reverse in (False, True)[: self.directions]]
         if state is None:
             return [self.cell(*place).initial_state(batch) for place in places]
-        first = self._cells["_l0"]
+        first = self.cell()
         shapes = tuple([(len(places), *shape) for shape in first.state_shapes(batch)])
         check_state(type(self).__name__, first.state_names, state, shapes, first.first_parameter)
         return [_entry(state, position) for position in range(len(places))]
 
     @staticmethod
     def joined(states: list[State]) -> Any:
-        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`."""
-        return _stacked(states)
+        """Return a list of the states of every layer as calling the module returns them: the reverse of `parted`.
+
+        Raises:
+            InputError: there are no states.
+        """
+        if not isinstance(states, list | tuple) or not states:
+            raise InputError(f"joined takes a list with the state of every layer, as step returns it, not {states!r}")
+        return _stacked(list(states))
 
     def step(self, x: Tensor, states: list[State], t: int = 0) -> tuple[Tensor, list[State]]:
         """Take one step through all layers: what calling the module does at every position of a sequence.
@@ -266,6 +280,9 @@ class Recurrent(Module):
             raise InputError(f"{what}: the backward direction starts at the last step; use bidirectional=False")
         if self.variational and self.training:
             raise InputError(f"{what}: variational dropout needs the whole sequence; call the module, or eval() first")
+        check_tensor(what, x)
+        if not isinstance(states, list | tuple):
+            raise InputError(f"{what}: the states must be a list with one of every layer, as `parted` gives it")
         if len(states) != self.num_layers:
             raise InputError(f"{what}: {len(states)} states for {self.num_layers} layers; `parted` gives one of each")
         batch, new = x.shape[:-1], []
@@ -297,7 +314,7 @@ class Recurrent(Module):
         for layer in range(self.num_layers):
             with scope("layer", layer):
                 if self.variational and self.training:
-                    first = self._cells["_l0"]
+                    first = self.cell()
                     width = self.input_size if layer == 0 else self.directions * first.output_size
                     factors = dropout_factors(first.first_parameter, (*batch, width), self.variational)
                     sequence = _dropped_by(factors, sequence, unrolled)
@@ -331,7 +348,7 @@ class Recurrent(Module):
         return [*rules, padding.rule] if padding is not None else rules
 
     def _check_input(self, x: Tensor) -> None:
-        check_tensor(type(self).__name__, x, self._cells["_l0"].first_parameter)
+        check_tensor(type(self).__name__, x, self.cell().first_parameter)
         layout = "(B, T, {0})" if self.batch_first else "(T, B, {0})"
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(

@@ -10,7 +10,9 @@ from typing import Any
 
 from tinygrad_rnn.engine.modes import naming, scope
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError, ShapeError
 from tinygrad_rnn.nn.cells import Cell, State
+from tinygrad_rnn.nn.layers import check_tensor
 
 __all__ = ["Carry", "each_step", "output_of", "scan", "unroll"]
 
@@ -37,12 +39,26 @@ def unroll(
     Returns:
         The outputs h_t by position, a list of T tensors, and the state after the last step taken.
 
+    Raises:
+        InputError: the cell is none, or x is no tensor and no sequence.
+        ShapeError: there are no steps, or one does not fit the cell.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> outputs, (h, c) = nn.unroll(nn.LSTMCell(3, 5), tg.zeros(7, 2, 3))
     >>> len(outputs), h.shape, bool((outputs[-1] == h).sum() == h.size)
     (7, (2, 5), True)
     """
+    if not isinstance(cell, Cell):
+        what = f"a {type(cell).__name__}" if not isinstance(cell, type) else f"the class {cell.__name__}"
+        raise InputError(f"unroll: a cell is due, such as nn.GRUCell(...), not {what}; layers have their own unroll(x)")
+    if not isinstance(x, Tensor | Sequence) or isinstance(x, str):
+        raise InputError(f"unroll: x must be a tensor or a sequence of them, not a {type(x).__name__}")
+    if (isinstance(x, Tensor) and not x.ndim) or not len(x):
+        given = f"x of shape {x.shape}" if isinstance(x, Tensor) else x
+        raise ShapeError(f"unroll: the sequence has no steps ({given})")
+    for t, step in enumerate(() if isinstance(x, Tensor) else x):
+        check_tensor(f"unroll: step {t}", step)
     if state is None:
         state = cell.initial_state(x[0].shape[:-1])
     return _along(x, state, reverse, carry, cell)

@@ -22,7 +22,7 @@ from tinygrad_rnn.engine.creation import concat, stack
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, ShapeError
-from tinygrad_rnn.nn.layers import Linear
+from tinygrad_rnn.nn.layers import Linear, check_tensor
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent
 
@@ -35,13 +35,20 @@ def last_output(recurrent: Recurrent, state: Any) -> Tensor:
     Both directions are side by side, each after its own last step: of the backward one that is the first of the
     sequence. Examples of several lengths come from their own last steps.
 
+    Raises:
+        InputError: these are no recurrent layers, or the state is none of theirs.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> lstm = nn.LSTM(3, 5, num_layers=2, bidirectional=True)
     >>> nn.last_output(lstm, lstm(tg.ones(7, 2, 3), lengths=[7, 4])[1]).shape
     (2, 10)
     """
-    shown = state if isinstance(state, Tensor) else state[0]
+    _check("last_output", recurrent=recurrent)
+    parts = (state,) if isinstance(state, Tensor) else state
+    if not isinstance(parts, tuple | list) or not parts or not all(isinstance(part, Tensor) for part in parts):
+        raise InputError(f"last_output: the state must be what the layers return, not a {type(state).__name__}")
+    shown = parts[0]
     return concat([shown[i - recurrent.directions] for i in range(recurrent.directions)], axis=-1)
 
 
@@ -53,6 +60,9 @@ class Many2One(Module):
         head: from (B, D*H) to the answer; D*H is `recurrent.output_size`.
         embed: from the input to what the layers read, such as an `Embedding` of ids.
 
+    Raises:
+        InputError: a part is something else.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> model = nn.Many2One(nn.GRU(4, 8), nn.Linear(8, 2), embed=nn.Embedding(30, 4))
@@ -61,6 +71,7 @@ class Many2One(Module):
     """
 
     def __init__(self, recurrent: Recurrent, head: Module, embed: Module | None = None) -> None:
+        _check("Many2One", "embed", recurrent=recurrent, head=head, embed=embed)
         self.embed, self.recurrent, self.head = embed, recurrent, head
 
     def forward(self, x: Tensor, state: Any = None, lengths: Any = None) -> Tensor:
@@ -77,6 +88,9 @@ class Many2Many(Module):
         head: from (..., D*H) to the answers, or None for the outputs themselves.
         embed: from the input to what the layers read, such as an `Embedding` of ids.
 
+    Raises:
+        InputError: a part is something else.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> answers, state = nn.Many2Many(nn.GRU(4, 8, bidirectional=True), nn.Linear(16, 2))(tg.zeros(7, 5, 4))
@@ -85,6 +99,7 @@ class Many2Many(Module):
     """
 
     def __init__(self, recurrent: Recurrent, head: Module | None = None, embed: Module | None = None) -> None:
+        _check("Many2Many", "head", "embed", recurrent=recurrent, head=head, embed=embed)
         self.embed, self.recurrent, self.head = embed, recurrent, head
 
     def forward(self, x: Tensor, state: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
@@ -105,6 +120,9 @@ class One2Many(Module):
         recurrent: any recurrent layers.
         head: from (..., D*H) to the answers.
 
+    Raises:
+        InputError: a part is something else.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> nn.One2Many(nn.RNN(4, 8), nn.Linear(8, 2))(tg.zeros(5, 4), steps=7).shape
@@ -112,14 +130,16 @@ class One2Many(Module):
     """
 
     def __init__(self, recurrent: Recurrent, head: Module) -> None:
+        _check("One2Many", recurrent=recurrent, head=head)
         self.recurrent, self.head = recurrent, head
 
     def forward(self, x: Tensor, steps: int, state: Any = None) -> Tensor:
         """Return the answers of so many steps to vectors (B, I).
 
         Raises:
-            InputError: steps is no positive whole number.
+            InputError: steps is no positive whole number, or x is no tensor.
         """
+        check_tensor("One2Many", x)
         steps, axis = arguments.whole("One2Many: steps", steps), _time_axis(self.recurrent, x.ndim + 1)
         shape = (*x.shape[:axis], steps, *x.shape[axis:])
         return self.head(self.recurrent(x.unsqueeze(axis).broadcast_to(shape), state)[0])
@@ -132,6 +152,9 @@ class InitialState(Module):
         features: F, the size of the vector.
         recurrent: the layers that begin with it.
 
+    Raises:
+        InputError: these are no recurrent layers.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> lstm = nn.LSTM(3, 5, num_layers=2)
@@ -141,6 +164,7 @@ class InitialState(Module):
     """
 
     def __init__(self, features: int, recurrent: Recurrent) -> None:
+        _check("InitialState", recurrent=recurrent)
         rows, cell = recurrent.num_layers * recurrent.directions, recurrent.cell()
         self._names = cell.state_names
         self._shapes = [(rows, *shape) for shape in cell.state_shapes()]
@@ -168,7 +192,7 @@ class Decoder(Module):
             most likely id; None where it is the answer itself.
 
     Raises:
-        InputError: the layers go backward, too.
+        InputError: the layers go backward, too, or a part is something else.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
@@ -187,6 +211,7 @@ class Decoder(Module):
         embed: Module | None = None,
         choose: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        _check("Decoder", "embed", "choose", recurrent=recurrent, head=head, embed=embed, choose=choose)
         if recurrent.bidirectional:
             raise InputError("Decoder: the layers cannot read backward what is not said yet; use bidirectional=False")
         self.embed, self.recurrent, self.head, self.choose = embed, recurrent, head, choose
@@ -204,16 +229,21 @@ class Decoder(Module):
             steps: how many there are without targets: at each it reads its own last answer.
 
         Raises:
-            InputError: targets and steps are both given, or neither, or steps is no positive whole number.
-            ShapeError: first is not like one step of the targets.
+            InputError: targets and steps are both given, or neither, steps is no positive whole number, or what is read
+                is no tensor.
+            ShapeError: first is not like one step of the targets, or these have no steps.
         """
         if (targets is None) is (steps is None):
             raise InputError("Decoder: give targets to learn from, or the number of steps to go on for, one of both")
         if targets is None:
             return self._alone(first, state, arguments.whole("Decoder: steps", steps))
+        for part in (first, targets):
+            check_tensor("Decoder", part)
         x = _embedded(self.embed, first)
         axis = _time_axis(self.recurrent, x.ndim + 1)
-        if not targets.size or first.shape != targets.shape[:axis] + targets.shape[axis + 1 :]:
+        if targets.ndim > axis and not targets.shape[axis]:
+            raise ShapeError(f"Decoder: there are no steps in the targets of shape {targets.shape}")
+        if targets.ndim <= axis or first.shape != targets.shape[:axis] + targets.shape[axis + 1 :]:
             raise ShapeError(
                 f"Decoder: what is read first must be like one step of the targets of shape {targets.shape}, not "
                 f"{first.shape}"
@@ -248,6 +278,9 @@ class EncoderDecoder(Module):
         decoder: a `Decoder`.
         bridge: from the state of the one to that of the other, where these differ; None where they are alike.
 
+    Raises:
+        InputError: a part is something else.
+
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import nn
     >>> decoder = nn.Decoder(nn.LSTM(2, 8), nn.Linear(8, 2))
@@ -257,6 +290,7 @@ class EncoderDecoder(Module):
     """
 
     def __init__(self, encoder: Module, decoder: Decoder, bridge: Module | None = None) -> None:
+        _check("EncoderDecoder", "bridge", encoder=encoder, decoder=decoder, bridge=bridge)
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
 
     def forward(
@@ -274,6 +308,24 @@ class EncoderDecoder(Module):
             state = self.bridge(state)
         with scope("decoder"):
             return self.decoder(first, state, targets, steps)
+
+
+#: What a part must be that is more than something to call.
+_KINDS: dict[str, tuple[Any, str]] = {
+    "recurrent": (Recurrent, "recurrent layers, such as nn.GRU(...)"),
+    "decoder": (Decoder, "an nn.Decoder"),
+}
+
+
+def _check(what: str, *optional: str, **parts: Any) -> None:
+    """Raise InputError unless every part is what its name says; the optional ones may be None."""
+    for name, part in parts.items():
+        if part is None and name in optional:
+            continue
+        kind, wanted = _KINDS.get(name, (Callable, "a module"))
+        if not isinstance(part, kind) or isinstance(part, type):
+            given = f"the class {part.__name__}" if isinstance(part, type) else f"a {type(part).__name__}"
+            raise InputError(f"{what}: {name} must be {wanted}, not {given}")
 
 
 def _embedded(embed: Module | None, x: Tensor) -> Tensor:

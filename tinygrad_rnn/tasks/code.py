@@ -16,7 +16,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.answers import EveryClassTask
 from tinygrad_rnn.tasks.corpus import Corpus
 from tinygrad_rnn.tasks.symbols import one_hot
-from tinygrad_rnn.tasks.task import Batch, Criterion
+from tinygrad_rnn.tasks.task import Batch, Criterion, enough_steps
 from tinygrad_rnn.tasks.text import TextTask, split
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
 
@@ -68,6 +68,7 @@ class TokensTask(EveryClassTask):
     criterion = Criterion("wrong", below="each alone")
 
     def __init__(self, text: str, steps: int, vocabulary: Vocabulary | None = None) -> None:
+        steps = enough_steps(steps, 1, "at least one character is read")
         if len(text) < steps:
             raise InputError(f"the source has {len(text)} characters; take a longer one, or fewer --steps than {steps}")
         self.steps, self.text = steps, text

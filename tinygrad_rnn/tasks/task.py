@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
@@ -176,6 +178,7 @@ class Task:
 
 def enough_steps(steps: int, least: int, why: str) -> int:
     """Return the steps; InputError unless there are so many, with the reason: "the adding problem marks two steps"."""
+    steps = arguments.whole("steps", steps, -math.inf)
     if steps < least:
         raise InputError(f"{why}; {steps} is too few, take at least {least}")
     return steps

@@ -11,7 +11,7 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks.task import Batch, Task
+from tinygrad_rnn.tasks.task import Batch, Task, enough_steps
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
 
 #: The share of a text, at its end, that is not learned but evaluated on.
@@ -39,6 +39,7 @@ class TextTask(Task):
     unit = "nats/char"
 
     def __init__(self, text: str, steps: int, vocabulary: Vocabulary | None = None) -> None:
+        steps = enough_steps(steps, 1, "at least one character is read")
         if len(text) < steps + 1:
             raise InputError(
                 f"the text has {len(text)} characters; {steps} steps need at least {steps + 1}, as the target of each "

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.answers import LastNumberTask, SpreadTask, at_end
-from tinygrad_rnn.tasks.task import Batch, Criterion
+from tinygrad_rnn.tasks.task import Batch, Criterion, enough_steps
 
 #: Variances of the noise on the inputs, and on the targets of 3c.
 NOISE, TARGET_NOISE = 0.2, 0.1
@@ -48,11 +47,7 @@ class TwoSequencesTask(SpreadTask, LastNumberTask):
     input_size = 1
 
     def __init__(self, steps: int, form: str = "3a", informative: int = 3, *, exact: bool = False) -> None:
-        if steps <= informative:
-            raise InputError(
-                f"the first {informative} of the steps inform, and noise follows; {steps} is too few, take at least "
-                f"{informative + 1}"
-            )
+        steps = enough_steps(steps, informative + 1, f"the first {informative} of the steps inform, and noise follows")
         self.steps, self.form, self.informative = steps, form, informative
         self.right = 0.1 if form == "3c" else 0.2
         self.criterion = Criterion("wrong", at_most=5 / 256 if form == "3b" else 0.0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 from tinygrad_rnn import arguments
@@ -76,6 +77,9 @@ class Cell(Module):
     keeping: tuple[str, str, int] | None = None
     #: The role of each name, "state" or "gate"; made of the two above.
     roles: ClassVar[Mapping[str, str]] = {"h": "state"}
+
+    #: The options that change no output, but only gradients: a state of the cell fits whatever they are.
+    backward_only: ClassVar[tuple[str, ...]] = ()
 
     #: Whether its step was seen to name the states itself.
     _names_states: bool = False
@@ -150,6 +154,11 @@ class Cell(Module):
         rows = cls.gates * hidden_size
         found: dict[str, tuple[int, ...]] = {"weight_ih": (rows, input_size), "weight_hh": (rows, hidden_size)}
         return found | {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else found
+
+    @classmethod
+    def forms(cls, hidden_size: int) -> Iterable[Mapping[str, Any]]:
+        """Yield the options on which the shapes of the parameters depend, as far as a state may come from such."""
+        yield {}
 
     def initial(self, name: str, shape: tuple[int, ...]) -> Any:
         """Return what a parameter starts from, a tensor or an array of that shape."""
@@ -268,11 +277,29 @@ class Cell(Module):
         return parts if len(parts) > 1 else parts[0]
 
     def extra_repr(self) -> str:
-        shown = [f"{self.input_size}, {self.hidden_size}"] + ([] if self.bias else ["bias=False"])
-        for name, usual in self._options().items():
-            if (value := getattr(self, name, usual)) != usual:
-                shown.append(f"{name}={value!r}")
-        return ", ".join(shown)
+        sizes = [f"{self.input_size}, {self.hidden_size}"] + ([] if self.bias else ["bias=False"])
+        return ", ".join(sizes + [f"{name}={value!r}" for name, value in self._chosen().items()])
+
+    def _chosen(self) -> dict[str, Any]:
+        """Return the options that are not as usual."""
+        values = {name: (getattr(self, name, usual), usual) for name, usual in self._options().items()}
+        return {name: value for name, (value, usual) in values.items() if value != usual}
+
+    def _cell_text(self) -> str:
+        chosen = [f"{name}={_told(value)}" for name, value in self._chosen().items() if name not in self.backward_only]
+        return type(self).__name__ + (f"({', '.join(chosen)})" if chosen else "")
+
+
+def _told(value: Any) -> str:
+    """Return the value of an option as a text that is the same in another process, whoever gives it."""
+    if isinstance(value, Real) and not isinstance(value, bool):  # 2, 2.0 and NumPy's 2 are one
+        return repr(float(value)).removesuffix(".0")
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_told, value))})"
+    text = repr(value)
+    if " at 0x" in text:  # it says where it is in memory, and not what
+        return str(getattr(value, "__qualname__", type(value).__qualname__))
+    return text
 
 
 def check_state(

@@ -39,7 +39,10 @@ class GridLSTMCell(Cell):
 
     Shapes: x (B, I) or (I,), state (d, h, c) of (B, 2*H), (B, H) and (B, H). weight_ih and weight_hh (8*H, H) are the
     columns of W that meet h_depth and h; their rows are the gates i, f, g, o of time, and then those of depth.
-    weight_in (2*H, I) is there unless I = 2*H. PyTorch has no such cell. See `Cell` for the arguments; the other one is
+    weight_in (2*H, I) is there unless I = 2*H. With bidirectional=True the layers above the first read the d of both
+    directions, 4*H numbers: then weight_in is there in them, too, and stands between c_depth of one layer and of the
+    next, so that an error no longer reaches the first layer as it reaches the first step. PyTorch has no such cell. See
+    `Cell` for the arguments; the other one is
 
         priority: "depth" for the depth that sees the new h (section 3.2), or "none" for two that are computed at once.
 

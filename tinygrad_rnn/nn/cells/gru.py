@@ -62,7 +62,11 @@ class GRUCell(Cell):
         arguments.one_of("GRUCell: reset", reset, RESETS)
         arguments.one_of("GRUCell: update", update, UPDATES)
         super().__init__(input_size, hidden_size, bias, dtype, device, reset=reset, update=update)
-        self.keeping = ("z", "update gate", 1 if update == "keep" else -1)
+
+    @property
+    def keeping(self) -> tuple[str, str, int]:  # type: ignore[override]  # it depends on an option
+        """The update gate, with the sign by which it keeps."""
+        return "z", "update gate", 1 if self.update == "keep" else -1
 
     def project(self, x: Tensor) -> Tensor:
         """Return x @ W_ih.T + b_ih; b_hh stays in the step where r multiplies a part of it."""

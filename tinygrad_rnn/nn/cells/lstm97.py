@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from tinygrad_rnn import arguments
@@ -20,6 +21,7 @@ GRADIENTS = ("full", "truncated")
 class _Blocks(Cell):
     """What both forms have in common: J blocks of S cells with common gates, and weights from all cells and gates."""
 
+    backward_only = ("gradient",)
     #: How many of the gates a block has once, rather than once for each of its cells.
     shared_gates: ClassVar[int]
 
@@ -38,7 +40,7 @@ class _Blocks(Cell):
         gradient: str = "full",
     ) -> None:
         what = type(self).__name__
-        block_size = arguments.whole(f"{what}: block_size", block_size)
+        block_size = arguments.whole(f"{what}: block_size", block_size)  # as the attribute has to be
         arguments.one_of(f"{what}: gradient", gradient, GRADIENTS)
         super().__init__(input_size, hidden_size, bias, dtype, device, block_size=block_size, gradient=gradient)
 
@@ -49,10 +51,11 @@ class _Blocks(Cell):
         """Return the shapes of weights and biases.
 
         Raises:
-            InputError: the cells do not make whole blocks.
+            InputError: block_size is no positive whole number, or the cells do not make whole blocks.
         """
+        block_size = arguments.whole(f"{cls.__name__}: block_size", block_size)
         if hidden_size % block_size:
-            fitting = ", ".join(str(size) for size in range(1, hidden_size + 1) if hidden_size % size == 0)
+            fitting = ", ".join(str(form["block_size"]) for form in cls.forms(hidden_size))
             raise InputError(
                 f"{cls.__name__}: {hidden_size} cells (hidden_size) do not make whole blocks of {block_size}; "
                 f"block_size can be {fitting}"
@@ -60,6 +63,11 @@ class _Blocks(Cell):
         rows = hidden_size + cls.shared_gates * (hidden_size // block_size)
         found: dict[str, tuple[int, ...]] = {"weight_ih": (rows, input_size), "weight_hh": (rows, rows)}
         return found | {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else found
+
+    @classmethod
+    def forms(cls, hidden_size: int) -> Iterable[Mapping[str, Any]]:
+        """Yield every size that blocks can have."""
+        return ({"block_size": size} for size in range(1, hidden_size + 1) if hidden_size % size == 0)
 
     @property
     def blocks(self) -> int:

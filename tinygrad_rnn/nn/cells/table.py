@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +87,8 @@ def _elman(cell: Cell, chosen: Mapping[str, Any]) -> None:
 def _identity(cell: Cell, chosen: Mapping[str, Any]) -> None:
     init.identity_(cell.weight_hh, chosen.get("gain", 1.0))
     init.normal_(cell.weight_ih, std=IRNN_STD)
-    set_bias(cell, slice(None), 0.0)
+    if cell.bias:
+        set_bias(cell, slice(None), 0.0)
 
 
 def _lstm(cell: Cell, chosen: Mapping[str, Any]) -> None:
@@ -132,13 +134,14 @@ def set_bias(cell: Cell, rows: slice, value: float | np.ndarray) -> None:
     Raises:
         InputError: the cell has no biases.
     """
-    if cell.bias_ih is None and np.any(value):
-        raise InputError(f"{type(cell).__name__}: bias=False leaves no bias to set to {value}; leave one of both out")
-    wanted: float | np.ndarray
-    for bias, wanted in ((cell.bias_ih, value), (cell.bias_hh, 0.0)):
+    if cell.bias_ih is None:
+        wanted = f"set to {value + 0.0:g}" if isinstance(value, float) else "draw"
+        raise InputError(f"{type(cell).__name__}: bias=False leaves no bias to {wanted}; leave one of both out")
+    start: float | np.ndarray
+    for bias, start in ((cell.bias_ih, value), (cell.bias_hh, 0.0)):
         if bias is not None:
             changed = np.array(bias.numpy())
-            changed[rows] = wanted
+            changed[rows] = start
             bias.assign_(changed)
 
 
@@ -275,18 +278,26 @@ def cell_class(cell: Any) -> type[Cell]:
     return cell
 
 
-def cells_like(shapes: Mapping[str, tuple[int, ...]], input_size: int, hidden_size: int) -> dict[str, type[Cell]]:
-    """Return the cells whose parameters have just these names and shapes, by name; a class once."""
-    found: dict[type[Cell], str] = {}
+def cells_like(
+    shapes: Mapping[str, tuple[int, ...]], input_size: int, hidden_size: int
+) -> dict[str, tuple[type[Cell], Mapping[str, Any]]]:
+    """Return the cells whose parameters have just these names and shapes, a class once.
+
+    Returns:
+        By their specification, such as "lstm97:block_size=2", the class and those options that the shapes depend on.
+    """
+    found: dict[type[Cell], tuple[str, Mapping[str, Any]]] = {}
     for name, entry in CELLS.items():
-        for bias in (True, False):
+        for form, bias in product(entry.cell.forms(hidden_size), (True, False)):
             try:
-                expected = entry.cell.shapes(input_size, hidden_size, bias)
+                expected = entry.cell.shapes(input_size, hidden_size, bias, **form)
             except InputError:  # no such sizes
                 continue
             if expected == dict(shapes):
-                found.setdefault(entry.cell, name)
-    return {name: cell for cell, name in found.items()}
+                usual = entry.cell._options()
+                chosen = tuple([(option, value) for option, value in form.items() if value != usual[option]])
+                found.setdefault(entry.cell, (CellSpec(name, chosen).text, form))
+    return {text: (cell, form) for cell, (text, form) in found.items()}
 
 
 # ---- a few words ---------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
@@ -89,18 +90,15 @@ def read(
         InputError: an unknown activation, a wrong number of them, or alphas or betas that nobody takes.
     """
     usual = DEFAULTS[op_type]
-    given = usual * directions if names is None else tuple(names)
-    if isinstance(names, str) or len(given) != len(usual) * directions:
+    given = usual * directions if names is None else tuple(names) if _is_list(names) else ()
+    if len(given) != len(usual) * directions:
         both = f", {len(usual)} for each of both directions" if directions == 2 else ""
         raise InputError(
             f"from_onnx: activations must be a list of {len(usual) * directions} names for this {op_type}{both}, such "
             f"as {list(usual * directions)}, not {names!r}"
         )
     for name in given:
-        if name not in NAMES:
-            near = difflib.get_close_matches(str(name).lower(), [known.lower() for known in NAMES], n=1)
-            hint = "".join(f"; did you mean {known!r}?" for known in NAMES if known.lower() in near)
-            raise InputError(f"from_onnx: unknown activation {name!r}{hint or ';'} use one of {', '.join(NAMES)}")
+        arguments.one_of("from_onnx: an activation", name, tuple(NAMES))
     each = zip(
         _taken("alpha", given, [NAMES[name].alpha for name in given], alphas),
         _taken("beta", given, [NAMES[name].beta for name in given], betas),
@@ -110,11 +108,17 @@ def read(
     return [tuple(found[: len(usual)]), tuple(found[len(usual) :])][:directions]
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
 def _taken(
     which: str, names: tuple[str, ...], defaults: list[float | str | None], values: Sequence[float] | None
 ) -> list[float | None]:
     """Hand the values out to those that take one, in their order."""
     takers = [name for name, default in zip(names, defaults, strict=True) if default is not None]
+    if values is not None and not _is_list(values):
+        raise InputError(f"from_onnx: activation_{which} must be a list of numbers, not {values!r}")
     given = [] if values is None else [arguments.number(f"from_onnx: activation_{which}", value) for value in values]
     if len(given) > len(takers):
         raise InputError(

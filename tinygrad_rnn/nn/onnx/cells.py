@@ -63,6 +63,8 @@ class OnnxGRUCell(OnnxCell, GRUCell):
     The rows of the weights are in the order r, z, n, as in `GRUCell`, while ONNX has z, r, h.
     """
 
+    update = "keep"
+
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, dtype: Any = "float32", device: str = "cpu",
         *, reset: str = "after", activations: tuple[Activation, ...], clip: float | None = None,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
+import inspect
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import arguments, dtypes
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine.creation import stack
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
@@ -26,6 +26,7 @@ from tinygrad_rnn.nn.cells import (
     State,
     check_state,
 )
+from tinygrad_rnn.nn.foreign import weights_of
 from tinygrad_rnn.nn.layers import check_tensor
 from tinygrad_rnn.nn.module import Module, ModuleList
 from tinygrad_rnn.nn.onnx import activations as act
@@ -154,12 +155,14 @@ def from_onnx(
     activation_beta: Sequence[float] | None = None,
     layout: int = 0,
     device: str = "cpu",
+    **unknown: Any,
 ) -> OnnxRecurrent:
     """Return an operator RNN, GRU or LSTM of ONNX (operator set 22, as since 14) as a module that learns.
 
     The arguments are the operator's inputs that are weights, float32 or float64 arrays or tensors, and its attributes
     as ONNX's own library reads them (`onnx.numpy_helper.to_array`, `onnx.helper.get_attribute_value`). D is the number
-    of directions, G the number of gates (1, 3 or 4).
+    of directions, G the number of gates (1, 3 or 4). What `to_onnx` writes comes back by
+    `from_onnx(node.op_type, **node.tensors, **node.attributes)`.
 
     Args:
         op_type: "RNN", "GRU" or "LSTM".
@@ -176,6 +179,7 @@ def from_onnx(
             for which none is left have ONNX's default.
         layout: 0 if time is the first axis of X and Y, 1 if the batch is.
         device: of the parameters.
+        unknown: nothing else; other attributes are refused by name.
 
     Returns:
         A module called as module(X, initial_h=None, initial_c=None, sequence_lens=None), see `OnnxRecurrent`. Its cells
@@ -183,7 +187,8 @@ def from_onnx(
         parameters have our order.
 
     Raises:
-        InputError: an unknown operator, attribute or activation, or an attribute of another operator.
+        InputError: an unknown operator, attribute or activation, an attribute of another operator, or a weight that is
+            no array.
         ShapeError: the weights do not fit each other or the attributes.
         DTypeError: a weight is neither float32 nor float64, or they differ.
 
@@ -196,12 +201,10 @@ def from_onnx(
     >>> Y.shape, Y_h.shape, Y_c.shape
     ((7, 1, 2, 5), (1, 2, 5), (1, 2, 5))
     """
-    if op_type not in GATES:
-        near = difflib.get_close_matches(str(op_type).upper(), GATES, n=1)
-        raise InputError(
-            f"from_onnx: unknown operator {op_type!r}{''.join(f'; did you mean {each!r}?' for each in near) or ';'} "
-            f"use one of {', '.join(GATES)}"
-        )
+    op_type = arguments.one_of("from_onnx: op_type", _text(op_type), tuple(GATES))
+    for name in unknown:
+        near = arguments.suggestion(name, inspect.signature(from_onnx).parameters) or "; leave it out"
+        raise InputError(f"from_onnx: RNN, GRU and LSTM have no attribute {name}{near}")
     direction = arguments.one_of("from_onnx: direction", _text(direction), tuple(DIRECTIONS))
     directions = DIRECTIONS[direction]
     if isinstance(activations, list | tuple):
@@ -246,7 +249,7 @@ def _options(op_type: str, linear_before_reset: Any, input_forget: Any, peephole
 
 def _weights(op_type: str, directions: int, hidden_size: Any, given: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the weights as arrays, without those that are None."""
-    found = {name: _array(name, value) for name, value in given.items() if value is not None}
+    found = {name: weights_of(f"from_onnx: {name}", value) for name, value in given.items() if value is not None}
     for name in ("W", "R"):
         if name not in found or found[name].ndim != 3 or not found[name].size:
             seen = f"of shape {found[name].shape}" if name in found else "None"
@@ -265,13 +268,6 @@ def _weights(op_type: str, directions: int, hidden_size: Any, given: dict[str, A
         if value.dtype != found["W"].dtype:
             raise DTypeError(f"from_onnx: {name} is {value.dtype} and W is {found['W'].dtype}; convert one of them")
     return found
-
-
-def _array(name: str, value: Any) -> np.ndarray:
-    array = value.detach().to("cpu").numpy() if isinstance(value, Tensor) else np.asarray(value)
-    if array.dtype not in (dtypes.float32, dtypes.float64):
-        raise DTypeError(f"from_onnx: {name} must be float32 or float64, not {array.dtype}; convert it with .astype")
-    return array
 
 
 def _cell(

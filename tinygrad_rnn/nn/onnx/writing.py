@@ -20,6 +20,7 @@ from tinygrad_rnn.nn.cells import (
     FGRCell,
     FullPeepholeLSTMCell,
     GatesFromInputCell,
+    GridLSTMCell,
     GRUCell,
     JoinedLSTMCell,
     JoinedRNNCell,
@@ -66,7 +67,23 @@ class OnnxNode:
         tensors: the inputs that are weights, by ONNX's names W, R, B and P; B and P only where there are any.
         attributes: by ONNX's names.
 
-    `nn.from_onnx(node.op_type, **node.tensors, **node.attributes)` is a module that computes it, and
+    `nn.from_onnx(node.op_type, **node.tensors, **node.attributes)` is a module that computes it, with tensors for what
+    the operator takes and returns:
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> lstm, x = nn.LSTM(3, 5, bidirectional=True), tg.randn(7, 2, 3)
+    >>> (node,) = nn.to_onnx(lstm)
+    >>> list(node.tensors), node.attributes
+    (['W', 'R', 'B'], {'hidden_size': 5, 'direction': 'bidirectional', 'layout': 0})
+    >>> again = nn.from_onnx(node.op_type, **node.tensors, **node.attributes)
+    >>> (Y, Y_h, Y_c), (output, (h_n, c_n)) = again(x), lstm(x)
+    >>> Y.shape, bool((Y.permute(0, 2, 1, 3).reshape(7, 2, 10) == output).all()), bool((Y_c == c_n).all())
+    ((7, 2, 2, 5), True, True)
+    >>> (back,) = nn.to_onnx(again)
+    >>> back.attributes == node.attributes, all((back.tensors[name] == node.tensors[name]).all() for name in "WRB")
+    (True, True)
+
     `onnx.helper.make_node(node.op_type, inputs, outputs, **node.attributes)` makes a node for ONNX's own library.
     """
 
@@ -256,6 +273,7 @@ CELLS: dict[type[Cell], Callable[[Any], _Side]] = {
 #: Why there is no operator for others.
 REASONS: dict[type[Cell], str] = {
     FGRCell: "its gates see the gates of the last step",
+    GridLSTMCell: "it has a second memory along the layers, and both of its vectors are the output",
     FullPeepholeLSTMCell: "its peepholes are whole matrices, and ONNX's are diagonal",
     GatesFromInputCell: "it has no weights for a candidate",
     LayerNormLSTMCell: "it has layer normalisation inside the step",

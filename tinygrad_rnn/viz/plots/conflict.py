@@ -56,21 +56,26 @@ def conflict(
     with chart.paper(axes, style) as paper:
         if not runs:
             return paper.empty(title, formula, "Nothing was trained.")
-        across = len(runs[0].pulls) + 1
+        trained = any(len(run.losses) for run in runs)
+        across = len(runs[0].pulls) + trained
         panels = paper.grid(title, formula, len(groups) * across, across, 2.4, together=across)
         looks = paper.lines(dict.fromkeys(run.cell for run in runs))
         for row, found in enumerate(groups.values()):
-            *bars, losses = panels[row * across : (row + 1) * across]
+            those = panels[row * across : (row + 1) * across]
             firsts = [repeats[0] for repeats in found.values()]
-            for moment, panel in enumerate(bars):
+            for moment, panel in enumerate(those[: len(firsts[0].pulls)]):
                 _bars(panel, moment, firsts, looks)
-            _losses(losses, found, looks)
+            if trained:
+                _losses(those[-1], found, looks)
         settle(panels)
         note = (
             "Bars: of the first seed; one below 0 wants the weight larger. Together they are its gradient: where "
-            f"training has come to rest they add up to 0. Losses: means over {_SMOOTHED} updates, the median over the "
-            "seeds, and from the lowest to the highest."
+            "training has come to rest they add up to 0."
         )
+        if trained:
+            note += f" Losses: means over {_SMOOTHED} updates"
+            several = any(len(repeats) > 1 for found in groups.values() for repeats in found.values())
+            note += ", the median over the seeds, and from the lowest to the highest." if several else "."
         return paper.finish([panels[across - 1]], [note])
 
 
@@ -144,18 +149,15 @@ def _said(repeats: Sequence[ConflictRun]) -> Iterator[str]:
     relevant, others = parts(run, last)
     when = _moment(last)
     which = looked.relevant % run.task.steps
-    want = "pull the other way" if relevant * others < 0 else "pull the same way" if relevant * others > 0 else "pull"
     yield (
         f"{who}: {when} step {which}, which {looked.purpose}, contributes {number(relevant)} to the gradient of the "
-        f"{looked.weight} weight; the other {run.task.steps - 1}, which {looked.others}, {want}, by {number(others)} "
-        f"together (seed {run.seed})."
+        f"{looked.weight} weight; {_others(run.task.steps - 1, looked, relevant, others)} (seed {run.seed})."
     )
     before, after = (np.median([share_cancelled(each, each.pulls[at]) for each in repeats]) for at in (0, -1))
     cancels = np.median([_cancelling(each) for each in repeats])
-    yield (
-        f"{who}: of all contributions {before:.0%} cancels {_moment(first)}, {after:.0%} {when}; what cancels then "
-        f"amounts to {number(float(cancels))} (medians over {plural(len(repeats), 'seed')})."
-    )
+    shares = f"{before:.0%} cancels {_moment(first)}" + (f", {after:.0%} {when}" if last is not first else "")
+    over = f" (medians over {plural(len(repeats), 'seed')})" if len(repeats) > 1 else ""
+    yield f"{who}: of all contributions {shares}; what cancels then amounts to {number(float(cancels))}{over}."
     learned = sum(each.loss < LEARNED for each in repeats)
     losses = ", ".join(number(each.loss) for each in repeats)
     bound = ""
@@ -164,7 +166,22 @@ def _said(repeats: Sequence[ConflictRun]) -> Iterator[str]:
         bound = f"; no carousel can expect less than {number(run.task.least_of_a_carousel)}, for which u v is "
         bound += f"{number(1 / run.task.steps)}, and here it is {products}"
     seeds = plural(len(repeats), "seed")
-    yield f"{who}: learned (loss below {LEARNED:g}) with {learned} of {seeds}: loss {losses}{bound}."
+    learned_with = f"learned (loss below {LEARNED:g}) with {learned} of {seeds}: loss" if last.updates else "loss"
+    yield f"{who}: {learned_with} {losses}{bound}."
+
+
+def _others(count: int, looked: Looked, relevant: float, others: float) -> str:
+    """Return what all steps do but the one that the task is about."""
+    one = count == 1
+    who = (
+        f"the other one, which {looked.others.replace('are ', 'is ', 1)},"
+        if one
+        else (f"the other {count}, which {looked.others},")
+    )
+    if not others:
+        return f"{who} {'contributes' if one else 'contribute'} nothing{'' if one else ' together'}"
+    way = " the other way" if relevant * others < 0 else " the same way" if relevant * others > 0 else " alone"
+    return f"{who} {'pulls' if one else 'pull'}{way}, by {number(others)}{'' if one else ' together'}"
 
 
 def _cancelling(run: ConflictRun) -> float:
@@ -183,6 +200,6 @@ def alt(runs: Sequence[ConflictRun]) -> str:
         for repeats in found.values()
         for run in repeats[:1]
     ]
-    return alt_text(
-        "Bars over the steps, before, during and after training, and curves of the loss; at the end", parts_of
-    )
+    trained = any(run.pulls[-1].updates for run in runs)
+    shown = ", before, during and after training, and curves of the loss; at the end" if trained else " before training"
+    return alt_text(f"Bars over the steps{shown}", parts_of)
