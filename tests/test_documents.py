@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = tuple(f"python -m tinygrad_rnn {command}" for command in ("doctor", "tasks", "cells", "cells lstm97"))
+QUICK = tuple(f"python -m tinygrad_rnn {command}" for command in ("doctor", "tasks", "tutorial", "cells", "cells lstm97"))
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
@@ -69,6 +69,9 @@ TARGETS = {
 OTHERS = {
     'pip install ".[cuda13]"': "make test-ptx, with the tools of development",
     "make": "tests/test_makefile_help.py",
+    "python -m tinygrad_rnn tutorial 01": "tests/tutorial, and each script alone as a slow test",
+    "python -m tinygrad_rnn tutorial --copy mine": "tests/tutorial/test_lessons.py, and make test-wheel",
+    "python -m tinygrad_rnn tutorial --notebooks build/notebooks": "make notebooks",
     "make graph TEXT=my.txt": "tests/test_makefile_help.py",
 }
 
