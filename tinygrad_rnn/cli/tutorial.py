@@ -75,7 +75,12 @@ def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) 
     for lesson in lessons:
         table.add_row(escape(lesson.title), f"{lesson.minutes:g}", _how_far(known[lesson.name], words))
     console.print(table)
-    console.print(words("how"), highlight=False)
+    begun = [lesson for lesson in lessons if known[lesson.name].cell]
+    fresh = [lesson for lesson in lessons if not known[lesson.name].done]
+    for key, chosen in (("go_on_with", begun), ("begin_with", fresh)):
+        if chosen:
+            console.print(words(key, command=f"tinygrad-rnn tutorial {chosen[0].name[:2]}"), highlight=False)
+            return
 
 
 def _output() -> Output:

@@ -131,7 +131,8 @@ _TABLE = {
     "yours": ("you", "进度"),
     "done": ("done", "完成"),
     "at": ("{percent}%", "{percent}%"),
-    "how": ("tinygrad-rnn tutorial 01 begins the first one.", "tinygrad-rnn tutorial 01 开始第一篇。"),
+    "begin_with": ("Begin with: {command}", "开始：{command}"),
+    "go_on_with": ("Go on with: {command}", "继续：{command}"),
     "none": ("There are no tutorials here.", "这里没有教程。"),
 }  # fmt: skip
 
