@@ -120,7 +120,7 @@ assert x[:5, 0, 1].sum() == 1
 # (over the last $k$ steps) so that the network can learn the task? (In a hurry, `TINYGRAD_RNN_FAST=1`, the last step is
 # number 10.)
 
-# %% seconds="50" keep="found cuts"
+# %% seconds="50" keep="found cuts touching"
 touching = T - 4  # the last k steps reach the last step that can be marked
 cuts = [touching - 1, touching, T] if FAST else [5, touching - 1, touching, T]
 found = {}

@@ -1,9 +1,9 @@
 """Every tutorial: runs alone, keeps to the form that the others have, is translated, and can be left and taken up."""
 
-import ast
 import builtins
 import os
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -48,30 +48,36 @@ def test_a_tutorial_has_the_form_of_all(name):
             assert next(role for role in following if role != "hint") == "solution"
 
 
+def tables(source):
+    """Return the tables of names of some code: its own first, then those of the functions in it."""
+    waiting = [symtable.symtable(source, "cell", "exec")]
+    for table in waiting:
+        waiting += table.get_children()
+    return waiting
+
+
 def bound(source):
-    """Return the names that code binds, wherever in it."""
-    nodes = list(ast.walk(ast.parse(source)))
-    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    names |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    imported = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
-    return names | {(alias.asname or alias.name).partition(".")[0] for alias in imported}
+    """Return the names that code binds for the cells after it."""
+    symbols = tables(source)[0].get_symbols()
+    return {each.get_name() for each in symbols if each.is_assigned() or each.is_imported() or each.is_namespace()}
 
 
 def read(source):
-    """Return the names that an expression takes from elsewhere."""
-    found = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    return found - bound(source) - set(dir(builtins))
+    """Return the names that code takes from elsewhere, or from itself."""
+    own, *inside = tables(source)
+    found = {each.get_name() for each in own.get_symbols() if each.is_referenced()}
+    found |= {each.get_name() for table in inside for each in table.get_symbols() if each.is_global()}
+    return found - set(dir(builtins))
 
 
 @each
-def test_answers_and_kept_values_are_there_when_they_are_needed(name):
+def test_answers_are_there_when_they_are_needed(name):
     known, asked, solved = set(), [], set()
     for cell, following in zip(LESSONS[name].cells, [*LESSONS[name].cells[1:], None], strict=True):
         if cell.question is not None:
             asked.append(cell)
         if cell.role == "code":
             known |= bound(cell.source)
-            assert set(cell.keep) <= bound(cell.source), f"the code in line {cell.line} does not make what it keeps"
         elif cell.is_code:
             solved |= bound(cell.source)
         if cell.role == "code" or (cell.role == "solution" and (following is None or following.role != "solution")):
@@ -79,6 +85,20 @@ def test_answers_and_kept_values_are_there_when_they_are_needed(name):
                 missing = read(each.question.answer) - known - solved
                 assert not missing, f"line {each.line - 1}: {missing} is not there after the cell of code that follows"
             asked, solved = [], set()
+
+
+@each
+def test_what_later_cells_need_is_kept(name):
+    code = [cell for cell in LESSONS[name].cells if cell.is_code]
+    for at, cell in enumerate(code):
+        if not cell.keep:
+            continue
+        made = bound(cell.source)
+        assert set(cell.keep) <= made, f"the code in line {cell.line} does not make what it keeps"
+        lost = made - set(cell.keep)
+        for later in code[at + 1 :]:
+            needed = (read(later.source) - bound(later.source)) & lost
+            assert not needed, f"{needed}, needed in line {later.line}, is not kept by the code in line {cell.line}"
 
 
 @each
