@@ -302,3 +302,15 @@ def test_who_cannot_keep_the_place_can_read_all_the_same(through, data):
     assert shown.count("Your place cannot be kept") == 1
     assert "(Nothing was kept:" in shown
     assert "The end:" in shown
+
+
+def test_ctrl_c_while_what_came_before_is_brought_back_keeps_the_place(script, through, tmp_path):
+    again = str(tmp_path / "again")
+    path = script(
+        f"import os\nif os.path.exists({again!r}):\n    raise KeyboardInterrupt\nopen({again!r}, 'w').close()", "y = 2"
+    )
+    through(path, "", "", "q")
+    with pytest.raises(KeyboardInterrupt):
+        through(path)
+    assert "Your place is kept" in through.shown
+    assert progress.load(find(str(path))).cell == 3
