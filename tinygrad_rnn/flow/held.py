@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def held_gradient(report: FlowReport, kinds: Sequence[str]) -> np.ndarray | None
                 return None  # some of it comes from the loss, and the norms do not tell how much
             last[link.parent] = 0.0  # all of it comes by another part of the state
     sizes = [math.hypot(*last.values())]
-    for later, step in zip(steps, steps[1:], strict=False):
+    for later, step in pairwise(steps):
         parts = {at.get((state.kind, step)) for state in states} - {None}
         sizes.append(math.hypot(*(report.crossings.get((part, later), 0.0) for part in parts if part is not None)))
     return np.array(sizes) / sizes[0] if sizes[0] > 0 else None
