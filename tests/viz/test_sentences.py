@@ -7,7 +7,7 @@ import tinygrad_rnn as tg
 from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import gradient_flow
-from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.flow.sentences import REACHES, number
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz.plots import PLOTS, Entry
 
@@ -57,7 +57,7 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
         (
             LASTING,
             "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3. That is "
-            "×0.794 per step down to lag 3, half of it gone in 3 steps.",
+            "×0.794 per step down to lag 3, half of it gone in 3 steps. " + REACHES,
         ),
         (
             RISING,
@@ -101,7 +101,7 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
             [0.03, 0.2, 50.0, 1.0],
             "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.03 at lag 3. That is "
             "×0.311 per step down to lag 3, but no straight line fits: ×50 per step to lag 1, ×0.0245 from there "
-            "to lag 3. In between it grows, to 50 at lag 1.",
+            "to lag 3. In between it grows, to 50 at lag 1. " + REACHES,
         ),
         ([], "x: nothing can be said, because no state has a name."),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.flow.figures import OPERATIONS, number
+from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.verdict import LaneFlow
 from tinygrad_rnn.flow.why import Cause
@@ -97,6 +97,26 @@ def ways(cause: Cause) -> list[tuple[str, float]]:
     own = 1 - math.fsum(share for _, share in [*found, *others])
     others.append((f"round by {_way_round(cause)}" if cause.around else "from its own step", own))
     return found + sorted(others, key=lambda way: -abs(way[1]))
+
+
+def one_step_beside_mean(report: FlowReport) -> str:
+    """Return how much comes straight to the cell's state before the last, beside the mean over steps; "" if unknown.
+
+    A picture shows single steps, a sentence the mean.
+    """
+    cause = next((cause for cause in report.causes() if report.horizon and cause.kind == report.horizon.state), None)
+    scope = report.cell[0].scope if report.cell else None
+    path = next((p for p in report.paths if cause and p.scope == scope and p.child == p.parent == cause.kind), None)
+    if cause is None or path is None or cause.kind not in dict(cause.shares) or report.verdict == "withheld":
+        return ""
+    sent = 0 if path.direction == "reverse" else -1
+    steps = report.cell[0].steps
+    arrived = steps[steps.index(path.steps[sent]) + (1 if path.direction == "reverse" else -1)]
+    there, mean = (_percent(share) for share in (float(path.shares[sent]), dict(cause.shares)[cause.kind]))
+    return (
+        f"of what arrives at {cause.kind} of t={arrived}, {there} comes straight; in the mean over "
+        f"{plural(cause.lag, 'step')} it is {mean}"
+    )
 
 
 def _gate_there(cause: Cause) -> list[str]:

@@ -60,6 +60,13 @@ def over_training(
         return paper.finish(panels, [f"{HORIZON} {told_apart(kinds)}", mark_floors(zip(panels, sizes, strict=True))])
 
 
+def _named_as_cells(entries: Sequence[Entry]) -> dict[str, Sequence[tuple[int, FlowReport]]]:
+    """Return the histories by cell, for a name may tell of the last update only; by name where that is not enough."""
+    cells = [entry.cell or entry.name for entry in entries]
+    names = cells if len(set(cells)) == len(cells) else [entry.name for entry in entries]
+    return {name: entry.history for name, entry in zip(names, entries, strict=True)}
+
+
 def sentences(entries: Sequence[Entry]) -> list[str]:
     """Return how far back the gradient reached before the training and after it."""
     found = []
@@ -97,7 +104,7 @@ PLOT = Plot(
     "over_training",
     "What does training change?",
     "The first picture again, after more and more updates.",
-    lambda entries, style: over_training({entry.name: entry.history for entry in entries}, style=style),
+    lambda entries, style: over_training(_named_as_cells(entries), style=style),
     sentences,
     alt,
     lambda entry: entry.history,

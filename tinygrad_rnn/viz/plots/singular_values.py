@@ -95,13 +95,23 @@ def singular_values(
             [last],
             [
                 "Largest: what a loss could keep whose gradient at the last state lies in the best direction. Of this "
-                "loss's gradient: its size by the state s, relative to lag 0. "
+                f"loss's gradient: its size by the state s, relative to lag 0{_examples(found, reports)}. "
                 "A line ends where a singular value is below rounding (ε times the largest). "
                 "λ, the finite-time Lyapunov exponents: ln σ / d at the last lag d, the mean over examples, from the "
                 "largest to the smallest; below 0 that direction shrinks.",
                 floors,
             ],
         )
+
+
+def _examples(found: Mapping[str, JacobianReport], flows: Mapping[str, FlowReport | None] | None) -> str:
+    """Return of how many examples the singular values and the gradient are, where these are not the same."""
+    examples = {report.one_step.shape[1] for report in found.values()}
+    batches = {flow.batch for flow in (flows or {}).values() if flow is not None}
+    if not batches or examples == batches:
+        return ""
+    one, other = (" or ".join(map(str, sorted(counts))) for counts in (examples, batches))
+    return f" (singular values of {one} examples, the gradient of {other}, root mean square)"
 
 
 def held_of(report: JacobianReport, flow: FlowReport | None) -> np.ndarray | None:
