@@ -188,7 +188,7 @@ def test_a_black_outline_is_a_state_and_nothing_else(name):
     for box in picture(flow, "cell").boxes:
         found = attributes(dot, box.name)
         assert (found.get("color") == "#000000") == (box.kind == "state"), box.name
-    assert ("black outline: a state" in legend_of(dot)) == any(box.kind == "state" for box in picture(flow).boxes)
+    assert ("thick outline: a state" in legend_of(dot)) == any(box.kind == "state" for box in picture(flow).boxes)
 
 
 def test_what_is_exactly_0_is_the_only_white_box_with_a_whole_outline():
@@ -340,7 +340,7 @@ def legend_of(dot):
     return re.findall(r' label="([^"]+)", tooltip', found)
 
 
-STATE = "black outline: a state"
+STATE = "thick outline: a state"
 #: What the legend says of the widths of arrows.
 WIDTHS = ["width: all that arrives", "half of what arrives", "a tenth of it"]
 

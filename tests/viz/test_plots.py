@@ -398,9 +398,9 @@ def test_beside_what_can_pass_stands_what_this_losss_gradient_gets():
     held = line(axes, "of this loss's gradient").get_ydata()
     np.testing.assert_allclose(held, held_gradient(flow, ("h", "c")))
     most = found.largest[-1]
-    said = f"up to {number(most)} could be left at lag 5, of this loss's gradient {number(held[-1])} is: "
+    said = f"possible at lag 5: {number(most)}, this loss's gradient gets {number(held[-1])}: "
     assert f"{said}{held[-1] / most:.0%} of that" in title_of(axes)
-    assert "could be left" not in title_of(plots.singular_values({"lstm": found}).axes[0])
+    assert "possible" not in title_of(plots.singular_values({"lstm": found}).axes[0])
 
 
 def test_a_gradient_that_lies_where_little_passes_is_said_to():
@@ -413,8 +413,8 @@ def test_a_gradient_that_lies_where_little_passes_is_said_to():
     entry = plots.Entry("x", gradient_flow(losses), jacobians=state_jacobians(losses))
     said = plots.PLOTS["singular_values"].sentences([entry])[-1]
     assert said == (
-        f"x: up to {number(0.9**4)} could be left at lag 4, of this loss's gradient {number(0.05**4)} is: its gradient "
-        "lies in directions that shrink."
+        f"x: possible at lag 4: {number(0.9**4)}, this loss's gradient gets {number(0.05**4)}: it lies in directions "
+        "that shrink."
     )
 
 

@@ -228,7 +228,7 @@ class _Writer:
         drawn = self.picture
         found = [(text, _fill(seen)) for text, seen in drawn.scale.legend(drawn.kinds)]
         if any(box.kind == "state" and box.fold is None for box in drawn.boxes):
-            found.append(("black outline: a state", {"fillcolor": "#ffffff", **_STATE, "fontsize": "10"}))
+            found.append(("thick outline: a state", {"fillcolor": "#ffffff", **_STATE, "fontsize": "10"}))
         if drawn.has_levels:
             found.append(("filled: a gate open 0.3", _filled(0.3)))
         if drawn.has_shares:

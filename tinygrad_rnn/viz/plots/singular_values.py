@@ -128,8 +128,8 @@ def gets(report: JacobianReport, held: np.ndarray | None) -> str:
     if held is None or not lag or not math.isfinite(report.largest[lag]):
         return ""
     most, own = float(report.largest[lag]), float(held[lag])
-    share = f"{own / most:.0%} of that" if own >= ALIGNED * most else "its gradient lies in directions that shrink"
-    return f"up to {number(most)} could be left at lag {lag}, of this loss's gradient {number(own)} is: {share}"
+    share = f"{own / most:.0%} of that" if own >= ALIGNED * most else "it lies in directions that shrink"
+    return f"possible at lag {lag}: {number(most)}, this loss's gradient gets {number(own)}: {share}"
 
 
 def _singular_lines(axes: Axes, report: JacobianReport, colour: str) -> None:
