@@ -15,6 +15,7 @@ import pytest
 import tests.flow.cells as cells
 import tinygrad_rnn as tg
 from tests.viz.networks import unrolled
+from tinygrad_rnn import nn
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import (
     FlowMap,
@@ -326,6 +327,23 @@ def test_in_all_plots_over_lags_time_runs_to_the_right():
         assert over
         assert all("steps back from the loss" in axes.get_xlabel().replace("\n", " ") for axes in over)
         assert all(axes.get_xlim()[0] > axes.get_xlim()[1] for axes in over)
+
+
+def of_cell(cell):
+    tg.manual_seed(0)
+    states, _ = nn.unroll(cell(2, 3, dtype="float64"), tg.randn(TIME, 2, 2, dtype="float64"))
+    return gradient_flow(states[-1].sum(axis=1), statistics=True)
+
+
+def test_a_peephole_leads_round_in_the_colour_of_its_gate():
+    of_h, of_c = plots.attenuation({"peephole": of_cell(nn.PeepholeLSTMCell)}).axes
+    assert line(of_c, "round by gate o").get_color() == line(of_h, "gate o").get_color()
+    assert line(of_c, "round by h").get_color() != line(of_h, "gate o").get_color()
+
+
+def test_where_no_gate_carries_no_floor_is_marked_either():
+    figure = drawn(plots.gates({"lstm97": of_cell(nn.LSTM97Cell)}))
+    assert [text.get_text() for text in figure.axes[1].texts] == ["no path that one gate carries"]
 
 
 def test_h_and_c_of_one_cell_differ_in_dashes_and_marks():

@@ -105,7 +105,7 @@ def test_in_which_units_the_gradient_is_stands_first_with_the_two_numbers(biases
     z = next(gate for gate in flow.gates if gate.label == "z").units[1:].mean()
     assert words.why(flow).startswith(
         f"Why: the units that hold the gradient are {which}: z is {number(cause.straight)} there, {number(z)} over all "
-        "units. Of what arrives at h comes "
+        "units. "
     )
     few = len(cause.carriers)
     assert set(cause.carriers) <= {0, 1}

@@ -78,8 +78,11 @@ def _several_paths(cause: Cause) -> list[str]:
         through = f"straight through {gate}" if gate else f"straight from {kind} to {kind}"
         lead = f"the way {through} multiplies the gradient by ×{number(cause.straight)} per step."
     details = [*_made(cause), *details]
-    together = f"; together ×{number(cause.per_step)} per step" if len(brought) > 1 else ""
-    return [f"{lead} Of what arrives at {kind} comes {', '.join(brought)}{together}.", *details]
+    together = f"; together ×{number(cause.per_step)} per step"
+    comes = f"Of what arrives at {kind} comes {', '.join(brought)}"
+    if len(brought) == 1:
+        comes = f"All that arrives at {kind} comes {brought[0].partition(' ')[2]}"
+    return [f"{lead} {comes}{together}.", *details]
 
 
 def ways(cause: Cause) -> list[tuple[str, float]]:

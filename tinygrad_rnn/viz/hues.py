@@ -12,6 +12,7 @@ _KNOWN = {"rnn": 0, "lstm": 1, "gru": 2}
 #: What stands in one panel differs in its dashes too, of which there are eight.
 _PARTS = {
     "straight": 0, "round": 1, "i": 2, "f": 3, "g": 4, "o": 5, "r": 6, "z": 7, "tanh′": 8, "W_hh": 9, "n": 10,
+    "relu′": 11,
 }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def part_hues(names: Iterable[str]) -> dict[str, int]:
 
     >>> from tinygrad_rnn.viz.hues import part_hues
     >>> part_hues(["f", "straight", "mine"])
-    {'f': 3, 'straight': 0, 'mine': 11}
+    {'f': 3, 'straight': 0, 'mine': 12}
     """
     free = count(len(_PARTS))
     return {name: _PARTS[name] if name in _PARTS else next(free) for name in dict.fromkeys(names)}

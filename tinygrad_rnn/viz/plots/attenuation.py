@@ -88,8 +88,10 @@ def _span(report: FlowReport, state: StateFlow) -> int:
 
 
 def _key(word: str) -> str:
-    """Return what has a colour of its own: the gate of "gate f"."""
-    return "round" if word.startswith("round by") else word.removeprefix("gate ")
+    """Return what has a colour of its own: the gate of "gate f", "round" for the way by whichever state."""
+    if word.startswith("round by") and " gate " not in word:
+        return "round"
+    return word.rpartition("gate ")[2]
 
 
 def _mark_horizon(panel: Axes, state: StateFlow, threshold: float) -> None:
@@ -112,7 +114,8 @@ def dominant(report: FlowReport, state: StateFlow) -> str:
     found = sorted(ways(cause), key=lambda way: -way[1]) if cause and cause.shares else []
     if not found:
         return ""
-    most, *others = (f"{how}: {share:.0%}".replace("-", "−") for how, share in found if abs(share) >= LITTLE)
+    told = (f"{how}: {share:.0%}".replace("-", "−") for how, share in found if abs(share) >= LITTLE)
+    most, *others = (way.replace("1 − ", "1\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}") for way in told)
     return f"most comes {most}" + (f"; next {others[0]}" if others else "")
 
 
@@ -168,7 +171,7 @@ def _arrivals(report: FlowReport, state: StateFlow) -> Iterator[Part]:
     for path in report.rounds:
         if path.parent == state.kind and beside(path, state):
             at, sent = by_lag(path.steps, path.norms, state)
-            word = f"round by {path.child}" if path.child in kinds else f"own step by {path.child}"
+            word = f"round by {path.child}" if path.child in kinds else f"round by gate {path.child}"
             yield word, at[at > 0], ratio(sent[at > 0], state.by_lag[at[at > 0] - 1])
 
 

@@ -60,7 +60,8 @@ def gates(
         for (name, report), left, right in zip(found.items(), panels[::2], panels[1::2], strict=True):
             _gate_bands(left, report, looks)
             chart.label(left, f"{chart.plain(name)}: gates", LAG, "value (1: open)")
-            divided.append((right, _carried(right, name, report)))
+            if sizes := _carried(right, name, report):
+                divided.append((right, sizes))
         settle(panels[1::2])
         floors = mark_floors(divided)
         bare = f"Without named gates: {chart.plain(', '.join(without))}." if without else ""

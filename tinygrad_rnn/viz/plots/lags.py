@@ -20,8 +20,11 @@ NO_STATES = 'Nothing is known as a state: say t.named("h", role="state") inside 
 
 def time_to_the_right(panels: Iterable[Axes]) -> None:
     """Let time run as it does in the graphs: lag 0, where the loss is, at the right end, and t = 0 at the left."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  (optional, and slow to load)
+
     for axes in panels:
         axes.xaxis.set_inverted(True)
+        axes.xaxis.set_major_locator(MaxNLocator(9, integer=True))
 
 
 def named(found: Mapping[str, Measured | None] | Measured) -> Mapping[str, Measured | None]:

@@ -20,11 +20,11 @@ _ON_DARK = (
 #: Of gates and paths: none of them is a cell's.
 _PARTS_ON_LIGHT = (
     "#b8860b", "#00838f", "#3fa7d6", "#b5519c", "#5e35b1", "#6d4c41", "#8e1b4f", "#3949ab", "#a93226", "#5d7b93",
-    "#7cb342",
+    "#7cb342", "#827717",
 )  # fmt: skip
 _PARTS_ON_DARK = (
     "#e0b040", "#4dd0e1", "#7cc8ec", "#e08fcf", "#b39ddb", "#bcaaa4", "#f48fb1", "#9fa8da", "#ff8a80", "#b0bec5",
-    "#aed581",
+    "#aed581", "#d4e157",
 )  # fmt: skip
 #: In print dashes and marks tell lines apart.
 _IN_PRINT = ("#000000", "#5a5a5a", "#8a8a8a")
