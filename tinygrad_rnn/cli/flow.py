@@ -301,9 +301,9 @@ def _print_table(entries: Sequence[Entry]) -> None:
     console.print(table)
     console.print(
         "factor per step, half-life in steps: of the mean decay down to the horizon, or to the last lag;\n"
-        "no half-life where a straight line does not fit; explodes: at some step more than\n"
-        f"{EXPLODED:g} times the gradient of the last; survives: no horizon, which does not say that\n"
-        "anything is learned from the first step\n",
+        "no half-life where a straight line does not fit\n"
+        f"explodes: at some step more than {EXPLODED:g} times the gradient at the last; survives: no\n"
+        "horizon, which does not say that anything is learned from the first step\n",
         highlight=False,
     )
 
