@@ -96,9 +96,11 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
     else:
         print_table(results, task.unit)
+        again = {result.cell for result in results if result.when == "untrained"}  # the initial weights a second time
         for result in results:
-            if result.when != "initial" and (change := remedy(result.measurement.report)):
-                print("\n" + textwrap.fill(f"{result.cell}, what to change: {change}", LINE))
+            change = remedy(result.measurement.report)
+            if change and not (result.when == "initial" and result.cell in again):
+                print("\n" + textwrap.fill(f"{result.cell}, {result.when}, what to change: {change}", LINE))
         print("\nwritten:")
         for result in results:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
@@ -140,9 +142,7 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         window, decades = options.window, options.decades
         others = {title: name for title, name in _pages(results).items() if name != path.name}
         style = style_of(options)
-        viz.write_page(
-            path, panels, title, level, window, decades, inputs=inputs, maps=maps, style=style, pages=others
-        )
+        viz.write_page(path, panels, title, level, window, decades, inputs=inputs, maps=maps, style=style, pages=others)
         pages.append(path)
     return pages
 
@@ -183,9 +183,9 @@ def _write_sheet(
     formats, style = _plotted(options), style_of(options)
     command = shown(shlex.join(words))
     others = {title: name for title, name in _pages(results).items() if name != PAGE}
-    return write_sheet(
-        folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others
-    )[-1]
+    return write_sheet(folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others)[
+        -1
+    ]
 
 
 def _title(cell: str) -> str:

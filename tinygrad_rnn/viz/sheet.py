@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import MissingToolError
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.flow.sentences import answers, number
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
@@ -254,7 +255,9 @@ def _table(entries: Sequence[Entry]) -> str:
     caption = (
         "Lag d: how much of the gradient at the state of step T is left at that of step T−d. Horizon: the first lag "
         f"with less than {thresholds} of it. Factor per step: the mean down to the horizon, or to the last lag. "
-        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches furthest."
+        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches "
+        f"furthest: it explodes above {EXPLODED:g} times that of step T, else vanishes at the horizon, else survives. "
+        "Then the gradient reaches the first step, which does not say that anything is learned from there."
     )
     return _table_of(heads, [[row.name, row.state, *cells(row), row.verdict] for row in table], 2, 1, caption)
 

@@ -30,7 +30,7 @@ _GRADIENT = (
 )
 _TIME = (
     "steps count from t=0 to t={last}; T is the one taken last, t={last} (t=0 in the reverse direction). Lag d is d "
-    "steps before it: plots by lag run from the loss, at the left, back into the past."
+    "steps before it: in plots time runs to the right as in the graphs: lag 0, the loss, is at the right end."
 )
 _NOTHING_AT_FIRST = (
     "the recurrent weights meet the initial state there, which is 0, so that step adds exactly nothing to their "
@@ -54,7 +54,7 @@ _SIGNS = {
         "bias_ih and bias_hh are added to these products."
     ),
     "σ_max": "the largest singular value of a matrix: by how much it can make a vector longer, at most.",
-    "carry": (
+    "straight": (
         "the way from a state straight to itself one step earlier, times the gate that keeps it: f of an LSTM, z of a "
         "GRU."
     ),
@@ -98,7 +98,7 @@ def _signs(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
         "tanh′, relu′, W_hh": any(cause.factors for cause in causes),
         "weight_ih_l0, weight_hh_l0": any(name.endswith("_l0") for name in weights),
         "σ_max": any(entry.report.sigma_max or entry.jacobians for entry in entries),
-        "carry": any(cause.gate for cause in causes),
+        "straight": any(cause.gate for cause in causes),
         "root mean square": any(cause.gate for cause in causes),
         "geometric mean": bool(causes),
         "finite-time Lyapunov exponent": any(entry.jacobians for entry in entries),
