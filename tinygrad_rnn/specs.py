@@ -49,7 +49,8 @@ def word(*known: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in known:
-            raise InputError(f"{text!r} is none of {', '.join(known)}")
+            near = "".join(f"; did you mean {each}?" for each in get_close_matches(text, known, 1))
+            raise InputError(f"{text!r} is none of {', '.join(known)}{near}")
         return text
 
     return read
@@ -107,7 +108,9 @@ def read(
         option, equals, value = part.partition("=")
         if option not in known or not equals:
             has = " and ".join(f"{name}:{each}=..." for each in known) or "none"
-            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}")
+            meant = " or ".join(f"{name}:{each}" for each in _meant(option, equals, value, known))
+            hint = f"; did you mean {meant}?" if meant else ""
+            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}{hint}")
         if option in given:
             raise InputError(f"{text!r}: {option} is given twice")
         try:
@@ -115,3 +118,20 @@ def read(
         except InputError as error:
             raise InputError(f"{text!r}: {error}") from None
     return name, tuple([(option, given[option]) for option in known if option in given])
+
+
+def _meant(option: str, equals: str, value: str, known: Mapping[str, Callable[[str], Value]]) -> list[str]:
+    """Return the options that a part of a specification may stand for: a value without its option, or a slip."""
+    if option in known:  # its value is missing
+        return []
+    if equals:
+        return [f"{each}={value or '...'}" for each in get_close_matches(option, known, 1)]
+    return [f"{each}={option}" for each, reader in known.items() if _takes(reader, option)]
+
+
+def _takes(reader: Callable[[str], Value], value: str) -> bool:
+    try:
+        reader(value)
+    except InputError:
+        return False
+    return True
