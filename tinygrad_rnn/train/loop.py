@@ -23,7 +23,7 @@ from tinygrad_rnn.train.models import Model
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
 WORSE = 1.5
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
-TRAINING, MEASURED = 0, 1
+TRAINING, MEASURED, SHOWN = 0, 1, 2
 #: So many norms of the gradient are told when training diverged.
 TOLD = 3
 
