@@ -331,13 +331,26 @@ def _add_runs(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
-    sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
+    sample = _command(
+        commands,
+        "sample",
+        "let a trained model write text, or see how well it knows one",
+        "Let a model that `train` made on text, code or hello write text; or, with --evaluate, measure how well it "
+        "knows a text that it has not learned.",
+    )
     model_help = f"a run, or a file, written by train (default: the newest run in {RUNS}, or else {MODEL_FILE})"
     sample.add_argument("--model", metavar="PATH", help=model_help)
-    prompt_help = "what the model reads first (default: 'The ', or what the model knows instead)"
+    prompt_help = "what the model reads first (default: 'The ', 'def ' or 'h', or what the model knows instead)"
     sample.add_argument("--prompt", metavar="TEXT", help=prompt_help)
-    _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
+    length_help = "characters to write (default: 300; of hello 4)"
+    sample.add_argument("--length", type=whole_number, metavar="N", help=length_help)
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
+    sample.add_argument("--top-k", type=positive_int, metavar="K", help="draw from the K likeliest only (default: all)")
+    evaluate_help = (
+        "write nothing, but print bits per character and perplexity on FILE, or on the part of its text that the model "
+        "has not learned"
+    )
+    sample.add_argument("--evaluate", nargs="?", const="", metavar="FILE", help=evaluate_help)
     _add_device(sample)
     _add_seed(sample)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.task import Batch, Task
 from tinygrad_rnn.tasks.vocabulary import Vocabulary
+
+__all__ = ["TextTask", "split"]
 
 #: The share of a text, at its end, that is not learned but evaluated on.
 HELD_OUT = 0.1
@@ -37,6 +39,10 @@ class TextTask(Task):
 
     name = "text"
     unit = "nats/char"
+    #: What a model that learned it writes unless told otherwise: it begins with the first of these that it knows, ...
+    begins: ClassVar[tuple[str, ...]] = ("The ", "\n", " ")
+    #: ... and goes on for so many characters.
+    goes_on: ClassVar[int] = 300
 
     def __init__(self, text: str, steps: int, vocabulary: Vocabulary | None = None) -> None:
         if len(text) < steps + 1:
