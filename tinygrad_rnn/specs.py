@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
+__all__ = ["Entry", "Spec", "Value", "flag", "number", "read", "shown", "whole", "word"]
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
 
-Value = float | str
+Value = float | str | bool
 
 
 class Entry(Protocol):
@@ -42,6 +42,13 @@ def whole(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
         raise InputError(f"{text!r} is no whole number from 1 to 999999999")
     return int(text)
+
+
+def flag(text: str) -> bool:
+    """Read the value of an option that is chosen or not; InputError unless it is "true" or "false"."""
+    if text not in ("true", "false"):
+        raise InputError(f"{text!r} is neither true nor false")
+    return text == "true"
 
 
 def word(*known: str) -> Callable[[str], str]:
@@ -81,6 +88,8 @@ class Spec:
 
 def shown(value: Value) -> str:
     """Return the value of an option as it is written."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 

@@ -89,7 +89,14 @@ def test_how_well_a_model_knows_a_text_is_measured_on_what_it_has_not_learned(tr
     assert "has changed since the training" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [(), ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4"),
+        ("--task", "text:stateful=true", "--cell", "lstm"),
+    ],
+)
 def test_training_can_be_resumed_from_anywhere_with_the_same_result(train, tmp_path, monkeypatch, options):
     whole = train("--updates", "7", *options, out="whole.safetensors")
     part = train("--updates", "3", *options, out="part.safetensors")

@@ -15,7 +15,7 @@ from tinygrad_rnn.train.cures import (
 )
 from tinygrad_rnn.train.forecasts import Forecasts, autoregression, forecast, forecasts_of
 from tinygrad_rnn.train.generate import Alignment, Gaze, Hypothesis, beam_search
-from tinygrad_rnn.train.likelihood import Likelihood, likelihood
+from tinygrad_rnn.train.likelihoods import Likelihood, likelihood
 from tinygrad_rnn.train.loop import Update, assess, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
 from tinygrad_rnn.train.metrics import History
