@@ -3,32 +3,13 @@
 import json
 
 import numpy as np
-import pytest
 
-import tinygrad_rnn as tg
-from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.tasks import parse_task
-from tinygrad_rnn.train import SequenceModel, save_checkpoint
 
 
-@pytest.fixture
-def made(tmp_path):
-    """Write a checkpoint of an untrained model."""
-
-    def make(task_text, seed=0, hidden=4):
-        tg.manual_seed(seed)
-        model = SequenceModel.for_task(parse_task(task_text).make(), "gru", hidden)
-        path = tmp_path / f"{seed}-{hidden}-{task_text.replace(':', '-')}"
-        sgd = optim.SGD(model.parameters(), lr=0.1)
-        save_checkpoint(path, model, sgd, {"task": task_text, "steps": 60, "updates": 0})
-        return str(path)
-
-    return make
-
-
-def test_models_that_differ_in_their_weights_are_one_line_with_a_band(made, capsys, tmp_path):
-    models = [made("series", 0), made("series", 1), made("series:feed=difference"), made("series", 0, hidden=5)]
+def test_models_that_differ_in_their_weights_are_one_line_with_a_band(untrained, capsys, tmp_path):
+    models = [untrained("series", seed) for seed in (0, 1)]
+    models += [untrained("series:feed=difference"), untrained("series", hidden=5)]
     out = tmp_path / "out"
     assert main(["forecast", *models, "--steps", "5", "--format", "svg", "--out", str(out), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -44,8 +25,9 @@ def test_models_that_differ_in_their_weights_are_one_line_with_a_band(made, caps
     assert "gru, difference: 1 step ahead its error is" in printed
 
 
-def test_what_cannot_be_forecast_is_refused(made, refused, tmp_path):
-    out = ("--out", tmp_path / "out")
-    assert "forecasts have 1 to 62 steps, not 63" in refused("forecast", made("series"), "--steps", "63", *out)
-    assert "forecasts of one series go together" in refused("forecast", made("series"), made("series:of=co2"), *out)
-    assert "so it cannot forecast a series; train one with --task series" in refused("forecast", made("adding"), *out)
+def test_what_cannot_be_forecast_is_refused(untrained, refused, tmp_path):
+    sun, co2, out = untrained("series"), untrained("series:of=co2"), ("--out", tmp_path / "out")
+    assert "forecasts have 1 to 62 steps, not 63" in refused("forecast", sun, "--steps", "63", *out)
+    assert "forecasts of one series go together" in refused("forecast", sun, co2, *out)
+    wrong = refused("forecast", untrained("adding"), *out)
+    assert "so it cannot forecast a series; train one with --task series" in wrong

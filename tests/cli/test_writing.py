@@ -6,29 +6,9 @@ import json
 import numpy as np
 import pytest
 
-import tinygrad_rnn as tg
-from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.tasks import parse_task
-from tinygrad_rnn.train import MODELS, save_checkpoint
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
-
-
-@pytest.fixture
-def made(tmp_path):
-    """Write a checkpoint of an untrained model for a task."""
-
-    def make(task_text, name="m", **rest):
-        tg.manual_seed(0)
-        task = parse_task(task_text).make()
-        model = MODELS[task.model].for_task(task, "gru", 5, **rest)
-        path = tmp_path / name
-        settings = {"task": task_text, "steps": None, "updates": 0}
-        save_checkpoint(path, model, optim.SGD(model.parameters(), lr=0.1), settings)
-        return str(path)
-
-    return make
 
 
 def found(capsys, *words):
@@ -37,8 +17,8 @@ def found(capsys, *words):
     return json.loads(capsys.readouterr().out)
 
 
-def test_texts_are_translated_and_judged_where_the_answer_is_known(made, capsys):
-    model = made("dates:attention=dot")
+def test_texts_are_translated_and_judged_where_the_answer_is_known(untrained, capsys):
+    model = untrained("dates:attention=dot")
     said = found(capsys, "translate", model, "3 March 1987", "Mar 3 1987", "3rd May")
     assert [each["known"] for each in said["results"]] == ["1987-03-03", "1987-03-03", None]
     assert [each["right"] for each in said["results"]] == [False, False, None]
@@ -52,8 +32,8 @@ def test_texts_are_translated_and_judged_where_the_answer_is_known(made, capsys)
     assert "0 of 1 right" in printed
 
 
-def test_a_wider_beam_finds_texts_at_least_as_likely(made, capsys):
-    model = made("dates")
+def test_a_wider_beam_finds_texts_at_least_as_likely(untrained, capsys):
+    model = untrained("dates")
     greedy = found(capsys, "translate", model, "3 March 1987")["results"][0]["answers"]
     wide = found(capsys, "translate", model, "3 March 1987", "--beam", "4")["results"][0]["answers"]
     probabilities = [each["probability"] for each in wide]
@@ -62,8 +42,8 @@ def test_a_wider_beam_finds_texts_at_least_as_likely(made, capsys):
     assert probabilities[0] >= greedy[0]["probability"]
 
 
-def test_fresh_examples_are_those_of_the_seed_and_known(made, capsys):
-    model = made("dates")
+def test_fresh_examples_are_those_of_the_seed_and_known(untrained, capsys):
+    model = untrained("dates")
     first, again = (found(capsys, "translate", model, "--examples", "3") for _ in range(2))
     assert first == again
     assert [len(each["known"]) for each in first["results"]] == [10] * 3
@@ -71,8 +51,8 @@ def test_fresh_examples_are_those_of_the_seed_and_known(made, capsys):
 
 
 @pytest.mark.parametrize("ending", ["json", "csv"])
-def test_attention_is_written_with_its_plot(made, capsys, tmp_path, ending):
-    model, file = made("dates:attention=additive", dtype="float64"), tmp_path / "looks" / f"a.{ending}"
+def test_attention_is_written_with_its_plot(untrained, capsys, tmp_path, ending):
+    model, file = untrained("dates:attention=additive", dtype="float64"), tmp_path / "looks" / f"a.{ending}"
     words = ["translate", model, "1 May 2000", "--attention", str(file), "--format", "svg", "--theme", "print"]
     said = found(capsys, *words)
     assert said["files"] == [str(file), str(file.with_suffix(".svg"))]
@@ -91,8 +71,8 @@ def test_attention_is_written_with_its_plot(made, capsys, tmp_path, ending):
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
-def test_strips_are_described_from_files_and_fresh(made, capsys, tmp_path):
-    model = made("strips:digits=2")
+def test_strips_are_described_from_files_and_fresh(untrained, capsys, tmp_path):
+    model = untrained("strips:digits=2")
     fresh = found(capsys, "caption", model, "--examples", "4")["results"]
     assert all(1 <= len(each["known"]) <= 2 for each in fresh)
     image = np.zeros((8, 20))
@@ -116,8 +96,8 @@ def test_strips_are_described_from_files_and_fresh(made, capsys, tmp_path):
     assert read <= {f"{at}:{at + 4}" for at in range(0, 32, 4)}
 
 
-def test_what_cannot_be_read_is_refused(made, refused, tmp_path):
-    dates, strips = made("dates", "d"), made("strips:attention=none:digits=2", "s")
+def test_what_cannot_be_read_is_refused(untrained, refused, tmp_path):
+    dates, strips = untrained("dates"), untrained("strips:attention=none:digits=2")
     assert "has '€', which the model has never read" in refused("translate", dates, "1 Mai 2000€")
     assert "nothing to read in an empty text" in refused("translate", dates, "")
     assert "so it cannot translate dates" in refused("translate", strips)
