@@ -70,3 +70,11 @@ def test_of_many_the_first_are_drawn_and_of_none_it_says_so(draw, one):
     assert any("2 further ones not drawn." in text.get_text() for text in figure.texts)
     assert any(text.get_text() == "Nothing was written." for text in draw([]).texts)
     assert not plots.rendered(draw([one]), ["svg"])["svg"].startswith(b"\x89")
+
+
+def test_a_strip_on_which_nothing_is_seen_is_drawn_alone():
+    found = Gaze.of(STRIP, "", np.zeros((0, 8)), places=4)
+    assert gaze_sentences([found]) == ["'': nothing was written."]
+    panel = plots.gaze([found, Gaze(STRIP, "7", np.eye(4)[:1])]).axes[0]
+    assert len(panel.get_images()) == 1
+    assert plots.rendered(plots.gaze([found]), ["svg"])["svg"]

@@ -89,7 +89,7 @@ class Gaze:
         >>> found.weights.tolist(), found.centres.tolist()
         ([[0.0, 0.5, 0.5, 0.0]], [8.0])
         """
-        return cls(image, written, weights.reshape(len(weights), -1, places).sum(axis=1))
+        return cls(image, written, weights.reshape(len(weights), weights.shape[1] // places, places).sum(axis=1))
 
 
 def beam_search(model: Writer, batch: Batch, width: int, end: int | None = None) -> list[Hypothesis]:

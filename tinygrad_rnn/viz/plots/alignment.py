@@ -39,13 +39,13 @@ def alignment(
         panels = paper.grid(title, formula, len(shown), 2, _HIGH)
         colours = shades(paper.lines(["rnn"])["rnn"].colour)
         for panel, each in zip(panels, shown, strict=True):
-            image = panel.imshow(each.weights, colours, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+            panel.imshow(each.weights, colours, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
             panel.set_xticks(range(len(each.read)), [chart.plain(letter) for letter in each.read])
             panel.set_yticks(range(len(each.written)), [chart.plain(letter) for letter in each.written])
             panel.tick_params(length=0)
             panel.grid(False)
             chart.label(panel, f"{chart.plain(each.read)} → {chart.plain(each.written)}", "letters read", "written")
-        bar(paper, image, panels)
+        bar(paper, colours, panels)
         why = "An encoder's state knows the letters before its own: a look at what follows a word may mean the word."
         return paper.finish([], [*sentences(shown), why, *left_out(found)])
 
@@ -58,10 +58,14 @@ def shades(*hues: str) -> Any:
     return LinearSegmentedColormap.from_list("weights", [blank, *hues, look.ink()])
 
 
-def bar(paper: chart.Paper, image: Any, panels: Sequence[Axes]) -> None:
+def bar(paper: chart.Paper, colours: Any, panels: Sequence[Axes]) -> None:
     """Draw what the colours of the weights mean."""
+    from matplotlib.cm import ScalarMappable  # noqa: PLC0415  (optional, and slow to load)
+
     if paper.style.legend:
-        paper.figure.colorbar(image, ax=list(panels), shrink=0.8, aspect=30).set_label("weight")
+        scale = ScalarMappable(cmap=colours)
+        scale.set_clim(0, 1)
+        paper.figure.colorbar(scale, ax=list(panels), shrink=0.8, aspect=30).set_label("weight")
 
 
 def left_out(found: Sequence[object]) -> list[str]:

@@ -41,18 +41,18 @@ def gaze(found: Sequence[Gaze], axes: Axes | Sequence[Axes] | None = None, style
         panels = paper.grid(title, formula, len(shown), 2, _HIGH)
         colours = shades(paper.lines(["rnn"])["rnn"].colour)
         for panel, each in zip(panels, shown, strict=True):
-            image = _strip(panel, each, colours, paper.lines(["lstm"])["lstm"].colour)
-        bar(paper, image, panels)
+            _strip(panel, each, colours, paper.lines(["lstm"])["lstm"].colour)
+        bar(paper, colours, panels)
         return paper.finish(panels[:1], [*sentences(shown), *left_out(found)])
 
 
-def _strip(panel: Axes, each: Gaze, colours: Any, colour: str) -> Any:
+def _strip(panel: Axes, each: Gaze, colours: Any, colour: str) -> None:
     high, wide = each.image.shape
     below = high + _ROW * len(each.written)
     panel.imshow(each.image, shades(), vmin=0, vmax=1, extent=(0, wide, high, 0), aspect="auto")
-    image = panel.imshow(
-        each.weights, colours, vmin=0, vmax=1, extent=(0, wide, below, high), aspect="auto", interpolation="nearest"
-    )
+    if each.written:
+        extent = (0, wide, below, high)
+        panel.imshow(each.weights, colours, vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="nearest")
     rows = high + _ROW * (np.arange(len(each.written)) + 0.5)
     panel.plot(
         each.centres, rows, color=colour, marker="o", lw=thick(0.8), label="centre of attention",
@@ -64,7 +64,6 @@ def _strip(panel: Axes, each: Gaze, colours: Any, colour: str) -> Any:
     panel.tick_params(axis="y", length=0)
     panel.grid(False)
     chart.label(panel, f"written: {chart.plain(each.written)}", "pixel", "")
-    return image
 
 
 def sentences(found: Sequence[Gaze]) -> list[str]:
@@ -76,11 +75,17 @@ def sentences(found: Sequence[Gaze]) -> list[str]:
     >>> sentences([Gaze(np.zeros((8, 16)), "71", np.eye(2))])
     ["'71': the centre of attention is at pixel 4, 12 of 16: from left to right."]
     """
-    return [
-        f"{each.written!r}: the centre of attention is at pixel {', '.join(map(number, each.centres.tolist()))} of "
-        f"{each.image.shape[1]}{_direction(each.centres)}."
-        for each in found
-    ]
+    return [_said(each) for each in found]
+
+
+def _said(each: Gaze) -> str:
+    if not each.written:
+        return "'': nothing was written."
+    centres = ", ".join(map(number, each.centres.tolist()))
+    return (
+        f"{each.written!r}: the centre of attention is at pixel {centres} of {each.image.shape[1]}"
+        f"{_direction(each.centres)}."
+    )
 
 
 def _direction(centres: np.ndarray) -> str:
