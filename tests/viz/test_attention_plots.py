@@ -47,7 +47,7 @@ def test_a_panel_shows_the_weights_under_their_letters(theme):
     assert [label.get_text() for label in panel.get_yticklabels()] == list("05-1")
     assert bar.get_ylabel() == "weight"
     darkness = [abs(sum(image.cmap(share)[:3]) - sum(image.cmap(0.0)[:3])) for share in np.linspace(0, 1, 9)]
-    assert darkness == sorted(darkness)
+    assert (np.diff(darkness) > 0.1).all()  # no two of them look alike, in grey either
 
 
 def test_a_strip_lies_above_the_attention_of_its_letters():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MOST", "alignment", "alt", "bar", "left_out", "sentences", "shades"]
+__all__ = ["MOST", "alignment", "alt", "bar", "left_out", "sentences", "shades", "weight_colours"]
 
 #: A figure has no more panels.
 MOST = 6
@@ -37,7 +37,7 @@ def alignment(
         if not shown:
             return paper.empty(title, formula, "Nothing was written.")
         panels = paper.grid(title, formula, len(shown), 2, _HIGH)
-        colours = shades(paper.lines(["rnn"])["rnn"].colour)
+        colours = weight_colours(paper)
         for panel, each in zip(panels, shown, strict=True):
             panel.imshow(each.weights, colours, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
             panel.set_xticks(range(len(each.read)), [chart.plain(letter) for letter in each.read])
@@ -56,6 +56,11 @@ def shades(*hues: str) -> Any:
 
     blank = look.settings()["axes.facecolor"]
     return LinearSegmentedColormap.from_list("weights", [blank, *hues, look.ink()])
+
+
+def weight_colours(paper: chart.Paper) -> Any:
+    """Return the colours of weights from 0 to 1; in print shades of grey."""
+    return shades() if paper.style.theme == "print" else shades(paper.lines(["rnn"])["rnn"].colour)
 
 
 def bar(paper: chart.Paper, colours: Any, panels: Sequence[Axes]) -> None:

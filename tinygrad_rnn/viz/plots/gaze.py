@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.flow.sentences import number, plural
 from tinygrad_rnn.train import Gaze
 from tinygrad_rnn.viz.plots import chart
-from tinygrad_rnn.viz.plots.alignment import MOST, bar, left_out, shades
+from tinygrad_rnn.viz.plots.alignment import MOST, bar, left_out, shades, weight_colours
 from tinygrad_rnn.viz.plots.entry import alt_text
 from tinygrad_rnn.viz.plots.look import ink, thick
 from tinygrad_rnn.viz.styles import Style
@@ -39,7 +39,7 @@ def gaze(found: Sequence[Gaze], axes: Axes | Sequence[Axes] | None = None, style
         if not shown:
             return paper.empty(title, formula, "Nothing was written.")
         panels = paper.grid(title, formula, len(shown), 2, _HIGH)
-        colours = shades(paper.lines(["rnn"])["rnn"].colour)
+        colours = weight_colours(paper)
         for panel, each in zip(panels, shown, strict=True):
             _strip(panel, each, colours, paper.lines(["lstm"])["lstm"].colour)
         bar(paper, colours, panels)
@@ -56,7 +56,7 @@ def _strip(panel: Axes, each: Gaze, colours: Any, colour: str) -> None:
     rows = high + _ROW * (np.arange(len(each.written)) + 0.5)
     panel.plot(
         each.centres, rows, color=colour, marker="o", lw=thick(0.8), label="centre of attention",
-        markeredgecolor=ink(), markeredgewidth=thick(0.3),
+        markerfacecolor=panel.get_facecolor(),
     )  # fmt: skip
     panel.axhline(high, color=ink(), lw=thick(0.5), label="_edge")
     panel.set_ylim(below, 0)
