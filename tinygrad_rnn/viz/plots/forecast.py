@@ -47,8 +47,8 @@ def forecast(found: Forecasts, axes: Axes | Sequence[Axes] | None = None, style:
             _line(errors, name, np.arange(1, found.steps + 1), found.rmse(name), look)
         for name in found.baselines:
             errors.plot(np.arange(1, found.steps + 1), found.rmse(name)[0], **_plain(name))
-        chart.label(one, "one step ahead, everything before known", "year", unit)
-        what = f"{plural(found.steps, 'step')} ahead, each from the one before; nothing known from the line on"
+        chart.label(one, "one step ahead", "year", unit)
+        what = f"{plural(found.steps, 'step')} ahead, nothing known from the line on"
         chart.label(free, what, "year", unit)
         chart.label(errors, f"error by step, from {plural(len(found.origins), 'origin')}", "steps ahead", unit)
         notes = sentences(found)
