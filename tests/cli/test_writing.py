@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.parser import make_parser
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 
@@ -30,6 +31,23 @@ def test_texts_are_translated_and_judged_where_the_answer_is_known(untrained, ca
     printed = capsys.readouterr().out
     assert "no: 1987-03-03" in printed
     assert "0 of 1 right" in printed
+
+
+@pytest.mark.parametrize(
+    "words", [("--beam", "2", "m", "1 May", "2 May"), ("m", "1 May", "--beam", "2", "2 May"), ("m", "1 May", "2 May")]
+)
+@pytest.mark.parametrize(("command", "name"), [("translate", "texts"), ("caption", "images")])
+def test_options_may_stand_anywhere(words, command, name):
+    options = make_parser().parse_args([command, *words])
+    assert (options.model, vars(options)[name]) == ("m", ["1 May", "2 May"])
+    assert options.beam == (2 if "--beam" in words else 1)
+
+
+def test_what_is_missing_or_unknown_is_said(refused):
+    assert "required: CHECKPOINT" in refused("translate")
+    assert "unrecognized arguments: --beem" in refused("translate", "m", "--beem")
+    mixed = make_parser().parse_args(["forecast", "a", "--steps", "3", "b"])
+    assert (mixed.models, mixed.steps) == (["a", "b"], 3)
 
 
 def test_a_wider_beam_finds_texts_at_least_as_likely(untrained, capsys):

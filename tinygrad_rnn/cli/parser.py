@@ -77,6 +77,19 @@ EXIT_CODES = (
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong; argparse would print the usage of every option first."""
 
+    #: Whether options may stand between arguments of which there can be many: argparse would end them at the first.
+    intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, or else as it does where options and arguments are mixed."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # it asks this method
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = True
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
@@ -363,6 +376,7 @@ def _add_translate(commands: argparse._SubParsersAction[Parser]) -> None:
         "Let a model that `train --task dates` made write what it makes of texts, or of fresh examples of the task. "
         "Says whether that is right, where it is known.",
     )
+    translate.intermixed = True
     _add_checkpoint(translate)
     texts_help = "what to translate (default: fresh examples)"
     translate.add_argument("texts", nargs="*", metavar="TEXT", help=texts_help)
@@ -377,6 +391,7 @@ def _add_caption(commands: argparse._SubParsersAction[Parser]) -> None:
         "Let a model that `train --task strips` made write what it sees on images, or on fresh strips of digits that "
         "it has not learned from. Says whether that is right, where it is known.",
     )
+    caption.intermixed = True
     _add_checkpoint(caption)
     images_help = "a .npy with numbers from 0 to 1, or a .png; 8 pixels high (default: fresh strips)"
     caption.add_argument("images", nargs="*", metavar="IMAGE", help=images_help)
@@ -416,6 +431,7 @@ def _add_forecast(commands: argparse._SubParsersAction[Parser]) -> None:
         "one step, and further steps each from the one before. Beside them: the last value, the value a season ago, "
         "and a linear autoregression. Writes forecast.{svg,png} and forecast.json.",
     )
+    forecast.intermixed = True
     models_help = (
         "runs, or files, written by train for the same series; models that differ in nothing but their weights become "
         "one line with a band, as runs/NAME.seed-* after train --seeds"
