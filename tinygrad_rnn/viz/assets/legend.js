@@ -38,16 +38,18 @@ function makeLegend() {
     ["valued", "a value: a gate as far as it is open, else the middle 80%", boxes.some(({ level }) => level)],
     ["gathering", "some messages have come", boxes.some(({ messages, weight }) => messages.length > 1 || weight)],
     ["valued now", "its turn now", true],
+    ["chosen", "chosen: its paths to the loss are lit", true],
   ].filter(([, , occurs]) => occurs);
   const looks = [...others, ...own];
   byId("legend").append(
     html(
       "span",
       { class: "scale" },
-      html("span", { class: "scale-name", text: `size of the gradient, ${comparedText()}` }),
+      html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself` }),
       html("span", { class: "swatches" }, ...swatches),
     ),
     ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)),
+    ...(panels.some((panel) => panel.strip) ? [legendBracket()] : []),
     ...scale.arrows.map(({ text, widths, dashes }) =>
       html("span", { class: "look arrows" }, ...widths.map((width) => legendArrow(width, dashes)), text),
     ),
@@ -70,13 +72,20 @@ function legendArrow(width, dashes) {
   return svg("svg", { width: 22, height: 12, "aria-hidden": "true" }, line);
 }
 
+/** What is bracketed on a strip. */
+function legendBracket() {
+  const bracket = svg("path", { class: "brush", d: "M2 3v6H24v-6" });
+  const drawn = svg("svg", { width: 26, height: 12, "aria-hidden": "true" }, bracket);
+  return html("span", { class: "look on-screen" }, drawn, "steps that the graphs show");
+}
+
 function legendBox(name) {
   return svg(
     "svg",
     { width: 26, height: 18, "aria-hidden": "true" },
     svg(
       "g",
-      { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
+      { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null, "data-start": name === "chosen" ? "" : null },
       svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
       ...(name === "valued" ? [svg("rect", { class: "level", x: 5, y: 5, width: 9, height: 8 })] : []),
       ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
