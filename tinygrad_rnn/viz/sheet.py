@@ -7,6 +7,7 @@ import html
 import importlib.metadata
 import math
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -23,7 +24,7 @@ from tinygrad_rnn.viz.plots import PLOTS, Entry, Plot, Style
 from tinygrad_rnn.viz.plots.through_time import side_by_side
 from tinygrad_rnn.viz.scale import ink
 from tinygrad_rnn.viz.siblings import links_to
-from tinygrad_rnn.viz.terms import glossary
+from tinygrad_rnn.viz.terms import glossary, verdict_words
 from tinygrad_rnn.viz.weights_told import initial, survivors, told, trained_for
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _page(
         _definitions(_versions()),
         '<h2 id="again">How to reproduce</h2>',
         _paragraph("With the same versions on the same machine, this gives the same numbers:"),
-        f'<pre tabindex="0" role="group" aria-label="Command">{_escaped(command)}</pre>',
+        f"<pre>{_options_whole(_escaped(command))}</pre>",
         _paragraph(
             "It also writes the pictures as files, and for each cell CELL.flow.json, its numbers, and "
             "CELL.run.safetensors, the weights and data to compute them again by other means."
@@ -222,7 +223,9 @@ def _changes(entries: Sequence[Entry]) -> Iterator[tuple[str, str, str]]:
         if lines := remedied(those):
             weights = "; ".join(dict.fromkeys(map(trained_for, those)))
             table = _table_of(REMEDIED, lines, 2, 1, REMEDIED_ABOUT)
-            yield name, f"What would have to be changed? ({weights})", _list(survivors(those)) + table
+            meant = "; ".join(f"{word}: {said.rstrip('.')}" for word, said in verdict_words(line[-1] for line in lines))
+            found = "\n".join([_list(survivors(those)), table, _paragraph(f"{meant}.", "soft") if meant else ""])
+            yield name, f"What would have to be changed? ({weights})", found
     heads, lines = trained(entries)
     if lines:
         about = "Factors (×) are means down to the horizon, or to the first step if there is none."
@@ -307,6 +310,11 @@ def _list(sentences: Sequence[str]) -> str:
 def _paragraph(text: str, kind: str = "") -> str:
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{_escaped(text)}</p>"
+
+
+def _options_whole(command: str) -> str:
+    """Return a command in which no line ends within the name of an option."""
+    return re.sub(r"(?<=\s)--[\w-]+", r"<span>\g<0></span>", command)
 
 
 def _escaped(text: str) -> str:

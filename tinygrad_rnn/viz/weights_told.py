@@ -60,7 +60,7 @@ def survivors(entries: Sequence[Entry]) -> list[str]:
 def _with(report: FlowReport) -> str:
     kept = [tried.what for tried in report.remedies if tried.verdict == "survives"]
     if not kept:
-        return f"with none of the {plural(len(report.remedies), 'change')} that were tried it would survive"
+        return f"it would survive with none of {plural(len(report.remedies), 'change')} tried"
     return f"it would survive with {', or with '.join(kept)}"
 
 

@@ -237,7 +237,7 @@ class Curves {
       if (panel.states.length > 1) // which of them it is; that of the longer horizon stands to the left of the other
         group.append(
           svg("text", {
-            class: `tick halo ${name}`,
+            class: `tick which ${name}`,
             x: panel.horizon.state === state.kind ? x - 8 : x + 8,
             y: y + 14,
             "text-anchor": panel.horizon.state === state.kind ? "end" : "start",

@@ -36,9 +36,9 @@ function makeLegend() {
   const boxes = panels.flatMap((panel) => panel.boxes);
   const own = [
     ["valued", "a value: a gate as far as it is open, else the middle 80%", boxes.some(({ level }) => level)],
-    ["gathering", "some messages have come", boxes.some(({ messages, weight }) => messages.length > 1 || weight)],
-    ["valued now", "its turn now", true],
-    ["chosen", "chosen: its paths to the loss are lit", true],
+    ["gathering on-screen", "some messages have come", boxes.some(({ messages, weight }) => messages.length > 1 || weight)],
+    ["valued on-screen now", "its turn now", true],
+    ["chosen on-screen", "chosen: its paths to the loss are lit", true],
   ].filter(([, , occurs]) => occurs);
   const looks = [...others, ...own];
   byId("legend").append(
@@ -48,7 +48,9 @@ function makeLegend() {
       html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself` }),
       html("span", { class: "swatches" }, ...swatches),
     ),
-    ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)),
+    ...looks.map(([name, text]) =>
+      html("span", { class: name.includes("on-screen") ? "look on-screen" : "look" }, legendBox(name), text),
+    ),
     ...(panels.some((panel) => panel.strip) ? [legendBracket()] : []),
     ...scale.arrows.map(({ text, widths, dashes }) =>
       html("span", { class: "look arrows" }, ...widths.map((width) => legendArrow(width, dashes)), text),
@@ -85,10 +87,10 @@ function legendBox(name) {
     { width: 26, height: 18, "aria-hidden": "true" },
     svg(
       "g",
-      { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null, "data-start": name === "chosen" ? "" : null },
+      { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
       svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
       ...(name === "valued" ? [svg("rect", { class: "level", x: 5, y: 5, width: 9, height: 8 })] : []),
-      ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
+      ...(name.startsWith("gathering") ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
     ),
   );
 }
