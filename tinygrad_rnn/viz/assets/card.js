@@ -15,6 +15,7 @@ function boxFacts(panel, box, done) {
   add("equation", box.equation);
   add("shape", `(${box.shape.join(", ")}${box.shape.length === 1 ? "," : ""})`);
   add("scope", box.scope);
+  if (box.kind === "gate") add("", panel.gates.find(({ label }) => label === box.caption.split(" ").at(-1))?.keeps);
   if (box.valueEvent < done) add("value", statisticsText(box.value, box.values) || "not measured");
   else add("value", "not computed yet");
   gradientFacts(panel, box, done, add);

@@ -123,7 +123,7 @@ class Curves {
     this.series = panels
       .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
-    const what = html("span", { text: "Size relative to that at the last step:" });
+    const what = html("span", { text: "Size, that at the last step being 1:" });
     this.key = html("p", { class: "key" }, what, ...this.series.map((series) => this.keyOf(series)));
     this.draw();
   }

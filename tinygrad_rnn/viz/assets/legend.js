@@ -45,8 +45,8 @@ function makeLegend() {
     html(
       "span",
       { class: "scale" },
-      html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself` }),
       html("span", { class: "swatches" }, ...swatches),
+      html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself` }),
     ),
     ...looks.map(([name, text]) =>
       html("span", { class: name.includes("on-screen") ? "look on-screen" : "look" }, legendBox(name), text),

@@ -199,3 +199,4 @@ arrange();
 openViews();
 player.go(clock.ticks);
 const tour = new Tour(data.tour);
+if (matchMedia("print").matches) dispatchEvent(new Event("beforeprint")); // opened on paper: no event tells
