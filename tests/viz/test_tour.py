@@ -235,6 +235,17 @@ def test_on_a_phone_the_buttons_stay_in_sight_however_long_the_answer_is(show, b
             shown.press("Enter")
 
 
+def test_on_a_phone_a_cell_that_is_compared_is_the_one_in_sight(show):
+    three = {kind: measured(kind, steps=T) for kind in ("RNN", "LSTM", "GRU")}
+    shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    shown.tab.get_by_role("button", name="LSTM", exact=True).click()
+    shown.tab.evaluate("() => { location.hash = 'tour=4' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    shown.press("Enter")
+    (start,) = [box for box in shown.tab.locator("[data-start]").all() if box.is_visible()]
+    assert start.evaluate("box => box.closest('.panel').dataset.panel") == "RNN"
+
+
 @pytest.mark.parametrize("size", [(1400, 900), (1100, 800)])
 def test_the_card_covers_nothing(show, both, size):
     shown = show(both, level="cell", size=size)

@@ -32,7 +32,7 @@ function makePanel(panel, i) {
   ];
   const heading = html("h2", { text: panel.name || "The graph" });
   const notes = panel.findings.map((text) => html("p", { class: "finding", text }));
-  if (panel.why) notes.push(whyOf(panel.why));
+  if (panel.why) notes.push(whyOf(`${panel.why}\nWhat that means: ${meanings(panel)}.`));
   if (!panel.measured) {
     notes.push(
       html("p", {
@@ -53,6 +53,12 @@ function makePanel(panel, i) {
   byId("panels").append(section);
   if (strip) byId("strips").append(strip.element);
   return { panel, graph, strip, weights, now, section };
+}
+
+/** What the words of its verdict, and of the changes, mean. */
+function meanings(panel) {
+  const used = ([word]) => word === panel.verdict || panel.why.includes(word.slice(0, 5)); // "it would explode"
+  return Object.entries(verdictsText()).filter(used).map(([, text]) => text).join("; ");
 }
 
 /** The sentences on why, the first line of which is there at once: all of them would push the graph out of sight. */

@@ -92,6 +92,7 @@ class Tour {
     }
     if (this.compared === names) return;
     this.compared = names;
+    if (names) this.choose(names); // where there is room for one only
     parts.forEach(({ graph }) => graph.setFollow(names === null)); // or the clock would move them
     parts.forEach(({ panel, section }) => section.classList.toggle("aside", names !== null && !names.includes(panel.name)));
     byId("panels").classList.toggle("compared", names !== null);
@@ -100,6 +101,13 @@ class Tour {
       graph.showSteps(lastTwo(panel));
       if (graph.view.zoom < READABLE) graph.view.open();
     }
+  }
+
+  /** Show one of these panels, unless one of them is shown. */
+  choose(names) {
+    const of = (name) => parts.findIndex(({ panel }) => panel.name === name);
+    const chosen = parts.findIndex(({ section }) => section.classList.contains("chosen"));
+    if (!names.map(of).includes(chosen)) byId("tabs").children[of(names[0])]?.click();
   }
 
   /** Light up the ways from the state one step before the last. */
