@@ -61,7 +61,7 @@ def _with(report: FlowReport) -> str:
     kept = [tried.what for tried in report.remedies if tried.verdict == "survives"]
     if not kept:
         return f"it would survive with none of {plural(len(report.remedies), 'change')} tried"
-    return f"it would survive with {', or with '.join(kept)}"
+    return f"it would survive with {'; or with '.join(kept)}"
 
 
 def _section(weights: str, found: Mapping[str, str]) -> str:
