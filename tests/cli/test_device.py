@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.viz.sheet_page import page_of
 from tinygrad_rnn import backends
 from tinygrad_rnn.backends.probe import CudaReport
 from tinygrad_rnn.cli import doctor, main
@@ -114,7 +115,7 @@ def test_flow_works_there_with_cells_and_with_a_model(fake_cuda, tmp_path, text_
     for index, which in enumerate((("--cells", "rnn,gru", "--hidden", "4", "--train", "2"), ("--model", model))):
         out = tmp_path / str(index)
         assert main(["flow", *small, *which, "--out", str(out)]) == 0
-        assert "--device cuda" in (out / "flow.html").read_text()
+        assert "--device cuda" in page_of(out).texts["pre"][0]
     assert fake_cuda.reads
 
 

@@ -14,6 +14,7 @@ import safetensors.numpy
 
 import tinygrad_rnn
 from tests.cli.conftest import SMALL, visible
+from tests.viz.sheet_page import page_of
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.files import MANIFEST
 from tinygrad_rnn.errors import InputError, MissingToolError
@@ -200,8 +201,7 @@ def test_pictures_have_the_looks_asked_for(graph):
 def test_plots_of_graph_come_in_the_formats_asked_for(graph):
     folder = graph("--cell", "rnn", "--theme", "print", "--size", "4:3", "--font", "14", formats="html,pdf")
     assert {path.suffix for path in visible(folder) if path.name.startswith("through_time")} == {".pdf"}
-    page = (folder / "flow.html").read_text(encoding="utf-8")
-    assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page
+    assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page_of(folder).texts["pre"][0]
     for name in ("stepper.html", "stepper.init.html"):
         assert '"theme":"print"' in (folder / name).read_text(encoding="utf-8")
 
@@ -260,7 +260,7 @@ def test_the_default_has_pages_with_all_cells_and_the_plots(graph):
     assert "RNN" in (folder / "stepper.html").read_text(encoding="utf-8")
     sheet = (folder / "flow.html").read_text(encoding="utf-8")
     assert "lstm:forget_bias=3, 2 updates" in sheet
-    assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in sheet
+    assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in page_of(folder).texts["pre"][0]
     assert {path.suffix for path in visible(folder)} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
 
 

@@ -92,8 +92,8 @@ def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
     write_sheet(tmp_path, [trained()], {}, "none", pages={"step by step, <initial>": "stepper.init.html"})
     page = page_of(tmp_path)
     found = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
-    assert page.texts["h2"][0] == "rnn, 7 updates"
-    assert found["where"].startswith("rnn, 7 updates vanishes: less than 0.01 of ")
+    assert page.texts["h2"][0] == "rnn"
+    assert found["where"].startswith("rnn vanishes: less than 0.01 of ")
     assert "left at the first step 0.001 → 0.005" in found["what training did"]
     assert found["what to change"].startswith("with W_hh times 2, and nothing else, the gradient would survive: ")
     assert "step by step, <initial>" in page.texts["a"]

@@ -138,7 +138,7 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         maps = {name: felt for name, result in found.items() if result.entry and (felt := result.entry.flow_map)}
         path = folder / STEPPERS[when]
         level = options.level if options.level != "rolled" else "cell"
-        title = f"Backpropagation through time: {when}"
+        title = f"Backpropagation through time: {when} weights"
         window, decades = options.window, options.decades
         others = {title: name for title, name in _pages(results).items() if name != path.name}
         style = style_of(options)
@@ -149,7 +149,8 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
 
 def _pages(results: Sequence[Result]) -> dict[str, str]:
     """Return the pages that are written, by what they are called."""
-    steppers = {f"step by step, {when}": STEPPERS[when] for when in dict.fromkeys(result.when for result in results)}
+    moments = dict.fromkeys(result.when for result in results)
+    steppers = {f"step by step, {when} weights": STEPPERS[when] for when in moments}
     return steppers | {"all plots and tables": PAGE}
 
 

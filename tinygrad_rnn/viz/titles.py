@@ -48,8 +48,12 @@ def _of_boxes(drawn: Picture) -> Iterator[str]:
     if any(box.kind == "state" and any("rms" in line for line in box.lines) for box in drawn.boxes):
         parts.append("rms: of the values of a state, root mean square")
     yield f"{'; '.join(parts)}."
-    border = "; a gate that is filled to its mean value has it around it" if drawn.has_levels else ""
-    yield f"Colour, log scale: {', '.join(_compared(drawn))}{border}."
+    yield f"Colour, log scale: {', '.join(_compared(drawn))}."
+    if drawn.has_levels:
+        yield (
+            "Green in the box of a gate: how far it is open, the mean of its values from 0 to 1; the colour of its "
+            "gradient is then that of the frame."
+        )
 
 
 def _compared(drawn: Picture) -> Iterator[str]:
