@@ -25,7 +25,7 @@ FORMAT = "tinygrad_rnn.model/1"
 CHECKPOINTS, SUFFIX = "checkpoints", ".safetensors"
 #: The optimizers that a file can bring along. One of your own you make yourself.
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
-    kind.__name__: kind for kind in (optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW)
+    entry.optimizer.__name__: entry.optimizer for entry in optim.OPTIMIZERS.values()
 }
 
 

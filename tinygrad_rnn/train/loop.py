@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.models import Model
+from tinygrad_rnn.train.models.base import in_use
 
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
 WORSE = 1.5
@@ -152,14 +152,3 @@ def diverged(before: float, after: float) -> str | None:
     if math.isfinite(after) and after <= WORSE * before:
         return None
     return f"training diverged: the loss went from {before:.4g} to {after:.4g}; take a smaller learning rate"
-
-
-@contextmanager
-def in_use(model: Model) -> Iterator[None]:
-    """Switch dropout off inside, and afterwards back to what it was."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -81,6 +81,8 @@ def test_about_the_share_that_is_said_is_told():
 def test_a_task_whose_inputs_a_model_cannot_write_has_no_teacher():
     with pytest.raises(InputError, match="the task adding is none for them"):
         Remedies(teacher="linear").check(model_of(ADDING), ADDING)
+    with pytest.raises(InputError, match="one draw for all steps"):
+        Remedies(teacher="linear").check(model_of(TEXT, variational=0.5), TEXT)
 
 
 # ---- pre-training --------------------------------------------------------------------------------------------------

@@ -88,13 +88,18 @@ def check_teacher(model: Model, task: Task) -> None:
     """Refuse models and tasks in which nothing is read that the model itself could write.
 
     Raises:
-        InputError: it is such a model or task.
+        InputError: it is such a model or task, or a text is learned with variational dropout.
     """
     writes = isinstance(model, EncoderDecoder) or (isinstance(model, SequenceModel) and isinstance(task, TextTask))
     if not writes:
         raise InputError(
             f"a teacher is for models that read what they write, of text or of a second sequence; the task {task.name} "
             "is none for them"
+        )
+    if isinstance(model, SequenceModel) and model.training and model.rnn.variational:
+        raise InputError(
+            "a teacher goes through a text step by step, and variational dropout is one draw for all steps; take "
+            "dropout or zoneout with it"
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from tinygrad_rnn import nn
@@ -10,7 +11,7 @@ from tinygrad_rnn.engine.creation import default_generator, tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.tasks import Batch, Task
 
-__all__ = ["Model"]
+__all__ = ["Model", "in_use"]
 
 
 class Model(nn.Module):
@@ -111,3 +112,14 @@ class Model(nn.Module):
         """Return a copy of the model in another dtype, on the same device."""
         copy = self.restored(self.config() | {"dtype": dtype}, self.state_dict(), self.device)
         return copy.train(self.training)
+
+
+@contextmanager
+def in_use(model: Model) -> Iterator[None]:
+    """Switch dropout off inside, and afterwards back to what it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

@@ -164,16 +164,24 @@ class SequenceModel(Model):
         return self.outputs_by_step(batch.inputs, start)
 
     def _hidden_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
-        steps: Any = x
-        for layer in range(self.rnn.num_layers):
-            state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
-            cell = self.rnn.cell(layer).eval()  # with zoneout: the expectation
-            rules = [zoneout(cell, self.rnn.zoneout, len(steps), steps[0].shape[:-1])] if self.rnn.zoneout else []
-            with scope("layer", layer):
-                steps, _ = nn.unroll(
-                    cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules)
-                )
-        return list(steps)
+        return by_step(self.rnn, x, start)[0]
+
+
+def by_step(layers: nn.Recurrent, x: Tensor, start: dict[str, Tensor]) -> tuple[list[Tensor], list[tuple[Tensor, ...]]]:
+    """Return the outputs of the last of some layers, step by step, and the final state of each layer.
+
+    As in use: nothing is dropped, and with zoneout a state is the expectation.
+    """
+    steps: Any = x
+    finals: list[tuple[Tensor, ...]] = []
+    for layer in range(layers.num_layers):
+        state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
+        cell = layers.cell(layer).eval()
+        rules = [zoneout(cell, layers.zoneout, len(steps), steps[0].shape[:-1])] if layers.zoneout else []
+        with scope("layer", layer):
+            steps, final = nn.unroll(cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules))
+        finals.append(final if isinstance(final, tuple) else (final,))
+    return list(steps), finals
 
 
 def told(right: Tensor, own: Tensor, share: float) -> Tensor:
