@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
+__all__ = ["Entry", "Spec", "Value", "Words", "number", "read", "shown", "values", "whole", "word"]
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
@@ -44,15 +44,34 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def word(*known: str) -> Callable[[str], str]:
-    """Return what reads the value of an option that is one of some words."""
+@dataclass(frozen=True)
+class Words:
+    """Reads the value of an option that is one of some words; InputError unless it is one."""
 
-    def read(text: str) -> str:
-        if text not in known:
-            raise InputError(f"{text!r} is none of {', '.join(known)}")
+    known: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        if text not in self.known:
+            raise InputError(f"{text!r} is none of {', '.join(self.known)}")
         return text
 
-    return read
+
+def word(*known: str) -> Words:
+    """Return what reads the value of an option that is one of some words."""
+    return Words(known)
+
+
+def values(reader: Callable[[str], Value]) -> str:
+    """Return which values a reader of an option takes.
+
+    >>> from tinygrad_rnn import specs
+    >>> specs.values(specs.word("yes", "no")), specs.values(specs.whole)
+    ('yes or no', 'a whole number')
+    """
+    if isinstance(reader, Words):
+        *others, last = reader.known
+        return " or ".join([", ".join(others), last] if others else [last])
+    return "a whole number" if reader is whole else "a number"
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ def test_a_chosen_name_that_is_taken_is_refused_and_nothing_changes(without_curv
     train(*ADDING, "--updates", 2, "--name", "mine")
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     for options in (("--name", "mine"), ("--name", "mine", "--cell", "rnn")):
-        complaint = refused("train", *ADDING, "--updates", 3, *options, at_once=False)
-        assert "runs/mine is there already; choose another name, or go on with it by --resume" in complaint
+        complaint = refused("train", *ADDING, "--updates", 3, *options)  # before anything is made
+        assert "runs/mine is there already; choose another name, or go on with it by --resume --name mine" in complaint
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
     assert "cannot be the name of a run" in refused("train", *ADDING, "--name", "../mine")
 
@@ -109,7 +109,7 @@ def test_a_run_that_is_complete_gets_its_curves_and_no_further_update(capsys):
     "other",
     [
         ("--cell", "gru"), ("--hidden", 9), ("--layers", 2), ("--task", "text"), ("--dtype", "float64"), ("--steps", 7),
-        ("--batch", 5), ("--clip", 0.5), ("--seed", 1), ("--dropout", 0.5), ("--validate-every", 4),
+        ("--batch", 5), ("--clip", 0.5), ("--seed", 1), ("--validate-every", 4),
     ],
 )  # fmt: skip
 def test_a_resumed_run_refuses_other_options(without_curves, refused, other):
@@ -182,8 +182,10 @@ def test_progress_tells_loss_norm_and_the_time_left(without_curves, capsys):
     train(*ADDING, "--updates", 30)
     lines = re.findall(r"^lstm: update .*$", capsys.readouterr().err, re.MULTILINE)
     assert len(lines) == 4
-    for line in lines[:-1]:
-        assert re.fullmatch(r"lstm: update \d+/30, [\d.]+ squared error, gradient norm [\d.]+, \d[\d.]* \w+ left", line)
+    told = r"lstm: update \d+/30, [\d.]+ squared error, gradient norm [\d.]+"
+    for line in lines[1:-1]:
+        assert re.fullmatch(told + r", \d[\d.]* \w+ left", line)
+    assert re.fullmatch(told, lines[0])  # too early to say
     assert lines[-1].startswith("lstm: update 30/30")
     assert "left" not in lines[-1]
 
@@ -227,7 +229,7 @@ def test_options_that_exclude_each_other_are_refused(refused):
 
 def test_event_files_need_their_package(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    complaint = refused("train", *ADDING, "--updates", 1, "--tensorboard", code=3, at_once=False)
+    complaint = refused("train", *ADDING, "--updates", 1, "--tensorboard", code=3)
     assert "pip install 'tinygrad-rnn[tensorboard]'" in complaint
 
 
@@ -309,6 +311,30 @@ def test_the_tasks_are_listed(capsys):
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert {row[0] for row in rows if row} >= set(TASKS)
     assert ":form=..." in {row[0] for row in rows if row}
+
+
+def test_a_task_is_told_of_with_what_can_be_chosen(capsys):
+    assert main(["tasks", "adding:form=1997"]) == 0
+    said = capsys.readouterr().out
+    for line in (
+        "adding:form=1997: the sum of the two numbers that are marked among T",
+        "  reference: Hochreiter & Schmidhuber 1997, section 5.4; Le, Jaitly & Hinton 2015, section 4.1",
+        "  length:    50 steps, or --steps T",
+        "  solved:    wrong at most 0",
+        "    adding:form=...  2015 or 1997 (default: 2015)",
+        "  to learn it: tinygrad-rnn train --task adding:form=1997 --until-solved",
+    ):
+        assert line in said.splitlines()
+    assert main(["tasks", "copy", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert found["defaults"] == {"symbols": 8, "length": 10}
+    assert found["values"] == {"symbols": "a whole number", "length": "a whole number"}
+
+
+def test_every_task_can_be_told_of(capsys):
+    for task in TASKS:
+        assert main(["tasks", task]) == 0
+    assert "hello:" in capsys.readouterr().out
 
 
 #: Those whose steps are more than were asked for, or fixed.

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from tinygrad_rnn.cli.parser import make_parser
 from tinygrad_rnn.cli.streams import silence, usable_streams
 from tinygrad_rnn.errors import DeviceError, InputError, MissingToolError, StateError
+from tinygrad_rnn.starting import INTERRUPTED as WHOLE
+from tinygrad_rnn.starting import interrupts_as_usual
 from tinygrad_rnn.tasks.corpus import shown
 
 OK, CHECK_FAILED, BAD_INPUT, TOOL_MISSING, INTERRUPTED = 0, 1, 2, 3, 130
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        options = make_parser().parse_args(arguments)
+        interrupts_as_usual()
+        options = make_parser().read(arguments)
         # A command's module is imported when it runs: --help answers at once.
         command = importlib.import_module(f"tinygrad_rnn.cli.{options.command}")
         code: int = command.run(options)
@@ -43,7 +46,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as done:  # argparse has said what is wrong, or printed the help asked for
         return done.code if isinstance(done.code, int) else BAD_INPUT
     except KeyboardInterrupt:
-        return _stop("interrupted; the files written so far are whole", INTERRUPTED)
+        return _stop(WHOLE, INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as in `tinygrad-rnn graph | head -1`
         silence(sys.stdout)
         return OK

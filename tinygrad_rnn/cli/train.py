@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,12 @@ from tinygrad_rnn.train import (
     Run,
     RunKeeper,
     Trainer,
+    Update,
     diverged,
+    pretrain,
     updates_per_epoch,
 )
+from tinygrad_rnn.train.event_files import require_tensorboardx
 from tinygrad_rnn.train.runs import check_name, previous_of
 from tinygrad_rnn.viz import plots
 
@@ -55,8 +58,10 @@ ABOUT = ("task", "text", "steps")
 REMEMBERED = (*ABOUT, "batch", "clip", "seed", "updates")
 #: How an update finds its gradients.
 REMEDIES = ("truncate", "recompute", "omega", "teacher", "clip_value")
-#: The same as above, which earlier files do not say.
-REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256")
+#: The same as above, which not all files say.
+REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256", "pretrain")
+#: What a model says of itself under the names of options.
+OF_THE_MODEL = ("cell", "dropout", "zoneout", "variational", "dtype")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,6 +87,9 @@ def _check_together(options: argparse.Namespace) -> None:
         raise InputError(f"--seeds makes several runs, and {other}; leave one of both out")
     if options.out and options.tensorboard:
         raise InputError("--tensorboard writes into the folder of a run, and --out keeps one file; leave one out")
+    if options.tensorboard:
+        require_tensorboardx()
+    _remedies(options)
     if options.name is not None:
         try:
             check_name(options.name)
@@ -89,14 +97,30 @@ def _check_together(options: argparse.Namespace) -> None:
             raise InputError(f"--name: {error}") from None
 
 
+def _remedies(options: argparse.Namespace) -> Remedies:
+    """Return how an update finds its gradients; InputError if the options say what cannot be."""
+    chosen = {name: getattr(options, name) for name in REMEDIES}
+    return Remedies.of({name: value for name, value in chosen.items() if value is not None})
+
+
 def _names_by_seed(options: argparse.Namespace) -> list[str]:
     """Return the names of the runs of several seeds; a name that was chosen must be free for all of them."""
     first = options.seed or TRAINING["seed"]
     names = [f"{options.name or _automatic(options)}.seed-{first + each}" for each in range(options.seeds)]
-    for name in names if options.name else ():
-        if Path(RUNS, name).exists():
-            raise InputError(f"--name: {RUNS}/{name} is there already; choose another name")
+    if options.name:
+        _check_free(names)
     return names
+
+
+def _check_free(names: Iterable[str]) -> None:
+    """Refuse names that runs have, before anything is done for a run that could not be kept."""
+    for name in names:
+        path = Path(RUNS, name)
+        if path.exists():
+            raise InputError(
+                f"--name: {shown(path)} is there already; choose another name, or go on with it by --resume --name "
+                f"{name}"
+            )
 
 
 def _automatic(options: argparse.Namespace) -> str:
@@ -111,13 +135,15 @@ def _automatic(options: argparse.Namespace) -> str:
 def _begin(options: argparse.Namespace, numbered: bool | None = None) -> int:
     """Train from the beginning; `numbered`: a run whose name is taken gets another, as it does if nobody chose it."""
     out = None if options.out is None else Path(options.out)
+    numbered = options.name is None if numbered is None else numbered
+    if not numbered:
+        _check_free([options.name])
     if out is not None:
         writable_folder(out.parent, "--out", [out.name, previous_of(out).name])
         _keep(out)
     trainer = _new(options)
     if out is not None:
         return _train(trainer, nullcontext(FileKeeper(out)), options, shown(out))
-    numbered = options.name is None if numbered is None else numbered
     chosen = {"numbered": numbered, "keep": options.keep, "event_file": options.tensorboard}
     keeper = RunKeeper.create(RUNS, options.name or _automatic(options), trainer, **chosen)
     return _train(trainer, keeper, options)
@@ -152,13 +178,34 @@ def _new(options: argparse.Namespace) -> Trainer:
     describe(corpus, task)
     manual_seed(options.seed)
     model = kind.for_task(task, options.cell, options.hidden, options.layers, **rest)
-    adam = optim.Adam(model.parameters(), lr=LEARNING_RATE if options.lr is None else options.lr)
-    return Trainer(
-        model, task, adam, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
+    lr = LEARNING_RATE if options.lr is None else options.lr
+    optimizer = optim.parse_optimizer(options.optimizer).make(model.parameters(), lr=lr)
+    trainer = Trainer(
+        model, task, optimizer, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
         seed=options.seed, clip=options.clip, validate_every=options.validate_every,
         until_solved=options.until_solved, about=_about(options, corpus, task), schedule=options.schedule,
-        remedies=Remedies.of({name: getattr(options, name) for name in REMEDIES}),
+        remedies=_remedies(options),
     )  # fmt: skip
+    if options.pretrain:
+        _pretrain(trainer, options.pretrain, lr)
+    return trainer
+
+
+def _pretrain(trainer: Trainer, updates: int, lr: float) -> None:
+    """Train the layers without the task's targets, before the first update; a checkpoint has what came of it."""
+    model, task, label = trainer.model, trainer.task, trainer.model.cell_name
+    layers = sum(part.num_layers for part in model.recurrent.values())
+    how = updates, trainer.batch, lr, trainer.seed, trainer.clip
+    try:
+        with training_progress(f"{label}, before", updates * layers, "squared error") as advance:
+            told = lambda error, norm: advance(Update(error, norm, norm))  # noqa: E731
+            errors = pretrain(model, task, *how, on_update=told)
+    except DivergenceError as error:
+        raise InputError(f"--pretrain: {error} (--lr, --clip)") from None
+    except InputError as error:
+        raise InputError(f"--pretrain: {error}") from None
+    for layer, (first, last) in enumerate(errors):
+        say(f"{label}: layer {layer} learned to predict what it reads next: squared error {first:.3g} -> {last:.3g}")
 
 
 def _check_until_solved(until_solved: bool | None, task: Task) -> None:
@@ -184,6 +231,8 @@ def _about(options: argparse.Namespace, corpus: Corpus | None, task: Task) -> di
         about["text"] = str(Path(options.text).resolve())
     if corpus is not None:
         about["text_sha256"] = corpus.sha256
+    if options.pretrain:
+        about["pretrain"] = options.pretrain
     if isinstance(known := getattr(task, "vocabulary", None), Vocabulary):
         about["vocabulary"] = known.characters
     return about
@@ -221,26 +270,37 @@ def _resume(options: argparse.Namespace) -> int:
 def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -> None:
     """Take from the checkpoint what it was trained with, and refuse options that ask for something else."""
     config = checkpoint.model.config()
-    said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype") if name in config}
+    said: dict[str, Any] = {name: config[name] for name in OF_THE_MODEL if name in config}
     said |= {"hidden": config.get("hidden_size"), "layers": config.get("num_layers", 1)}
-    said |= {"schedule": checkpoint.settings.get("schedule")}
+    schedule = checkpoint.settings.get("schedule")
     try:
+        said |= {"schedule": None if schedule is None else optim.parse_schedule(schedule).text}
+        said |= {"optimizer": optim.optimizer_of(checkpoint.training.get("optimizer", {})).text}
         remedies = Remedies.of(checkpoint.settings.get("remedies", {}))
         said |= {name: getattr(remedies, name) for name in REMEDIES}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED_IF_SAID if name in checkpoint.settings}
-    except InputError as error:
+    except (InputError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"--resume: {where} lacks what is needed to continue: {error}") from None
     for name in (*TRAINING, "steps"):
         given, learned = getattr(options, name), said.get(name, TRAINING.get(name))
         if given is not None and name != "until_solved" and given != learned:
             option = f"--{name.replace('_', '-')}"
+            without = not learned and name != "seed"
+            how = f"without {option}" if without else f"with {option}{_value(learned)}, not{_value(given)}"
             raise InputError(
-                f"--resume: {where} was trained with {option} {learned}, not {given}; leave {option} out, or train "
-                "another model with another --name or --out"
+                f"--resume: {where} was trained {how}; leave {option} out, or train another model with another --name "
+                "or --out"
             )
     kept = {name: value for name, value in said.items() if name not in ("updates", "target", "until_solved")}
     vars(options).update({**kept, "text": said["text"] if options.text is None else options.text})
+
+
+def _value(value: Any) -> str:
+    """Return the value of an option as it is written behind it."""
+    if isinstance(value, bool):
+        return ""
+    return f" {','.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
 def _again(
@@ -305,6 +365,7 @@ def _train(
 ) -> int:
     """Make the updates that are missing, and say what came of it."""
     label, task = trainer.model.cell_name, trainer.task
+    _say_what_is_cut_off(trainer)
     before = trainer.scores()
     say(f"{label}: {before['loss']:.3f} {task.unit} after {plural(trainer.made, 'update')}")
     with keeping as keeper:
@@ -335,6 +396,13 @@ def _train(
     if found := diverged(before["loss"], after["loss"]):
         say(f"warning: {found} (--lr); {where} holds what came of it")
     return 0
+
+
+def _say_what_is_cut_off(trainer: Trainer) -> None:
+    """Say if truncated back-propagation truncates nothing."""
+    cut, steps = trainer.remedies.truncate, trainer.task.steps
+    if cut is not None and cut[1] >= steps:
+        say(f"--truncate: a sequence has {plural(steps, 'step')}, and {cut[1]} steps back nothing is cut off")
 
 
 def _updated(trainer: Trainer, keeper: FileKeeper | RunKeeper, options: argparse.Namespace) -> str:
