@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli import runs as runs_command
 from tinygrad_rnn.cli import train as train_command
-from tinygrad_rnn.tasks import TASKS
-from tinygrad_rnn.train import Run, load_checkpoint
+from tinygrad_rnn.tasks import TASKS, AddingTask
+from tinygrad_rnn.train import Run, RunKeeper, SequenceModel, Trainer, load_checkpoint, runs_in
 from tinygrad_rnn.train.checkpoint import checkpoints
 
 SMALL = ("--steps", "6", "--hidden", "8", "--batch", "4", "--every", "2", "--validate-every", "3")
@@ -220,7 +222,65 @@ def test_a_text_that_has_changed_is_refused_unless_it_is_named(without_curves, r
     train("--resume", "--updates", 4)
 
 
+# ---- what a resumed training has again, and what it is asked anew --------------------------------------------------
+
+
+def kept():
+    return [int(path.stem) for path in checkpoints("runs/a")]
+
+
+def test_a_resumed_run_makes_and_keeps_checkpoints_as_before_unless_it_is_told(without_curves):
+    train(*ADDING, "--every", 1, "--keep", 5, "--updates", 6, "--name", "a")
+    train("--resume", "--name", "a", "--updates", 8)
+    assert kept() == [4, 5, 6, 7, 8]
+    train("--resume", "--name", "a", "--updates", 12, "--every", 3)
+    assert kept() == [6, 7, 8, 9, 12]
+    train("--resume", "--name", "a", "--updates", 18, "--keep", 2)
+    assert kept() == [15, 18]
+
+
+@pytest.mark.parametrize("place", [("--name", "a"), ("--out", "a")])
+def test_what_a_resumed_training_was_asked_for_holds_though_it_is_killed_at_once(
+    without_curves, monkeypatch, capsys, place
+):
+    train(*ADDING, "--updates", 3, *place)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_command.Trainer, "train", killed)
+        assert main(["train", "--resume", *place, "--updates", "5", "--lr", "0.05", "--every", "7"]) == 130
+    train("--resume", *place)
+    found = load_checkpoint("runs/a" if place[0] == "--name" else "a")
+    assert (found.settings["updates"], found.settings["every"]) == (5, 7)
+    assert found.optimizer_state["lr"].item() == 0.05
+
+
+@pytest.mark.parametrize(
+    ("schedule", "before", "after"),
+    [
+        ("step:every=2:by=0.1", 0.02 * 0.1, 0.04 * 0.1**2),
+        ("warmup:updates=6:start=0", 0.01, 0.04 * 4 / 6),
+        ("monitor:band=1000000:patience=50", 0.02, 0.04),
+    ],
+)
+def test_a_new_learning_rate_is_the_one_that_the_schedule_changes_from(without_curves, capsys, schedule, before, after):
+    def rate():
+        return load_checkpoint("runs/a").optimizer_state["lr"].item()
+
+    train(*ADDING, "--updates", 3, "--lr", 0.02, "--schedule", schedule, "--name", "a", "--every", 1)
+    assert rate() == pytest.approx(before)
+    train("--resume", "--name", "a", "--lr", 0.02)
+    assert rate() == pytest.approx(before)
+    assert "learning rate" not in capsys.readouterr().err
+    train("--resume", "--name", "a", "--lr", 0.04, "--updates", 4)
+    assert "the learning rate 0.04 instead of 0.02" in capsys.readouterr().err
+    assert rate() == pytest.approx(after)
+
+
 def test_options_that_exclude_each_other_are_refused(refused):
+    assert "end above 2**63 - 1" in refused("train", *ADDING, "--seeds", 2, "--seed", 2**63 - 1)
     assert "--out is one file" in refused("train", *ADDING, "--seeds", 2, "--out", "m")
     assert "--resume goes on with one of them" in refused("train", "--seeds", 2, "--resume")
     assert "--tensorboard writes into the folder of a run" in refused("train", *ADDING, "--tensorboard", "--out", "m")
@@ -261,6 +321,43 @@ def test_several_seeds_are_runs_of_their_own_and_compared_as_one(without_curves,
     assert "runs/adding-lstm.seed-7 is there already" in refused("train", *ADDING, *taken)
     train(*ADDING, "--updates", 3, "--seeds", 2, "--seed", 7)
     assert {"adding-lstm.seed-7-2", "adding-lstm.seed-8"} <= set(names())
+
+
+def test_a_run_that_was_resumed_is_compared_with_one_that_was_not(without_curves, capsys):
+    options = (*ADDING, "--schedule", "cosine:updates=4")
+    train(*options, "--updates", 4, "--name", "a.seed-0")
+    train(*options, "--updates", 2, "--name", "a.seed-1", "--seed", 1)
+    train("--resume", "--name", "a.seed-1", "--updates", 4, "--every", 9)
+    assert list(curves()) == ["a"]
+    settings = Run("runs/a.seed-1").settings
+    assert settings["optimizer"]["lr"] == 0.01
+    assert "schedule_state" not in settings
+
+
+def curves():
+    return runs_command.by_seed([(run, run.history()) for run in runs_in("runs")])
+
+
+def test_runs_with_names_that_are_alike_all_have_their_line(without_curves):
+    train(*ADDING, "--updates", 1, "--cell", "gru")
+    train(*ADDING, "--updates", 1, "--name", "gru")
+    train(*ADDING, "--updates", 1, "--cell", "rnn")
+    assert sorted(curves()) == ["adding-gru", "gru", "rnn"]
+
+
+def test_a_run_made_in_python_is_listed_and_drawn(capsys):
+    model = SequenceModel("gru", 2, 3, 1)
+    for name, task in (("mine", AddingTask(4)), ("other", AddingTask(4))):
+        task.chosen = None if name == "mine" else "my own / task"
+        trainer = Trainer(model, task, optim.SGD(model.parameters(), lr=0.1), updates=2, batch=2)
+        with RunKeeper.create("runs", name, trainer) as keeper:
+            trainer.train(keeper)
+    assert main(["runs", "--plot"]) == 0
+    assert {path.name for path in Path("runs").glob("*.png")} == {"adding.png", "my-own-task.png"}
+    old = Path("runs/mine/settings.json")
+    old.write_text(json.dumps({name: value for name, value in json.loads(old.read_text()).items() if name != "task"}))
+    assert main(["runs", "--plot"]) == 0
+    assert Path("runs/unnamed-task.png").exists()
 
 
 def test_the_list_has_what_a_run_came_to(without_curves, capsys):

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from tinygrad_rnn.cli.interrupts import no_interrupt_is_lost
 from tinygrad_rnn.cli.parser import make_parser
 from tinygrad_rnn.cli.streams import silence, usable_streams
 from tinygrad_rnn.errors import DeviceError, InputError, MissingToolError, StateError
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after the program's name; those of this process unless given.
     """
-    with usable_streams():
+    with usable_streams(), no_interrupt_is_lost():
         code = _run(arguments)
         try:
             sys.stdout.flush()

@@ -65,6 +65,8 @@ TRAINING: dict[str, Any] = {
     "omega": 0.0,
     "teacher": None,
     "clip_value": None,
+    "every": 250,
+    "keep": 3,
 }
 #: Updates of a training, and where it goes, unless it is said.
 UPDATES, RUNS = 1000, "runs"
@@ -286,8 +288,8 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_cures(train)
     validate_help = "measure on examples that it does not learn from, after so many updates"
     _remembered(train, "--validate-every", validate_help, type=positive_int, metavar="N")
-    _option(train, "--every", 250, "make a checkpoint after so many updates", type=positive_int, metavar="N")
-    _option(train, "--keep", 3, "so many checkpoints, the last ones", type=positive_int, metavar="K")
+    _remembered(train, "--every", "make a checkpoint after so many updates", type=positive_int, metavar="N")
+    _remembered(train, "--keep", "so many checkpoints, the last ones", type=positive_int, metavar="K")
     _remembered(train, "--seed", "same seed and text, same numbers", type=whole_number, metavar="S")
     seeds_help = "a run for each of so many seeds, --seed and those after it: runs/NAME.seed-S"
     _option(train, "--seeds", 1, seeds_help, type=positive_int, metavar="N")

@@ -89,6 +89,8 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
     "validate_every": _whole(1, LARGEST),
     "until_solved": lambda value: isinstance(value, bool),
     "pretrain": _whole(0, 2**63 - 1),
+    "every": _whole(1, LARGEST),
+    "keep": _whole(1, LARGEST),
     "text_sha256": lambda value: isinstance(value, str),
     "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
 }

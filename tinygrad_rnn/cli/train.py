@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import writable_folder
+from tinygrad_rnn.cli.interrupts import interrupt_waits
 from tinygrad_rnn.cli.parser import LEARNING_RATE, RUNS, TRAINING, UPDATES
 from tinygrad_rnn.cli.places import load_newest, newest_model
 from tinygrad_rnn.cli.problem import (
@@ -52,14 +52,16 @@ from tinygrad_rnn.train.event_files import require_tensorboardx
 from tinygrad_rnn.train.runs import check_name, previous_of
 from tinygrad_rnn.viz import plots
 
+#: What each resumed training may choose anew, and else has as before.
+CHANGEABLE = ("every", "keep")
 #: What a checkpoint keeps of the options, beside what the model and the trainer say.
-ABOUT = ("task", "text", "steps")
+ABOUT = ("task", "text", "steps", *CHANGEABLE)
 #: What it says of the training that has to be known to go on.
-REMEMBERED = (*ABOUT, "batch", "clip", "seed", "updates")
+REMEMBERED = ("task", "text", "steps", "batch", "clip", "seed", "updates")
 #: How an update finds its gradients.
 REMEDIES = ("truncate", "recompute", "omega", "teacher", "clip_value")
 #: The same as above, which not all files say.
-REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256", "pretrain")
+REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256", "pretrain", *CHANGEABLE)
 #: What a model says of itself under the names of options.
 OF_THE_MODEL = ("cell", "dropout", "zoneout", "variational", "dtype")
 
@@ -85,6 +87,10 @@ def _check_together(options: argparse.Namespace) -> None:
     if options.seeds > 1 and (options.resume or options.out):
         other = "--resume goes on with one of them" if options.resume else "--out is one file"
         raise InputError(f"--seeds makes several runs, and {other}; leave one of both out")
+    if (options.seed or 0) + options.seeds > 2**63:
+        raise InputError(
+            f"--seeds: {options.seeds} seeds from {options.seed} on end above 2**63 - 1; take a smaller --seed"
+        )
     if options.out and options.tensorboard:
         raise InputError("--tensorboard writes into the folder of a run, and --out keeps one file; leave one out")
     if options.tensorboard:
@@ -264,7 +270,9 @@ def _resume(options: argparse.Namespace) -> int:
         )
     writable_folder(path.parent, "--out", [path.name])
     trainer = _again(options, checkpoint, shown(path), **given)
-    return _train(trainer, nullcontext(FileKeeper(path, own=True)), options, shown(path))
+    keeper = FileKeeper(path, own=True)
+    keeper.save(trainer)  # what was changed holds from here on, whatever becomes of this process
+    return _train(trainer, nullcontext(keeper), options, shown(path))
 
 
 def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -> None:
@@ -284,7 +292,7 @@ def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -
         raise InputError(f"--resume: {where} lacks what is needed to continue: {error}") from None
     for name in (*TRAINING, "steps"):
         given, learned = getattr(options, name), said.get(name, TRAINING.get(name))
-        if given is not None and name != "until_solved" and given != learned:
+        if given is not None and name not in ("until_solved", *CHANGEABLE) and given != learned:
             option = f"--{name.replace('_', '-')}"
             without = not learned and name != "seed"
             how = f"without {option}" if without else f"with {option}{_value(learned)}, not{_value(given)}"
@@ -292,6 +300,8 @@ def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -
                 f"--resume: {where} was trained {how}; leave {option} out, or train another model with another --name "
                 "or --out"
             )
+    for name in CHANGEABLE:
+        said[name] = getattr(options, name) or said.get(name, TRAINING[name])
     kept = {name: value for name, value in said.items() if name not in ("updates", "target", "until_solved")}
     vars(options).update({**kept, "text": said["text"] if options.text is None else options.text})
 
@@ -331,12 +341,10 @@ def _again(
     if options.until_solved is not None:
         trainer.until_solved = options.until_solved
     if lr is not None:
-        before = trainer.optimizer.lr.item()
+        before = trainer.base_lr
         if lr != before:
             say(f"--resume: goes on with the learning rate {lr:g} instead of {before:g}")
-        trainer.optimizer.lr = lr
-        if trainer.schedule is not None:
-            trainer.schedule.base = lr
+            trainer.base_lr = lr
     return trainer
 
 
@@ -386,7 +394,7 @@ def _train(
     unseen = trainer.held_out is not task or not isinstance(task, TextTask)
     which = "unseen sequences" if unseen else "the text itself, too short to hold some out"
     print(f"{label}: {before['loss']:.3f} -> {after['loss']:.3f} {task.unit} on {which}")
-    for name in after.keys() - {"loss"}:
+    for name in [name for name in after if name != "loss"]:
         print(f"{label}: {name} {number(before[name])} -> {number(after[name])}")
     if task.criterion is not None:
         solved = f"solved after {plural(trainer.made, 'update')}" if trainer.solved else "not solved"
@@ -423,24 +431,3 @@ def _curves(run: Run) -> list[Path]:
     except MissingToolError as error:
         say(f"the curves are not drawn: {error}")
         return []
-
-
-@contextmanager
-def interrupt_waits() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C wait for the update under way, so that no half of it gets saved; a second one does not wait.
-
-    The block gets a function that tells whether it was pressed.
-    """
-    pressed = False
-
-    def note(signal_number: int, frame: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

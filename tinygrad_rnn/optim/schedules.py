@@ -48,6 +48,14 @@ class Schedule:
     def validated(self, loss: float) -> None:
         """Take note of a validation."""
 
+    def rebase(self, lr: float) -> None:
+        """Go on as if the learning rate had been another one when the schedule was made."""
+        share = self.factor(self.taken)
+        if share is None:  # it goes by what happened
+            share = self.optimizer.lr.item() / self.base if self.base else 1.0
+        self.base = lr
+        self.optimizer.lr = lr * share
+
     def factor(self, step: int) -> float | None:
         """Return the learning rate after so many steps as a multiple of the first; None if that is not the question."""
         return None

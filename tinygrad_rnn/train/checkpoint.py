@@ -100,15 +100,21 @@ def save_checkpoint(
             where the training stands in its data.
 
     Raises:
-        InputError: the file cannot be written, or the settings hold what JSON cannot.
+        InputError: the file cannot be written, the settings hold what JSON cannot, or the optimizer has parameters of
+            something else.
     """
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
     random = {name: value.item() for name, value in default_generator.state_dict().items()}
     training: dict[str, Any] = {"optimizer": optimizer.config(), "random": random}
-    if "groups" in training["optimizer"]:
-        names = {id(parameter): name for name, parameter in model.named_parameters()}
-        training["order"] = [names[id(parameter)] for parameter in optimizer.params]
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    order = [names.get(id(parameter), "") for parameter in optimizer.params]
+    if "" in order:
+        raise InputError(
+            "save_checkpoint: the optimizer has parameters that are none of the model's; make it over the model's alone"
+        )
+    if order != list(names.values()):
+        training["order"] = order
     about = {
         "kind": model.kind,
         "model": model.config(),

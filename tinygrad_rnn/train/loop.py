@@ -20,8 +20,8 @@ from tinygrad_rnn.train.cures import Remedies
 from tinygrad_rnn.train.models import Model
 from tinygrad_rnn.train.models.base import in_use
 
-#: A loss that ends so many times as high as it began has not been learned down: training diverged.
-WORSE = 1.5
+#: A loss that ends so many times as high as it began, and so much higher, has not been learned down: training diverged.
+WORSE, BY = 1.5, 1e-3
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
 TRAINING, MEASURED = 0, 1
 #: So many norms of the gradient are told when training diverged.
@@ -75,7 +75,7 @@ def fit(
     remedies = remedies or Remedies()
     for update in range(first, updates):
         drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
-        optimizer.zero_grad()
+        model.zero_grad()  # also of parameters that the optimizer leaves alone
         loss = remedies.backward(model, task, drawn.to(model.device), update)
         gradient = optim.clip_grad_norm_(parameters, clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
@@ -149,6 +149,6 @@ def assess(model: Model, task: Task, batch: int, seed: int = 0) -> dict[str, flo
 
 def diverged(before: float, after: float) -> str | None:
     """Return a sentence if a loss says that training did harm: if it ends far above where it began, or not finite."""
-    if math.isfinite(after) and after <= WORSE * before:
+    if math.isfinite(after) and after <= WORSE * before + BY:
         return None
     return f"training diverged: the loss went from {before:.4g} to {after:.4g}; take a smaller learning rate"

@@ -197,7 +197,8 @@ class RunKeeper:
     def resume(cls, run: Run, trainer: Trainer, *, keep: int = 3, event_file: bool = False) -> Iterator[Self]:
         """Go on with a run from where a trainer stands, which was made of one of its checkpoints.
 
-        What was written down about later updates is forgotten: they will be made again.
+        That checkpoint is written again, as what is asked for may have changed, the number of updates for example. What
+        was written down about later updates is forgotten: they will be made again.
 
         Raises:
             InputError: another process is at work on it, or the folder cannot be written.
@@ -208,6 +209,10 @@ class RunKeeper:
             require_tensorboardx()
         with _locked(run.path) as lock:
             write_whole(run.path / SETTINGS, _settings(trainer, event_file))
+            # What was changed holds from here on, whatever becomes of this process.
+            save_checkpoint(
+                checkpoint_path(run.path, trainer.made), trainer.model, trainer.optimizer, trainer.settings()
+            )
             yield from cls._working(run.path, trainer, lock, keep, event_file)
 
     @classmethod
@@ -249,14 +254,16 @@ def check_name(name: str) -> None:
 
 def _settings(trainer: Trainer, event_file: bool) -> bytes:
     """Return what settings.json says."""
-    settings = {name: value for name, value in trainer.settings().items() if name != "updates"}
+    momentary = "updates", "schedule_state"
+    settings = {name: value for name, value in trainer.settings().items() if name not in momentary}
     criterion = trainer.task.criterion
     said = {
         "schema": SCHEMA,
         "version": __version__,
         "kind": trainer.model.kind,
         "model": trainer.model.config(),
-        "optimizer": trainer.optimizer.config() | {"lr": trainer.optimizer.lr.item()},
+        "optimizer": trainer.optimizer.config() | {"lr": trainer.base_lr},
+        "task": trainer.task.specification,
         "unit": trainer.task.unit,
         "criterion": None if criterion is None else asdict(criterion),
         **settings,

@@ -92,9 +92,7 @@ class Trainer:
         if until_solved and task.criterion is None:
             raise InputError(f"nobody can say when the task {task.name} is solved; choose a number of updates instead")
         if batch < 1 or validate_every < 1 or made < 0:
-            raise InputError(
-                f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made"
-            )
+            raise InputError(f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made")
         self.model, self.task, self.optimizer = model, task, optimizer
         self.held_out = task if held_out is None else held_out
         self.batch, self.seed, self.clip = batch, seed, clip
@@ -135,6 +133,18 @@ class Trainer:
             found.schedule.load_state_dict(stood)
             optimizer.lr = lr
         return found
+
+    @property
+    def base_lr(self) -> float:
+        """The learning rate that was asked for, which a schedule changes from; assign to it to ask for another."""
+        return self.optimizer.lr.item() if self.schedule is None else self.schedule.base
+
+    @base_lr.setter
+    def base_lr(self, lr: float) -> None:
+        if self.schedule is None:
+            self.optimizer.lr = lr
+        else:
+            self.schedule.rebase(lr)
 
     def settings(self) -> dict[str, Any]:
         """Return what a checkpoint has to say so that the training can be resumed from it."""

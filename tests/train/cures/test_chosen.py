@@ -167,6 +167,17 @@ def test_what_does_not_go_together_is_refused():
     assert Remedies.of(json.loads(json.dumps(Remedies(truncate=(1, 2)).config()))) == Remedies(truncate=(1, 2))
 
 
+@pytest.mark.parametrize("cell", ["grid", "lstm"])
+def test_the_states_of_every_cell_are_recomputed(cell):
+    found = []
+    for chosen in (Remedies(), Remedies(recompute=True)):
+        model = model_of(ADDING, cell)
+        chosen.backward(model, ADDING, ADDING.batch(3, 0, "float64").to("cpu"), 0)
+        found.append([p.grad.numpy() for p in model.parameters() if p.grad is not None])
+    for recomputed, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(recomputed, plain, rtol=1e-9, atol=1e-14)
+
+
 # ---- zoneout and variational dropout of a model --------------------------------------------------------------------
 
 
@@ -182,6 +193,11 @@ def test_zoneout_and_variational_dropout_are_of_the_training_alone_and_are_kept(
     found = load_checkpoint(tmp_path / "m").model
     assert found.config() == model.config() != plain.config()
     np.testing.assert_array_equal(found.eval().outputs(batch).numpy(), model.eval().outputs(batch).numpy())
+
+
+def test_a_zoneout_that_a_file_could_not_keep_is_refused():
+    with pytest.raises(InputError, match="one number for all its states"):
+        model_of(TEXT, "lstm", zoneout={"h": 0.05, "c": 0.5})
 
 
 def test_with_zoneout_the_expectation_is_measured():

@@ -16,7 +16,7 @@ from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model, in_use
-from tinygrad_rnn.train.models.sequence import by_step, recurrent_shapes, told
+from tinygrad_rnn.train.models.sequence import by_step, recurrent_shapes, share_of_all_states, told
 
 #: How the decoder looks at what was read; "none": it has the last state alone.
 ATTENTIONS = ("none", *SCORES)
@@ -102,7 +102,8 @@ class EncoderDecoder(Model):
             raise InputError(f"attention must be one of {', '.join(ATTENTIONS)}, not {attention!r}")
         self.cell_name, self.replies, self.kind_of_attention = spec.text, replies, attention
         made: dict[str, Any] = {"dtype": dtype, "device": device}
-        rest = made | {"dropout": dropout, "zoneout": zoneout, "variational": variational} | spec.cell_options
+        shares = {"dropout": dropout, "zoneout": share_of_all_states(zoneout), "variational": variational}
+        rest = made | shares | spec.cell_options
         self.encoder = nn.Recurrent(spec.cell_class, input_size, hidden_size, num_layers, **rest)
         seen = self.encoder.output_size
         read = output_size + (seen if attention == "additive" else 0)

@@ -10,6 +10,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import rand, stack, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
@@ -69,6 +70,7 @@ class SequenceModel(Model):
     ) -> None:
         spec = nn.parse_cell(cell)
         self.cell_name = spec.text
+        zoneout = share_of_all_states(zoneout)
         self.rnn = nn.Recurrent(
             spec.cell_class,
             input_size,
@@ -182,6 +184,16 @@ def by_step(layers: nn.Recurrent, x: Tensor, start: dict[str, Tensor]) -> tuple[
             steps, final = nn.unroll(cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules))
         finals.append(final if isinstance(final, tuple) else (final,))
     return list(steps), finals
+
+
+def share_of_all_states(zoneout: float) -> float:
+    """Return the zoneout of a model, a single number; InputError if it is something else."""
+    if isinstance(zoneout, Mapping):
+        raise InputError(
+            f"zoneout of a model is one number for all its states, which its file can keep, not {dict(zoneout)!r}; "
+            "nn.Recurrent takes one for each"
+        )
+    return zoneout
 
 
 def told(right: Tensor, own: Tensor, share: float) -> Tensor:
