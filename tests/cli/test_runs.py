@@ -376,12 +376,23 @@ def test_runs_that_cannot_be_read_are_named_and_left_out(without_curves, refused
     assert "there are no runs in runs; `tinygrad-rnn train` makes them" in refused("runs")
     train(*ADDING, "--updates", 2, "--name", "a")
     shutil.copytree("runs/a", "runs/b")
-    Path("runs/b/metrics.jsonl").write_text("no\n" * 3)
-    capsys.readouterr()
-    assert main(["runs", "--json"]) == 0
-    captured = capsys.readouterr()
-    assert [run["name"] for run in json.loads(captured.out)["runs"]] == ["a"]
-    assert "runs/b is left out: runs/b/metrics.jsonl is damaged: line 1" in captured.err
+    for file, content, reason in (
+        ("settings.json", {"criterion": {"x": 1}}, "{'x': 1} is no criterion"),
+        ("settings.json", {"model": 3}, "its settings are damaged: model is 3"),
+        ("settings.json", {"seed": [1]}, "its settings are damaged: seed is [1]"),
+        ("times.jsonl", {"seconds": "y"}, "runs/b/times.jsonl is damaged"),
+        ("metrics.jsonl", None, "runs/b is left out: runs/b/metrics.jsonl is damaged: line 1"),
+    ):
+        place = Path("runs/b", file)
+        good = place.read_bytes()
+        before = json.loads(good) if file == "settings.json" else {}
+        place.write_text("no\n" * 3 if content is None else json.dumps(before | content) + "\n")
+        capsys.readouterr()
+        assert main(["runs", "--json", "--plot"]) == 0
+        captured = capsys.readouterr()
+        assert [run["name"] for run in json.loads(captured.out)["runs"]] == ["a"]
+        assert reason in captured.err
+        place.write_bytes(good)
 
 
 def test_a_run_gets_its_curves_or_it_is_said_what_to_install(monkeypatch, capsys):

@@ -55,10 +55,19 @@ def _read(folder: str) -> Found:
     found = []
     for each in runs_in(folder):
         try:
+            _check(each)
             found.append((each, each.history()))
         except InputError as error:
             say(f"{shown(each.path)} is left out: {error}")
     return found
+
+
+def _check(run: Run) -> None:
+    """Make sure that a run says what the list and the plots take of it; InputError if it is damaged."""
+    for name, kinds in (("task", str | None), ("model", dict), ("seed", int), ("unit", str), ("target", int)):
+        if not isinstance(found := run.settings.get(name), kinds):
+            raise InputError(f"its settings are damaged: {name} is {found!r}")
+    _ = run.criterion, run.seconds()
 
 
 def _row(run: Run, history: History) -> dict[str, Any]:

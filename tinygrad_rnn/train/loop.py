@@ -13,7 +13,7 @@ from tinygrad_rnn import optim, tape
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DivergenceError
+from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.cures import Remedies
@@ -67,9 +67,10 @@ def fit(
         remedies: how an update finds its gradients; plain back-propagation unless given.
 
     Raises:
-        InputError: the remedies are not for that model or task.
+        InputError: the remedies are not for that model or task, or the optimizer is for another model.
         DivergenceError: the loss or the gradient is no longer finite. The weights are those before that update.
     """
+    check_optimizer(model, optimizer)
     parameters = list(model.parameters())
     norms: deque[float] = deque(maxlen=TOLD)
     remedies = remedies or Remedies()
@@ -84,6 +85,20 @@ def fit(
         norms.append(norm)
         optimizer.step()
         yield Update(value, norm, norm * min(1.0, clip / (norm + 1e-6)))  # the factor that clipping takes
+
+
+def check_optimizer(model: Model, optimizer: optim.Optimizer) -> None:
+    """Refuse an optimizer of parameters that are none of a model's: the model would learn nothing, without a word.
+
+    Raises:
+        InputError: it is such an optimizer.
+    """
+    own = {id(parameter) for parameter in model.parameters()}
+    if not all(id(parameter) in own for parameter in optimizer.params):
+        raise InputError(
+            f"this {type(optimizer).__name__} has parameters that are none of the model's, which would not learn: make "
+            "it over model.parameters(), after model.to(...)"
+        )
 
 
 def _no_longer_finite(loss: float, norm: float, update: int, before: Sequence[float]) -> str:

@@ -60,9 +60,16 @@ class Run:
 
     @property
     def criterion(self) -> Criterion | None:
-        """When the task counts as solved; None if nobody can say."""
+        """When the task counts as solved; None if nobody can say.
+
+        Raises:
+            InputError: the settings say it in a way that cannot be.
+        """
         said = self.settings.get("criterion")
-        return None if said is None else Criterion(**said)
+        try:
+            return None if said is None else Criterion(**said)
+        except TypeError:
+            raise InputError(f"{self.path / SETTINGS} is damaged: {said!r} is no criterion") from None
 
     def history(self) -> History:
         """Return what the metrics say.
@@ -78,7 +85,10 @@ class Run:
         Raises:
             InputError: the file that says so is damaged.
         """
-        return sum(float(line.get("seconds", 0.0)) for line in read_lines(self.path / TIMES))
+        try:
+            return sum(float(line.get("seconds", 0.0)) for line in read_lines(self.path / TIMES))
+        except (TypeError, ValueError):
+            raise InputError(f"{self.path / TIMES} is damaged: it has seconds that are no number") from None
 
 
 def runs_in(folder: str | os.PathLike[str]) -> list[Run]:

@@ -8,12 +8,12 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from tinygrad_rnn import optim
+from tinygrad_rnn import arguments, optim
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.train.checkpoint import Checkpoint
 from tinygrad_rnn.train.cures import Remedies
-from tinygrad_rnn.train.loop import Update, assess, fit
+from tinygrad_rnn.train.loop import Update, assess, check_optimizer, fit
 from tinygrad_rnn.train.models import Model
 
 #: A validation is the mean over this many examples.
@@ -55,8 +55,8 @@ class Trainer:
         made: the number of updates made before.
 
     Raises:
-        InputError: until_solved, and the task has no criterion; a size that cannot be; or remedies that are not for
-            that model or task.
+        InputError: until_solved, and the task has no criterion; a number that cannot be; remedies that are not for
+            that model or task; or an optimizer of another model.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import optim
@@ -91,18 +91,18 @@ class Trainer:
     ) -> None:
         if until_solved and task.criterion is None:
             raise InputError(f"nobody can say when the task {task.name} is solved; choose a number of updates instead")
-        if batch < 1 or validate_every < 1 or made < 0:
-            raise InputError(f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made")
+        check_optimizer(model, optimizer)
         self.model, self.task, self.optimizer = model, task, optimizer
         self.held_out = task if held_out is None else held_out
-        self.batch, self.seed, self.clip = batch, seed, clip
-        self.validate_every, self.until_solved = validate_every, until_solved
+        self.batch, self.seed = arguments.whole("batch", batch), arguments.whole("seed", seed, least=0)
+        self.clip = arguments.number("clip", clip, "a number above 0", lambda norm: norm > 0)
+        self.validate_every, self.until_solved = arguments.whole("validate_every", validate_every), until_solved
         self.remedies = remedies or Remedies()
         self.remedies.check(model, task)
         self.schedule = None if schedule is None else optim.parse_schedule(schedule).make(optimizer)
         self._schedule = schedule
         self.about = dict(about or {})
-        self.updates, self.made = updates, made
+        self.updates, self.made = arguments.whole("updates", updates, least=0), arguments.whole("made", made, least=0)
         self._scored: tuple[int, dict[str, float]] | None = None
 
     @classmethod
@@ -182,8 +182,9 @@ class Trainer:
 
         Raises:
             DivergenceError: loss, gradient or weights are no longer finite. The last checkpoint is from before that.
-            InputError: none is missing.
+            InputError: none is missing, or `every` is no number of updates.
         """
+        every = arguments.whole("every", every)
         if self.updates <= self.made:
             raise InputError(f"{self.made} updates have been made already; ask for more than that in all")
         if self.made == 0 and keeper is not None:

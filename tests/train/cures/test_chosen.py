@@ -159,6 +159,12 @@ def test_a_plateau_goes_by_the_validations():
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(InputError, match="choose one of truncate and omega"):
         Remedies(truncate=(1, 2), omega=1.0)
+    for wrong in (
+        lambda: Remedies(recompute="no"), lambda: pretrain(model_of(ADDING), ADDING, -1, 2),
+        lambda: taught(model_of(TEXT), TEXT, None, 2.0),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="must be"):
+            wrong()
     with pytest.raises(InputError, match="no remedies"):
         Remedies.of({"truncate": 3})
     model = model_of(ADDING, "gru")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from tinygrad_rnn import optim
+from tinygrad_rnn import arguments, optim
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
@@ -45,6 +45,7 @@ class Remedies:
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
+        arguments.flag("recompute", self.recompute)
         chosen = [name for name in ("truncate", "recompute", "omega", "teacher") if getattr(self, name)]
         if len(chosen) > 1:
             raise InputError(f"an update finds its gradients in one way: choose one of {' and '.join(chosen)}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from tinygrad_rnn import arguments, nn, optim
 from tinygrad_rnn import functional as F
-from tinygrad_rnn import nn, optim
 from tinygrad_rnn.engine.creation import stack
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
@@ -51,7 +51,7 @@ def pretrain(
         For each layer the squared error of its first and of its last update.
 
     Raises:
-        InputError: another kind of model, or a task of a single step.
+        InputError: another kind of model, a task of a single step, or less than one update.
         DivergenceError: an error is no longer finite.
 
     >>> import tinygrad_rnn as tg
@@ -66,6 +66,7 @@ def pretrain(
         raise InputError(f"pre-training is for models of one sequence; {model.kind} reads one and writes another")
     if task.steps < 2:
         raise InputError(f"the task {task.name} has a single step, after which there is nothing to predict")
+    updates = arguments.whole("updates", updates)
     errors = []
     for layer in range(model.rnn.num_layers):
         cell = model.rnn.cell(layer)
@@ -88,7 +89,7 @@ def pretrain(
             adam.step()
             if on_update is not None:
                 on_update(found[-1], norm.item())
-        errors.append((found[0], found[-1]) if found else (math.nan, math.nan))
+        errors.append((found[0], found[-1]))
     model.zero_grad()
     return errors
 

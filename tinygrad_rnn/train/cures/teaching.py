@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_rnn import specs
+from tinygrad_rnn import arguments, specs
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Task, TextTask
 from tinygrad_rnn.train.models import EncoderDecoder, Model, SequenceModel
@@ -116,7 +116,7 @@ def taught(model: Any, task: Task, batch: Batch, share: float) -> Any:
         share: the probability of being told; with 1 it is the usual training.
 
     Raises:
-        InputError: another model or task.
+        InputError: another model or task, or a share that is none.
 
     >>> from tinygrad_rnn.tasks import TextTask
     >>> from tinygrad_rnn.train import SequenceModel, taught
@@ -126,4 +126,5 @@ def taught(model: Any, task: Task, batch: Batch, share: float) -> Any:
     (4, 2, 7)
     """
     check_teacher(model, task)
+    share = arguments.number("share", share, "from 0 to 1", lambda found: 0 <= found <= 1)
     return model.taught(batch, share)
