@@ -305,7 +305,7 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
     assert written(capsys, "--model", str(model), "--length", "3").startswith(start)
 
 
-# ---- remedies ------------------------------------------------------------------------------------------------------
+# ---- cures ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
         ("--pretrain", "2"),
     ],
 )  # fmt: skip
-def test_remedies_are_options_and_a_resumed_training_has_them_again(train, chosen):
+def test_cures_are_options_and_a_resumed_training_has_them_again(train, chosen):
     whole = train("--updates", "5", *chosen, out="whole.safetensors")
     part = train("--updates", "2", *chosen, out="part.safetensors")
     assert main(["train", "--resume", "--updates", "5", "--out", str(part)]) == 0
@@ -351,7 +351,7 @@ def test_encoder_decoders_have_zoneout_and_variational_dropout_too(tmp_path, att
     assert (tmp_path / "part").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-def test_remedies_that_cannot_be_are_refused(refused, train):
+def test_cures_that_cannot_be_are_refused(refused, train):
     assert "goes back less" in refused("train", "--truncate", "3,2")
     assert "not for lstm" in refused("train", "--omega", "1", "--task", "adding", "--out", "x")
     assert "unknown schedule" in refused("train", "--schedule", "stop", "--task", "adding", "--out", "x")

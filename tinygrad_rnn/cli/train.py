@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import (
     MODELS,
     Checkpoint,
+    Cures,
     FileKeeper,
-    Remedies,
     Run,
     RunKeeper,
     Trainer,
@@ -59,7 +59,7 @@ ABOUT = ("task", "text", "steps", *CHANGEABLE)
 #: What it says of the training that has to be known to go on.
 REMEMBERED = ("task", "text", "steps", "batch", "clip", "seed", "updates")
 #: How an update finds its gradients.
-REMEDIES = ("truncate", "recompute", "omega", "teacher", "clip_value")
+CURES = ("truncate", "recompute", "omega", "teacher", "clip_value")
 #: The same as above, which not all files say.
 REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256", "pretrain", *CHANGEABLE)
 #: What a model says of itself under the names of options.
@@ -95,7 +95,7 @@ def _check_together(options: argparse.Namespace) -> None:
         raise InputError("--tensorboard writes into the folder of a run, and --out keeps one file; leave one out")
     if options.tensorboard:
         require_tensorboardx()
-    _remedies(options)
+    _cures(options)
     if options.name is not None:
         try:
             check_name(options.name)
@@ -103,10 +103,10 @@ def _check_together(options: argparse.Namespace) -> None:
             raise InputError(f"--name: {error}") from None
 
 
-def _remedies(options: argparse.Namespace) -> Remedies:
+def _cures(options: argparse.Namespace) -> Cures:
     """Return how an update finds its gradients; InputError if the options say what cannot be."""
-    chosen = {name: getattr(options, name) for name in REMEDIES}
-    return Remedies.of({name: value for name, value in chosen.items() if value is not None})
+    chosen = {name: getattr(options, name) for name in CURES}
+    return Cures.of({name: value for name, value in chosen.items() if value is not None})
 
 
 def _names_by_seed(options: argparse.Namespace) -> list[str]:
@@ -149,7 +149,7 @@ def _begin(options: argparse.Namespace, numbered: bool | None = None) -> int:
         _keep(out)
     trainer = _new(options)
     if out is not None:
-        return _train(trainer, nullcontext(FileKeeper(out)), options, shown(out))
+        return _train(trainer, FileKeeper(out), options, shown(out))
     chosen = {"numbered": numbered, "keep": options.keep, "event_file": options.tensorboard}
     keeper = RunKeeper.create(RUNS, options.name or _automatic(options), trainer, **chosen)
     return _train(trainer, keeper, options)
@@ -190,7 +190,7 @@ def _new(options: argparse.Namespace) -> Trainer:
         model, task, optimizer, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
         seed=options.seed, clip=options.clip, validate_every=options.validate_every,
         until_solved=options.until_solved, about=_about(options, corpus, task), schedule=options.schedule,
-        remedies=_remedies(options),
+        cures=_cures(options),
     )  # fmt: skip
     if options.pretrain:
         _pretrain(trainer, options.pretrain, lr)
@@ -270,9 +270,7 @@ def _resume(options: argparse.Namespace) -> int:
         )
     writable_folder(path.parent, "--out", [path.name])
     trainer = _again(options, checkpoint, shown(path), **given)
-    keeper = FileKeeper(path, own=True)
-    keeper.save(trainer)  # what was changed holds from here on, whatever becomes of this process
-    return _train(trainer, nullcontext(keeper), options, shown(path))
+    return _train(trainer, FileKeeper(path, own=True), options, shown(path))
 
 
 def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -> None:
@@ -284,8 +282,8 @@ def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -
     try:
         said |= {"schedule": None if schedule is None else optim.parse_schedule(schedule).text}
         said |= {"optimizer": optim.optimizer_of(checkpoint.training.get("optimizer", {})).text}
-        remedies = Remedies.of(checkpoint.settings.get("remedies", {}))
-        said |= {name: getattr(remedies, name) for name in REMEDIES}
+        cures = Cures.said_by(checkpoint.settings)
+        said |= {name: getattr(cures, name) for name in CURES}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED}
         said |= {name: setting(checkpoint, name) for name in REMEMBERED_IF_SAID if name in checkpoint.settings}
     except (InputError, AttributeError, TypeError, ValueError) as error:
@@ -379,6 +377,8 @@ def _train(
     with keeping as keeper:
         run = keeper.run if isinstance(keeper, RunKeeper) else None
         where = file or shown(run.path if run else "")
+        if options.resume and isinstance(keeper, FileKeeper):
+            keeper.save(trainer)  # what was changed holds from here on, whatever becomes of this process
         if run is not None:
             say(f"{label}: kept in {where}")
         try:
@@ -408,7 +408,7 @@ def _train(
 
 def _say_what_is_cut_off(trainer: Trainer) -> None:
     """Say if truncated back-propagation truncates nothing."""
-    cut, steps = trainer.remedies.truncate, trainer.task.steps
+    cut, steps = trainer.cures.truncate, trainer.task.steps
     if cut is not None and cut[1] >= steps:
         say(f"--truncate: a sequence has {plural(steps, 'step')}, and {cut[1]} steps back nothing is cut off")
 

@@ -5,7 +5,7 @@ from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_chec
 from tinygrad_rnn.train.conflict import ConflictRun, Pulls, cancelled, conflict_of, step_gradients
 from tinygrad_rnn.train.cures import (
     TEACHERS,
-    Remedies,
+    Cures,
     omega,
     parse_teacher,
     pretrain,
@@ -25,8 +25,8 @@ from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_o
 from tinygrad_rnn.train.trainer import Trainer, updates_per_epoch
 
 __all__ = [
-    "MODELS", "TEACHERS", "Batch", "Captioner", "Checkpoint", "ConflictRun", "EncoderDecoder", "FileKeeper", "History",
-    "Hypothesis", "InputFlow", "Measurement", "Model", "Pulls", "Remedies", "Run", "RunKeeper", "SequenceModel", "Task",
+    "MODELS", "TEACHERS", "Batch", "Captioner", "Checkpoint", "ConflictRun", "Cures", "EncoderDecoder", "FileKeeper",
+    "History", "Hypothesis", "InputFlow", "Measurement", "Model", "Pulls", "Run", "RunKeeper", "SequenceModel", "Task",
     "Trainer", "Update", "assess", "backward_graph_of", "beam_search", "cancelled", "conflict_of", "diverged",
     "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "newest_run", "omega",
     "parse_teacher", "pretrain", "recomputed", "remedies_of", "runs_in", "sample", "save_checkpoint", "step_gradients",

@@ -16,7 +16,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
-from tinygrad_rnn.train.cures import Remedies
+from tinygrad_rnn.train.cures import Cures
 from tinygrad_rnn.train.models import Model
 from tinygrad_rnn.train.models.base import in_use
 
@@ -51,7 +51,7 @@ def fit(
     seed: int = 0,
     clip: float = 1.0,
     first: int = 0,
-    remedies: Remedies | None = None,
+    cures: Cures | None = None,
 ) -> Iterator[Update]:
     """Train, one update each time the iterator is advanced; yields what each was about.
 
@@ -64,20 +64,20 @@ def fit(
         batch: B, the examples in a batch.
         clip: the largest norm a gradient may have.
         first: the number of updates made before.
-        remedies: how an update finds its gradients; plain back-propagation unless given.
+        cures: how an update finds its gradients; plain back-propagation unless given.
 
     Raises:
-        InputError: the remedies are not for that model or task, or the optimizer is for another model.
+        InputError: the cures are not for that model or task, or the optimizer is for another model.
         DivergenceError: the loss or the gradient is no longer finite. The weights are those before that update.
     """
     check_optimizer(model, optimizer)
     parameters = list(model.parameters())
     norms: deque[float] = deque(maxlen=TOLD)
-    remedies = remedies or Remedies()
+    cures = cures or Cures()
     for update in range(first, updates):
         drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
         model.zero_grad()  # also of parameters that the optimizer leaves alone
-        loss = remedies.backward(model, task, drawn.to(model.device), update)
+        loss = cures.backward(model, task, drawn.to(model.device), update)
         gradient = optim.clip_grad_norm_(parameters, clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -134,7 +134,7 @@ def training_tape(
         found = iter(given)
         optimizer.zero_grad()
         drawn = Batch(*[None if part is None else next(found) for part in parts])
-        loss = Remedies().backward(model, task, drawn, 0)
+        loss = Cures().backward(model, task, drawn, 0)
         norm = optim.clip_grad_norm_(parameters, clip)
         optimizer.step()
         return loss, norm

@@ -8,14 +8,16 @@ runs/adding-lstm/settings.json      what it was asked for
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
@@ -111,7 +113,7 @@ def newest_run(folder: str | os.PathLike[str]) -> Run | None:
 
 
 class FileKeeper:
-    """Keeps a training in one file, its newest checkpoint.
+    """Keeps a training in one file, its newest checkpoint. In a `with` no other process can do so at the same time.
 
     Args:
         path: of the file.
@@ -121,6 +123,22 @@ class FileKeeper:
     def __init__(self, path: str | os.PathLike[str], own: bool = False) -> None:
         self.path = Path(path)
         self._own = own
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Keep others away.
+
+        Raises:
+            InputError: another process is at work on it.
+        """
+        # Not beside it: there shall be nothing but the model.
+        mark = hashlib.sha256(os.fsencode(os.path.realpath(self.path))).hexdigest()[:16]
+        user = os.getuid() if hasattr(os, "getuid") else ""
+        self._held.enter_context(_locked(Path(tempfile.gettempdir(), f"tinygrad_rnn-{user}-{mark}.lock"), self.path))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
 
     def record(self, line: Mapping[str, Any]) -> None:
         """Do without: there is one file only."""
@@ -199,7 +217,7 @@ class RunKeeper:
             raise InputError(f"cannot write into {folder}: {error.strerror or error}") from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        with _locked(path) as lock:
+        with _locked(path / LOCK, path) as lock:
             yield from cls._working(path, trainer, lock, keep, event_file)
 
     @classmethod
@@ -217,7 +235,7 @@ class RunKeeper:
         event_file = event_file or bool(run.settings.get("event_file"))
         if event_file:
             require_tensorboardx()
-        with _locked(run.path) as lock:
+        with _locked(run.path / LOCK, run.path) as lock:
             write_whole(run.path / SETTINGS, _settings(trainer, event_file))
             # What was changed holds from here on, whatever becomes of this process.
             save_checkpoint(
@@ -304,21 +322,25 @@ def _take_place(beside: Path, folder: Path, name: str, numbered: bool) -> Path:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
-    """Keep other processes from writing to a run meanwhile; the system lets go of it when this one ends.
+def _locked(lock: Path, path: Path) -> Iterator[IO[bytes]]:
+    """Keep other processes from writing to a run or a file meanwhile; the system lets go of it when this one ends.
+
+    Args:
+        lock: the file that stands for it.
+        path: of the run or the file.
 
     Raises:
         InputError: another one does.
     """
     try:
-        file = open(path / LOCK, "ab")  # noqa: SIM115  (closed below; that lets go of the lock)
+        file = open(lock, "ab")  # noqa: SIM115  (closed below; that lets go of the lock)
     except OSError as error:
-        raise InputError(f"cannot write into {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {lock}: {error.strerror or error}") from error
     with file:
         try:
             _lock(file)
         except OSError:
-            raise InputError(f"another process is at work on {path}; wait for it, or begin another run") from None
+            raise InputError(f"another process is at work on {path}; wait for it, or choose another name") from None
         yield file
 
 

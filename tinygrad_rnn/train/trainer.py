@@ -12,7 +12,7 @@ from tinygrad_rnn import arguments, optim
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.train.checkpoint import Checkpoint
-from tinygrad_rnn.train.cures import Remedies
+from tinygrad_rnn.train.cures import Cures
 from tinygrad_rnn.train.loop import Update, assess, check_optimizer, fit
 from tinygrad_rnn.train.models import Model
 
@@ -48,14 +48,14 @@ class Trainer:
         validate_every: so many updates lie between two validations; there is one before the first update and one after
             the last, too.
         until_solved: whether to end at the first validation at which the task's criterion is met.
-        remedies: how an update finds its gradients; plain back-propagation unless given.
+        cures: how an update finds its gradients; plain back-propagation unless given.
         schedule: of the learning rate, as a text; see `optim.parse_schedule`. It goes by the updates, the validated
             loss or the norm of the gradient.
         about: what else a checkpoint shall say, as JSON can hold it, such as how to make the task again.
         made: the number of updates made before.
 
     Raises:
-        InputError: until_solved, and the task has no criterion; a number that cannot be; remedies that are not for
+        InputError: until_solved, and the task has no criterion; a number that cannot be; cures that are not for
             that model or task; or an optimizer of another model.
 
     >>> import tinygrad_rnn as tg
@@ -84,7 +84,7 @@ class Trainer:
         clip: float = 1.0,
         validate_every: int = 100,
         until_solved: bool = False,
-        remedies: Remedies | None = None,
+        cures: Cures | None = None,
         schedule: str | None = None,
         about: Mapping[str, Any] | None = None,
         made: int = 0,
@@ -97,8 +97,8 @@ class Trainer:
         self.batch, self.seed = arguments.whole("batch", batch), arguments.whole("seed", seed, least=0)
         self.clip = arguments.number("clip", clip, "a number above 0", lambda norm: norm > 0)
         self.validate_every, self.until_solved = arguments.whole("validate_every", validate_every), until_solved
-        self.remedies = remedies or Remedies()
-        self.remedies.check(model, task)
+        self.cures = cures or Cures()
+        self.cures.check(model, task)
         self.schedule = None if schedule is None else optim.parse_schedule(schedule).make(optimizer)
         self._schedule = schedule
         self.about = dict(about or {})
@@ -121,7 +121,8 @@ class Trainer:
             made = said.pop("updates")
             updates = said.pop("target", made)
             known = {name: said.pop(name) for name in cls.SETTINGS if name in said}
-            known["remedies"] = Remedies.of(said.pop("remedies", {}))
+            known["cures"] = Cures.said_by(said)
+            said = {name: value for name, value in said.items() if name not in ("cures", "remedies")}
             schedule, stood = said.pop("schedule", None), said.pop("schedule_state", {})
         except (KeyError, InputError) as error:
             raise InputError(f"the checkpoint lacks what is needed to continue: {error}") from None
@@ -149,7 +150,7 @@ class Trainer:
     def settings(self) -> dict[str, Any]:
         """Return what a checkpoint has to say so that the training can be resumed from it."""
         own = {name: getattr(self, name) for name in self.SETTINGS}
-        own |= {"remedies": chosen} if (chosen := self.remedies.config()) else {}
+        own |= {"cures": chosen} if (chosen := self.cures.config()) else {}
         if self.schedule is not None:
             own |= {"schedule": self._schedule, "schedule_state": self.schedule.state_dict()}
         return {**self.about, **own, "target": self.updates, "updates": self.made}
@@ -193,7 +194,7 @@ class Trainer:
             if keeper is not None:
                 self._save(keeper)
             return "solved"
-        options = self.updates, self.batch, self.seed, self.clip, self.made, self.remedies
+        options = self.updates, self.batch, self.seed, self.clip, self.made, self.cures
         try:
             for update in fit(self.model, self.task, self.optimizer, *options):
                 self.made += 1

@@ -1,4 +1,4 @@
-"""Remedies of a whole training: they do what they say, are remembered, and refuse what they are not for."""
+"""Cures of a whole training: they do what they say, are remembered, and refuse what they are not for."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.train import (
+    Cures,
     EncoderDecoder,
-    Remedies,
     SequenceModel,
     Trainer,
     fit,
@@ -80,9 +80,9 @@ def test_about_the_share_that_is_said_is_told():
 
 def test_a_task_whose_inputs_a_model_cannot_write_has_no_teacher():
     with pytest.raises(InputError, match="the task adding is none for them"):
-        Remedies(teacher="linear").check(model_of(ADDING), ADDING)
+        Cures(teacher="linear").check(model_of(ADDING), ADDING)
     with pytest.raises(InputError, match="one draw for all steps"):
-        Remedies(teacher="linear").check(model_of(TEXT, variational=0.5), TEXT)
+        Cures(teacher="linear").check(model_of(TEXT, variational=0.5), TEXT)
 
 
 # ---- pre-training --------------------------------------------------------------------------------------------------
@@ -122,13 +122,13 @@ def test_a_remedy_changes_the_training_and_is_remembered_with_the_schedule(tmp_p
 
     plain = trainer(5)
     plain.train()
-    whole = trainer(5, remedies=Remedies(**chosen))
+    whole = trainer(5, cures=Cures(**chosen))
     whole.train()
-    part = trainer(2, remedies=Remedies(**chosen))
+    part = trainer(2, cures=Cures(**chosen))
     part.train(Keeper())
     tg.manual_seed(99)
     again = Trainer.resumed(load_checkpoint(tmp_path / "m"), TEXT)
-    assert again.remedies == Remedies(**chosen)
+    assert again.cures == Cures(**chosen)
     again.updates = 5
     again.train()
     np.testing.assert_array_equal(values(again.model), values(whole.model))
@@ -139,10 +139,15 @@ def test_a_remedy_changes_the_training_and_is_remembered_with_the_schedule(tmp_p
         assert np.abs(values(whole.model) - values(plain.model)).max() > 1e-4
 
 
-def test_checking_the_remedies_leaves_no_gradient_and_costs_no_random_numbers():
+def test_files_that_call_cures_remedies_are_read():
+    assert Cures.said_by({"remedies": {"truncate": [1, 2]}}) == Cures.said_by({"cures": {"truncate": [1, 2]}})
+    assert Cures.said_by({}) == Cures()
+
+
+def test_checking_the_cures_leaves_no_gradient_and_costs_no_random_numbers():
     model = model_of(TEXT, "gru", num_layers=2, dropout=0.5)
     before = default_generator.counter.item()
-    Remedies(recompute=True).check(model, TEXT)
+    Cures(recompute=True).check(model, TEXT)
     assert default_generator.counter.item() == before
     assert all(p.grad is None for p in model.parameters())
 
@@ -158,25 +163,25 @@ def test_a_plateau_goes_by_the_validations():
 
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(InputError, match="choose one of truncate and omega"):
-        Remedies(truncate=(1, 2), omega=1.0)
+        Cures(truncate=(1, 2), omega=1.0)
     for wrong in (
-        lambda: Remedies(recompute="no"), lambda: pretrain(model_of(ADDING), ADDING, -1, 2),
+        lambda: Cures(recompute="no"), lambda: pretrain(model_of(ADDING), ADDING, -1, 2),
         lambda: taught(model_of(TEXT), TEXT, None, 2.0),
     ):  # fmt: skip
         with pytest.raises(InputError, match="must be"):
             wrong()
-    with pytest.raises(InputError, match="no remedies"):
-        Remedies.of({"truncate": 3})
+    with pytest.raises(InputError, match="no cures"):
+        Cures.of({"truncate": 3})
     model = model_of(ADDING, "gru")
     with pytest.raises(InputError, match="not for gru"):
-        Trainer(model, ADDING, optim.Adam(model.parameters()), 3, remedies=Remedies(omega=1.0))
-    assert Remedies.of(json.loads(json.dumps(Remedies(truncate=(1, 2)).config()))) == Remedies(truncate=(1, 2))
+        Trainer(model, ADDING, optim.Adam(model.parameters()), 3, cures=Cures(omega=1.0))
+    assert Cures.of(json.loads(json.dumps(Cures(truncate=(1, 2)).config()))) == Cures(truncate=(1, 2))
 
 
 @pytest.mark.parametrize("cell", ["grid", "lstm"])
 def test_the_states_of_every_cell_are_recomputed(cell):
     found = []
-    for chosen in (Remedies(), Remedies(recompute=True)):
+    for chosen in (Cures(), Cures(recompute=True)):
         model = model_of(ADDING, cell)
         chosen.backward(model, ADDING, ADDING.batch(3, 0, "float64").to("cpu"), 0)
         found.append([p.grad.numpy() for p in model.parameters() if p.grad is not None])
