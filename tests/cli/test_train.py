@@ -9,8 +9,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import serialization
-from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli import train as train_command
+from tinygrad_rnn.cli import main, trainers
 from tinygrad_rnn.train import load_checkpoint
 from tinygrad_rnn.train.checkpoint import FORMAT
 
@@ -328,7 +327,7 @@ def test_cures_are_options_and_a_resumed_training_has_them_again(train, chosen):
 
 def test_a_resumed_training_is_not_pre_trained_again(train, monkeypatch, capsys):
     train("--updates", "1", "--pretrain", "4", "--layers", "2")
-    monkeypatch.setattr(train_command, "pretrain", lambda *_, **__: pytest.fail("it pre-trains"))
+    monkeypatch.setattr(trainers, "pretrain", lambda *_, **__: pytest.fail("it pre-trains"))
     assert "layer 1 learned to predict what it reads next: squared error" in capsys.readouterr().err
     train("--updates", "2", "--resume")
     train("--updates", "3", "--resume", "--pretrain", "4")
