@@ -280,9 +280,10 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     how_long.add_argument("--epochs", type=positive_int, metavar="N", help=epochs_help)
     until_help = "end when the task counts as solved; see `tinygrad-rnn tasks`"
     train.add_argument("--until-solved", action=argparse.BooleanOptionalAction, default=None, help=until_help)
-    optimizer_help = f"how the weights follow their gradient: {_choices(OPTIMIZERS)}"
+    options = ", ".join(f"{name} ({', '.join(entry.options)})" for name, entry in OPTIMIZERS.items())
+    optimizer_help = f"how weights follow their gradient: {options}; as in sgd:momentum=0.9:nesterov=yes"
     _remembered(train, "--optimizer", optimizer_help, type=optimizer, metavar="OPTIMIZER")
-    lr_help = f"the learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
+    lr_help = f"the learning rate, from which a schedule starts (default: {LEARNING_RATE}; with --resume as before)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
     _add_cures(train)

@@ -13,6 +13,7 @@ from rich.table import Table
 from tinygrad_rnn import specs
 from tinygrad_rnn.cli.summary import WIDTH, Output
 from tinygrad_rnn.tasks import TASKS, TaskSpec, parse_task
+from tinygrad_rnn.train.trainer import VALIDATED
 
 SCHEMA = "tinygrad_rnn.tasks/1"
 
@@ -46,12 +47,12 @@ def _as_json(spec: TaskSpec) -> dict[str, Any]:
 
 def _described(spec: TaskSpec) -> str:
     """Return what a task is, what can be chosen about it, and how it is learned."""
-    entry, defaults = spec.entry, _defaults(spec)
+    entry, defaults, solved = spec.entry, _defaults(spec), _solved(spec)
     facts = [
         ("reference", entry.reference),
         ("length", "fixed" if entry.steps is None else f"{entry.steps} steps, or --steps T"),
         ("text", "--text FILE, or one that is there" if entry.reads else ""),
-        ("solved", _solved(spec) or "nobody can say when"),
+        ("solved", f"{solved}, on {VALIDATED} unseen examples" if solved else "nobody can say when"),
         ("options", "" if entry.options else "none"),
     ]
     lines = [f"  {word + ':':<10} {said}".rstrip() for word, said in facts if said or word == "options"]
@@ -60,7 +61,7 @@ def _described(spec: TaskSpec) -> str:
         usual = "the task decides" if defaults[option] is None else defaults[option]
         values = specs.values(entry.options[option])
         lines.append(f"    {word:<{max(map(len, words))}}  {values} (default: {usual})")
-    until = " --until-solved" if _solved(spec) else ""
+    until = " --until-solved" if solved else ""
     return "\n".join(
         [f"{spec.text}: {entry.summary}", *lines, f"  to learn it: tinygrad-rnn train --task {spec.text}{until}"]
     )

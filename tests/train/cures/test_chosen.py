@@ -99,6 +99,23 @@ def test_pre_training_lowers_the_error_of_every_layer_and_leaves_the_output_laye
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_pre_training_learns_from_batches_of_its_own(monkeypatch):
+    def drawn(train):
+        seeds = []
+        real = AddingTask.batch
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                AddingTask, "batch", lambda task, size, seed, *rest: seeds.append(seed) or real(task, size, seed)
+            )
+            train(model_of(ADDING, num_layers=2, dtype="float32"))
+        return seeds
+
+    own = drawn(lambda model: pretrain(model, ADDING, updates=3, batch=2, seed=5))
+    fitted = drawn(lambda model: list(fit(model, ADDING, optim.Adam(model.parameters()), 3, batch=2, seed=5)))
+    assert len({*own, *fitted}) == 6 + 3
+    assert {seed[:2] for seed in own}.isdisjoint({seed[:2] for seed in fitted})
+
+
 # ---- in a training -------------------------------------------------------------------------------------------------
 
 CHOICES = [
