@@ -66,6 +66,8 @@ from tinygrad_rnn.cli import graph as graph_command
         (["train", "--task", "strips", "--zoneout", "0.1"], "--zoneout: the model that learns strips has none"),
         (["train", "--task", "dates", "--pretrain", "3"], "--pretrain: pre-training is for models of one sequence"),
         (["tasks", "addin"], "did you mean adding?"),
+        (["train", "--zoneout", "c=2"], "--zoneout: '2' is not a number from 0 to below 1"),
+        (["train", "--task", "adding", "--cell", "gru", "--zoneout", "c=0.5"], "has no state 'c'; it has h"),
     ],
 )
 def test_wrong_usage_is_one_line(refused, monkeypatch, tmp_path, arguments, message):

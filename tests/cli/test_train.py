@@ -220,6 +220,7 @@ def test_a_resumed_training_refuses_options_that_its_model_does_not_have(train, 
             "with --schedule step:every=3, not step:every=4",
         ),
         (("--zoneout", "0.25"), ("--zoneout", "0.5"), "with --zoneout 0.25, not 0.5;"),
+        (("--zoneout", "c=0.5,h=0.25"), ("--zoneout", "h=0.25"), "with --zoneout h=0.25,c=0.5, not h=0.25;"),
     ],
 )
 def test_what_a_resumed_training_refuses_is_said_in_the_words_of_the_options(train, refused, had, asked, said):
@@ -312,7 +313,7 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
     [
         ("--truncate", "2,3"), ("--recompute",), ("--omega", "2", "--cell", "rnn"), ("--teacher", "sigmoid:k=5"),
         ("--clip-value", "0.01", "--schedule", "warmup:updates=5"), ("--optimizer", "sgd:momentum=0.9:nesterov=yes"),
-        ("--optimizer", "rmsprop:momentum=0.5"), ("--zoneout", "0.3"), ("--variational", "0.3", "--optimizer", "adamw"),
+        ("--optimizer", "rmsprop:momentum=0.5"), ("--zoneout", "c=0.5,h=0.05"), ("--variational", "0.3", "--optimizer", "adamw"),
         ("--pretrain", "2"),
     ],
 )  # fmt: skip

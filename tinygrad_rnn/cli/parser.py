@@ -28,6 +28,7 @@ from tinygrad_rnn.cli.values import (
     task,
     whole_number,
     window,
+    zoneout,
 )
 from tinygrad_rnn.nn import CELLS
 from tinygrad_rnn.optim import OPTIMIZERS, SCHEDULES
@@ -266,8 +267,8 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
     _remembered(train, "--dropout", DROPOUT, type=share_below_1, metavar="P")
-    zoneout_help = "share of the elements of a state that stay as they were, at each step, in training"
-    _remembered(train, "--zoneout", zoneout_help, type=share_below_1, metavar="P")
+    zoneout_help = "share of a state that stays as it was, at each step, in training; or one of each, as c=0.5,h=0.05"
+    _remembered(train, "--zoneout", zoneout_help, type=zoneout, metavar="P")
     variational_help = "share of input and state dropped, the same elements at every step of a sequence, in training"
     _remembered(train, "--variational", variational_help, type=share_below_1, metavar="P")
     _add_device(train)

@@ -60,7 +60,7 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
-def dropout_of(options: argparse.Namespace, kind: type[Model]) -> dict[str, float]:
+def dropout_of(options: argparse.Namespace, kind: type[Model]) -> dict[str, Any]:
     """Return dropout and its kin as asked for and as a kind of model takes them; InputError where one does nothing."""
     names = ("dropout", "zoneout", "variational")
     found = {name: share for name in names if (share := getattr(options, name, 0.0))}

@@ -165,7 +165,8 @@ def _value(value: Any) -> str:
     """Return the value of an option as it is written behind it."""
     if isinstance(value, bool):
         return ""
-    return f" {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+    parts = [f"{name}={each}" for name, each in value.items()] if isinstance(value, dict) else value
+    return f" {','.join(map(str, parts)) if isinstance(parts, tuple | list) else value}"
 
 
 def again(

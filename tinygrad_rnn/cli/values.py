@@ -72,6 +72,14 @@ def cells(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cell(part) for part in text.split(",")))
 
 
+def zoneout(text: str) -> float | dict[str, float]:
+    """Return a share of all states, or the shares of some given as "c=0.5,h=0.05"."""
+    if "=" not in text:
+        return share_below_1(text)
+    shares = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): share_below_1(value) for name, _, value in shares}
+
+
 def window(text: str) -> tuple[int, int]:
     """Return the bounds of a stretch of steps given as "A:B"."""
     first, colon, last = text.partition(":")

@@ -183,9 +183,11 @@ def _check(kind: type[Model], config: Mapping[str, Any], state: Mapping[str, Ten
     """Make sure that what the file says of the model fits the tensors in it, before a model of that size is made."""
     if wrong := sorted(kind.settings.keys() ^ config.keys()):
         raise StateError(f"missing or unknown: {', '.join(wrong)}")
-    for name, expected_type in kind.settings.items():
+    for name, types in kind.settings.items():
         value = config[name]
-        if type(value) is not expected_type or (isinstance(value, int) and value < 1):
+        if type(value) not in (types if isinstance(types, tuple) else (types,)) or (
+            isinstance(value, int) and value < 1
+        ):
             raise StateError(f"{name} is {reprlib.repr(value)}")
     layers: int = config.get("num_layers", 1)
     if layers > len(state):

@@ -14,6 +14,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.train import (
+    MODELS,
     Cures,
     EncoderDecoder,
     SequenceModel,
@@ -223,9 +224,18 @@ def test_zoneout_and_variational_dropout_are_of_the_training_alone_and_are_kept(
     np.testing.assert_array_equal(found.eval().outputs(batch).numpy(), model.eval().outputs(batch).numpy())
 
 
-def test_a_zoneout_that_a_file_could_not_keep_is_refused():
-    with pytest.raises(InputError, match="one number for all its states"):
-        model_of(TEXT, "lstm", zoneout={"h": 0.05, "c": 0.5})
+@pytest.mark.parametrize("task", [TEXT, DatesTask("dot")])
+def test_states_may_have_a_zoneout_each_which_a_file_keeps(tmp_path, task):
+    kind = MODELS[task.model]
+    model = kind.for_task(task, "lstm", 4, zoneout={"c": 0.5, "h": 0.05})
+    assert model.config()["zoneout"] == {"h": 0.05, "c": 0.5}
+    assert kind.for_task(task, "lstm", 4, zoneout={"c": 0.5, "h": 0.5}).config()["zoneout"] == 0.5
+    save_checkpoint(tmp_path / "m", model, optim.Adam(model.parameters()), {})
+    again = load_checkpoint(tmp_path / "m").model
+    assert again.config() == model.config()
+    assert {tuple(part.zoneout.items()) for part in again.recurrent.values()} == {(("h", 0.05), ("c", 0.5))}
+    with pytest.raises(InputError, match="has no state 'z'"):
+        kind.for_task(task, "lstm", 4, zoneout={"z": 0.5})
 
 
 def test_with_zoneout_the_expectation_is_measured():

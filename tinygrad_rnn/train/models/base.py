@@ -30,8 +30,8 @@ class Model(nn.Module):
     reads: ClassVar[tuple[str, ...]] = ("inputs",)
     #: Along which axis of the inputs the examples lie.
     batch_axis: ClassVar[int] = 1
-    #: What its `config` has, and of which type; whole numbers are at least 1.
-    settings: ClassVar[Mapping[str, type]]
+    #: What its `config` has, and of which type or types; whole numbers are at least 1.
+    settings: ClassVar[Mapping[str, type | tuple[type, ...]]]
     #: Of these, what files did not always say.
     defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.0}
     cell_name: str

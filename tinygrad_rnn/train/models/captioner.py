@@ -69,7 +69,7 @@ class Captioner(Model):
     kind = "captioner"
     reads = ("replies",)
     batch_axis = 0
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,

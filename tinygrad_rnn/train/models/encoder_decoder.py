@@ -16,7 +16,7 @@ from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model, in_use
-from tinygrad_rnn.train.models.sequence import by_step, recurrent_shapes, share_of_all_states, told
+from tinygrad_rnn.train.models.sequence import by_step, recurrent_shapes, told, zoneout_of
 
 #: How the decoder looks at what was read; "none": it has the last state alone.
 ATTENTIONS = ("none", *SCORES)
@@ -67,7 +67,7 @@ class EncoderDecoder(Model):
 
     kind = "encoder_decoder"
     reads = ("inputs", "replies")
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,
@@ -77,7 +77,7 @@ class EncoderDecoder(Model):
         "attention": str,
         "dtype": str,
         "dropout": float,
-        "zoneout": float,
+        "zoneout": (float, dict),
         "variational": float,
     }
     defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0, "zoneout": 0.0, "variational": 0.0}
@@ -94,7 +94,7 @@ class EncoderDecoder(Model):
         dtype: Any = "float32",
         device: str = "cpu",
         dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         variational: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
@@ -102,7 +102,7 @@ class EncoderDecoder(Model):
             raise InputError(f"attention must be one of {', '.join(ATTENTIONS)}, not {attention!r}")
         self.cell_name, self.replies, self.kind_of_attention = spec.text, replies, attention
         made: dict[str, Any] = {"dtype": dtype, "device": device}
-        shares = {"dropout": dropout, "zoneout": share_of_all_states(zoneout), "variational": variational}
+        shares = {"dropout": dropout, "zoneout": zoneout, "variational": variational}
         rest = made | shares | spec.cell_options
         self.encoder = nn.Recurrent(spec.cell_class, input_size, hidden_size, num_layers, **rest)
         seen = self.encoder.output_size
@@ -137,7 +137,7 @@ class EncoderDecoder(Model):
             "attention": self.kind_of_attention,
             "dtype": str(self.dtype),
             "dropout": float(self.encoder.dropout),
-            "zoneout": float(max(self.encoder.zoneout.values(), default=0.0)),
+            "zoneout": zoneout_of(self.encoder),
             "variational": float(self.encoder.variational),
         }
 

@@ -10,7 +10,6 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import rand, stack, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
@@ -26,7 +25,8 @@ class SequenceModel(Model):
         output_size: O.
         num_layers: L.
         dropout: probability of dropping an element between two layers, in training.
-        zoneout: probability that an element of a state stays as it was; see `nn.Recurrent`.
+        zoneout: probability that an element of a state stays as it was, one for all states, or one by the name of each;
+            see `nn.Recurrent`.
         variational: probability of dropping an element of inputs and states, the same ones at every step, in training.
         dtype, device: of the parameters. One seed gives the same ones on every device.
 
@@ -42,7 +42,7 @@ class SequenceModel(Model):
     """
 
     kind = "sequence"
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,
@@ -50,7 +50,7 @@ class SequenceModel(Model):
         "num_layers": int,
         "dtype": str,
         "dropout": float,
-        "zoneout": float,
+        "zoneout": (float, dict),
         "variational": float,
     }
     defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0, "zoneout": 0.0, "variational": 0.0}
@@ -65,12 +65,11 @@ class SequenceModel(Model):
         dtype: Any = "float32",
         device: str = "cpu",
         dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         variational: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
         self.cell_name = spec.text
-        zoneout = share_of_all_states(zoneout)
         self.rnn = nn.Recurrent(
             spec.cell_class,
             input_size,
@@ -145,7 +144,7 @@ class SequenceModel(Model):
             "num_layers": int(self.rnn.num_layers),
             "dtype": str(self.dtype),
             "dropout": float(self.rnn.dropout),
-            "zoneout": float(max(self.rnn.zoneout.values(), default=0.0)),
+            "zoneout": zoneout_of(self.rnn),
             "variational": float(self.rnn.variational),
         }
 
@@ -186,14 +185,10 @@ def by_step(layers: nn.Recurrent, x: Tensor, start: dict[str, Tensor]) -> tuple[
     return list(steps), finals
 
 
-def share_of_all_states(zoneout: float) -> float:
-    """Return the zoneout of a model, a single number; InputError if it is something else."""
-    if isinstance(zoneout, Mapping):
-        raise InputError(
-            f"zoneout of a model is one number for all its states, which its file can keep, not {dict(zoneout)!r}; "
-            "nn.Recurrent takes one for each"
-        )
-    return zoneout
+def zoneout_of(layers: nn.Recurrent) -> float | dict[str, float]:
+    """Return the zoneout of some layers as JSON can hold it: a number for all states, or one for each."""
+    shares = {name: float(layers.zoneout.get(name, 0.0)) for name in layers.cell().state_names}
+    return shares if len(set(shares.values())) > 1 else next(iter(shares.values()))
 
 
 def told(right: Tensor, own: Tensor, share: float) -> Tensor:
