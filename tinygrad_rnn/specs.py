@@ -6,12 +6,15 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Entry", "Spec", "Value", "flag", "number", "read", "shown", "whole", "word"]
+__all__ = [
+    "Entry", "Spec", "Value", "Words", "flag", "number", "read", "shown", "values", "whole", "word",
+]  # fmt: skip
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
@@ -51,16 +54,37 @@ def flag(text: str) -> bool:
     return text == "true"
 
 
-def word(*known: str) -> Callable[[str], str]:
-    """Return what reads the value of an option that is one of some words."""
+@dataclass(frozen=True)
+class Words:
+    """Reads the value of an option that is one of some words; InputError unless it is one."""
 
-    def read(text: str) -> str:
-        if text not in known:
-            near = "".join(f"; did you mean {each}?" for each in get_close_matches(text, known, 1))
-            raise InputError(f"{text!r} is none of {', '.join(known)}{near}")
+    known: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        if text not in self.known:
+            near = arguments.suggestion(text, self.known)
+            raise InputError(f"{text!r} is none of {', '.join(self.known)}{near}")
         return text
 
-    return read
+
+def word(*known: str) -> Words:
+    """Return what reads the value of an option that is one of some words."""
+    return Words(known)
+
+
+def values(reader: Callable[[str], Value]) -> str:
+    """Return which values a reader of an option takes.
+
+    >>> from tinygrad_rnn import specs
+    >>> specs.values(specs.word("yes", "no")), specs.values(specs.whole)
+    ('yes or no', 'a whole number')
+    """
+    if isinstance(reader, Words):
+        *others, last = reader.known
+        return " or ".join([", ".join(others), last] if others else [last])
+    if reader is flag:
+        return "true or false"
+    return "a whole number" if reader is whole else "a number"
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 from tinygrad_rnn import __version__
+from tinygrad_rnn.cli.usage import Parser
 from tinygrad_rnn.cli.values import (
     FORMATS,
     PLOT_FORMATS,
@@ -15,18 +17,21 @@ from tinygrad_rnn.cli.values import (
     formats,
     k1_and_k2,
     non_negative_float,
+    optimizer,
     plot_formats,
     positive_float,
     positive_int,
+    schedule,
     share,
     share_below_1,
     steps_or_window,
     task,
     whole_number,
     window,
+    zoneout,
 )
 from tinygrad_rnn.nn import CELLS
-from tinygrad_rnn.optim import SCHEDULES
+from tinygrad_rnn.optim import OPTIMIZERS, SCHEDULES
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
@@ -45,6 +50,10 @@ TRAINING: dict[str, Any] = {
     "hidden": 64,
     "layers": 1,
     "dropout": 0.0,
+    "zoneout": 0.0,
+    "variational": 0.0,
+    "pretrain": 0,
+    "optimizer": "adam",
     "dtype": "float32",
     "batch": 32,
     "clip": 1.0,
@@ -57,6 +66,8 @@ TRAINING: dict[str, Any] = {
     "omega": 0.0,
     "teacher": None,
     "clip_value": None,
+    "every": 250,
+    "keep": 3,
 }
 #: Updates of a training, and where it goes, unless it is said.
 UPDATES, RUNS = 1000, "runs"
@@ -72,26 +83,6 @@ LEARNING_RATE = 0.01
 EXIT_CODES = (
     "exit codes: 0 ok, 1 a check failed, 2 wrong usage or bad input, 3 a needed tool is missing, 130 interrupted"
 )
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong; argparse would print the usage of every option first."""
-
-    #: Whether options may stand between arguments of which there can be many: argparse would end them at the first.
-    intermixed = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as argparse does, or else as it does where options and arguments are mixed."""
-        if not self.intermixed:
-            return super().parse_known_args(args, namespace)
-        self.intermixed = False  # it asks this method
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self.intermixed = True
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def make_parser() -> Parser:
@@ -276,6 +267,10 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
     _remembered(train, "--dropout", DROPOUT, type=share_below_1, metavar="P")
+    zoneout_help = "share of a state that stays as it was, at each step, in training; or one of each, as c=0.5,h=0.05"
+    _remembered(train, "--zoneout", zoneout_help, type=zoneout, metavar="P")
+    variational_help = "share of input and state dropped, the same elements at every step of a sequence, in training"
+    _remembered(train, "--variational", variational_help, type=share_below_1, metavar="P")
     _add_device(train)
     _remembered(train, "--dtype", "of the numbers computed with", choices=DTYPES)
     _remembered(train, "--batch", "examples in a batch", type=positive_int, metavar="B")
@@ -286,14 +281,17 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     how_long.add_argument("--epochs", type=positive_int, metavar="N", help=epochs_help)
     until_help = "end when the task counts as solved; see `tinygrad-rnn tasks`"
     train.add_argument("--until-solved", action=argparse.BooleanOptionalAction, default=None, help=until_help)
-    lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
+    options = ", ".join(f"{name} ({', '.join(entry.options)})" for name, entry in OPTIMIZERS.items())
+    optimizer_help = f"how weights follow their gradient: {options}; as in sgd:momentum=0.9:nesterov=yes"
+    _remembered(train, "--optimizer", optimizer_help, type=optimizer, metavar="OPTIMIZER")
+    lr_help = f"the learning rate, from which a schedule starts (default: {LEARNING_RATE}; with --resume as before)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
-    _add_remedies(train)
+    _add_cures(train)
     validate_help = "measure on examples that it does not learn from, after so many updates"
     _remembered(train, "--validate-every", validate_help, type=positive_int, metavar="N")
-    _option(train, "--every", 250, "make a checkpoint after so many updates", type=positive_int, metavar="N")
-    _option(train, "--keep", 3, "so many checkpoints, the last ones", type=positive_int, metavar="K")
+    _remembered(train, "--every", "make a checkpoint after so many updates", type=positive_int, metavar="N")
+    _remembered(train, "--keep", "so many checkpoints, the last ones", type=positive_int, metavar="K")
     _remembered(train, "--seed", "same seed and text, same numbers", type=whole_number, metavar="S")
     seeds_help = "a run for each of so many seeds, --seed and those after it: runs/NAME.seed-S"
     _option(train, "--seeds", 1, seeds_help, type=positive_int, metavar="N")
@@ -310,9 +308,22 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument("--tensorboard", action="store_true", help=events_help)
 
 
-def _add_remedies(train: Parser) -> None:
-    words = (name + "".join(f"[:{each}=...]" for each in entry.options) for name, entry in SCHEDULES.items())
-    train.add_argument("--schedule", metavar="SCHEDULE", help=f"how the learning rate changes: {', '.join(words)}")
+def _choices(table: Mapping[str, Any]) -> str:
+    """Return the names of a table with their options, in brackets those that can be left out."""
+    words = []
+    for name, entry in table.items():
+        needed = getattr(entry, "needed", ())
+        options = (f":{each}=..." if each in needed else f"[:{each}=...]" for each in entry.options)
+        words.append(name + "".join(options))
+    return ", ".join(words)
+
+
+def _add_cures(train: Parser) -> None:
+    """Add what can be done about gradients that vanish or explode, and about what else goes wrong in training."""
+    schedule_help = f"how the learning rate changes: {_choices(SCHEDULES)}"
+    train.add_argument("--schedule", type=schedule, metavar="SCHEDULE", help=schedule_help)
+    pretrain_help = "before, let each layer learn to predict what it reads next, for so many updates"
+    _remembered(train, "--pretrain", pretrain_help, type=whole_number, metavar="N")
     value_help = "largest element of a gradient, limited before the norm is"
     train.add_argument("--clip-value", type=positive_float, metavar="X", help=value_help)
     how = train.add_mutually_exclusive_group()
@@ -471,6 +482,7 @@ def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:
     listed = _command(
         commands, "tasks", "list the tasks, their lengths and their options", "List the tasks that models can learn."
     )
+    listed.add_argument("name", nargs="?", type=task, metavar="TASK", help="tell of this one, with its options")
     listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 

@@ -5,7 +5,7 @@ from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_chec
 from tinygrad_rnn.train.conflict import ConflictRun, Pulls, cancelled, conflict_of, step_gradients
 from tinygrad_rnn.train.cures import (
     TEACHERS,
-    Remedies,
+    Cures,
     omega,
     parse_teacher,
     pretrain,
@@ -27,14 +27,13 @@ from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_o
 from tinygrad_rnn.train.trainer import Trainer, updates_per_epoch
 
 __all__ = [
-    "MODELS", "TEACHERS", "Alignment", "Batch", "Captioner", "Checkpoint", "ConflictRun", "EncoderDecoder",
+    "MODELS", "TEACHERS", "Alignment", "Batch", "Captioner", "Checkpoint", "ConflictRun", "Cures", "EncoderDecoder",
     "FileKeeper", "Forecasts", "Gaze", "History", "Hypothesis", "InputFlow", "Likelihood", "Measurement", "Model",
-    "Pulls", "Remedies", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update", "assess",
-    "autoregression", "backward_graph_of", "beam_search", "cancelled", "conflict_of", "diverged", "evaluate", "fit",
-    "flow_map_of", "forecast", "forecasts_of", "input_flow", "jacobians_of", "likelihood", "load_checkpoint",
-    "measure", "newest_run", "omega", "parse_teacher", "pretrain", "recomputed", "remedies_of", "runs_in", "sample",
-    "save_checkpoint", "step_gradients", "taught", "training_flow", "training_tape", "truncated",
-    "updates_per_epoch",
+    "Pulls", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update", "assess", "autoregression",
+    "backward_graph_of", "beam_search", "cancelled", "conflict_of", "diverged", "evaluate", "fit", "flow_map_of",
+    "forecast", "forecasts_of", "input_flow", "jacobians_of", "likelihood", "load_checkpoint", "measure", "newest_run",
+    "omega", "parse_teacher", "pretrain", "recomputed", "remedies_of", "runs_in", "sample", "save_checkpoint",
+    "step_gradients", "taught", "training_flow", "training_tape", "truncated", "updates_per_epoch",
 ]  # fmt: skip
 
 

@@ -26,7 +26,8 @@ class SequenceModel(Model):
         output_size: O.
         num_layers: L.
         dropout: probability of dropping an element between two layers, in training.
-        zoneout: probability that an element of a state stays as it was; see `nn.Recurrent`.
+        zoneout: probability that an element of a state stays as it was, one for all states, or one by the name of each;
+            see `nn.Recurrent`.
         variational: probability of dropping an element of inputs and states, the same ones at every step, in training.
         dtype, device: of the parameters. One seed gives the same ones on every device.
 
@@ -42,7 +43,7 @@ class SequenceModel(Model):
     """
 
     kind = "sequence"
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,
@@ -50,7 +51,7 @@ class SequenceModel(Model):
         "num_layers": int,
         "dtype": str,
         "dropout": float,
-        "zoneout": float,
+        "zoneout": (float, dict),
         "variational": float,
     }
     defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0, "zoneout": 0.0, "variational": 0.0}
@@ -65,7 +66,7 @@ class SequenceModel(Model):
         dtype: Any = "float32",
         device: str = "cpu",
         dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         variational: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
@@ -186,7 +187,7 @@ class SequenceModel(Model):
             "num_layers": int(self.rnn.num_layers),
             "dtype": str(self.dtype),
             "dropout": float(self.rnn.dropout),
-            "zoneout": float(max(self.rnn.zoneout.values(), default=0.0)),
+            "zoneout": zoneout_of(self.rnn),
             "variational": float(self.rnn.variational),
         }
 
@@ -207,14 +208,30 @@ class SequenceModel(Model):
         return self.outputs_by_step(batch.inputs, start)
 
     def _hidden_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
-        steps: Any = x
-        for layer in range(self.rnn.num_layers):
-            state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
-            cell = self.rnn.cell(layer).eval()  # with zoneout: the expectation
-            rules = [zoneout(cell, self.rnn.zoneout, len(steps), steps[0].shape[:-1])] if self.rnn.zoneout else []
-            with scope("layer", layer):
-                steps, _ = nn.unroll(cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules))
-        return list(steps)
+        return by_step(self.rnn, x, start)[0]
+
+
+def by_step(layers: nn.Recurrent, x: Tensor, start: dict[str, Tensor]) -> tuple[list[Tensor], list[tuple[Tensor, ...]]]:
+    """Return the outputs of the last of some layers, step by step, and the final state of each layer.
+
+    As in use: nothing is dropped, and with zoneout a state is the expectation.
+    """
+    steps: Any = x
+    finals: list[tuple[Tensor, ...]] = []
+    for layer in range(layers.num_layers):
+        state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
+        cell = layers.cell(layer).eval()
+        rules = [zoneout(cell, layers.zoneout, len(steps), steps[0].shape[:-1])] if layers.zoneout else []
+        with scope("layer", layer):
+            steps, final = nn.unroll(cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules))
+        finals.append(final if isinstance(final, tuple) else (final,))
+    return list(steps), finals
+
+
+def zoneout_of(layers: nn.Recurrent) -> float | dict[str, float]:
+    """Return the zoneout of some layers as JSON can hold it: a number for all states, or one for each."""
+    shares = {name: float(layers.zoneout.get(name, 0.0)) for name in layers.cell().state_names}
+    return shares if len(set(shares.values())) > 1 else next(iter(shares.values()))
 
 
 def told(right: Tensor, own: Tensor, share: float) -> Tensor:
