@@ -28,6 +28,7 @@ __all__ = ["SEEDS", "cells_of", "markdown", "run", "sentences", "told"]
 
 SCHEMA = "tinygrad_rnn.reproduce.hochreiter/1"
 NAMES = ("hochreiter.json", "hochreiter.md")
+AS_MANY = "The numbers of weights are those of the paper."
 #: Trials of each experiment, unless others are asked for.
 SEEDS = 3
 HEADINGS = ("experiment", "about", "weights", "solved", "sequences", "paper", "wrong", "paper", "s")
@@ -90,11 +91,7 @@ def _share(value: float | None) -> str:
 def sentences(rows: Sequence[Summary]) -> list[str]:
     """Return what came out, in words that follow from the rows alone."""
     other = [f"{row.setting.name} has {row.outcomes[0].weights}" for row in rows if not _same_weights(row)]
-    found = [
-        "The numbers of weights are those of the paper."
-        if not other
-        else f"Other numbers of weights than in the paper: {', '.join(other)}.",
-    ]
+    found = [f"Other numbers of weights than in the paper: {', '.join(other)}."] if other else [AS_MANY]
     never = [row for row in rows if not row.reached]
     for row in never:
         most = max(outcome.sequences for outcome in row.outcomes)
@@ -102,9 +99,7 @@ def sentences(rows: Sequence[Summary]) -> list[str]:
     some = [row for row in rows if row.reached and len(row.reached) < len(row.outcomes)]
     for row in some:
         missed = len(row.outcomes) - len(row.reached)
-        found.append(
-            f"{row.setting.name}: {plural(missed, 'trial')} of {len(row.outcomes)} did not meet the criterion."
-        )
+        found.append(f"{row.setting.name}: {missed} of {len(row.outcomes)} trials did not meet the criterion.")
     inside = [row.setting.name for row in rows if _ratio(row) is not None and 0.5 <= (_ratio(row) or 0) <= 2]
     if inside:
         found.append(f"Within a factor of 2 of the paper's number of sequences: {', '.join(inside)}.")

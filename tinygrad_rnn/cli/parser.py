@@ -233,7 +233,8 @@ def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
         "do experiments of papers again, in minutes, and print the results beside those published",
         "Do an experiment of a paper again, in a size for a laptop: greff (nine variants of the LSTM on one task), "
         "forget-gate (continual Reber strings with a forget gate and without), pascanu (clipping and Omega on the "
-        "temporal order problem), hochreiter (the experiments of 1997, under its own conditions). Says what differs from the paper, and what was not reached. "
+        "temporal order problem), hochreiter (the experiments of 1997, under their own conditions). Says what differs "
+        "from the paper, and what was not reached. "
         "Writes NAME.json and NAME.md.",
     )
     reproduce.add_argument("name", choices=EXPERIMENTS, metavar="NAME", help=f"one of {', '.join(EXPERIMENTS)}")

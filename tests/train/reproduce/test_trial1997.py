@@ -74,6 +74,13 @@ def test_a_task_with_answers_at_every_step_is_judged_by_its_own_scores():
     assert (found.reached, found.wrong) == (None, 1.0)
 
 
+def test_weights_that_are_no_numbers_end_a_trial():
+    wild = dataclasses.replace(SETTINGS["4-linear"], steps=12, rate=1e9)
+    found = train1997(wild, 0, most=2000)
+    assert (found.reached, found.sequences) == (None, 500)
+    assert Summary(wild, (found,)).to_dict()["trials"][0]["error"] is None
+
+
 def test_the_same_seed_gives_the_same_numbers():
     first, again, other = (train1997(dataclasses.replace(SMALL, stop=Streak(0, 9)), s, most=9) for s in (1, 1, 2))
     assert first.error == again.error != other.error

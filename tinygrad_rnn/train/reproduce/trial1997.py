@@ -56,8 +56,9 @@ class Summary:
     """What all trials of an experiment came to.
 
     >>> from tinygrad_rnn.train.reproduce.setting1997 import SETTINGS
-    >>> trials = [Outcome(SETTINGS["6a"], seed, 156, reached, 900, 0.0, 0.1, 1.0) for seed, reached in enumerate((600, None))]
-    >>> found = Summary(SETTINGS["6a"], tuple(trials))
+    >>> setting = SETTINGS["6a"]
+    >>> trials = [Outcome(setting, 0, 156, reached, 900, 0.0, 0.1, 1.0) for reached in (600, None)]
+    >>> found = Summary(setting, tuple(trials))
     >>> found.reached, found.sequences
     ([600], 600)
     """
@@ -99,6 +100,8 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it."""
         setting = self.setting
+        trials = [vars(each) | {"setting": setting.name} for each in self.outcomes]
+        finite = [{name: value if value == value else None for name, value in each.items()} for each in trials]
         paper = {"weights": setting.weights, "sequences": setting.published, "wrong": setting.wrong}
         return {
             "name": setting.name,
@@ -112,14 +115,12 @@ class Summary:
             "of": len(self.outcomes),
             "sequences": self.sequences,
             "wrong": self.wrong,
-            "trials": [
-                {name: value for name, value in vars(each).items() if name != "setting"} for each in self.outcomes
-            ],
+            "trials": finite,
         }
 
 
 def train1997(setting: Setting, seed: int, most: int | None = None) -> Outcome:
-    """Learn until the criterion is met, or from as many sequences as there may be.
+    """Learn until the criterion is met, weights are no numbers any more, or there were as many sequences as may be.
 
     The same seed gives the same numbers, seconds apart.
 
@@ -136,16 +137,16 @@ def train1997(setting: Setting, seed: int, most: int | None = None) -> Outcome:
     network, stop, most = setting.network(seed), setting.stop, most or setting.most
     if isinstance(stop, Looks):
         tasks = (learned, judged) if stop.both else (judged,)
-        reached = _by_looks(network, setting.rate, stop, learned, tasks, seed, most)
+        reached, made = _by_looks(network, setting.rate, stop, learned, tasks, seed, most)
     else:
-        reached = _by_streak(network, setting.rate, stop, learned, seed, most)
+        reached, made = _by_streak(network, setting.rate, stop, learned, seed, most)
     worst, off = _looked_at(network, judged, FRESH, (seed, _END))
     return Outcome(
         setting=setting,
         seed=seed,
         weights=network.weights,
         reached=reached,
-        sequences=reached or most,
+        sequences=made,
         wrong=float(_mistaken(worst, stop).mean()),
         error=float(off.mean()),
         seconds=time.process_time() - started,
@@ -170,8 +171,10 @@ class _Run:
         return few and (self.stop.error is None or self.off / self.stop.run < self.stop.error)
 
 
-def _by_streak(network: Network1997, rate: float, stop: Streak, task: Task, seed: int, most: int) -> int | None:
-    """Learn until the last sequences had been answered right; return how many it took, None if that never was."""
+def _by_streak(
+    network: Network1997, rate: float, stop: Streak, task: Task, seed: int, most: int
+) -> tuple[int | None, int]:
+    """Learn until the last sequences had been answered right; return how many that took, if ever, and how many came."""
     run = _Run(stop)
     for made, size in _portions(most, _TOGETHER, task):
         batch, before = task.batch(size, (seed, TRAINING, made)), network.copy()
@@ -181,14 +184,16 @@ def _by_streak(network: Network1997, rate: float, stop: Streak, task: Task, seed
                 network.hidden[:], network.output[:] = before.hidden, before.output
                 some = Batch(batch.inputs[:, :place], batch.targets[:place], batch.lengths[:place])
                 _answered(network, task, some, rate)  # again, and no further
-                return made + place
-    return None
+                return made + place, made + place
+        if not np.isfinite(network.output).all():
+            return None, made + size
+    return None, most
 
 
 def _by_looks(
     network: Network1997, rate: float, stop: Looks, learned: Task, judged: Sequence[Task], seed: int, most: int
-) -> int | None:
-    """Learn until a look finds few wrong; return how many sequences it took, None if that never was."""
+) -> tuple[int | None, int]:
+    """Learn until a look finds few wrong; return how many sequences that took, if ever, and how many came."""
     for made in range(0, most, stop.every):
         size = min(stop.every, most - made)
         _answered(network, learned, learned.batch(size, (seed, TRAINING, made)), rate)
@@ -196,8 +201,10 @@ def _by_looks(
         worst, off = (np.concatenate(parts) for parts in zip(*looked, strict=True))
         close = stop.error is None or off.mean() < stop.error
         if close and _mistaken(worst, stop).sum() <= stop.wrong:
-            return made + size
-    return None
+            return made + size, made + size
+        if not np.isfinite(network.output).all():
+            return None, made + size
+    return None, most
 
 
 def _looked_at(network: Network1997, task: Task, size: int, seed: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
