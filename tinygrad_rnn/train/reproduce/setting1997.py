@@ -200,11 +200,11 @@ SHORT = ("1-3x2-linear", "3a-n3", "3b-n3", "4-linear", "6a", "6a-linear")
 
 #: What is different from the paper, or had to be guessed.
 DIFFERS = (
-    "The paper says that output units are logistic. Each experiment is there with such, and with linear ones (-linear).",
+    "The paper says that output units are logistic. Each experiment is there with such and with linear ones (-linear).",
     "Not here: experiments 2a and 2b, which have another network, and lags of 1,000 steps.",
     "A network sees the input of a step at that step, and cells and gates of the step before.",
     "A criterion that looks back counts the sequences that it looks back on. In 2c, 4, 5 and 6 each is judged "
-    "before it is learned from. The mean error is that of all outputs, in absolute value; the paper says training error.",
+    "before it is learned from. The mean error is that of all outputs, in absolute value.",
     "Experiment 1: strings of up to 50 symbols, weights change after every symbol; every 200 strings 400 draws "
     "from each of both sets of 256 stand for all of them.",
     "Experiment 3: looks every 250 sequences (3c: 1,000) at 256 that are drawn anew; only the second, stricter "

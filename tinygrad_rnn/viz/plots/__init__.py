@@ -22,6 +22,7 @@ from tinygrad_rnn.viz.plots.conflict import conflict
 from tinygrad_rnn.viz.plots.contributions import contributions
 from tinygrad_rnn.viz.plots.curves import curves
 from tinygrad_rnn.viz.plots.entry import Entry, Plot
+from tinygrad_rnn.viz.plots.error_curve import error_curve
 from tinygrad_rnn.viz.plots.gates import gates
 from tinygrad_rnn.viz.plots.loss_maps import loss_maps
 from tinygrad_rnn.viz.plots.over_training import over_training
@@ -31,7 +32,7 @@ from tinygrad_rnn.viz.plots.through_time import through_time
 from tinygrad_rnn.viz.styles import Style
 
 __all__ = [
-    "PLOTS", "Entry", "Plot", "Style", "attenuation", "clipping", "conflict", "contributions", "curves", "gates",
-    "loss_maps", "over_training", "paper_of", "rendered", "require_matplotlib", "save", "singular_values",
-    "through_time",
+    "PLOTS", "Entry", "Plot", "Style", "attenuation", "clipping", "conflict", "contributions", "curves",
+    "error_curve", "gates", "loss_maps", "over_training", "paper_of", "rendered", "require_matplotlib", "save",
+    "singular_values", "through_time",
 ]  # fmt: skip
