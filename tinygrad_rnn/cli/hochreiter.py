@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         rows = Summary.of(outcomes)
         summary = _to_json(rows, seeds, options, [shown(folder / name) for name in NAMES])
         write_whole(folder / NAMES[0], (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
-        write_whole(folder / NAMES[1], markdown(rows, seeds).encode())
+        write_whole(folder / NAMES[1], markdown(rows, seeds, summary["command"]).encode())
     if options.json:
         print(json.dumps(summary, indent=2, allow_nan=False))
     else:
@@ -143,12 +143,12 @@ def _print(rows: Sequence[Summary]) -> None:
         console.print(escape(f"  - {line}"), highlight=False)
 
 
-def markdown(rows: Sequence[Summary], seeds: Sequence[int]) -> str:
-    """Return the table as a document."""
+def markdown(rows: Sequence[Summary], seeds: Sequence[int], command: str) -> str:
+    """Return the table as a document, with the command that gave it."""
     lines = [ALL_HEADINGS, ["---"] * len(ALL_HEADINGS), *(cells_of(row, everything=True) for row in rows)]
     blocks = [
         f"# hochreiter: {setting1997.QUESTION}",
-        f"After {setting1997.PAPER}. Seeds {', '.join(map(str, seeds))}; {_machine()}.",
+        f"After {setting1997.PAPER}. Written by `{command}`: seeds {', '.join(map(str, seeds))}; {_machine()}.",
         "\n".join(f"| {' | '.join(line)} |" for line in lines),
         "\n".join(f"- {line}" for line in (*_notes(), *sentences(rows))),
         "A trial ends when of its sequences:",
