@@ -54,10 +54,6 @@ LINES: tuple[tuple[Plan, Learner], ...] = (
     (Plan("tokens", 200, 50), Learner("", "gru", 48)),
     (Plan("dates:attention=dot", 900), Learner("", "gru", 64, learning_rate=0.005)),
     (Plan("dates:attention=none", 900), Learner("", "gru", 64, learning_rate=0.005)),
-    (Plan("dates:attention=additive", 900), Learner("", "gru", 64, learning_rate=0.005)),
-    (Plan("dates:attention=general", 900), Learner("", "gru", 64, learning_rate=0.005)),
-    (Plan("strips:attention=soft", 600), Learner("", "lstm", 64, learning_rate=0.005)),
-    (Plan("strips:attention=none", 600), Learner("", "lstm", 64, learning_rate=0.005)),
     (Plan("digits:by=row", 1500, judged=500), Learner("", "gru", 48)),
     (Plan("series", 1000), Learner("", "gru", 16)),
 )  # fmt: skip
