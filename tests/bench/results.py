@@ -29,6 +29,7 @@ HEADINGS = (
 #: What is tried: one line for each task, chosen to be done in about a minute.
 LINES: tuple[tuple[Plan, Learner], ...] = (
     (Plan("hello", 300, 20, batch=1, judged=1), Learner("", "gru", 8)),
+    (Plan("doubling", 500), Learner("", "rnn", 8)),
     (Plan("first_bit", 1000, steps=50), Learner("", "lstm:forget_bias=3", 32)),
     (Plan("marked_bit", 1500, steps=20), Learner("", "lstm:forget_bias=3", 32)),
     (Plan("asked_bit", 1500, steps=20), Learner("", "lstm:forget_bias=3", 32)),
@@ -50,6 +51,9 @@ LINES: tuple[tuple[Plan, Learner], ...] = (
     (Plan("anbncn", 2000, steps=30), Learner("", "lstm:forget_bias=1", 8)),
     (Plan("agreement", 1000), Learner("", "gru", 32)),
     (Plan("sentiment", 1000), Learner("", "gru", 32)),
+    (Plan("tokens", 200, 50), Learner("", "gru", 48)),
+    (Plan("dates:attention=dot", 900), Learner("", "gru", 64, learning_rate=0.005)),
+    (Plan("dates:attention=none", 900), Learner("", "gru", 64, learning_rate=0.005)),
     (Plan("digits:by=row", 1500, judged=500), Learner("", "gru", 48)),
     (Plan("series", 1000), Learner("", "gru", 16)),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, TextTask, parse_task
-from tinygrad_rnn.train import Remedies, SequenceModel, Trainer, fit, load_checkpoint, save_checkpoint
+from tinygrad_rnn.train import Cures, SequenceModel, Trainer, fit, load_checkpoint, save_checkpoint
 
 TEXT = "to be or not to be, that is the question: whether tis nobler in the mind to suffer"
 
@@ -112,9 +112,9 @@ def test_it_is_an_option_of_the_task_and_validates_as_without():
 def test_what_begins_every_batch_anew_is_refused(remedies):
     task, model = made("rnn", 1)
     with pytest.raises(InputError, match=f"{next(iter(remedies))} begins every batch with a state of zeros"):
-        Trainer(model, task, optim.Adam(model.parameters()), 3, batch=3, remedies=Remedies(**remedies))
+        Trainer(model, task, optim.Adam(model.parameters()), 3, batch=3, cures=Cures(**remedies))
     with pytest.raises(InputError, match="out, or the option stateful"):
-        next(fit(model, task, optim.Adam(model.parameters()), 3, 3, remedies=Remedies(**remedies)))
+        next(fit(model, task, optim.Adam(model.parameters()), 3, 3, cures=Cures(**remedies)))
 
 
 def test_what_cannot_go_on_is_refused():

@@ -42,7 +42,7 @@ FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
 #: The same for `conflict`: no gate, one that protects what is stored, and one more that keeps it from being read.
 CONFLICT_CELLS = ("carousel", "lstm97_nog:input_bias=-1", "lstm97:input_bias=-1")
 #: What can be done again; see `train.reproduce`, which is too heavy to import here.
-EXPERIMENTS = ("greff", "forget-gate", "pascanu")
+EXPERIMENTS = ("greff", "forget-gate", "pascanu", "hochreiter")
 #: What `train` does unless told otherwise. With --resume the file says it.
 TRAINING: dict[str, Any] = {
     "cell": "lstm",
@@ -237,7 +237,8 @@ def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
         "do experiments of papers again, in minutes, and print the results beside those published",
         "Do an experiment of a paper again, in a size for a laptop: greff (nine variants of the LSTM on one task), "
         "forget-gate (continual Reber strings with a forget gate and without), pascanu (clipping and Omega on the "
-        "temporal order problem). Says what differs from the paper, and what was not reached. "
+        "temporal order problem), hochreiter (the experiments of 1997, under their own conditions). Says what differs "
+        "from the paper, and what was not reached. "
         "Writes NAME.json and NAME.md.",
     )
     reproduce.add_argument("name", choices=EXPERIMENTS, metavar="NAME", help=f"one of {', '.join(EXPERIMENTS)}")
@@ -246,6 +247,8 @@ def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_seed(reproduce)
     updates_help = "updates of a trial at most (default: those of the experiment)"
     reproduce.add_argument("--updates", type=positive_int, metavar="N", help=updates_help)
+    only_help = "these of the learners, or of the experiments of 1997: 6a 6b (default: all; of 1997 the shortest)"
+    reproduce.add_argument("--only", nargs="+", metavar="LINE", help=only_help)
     _option(reproduce, "--out", "build/reproduce", "folder for the files", metavar="DIR")
     reproduce.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
 

@@ -22,6 +22,7 @@ from tinygrad_rnn.tasks.corpus import Corpus, default_corpus
 from tinygrad_rnn.tasks.counting import CountingTask
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
+from tinygrad_rnn.tasks.doubling import DoublingTask
 from tinygrad_rnn.tasks.hello import HelloTask
 from tinygrad_rnn.tasks.noise_free import noise_free_task
 from tinygrad_rnn.tasks.reber import ContinualReberTask, EmbeddedReberTask
@@ -70,6 +71,9 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "hello": TaskEntry(
         HelloTask, "read h, e, l, l and say e, l, l, o", "Karpathy 2015", steps=None
+    ),
+    "doubling": TaskEntry(
+        DoublingTask, "twice a number: one step, one weight would do", "a first example of many courses", steps=None
     ),
     "adding": TaskEntry(
         adding_task, "the sum of the two numbers that are marked among T",

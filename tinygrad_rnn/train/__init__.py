@@ -13,6 +13,7 @@ from tinygrad_rnn.train.cures import (
     taught,
     truncated,
 )
+from tinygrad_rnn.train.descent import Descent, descend, errors_at
 from tinygrad_rnn.train.forecasts import Forecasts, autoregression, forecast, forecasts_of
 from tinygrad_rnn.train.generate import Alignment, Gaze, Hypothesis, beam_search
 from tinygrad_rnn.train.likelihoods import Likelihood, likelihood
@@ -27,13 +28,14 @@ from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_o
 from tinygrad_rnn.train.trainer import Trainer, updates_per_epoch
 
 __all__ = [
-    "MODELS", "TEACHERS", "Alignment", "Batch", "Captioner", "Checkpoint", "ConflictRun", "Cures", "EncoderDecoder",
-    "FileKeeper", "Forecasts", "Gaze", "History", "Hypothesis", "InputFlow", "Likelihood", "Measurement", "Model",
-    "Pulls", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update", "assess", "autoregression",
-    "backward_graph_of", "beam_search", "cancelled", "conflict_of", "diverged", "evaluate", "fit", "flow_map_of",
-    "forecast", "forecasts_of", "input_flow", "jacobians_of", "likelihood", "load_checkpoint", "measure", "newest_run",
-    "omega", "parse_teacher", "pretrain", "recomputed", "remedies_of", "runs_in", "sample", "save_checkpoint",
-    "step_gradients", "taught", "training_flow", "training_tape", "truncated", "updates_per_epoch",
+    "MODELS", "TEACHERS", "Alignment", "Batch", "Captioner", "Checkpoint", "ConflictRun", "Cures", "Descent",
+    "EncoderDecoder", "FileKeeper", "Forecasts", "Gaze", "History", "Hypothesis", "InputFlow", "Likelihood",
+    "Measurement", "Model", "Pulls", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update", "assess",
+    "autoregression", "backward_graph_of", "beam_search", "cancelled", "conflict_of", "descend", "diverged",
+    "errors_at", "evaluate", "fit", "flow_map_of", "forecast", "forecasts_of", "input_flow", "jacobians_of",
+    "likelihood", "load_checkpoint", "measure", "newest_run", "omega", "parse_teacher", "pretrain", "recomputed",
+    "remedies_of", "runs_in", "sample", "save_checkpoint", "step_gradients", "taught", "training_flow", "training_tape",
+    "truncated", "updates_per_epoch",
 ]  # fmt: skip
 
 

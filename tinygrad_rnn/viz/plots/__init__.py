@@ -23,6 +23,7 @@ from tinygrad_rnn.viz.plots.conflict import conflict
 from tinygrad_rnn.viz.plots.contributions import contributions
 from tinygrad_rnn.viz.plots.curves import curves
 from tinygrad_rnn.viz.plots.entry import Entry, Plot
+from tinygrad_rnn.viz.plots.error_curve import error_curve
 from tinygrad_rnn.viz.plots.forecast import forecast
 from tinygrad_rnn.viz.plots.gates import gates
 from tinygrad_rnn.viz.plots.gaze import gaze
@@ -35,6 +36,6 @@ from tinygrad_rnn.viz.styles import Style
 
 __all__ = [
     "PLOTS", "Entry", "Plot", "Style", "alignment", "attenuation", "clipping", "conflict", "contributions", "curves",
-    "forecast", "gates", "gaze", "loss_maps", "over_training", "paper_of", "rendered", "require_matplotlib", "save",
-    "singular_values", "through_time",
+    "error_curve", "forecast", "gates", "gaze", "loss_maps", "over_training", "paper_of", "rendered",
+    "require_matplotlib", "save", "singular_values", "through_time",
 ]  # fmt: skip
