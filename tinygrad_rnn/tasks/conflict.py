@@ -10,8 +10,7 @@ import numpy as np
 from tinygrad_rnn import arguments
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks.task import Batch, Task
+from tinygrad_rnn.tasks.task import Batch, Task, enough_steps
 
 #: What is asked for: to store the first bit among others, to hand it out at the last step only, or both.
 KINDS = ("store", "retrieve", "both")
@@ -51,10 +50,8 @@ class ConflictTask(Task):
     output_size = 1
 
     def __init__(self, steps: int, kind: str = "both") -> None:
-        arguments.one_of("ConflictTask: kind", kind, KINDS)
-        if steps < 2:
-            raise InputError(f"the bit of the first step is asked at another; {steps} is too few, take at least 2")
-        self.steps, self.kind = steps, kind
+        self.kind = arguments.one_of("ConflictTask: kind", kind, KINDS)
+        self.steps = enough_steps(steps, 2, "the bit of the first step is asked at another")
 
     @property
     def least_of_a_carousel(self) -> float:
