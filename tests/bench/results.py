@@ -98,7 +98,7 @@ Tasks without a criterion (text, code, conflict), and those that take longer tha
   as many as it names, at least 256; 500 of digits, 16 streams of continual_reber, 1 of hello.
 - updates: to the first look that met it, the median of the seeds that did (fewest-most).
 - scores: at the end, on as many examples drawn anew; the median of the seeds. So a criterion met at a look may be
-  missed here by an example or two. Of embedded_reber, digits and series all that is held out may have been shown.
+  missed here by an example or two. Where few are held out, as of embedded_reber and digits, looks have shown them.
 - seconds: of all seeds together.
 """
 

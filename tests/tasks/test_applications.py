@@ -81,11 +81,11 @@ def test_the_longest_form_of_a_sentence_has_as_many_words_as_the_least_t():
     assert {len(words) for words in sentences if words[-2] in ("not", "never")} == {8}
 
 
-SOURCE = '''def area(r):  # of a circle
+SOURCE = """def area(r):  # of a circle
     if r < 0:
         raise ValueError(f"{r} is below 0")
     return 3.14 * r ** 2
-'''
+"""
 
 
 def test_characters_of_source_have_the_classes_of_their_tokens():

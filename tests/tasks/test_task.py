@@ -53,7 +53,8 @@ def test_what_is_no_criterion_is_refused(given, message):
 
 
 @pytest.mark.parametrize(
-    ("criterion", "missing"), [(Criterion("right", at_least=1.0), "right"), (Criterion("wrong", below="naive"), "naive")]
+    ("criterion", "missing"),
+    [(Criterion("right", at_least=1.0), "right"), (Criterion("wrong", below="naive"), "naive")],
 )
 def test_a_score_that_is_not_there_is_named(criterion, missing):
     with pytest.raises(InputError, match=f"there is no {missing} among the scores: loss, wrong"):

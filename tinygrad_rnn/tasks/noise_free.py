@@ -86,9 +86,9 @@ class TriggeredTask(LastClassTask):
     Hochreiter and Schmidhuber (1997), section 5.2, experiment 2c. A sequence is b, x or y, q + k distractors of p, the
     trigger e, and x or y again: q come always, and then each further symbol is e with probability 1/10. So it has
     q + k + 4 symbols, of which the last is the answer. Both outputs have to be off by less than 0.2. In the paper the
-    problem is solved when 10,000 sequences in a row are right; here when 2,000 that are not learned from are. Outputs are probabilities with cross entropy here, and logistic
-    units with squared error in the paper. (The paper gives q + 14 for the mean length; it is q + 13, as the mean of k
-    is 9.)
+    problem is solved when 10,000 sequences in a row are right; here when 2,000 that are not learned from are. Outputs
+    are probabilities with cross entropy here, and logistic units with squared error in the paper. (The paper gives q +
+    14 for the mean length; it is q + 13, as the mean of k is 9.)
 
     Args:
         steps: q, at least 1; `task.steps`, what the shortest example reads, is q + 3.

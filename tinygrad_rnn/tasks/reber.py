@@ -216,7 +216,8 @@ class ContinualReberTask(_ReberTask):
 
     A stream is wrong if at some step a symbol that may come next is not among the most active outputs; the score
     "symbols" is how many steps went well before. Solved is when no stream that a validation draws is wrong, of T
-    symbols each; in the paper a network is perfect if it goes on for 1,000,000. Outputs are probabilities with cross entropy here, and logistic units with squared error in the paper.
+    symbols each; in the paper a network is perfect if it goes on for 1,000,000. Outputs are probabilities with cross
+    entropy here, and logistic units with squared error in the paper.
 
     To measure, streams are taken whose last step asks for the symbol before the last of a string.
 
