@@ -9,7 +9,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import DivergenceError, InputError
-from tinygrad_rnn.tasks import AddingTask, TextTask
+from tinygrad_rnn.tasks import AddingTask, Criterion, TextTask
 from tinygrad_rnn.tasks.code import TokensTask
 from tinygrad_rnn.tasks.series import SeriesTask
 from tinygrad_rnn.train import SequenceModel, Trainer, assess, fit, load_checkpoint, save_checkpoint, updates_per_epoch
@@ -61,6 +61,14 @@ def test_it_validates_on_what_is_held_out():
     trainer.train()
     assert trainer.scores() == assess(trainer.model, held_out, VALIDATED)
     assert trainer.scores() != assess(trainer.model, task, VALIDATED)
+
+
+@pytest.mark.parametrize(("examples", "judged"), [(3, VALIDATED), (VALIDATED + 44, VALIDATED + 44)])
+def test_it_validates_on_as_many_examples_as_the_criterion_speaks_of(examples, judged):
+    task = AddingTask(5)
+    task.criterion = Criterion("wrong", at_most=0.0, examples=examples)
+    trainer = fresh(task, 1)
+    assert trainer.scores() == assess(trainer.model, task, judged)
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4])

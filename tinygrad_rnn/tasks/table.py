@@ -189,7 +189,7 @@ class TaskSpec(specs.Spec):
             raise InputError(f"the length of {self.name} is fixed; leave the number of steps out")
         if (entry.reads is None) is not (text is None):
             raise InputError(f"{self.name} reads {'a text: give it one' if entry.reads else 'no text'}")
-        length = {} if entry.steps is None else {"steps": steps or entry.steps}
+        length = {} if entry.steps is None else {"steps": entry.steps if steps is None else steps}
         made = entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
         made.chosen = self.text
         return made

@@ -16,7 +16,7 @@ from tinygrad_rnn.train.cures import Cures
 from tinygrad_rnn.train.loop import Update, assess, check_optimizer, fit
 from tinygrad_rnn.train.models import Model
 
-#: A validation is the mean over this many examples.
+#: A validation is the mean over this many examples, or more if the task's criterion speaks of more.
 VALIDATED = 256
 
 
@@ -160,7 +160,9 @@ class Trainer:
     def scores(self) -> dict[str, float]:
         """Return the loss and the task's scores of the model as it is, on examples that it does not learn from."""
         if self._scored is None or self._scored[0] != self.made:
-            self._scored = self.made, assess(self.model, self.held_out, VALIDATED, self.seed)
+            criterion = self.task.criterion
+            examples = VALIDATED if criterion is None else max(VALIDATED, criterion.examples)
+            self._scored = self.made, assess(self.model, self.held_out, examples, self.seed)
         return self._scored[1]
 
     @property
