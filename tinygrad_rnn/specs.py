@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from tinygrad_rnn import arguments
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
+__all__ = ["Entry", "Spec", "Value", "flag", "number", "read", "shown", "whole", "word"]
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
 
-Value = float | str
+Value = float | str | bool
 
 
 class Entry(Protocol):
@@ -44,12 +44,20 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def flag(text: str) -> bool:
+    """Read the value of an option that is chosen or not; InputError unless it is "true" or "false"."""
+    if text not in ("true", "false"):
+        raise InputError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
 def word(*known: str) -> Callable[[str], str]:
     """Return what reads the value of an option that is one of some words."""
 
     def read(text: str) -> str:
         if text not in known:
-            raise InputError(f"{text!r} is none of {', '.join(known)}")
+            near = "".join(f"; did you mean {each}?" for each in get_close_matches(text, known, 1))
+            raise InputError(f"{text!r} is none of {', '.join(known)}{near}")
         return text
 
     return read
@@ -80,6 +88,8 @@ class Spec:
 
 def shown(value: Value) -> str:
     """Return the value of an option as it is written."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
@@ -109,7 +119,9 @@ def read(
         option, equals, value = part.partition("=")
         if option not in known or not equals:
             has = " and ".join(f"{name}:{each}=..." for each in known) or "none"
-            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}")
+            meant = " or ".join(f"{name}:{each}" for each in _meant(option, equals, value, known))
+            hint = f"; did you mean {meant}?" if meant else ""
+            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}{hint}")
         if option in given:
             raise InputError(f"{text!r}: {option} is given twice")
         try:
@@ -117,3 +129,20 @@ def read(
         except InputError as error:
             raise InputError(f"{text!r}: {error}") from None
     return name, tuple([(option, given[option]) for option in known if option in given])
+
+
+def _meant(option: str, equals: str, value: str, known: Mapping[str, Callable[[str], Value]]) -> list[str]:
+    """Return the options that a part of a specification may stand for: a value without its option, or a slip."""
+    if option in known:  # its value is missing
+        return []
+    if equals:
+        return [f"{each}={value or '...'}" for each in get_close_matches(option, known, 1)]
+    return [f"{each}={option}" for each, reader in known.items() if _takes(reader, option)]
+
+
+def _takes(reader: Callable[[str], Value], value: str) -> bool:
+    try:
+        reader(value)
+    except InputError:
+        return False
+    return True

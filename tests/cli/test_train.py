@@ -4,7 +4,9 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
@@ -18,9 +20,9 @@ SMALL = ("--steps", "6", "--hidden", "8", "--batch", "4", "--every", "2")
 
 @pytest.fixture
 def train(tmp_path, text_file):
-    def run(*options, out="model.safetensors", text=True):
+    def run(*options, out="model.safetensors", text=True, small=SMALL):
         source = ("--text", text_file) if text else ()
-        assert main(["train", *SMALL, *source, "--out", str(tmp_path / out), *options]) == 0
+        assert main(["train", *small, *source, "--out", str(tmp_path / out), *options]) == 0
         return tmp_path / out
 
     return run
@@ -38,6 +40,7 @@ def test_a_trained_model_writes(train, capsys):
     assert float(losses[2]) < float(losses[1])
     options = ("--model", str(model), "--prompt", "to be", "--length", "30")
     first = written(capsys, *options)
+    assert written(capsys, *options, "--top-k", "1") == written(capsys, *options, "--temperature", "0") != first
     assert first.startswith("to be")
     assert len(first) == 5 + 30 + 1
     assert set(first) <= set("to be or not to be that is the question \n")
@@ -47,7 +50,53 @@ def test_a_trained_model_writes(train, capsys):
     assert written(capsys, *options, "--temperature", "0", "--seed", "1") == greedy
 
 
-@pytest.mark.parametrize("options", [(), ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4")])
+def test_hello_is_written_from_its_first_letter(train, capsys):
+    model = str(
+        train("--updates", "60", "--lr", "0.05", "--task", "hello", "--cell", "rnn", text=False, small=SMALL[2:])
+    )
+    assert written(capsys, "--model", model, "--temperature", "0") == "hello\n"
+    assert written(capsys, "--model", model, "--temperature", "0", "--length", "2") == "hel\n"
+    said = written(capsys, "--model", model, "--evaluate")
+    assert "the word of hello, which it has learned: 0." in said
+    assert "over 4 characters" in said
+
+
+def test_code_is_written_from_a_definition(train, capsys, tmp_path):
+    (tmp_path / "a.py").write_text("def a():\n    return 1\n" * 40)
+    model = str(train("--updates", "2", "--task", "code", "--text", str(tmp_path / "a.py"), text=False))
+    assert written(capsys, "--model", model).startswith("def ")
+
+
+def test_how_well_a_model_knows_a_text_is_measured_on_what_it_has_not_learned(train, capsys, tmp_path, text_file):
+    model = str(train("--updates", "2"))
+    said = written(capsys, "--model", model, "--evaluate")
+    text = Path(text_file).read_text()
+    end = text[int(0.9 * len(text)) :]
+    assert f"the end of {text_file}, which it has not learned: " in said
+    bits, characters = re.search(r"(\S+) bits/char over (\d+) characters", said).groups()
+    assert int(characters) == len(end) - 1
+    nats, perplexity = map(float, re.search(r"(\S+) nats/char, a perplexity of (\S+)\n", said).groups())
+    assert float(bits) == pytest.approx(nats / np.log(2), rel=0.01)
+    assert perplexity == pytest.approx(np.exp(nats), rel=0.01)
+    shares = np.array([end.count(each) for each in set(end)]) / len(end)
+    alone = float(re.search(r"how often each character comes in it: (\S+) bits/char", said)[1])
+    assert alone == pytest.approx(-(shares * np.log2(shares)).sum(), rel=0.01)
+    (tmp_path / "other.txt").write_text("to be the question")
+    assert "over 17 characters" in written(capsys, "--model", model, "--evaluate", str(tmp_path / "other.txt"))
+    (tmp_path / "small.txt").write_text(text + "to be or not to be")
+    capsys.readouterr()
+    assert main(["sample", "--model", model, "--evaluate"]) == 0
+    assert "has changed since the training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4"),
+        ("--task", "text:stateful=true", "--cell", "lstm"),
+    ],
+)
 def test_training_can_be_resumed_from_anywhere_with_the_same_result(train, tmp_path, monkeypatch, options):
     whole = train("--updates", "7", *options, out="whole.safetensors")
     part = train("--updates", "3", *options, out="part.safetensors")

@@ -77,6 +77,19 @@ EXIT_CODES = (
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong; argparse would print the usage of every option first."""
 
+    #: Whether options may stand between arguments of which there can be many: argparse would end them at the first.
+    intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, or else as it does where options and arguments are mixed."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # it asks this method
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = True
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
@@ -92,8 +105,8 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
-        _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample, _add_tasks,
-        _add_cells, _add_tutorial, _add_doctor,
+        _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample,
+        _add_translate, _add_caption, _add_forecast, _add_tasks, _add_cells, _add_tutorial, _add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -331,15 +344,106 @@ def _add_runs(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
-    sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
+    sample = _command(
+        commands,
+        "sample",
+        "let a trained model write text, or see how well it knows one",
+        "Let a model that `train` made on text, code or hello write text; or, with --evaluate, measure how well it "
+        "knows a text that it has not learned.",
+    )
     model_help = f"a run, or a file, written by train (default: the newest run in {RUNS}, or else {MODEL_FILE})"
     sample.add_argument("--model", metavar="PATH", help=model_help)
-    prompt_help = "what the model reads first (default: 'The ', or what the model knows instead)"
+    prompt_help = "what the model reads first (default: 'The ', 'def ' or 'h', or what the model knows instead)"
     sample.add_argument("--prompt", metavar="TEXT", help=prompt_help)
-    _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
+    length_help = "characters to write (default: 300; of hello 4)"
+    sample.add_argument("--length", type=whole_number, metavar="N", help=length_help)
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
+    sample.add_argument("--top-k", type=positive_int, metavar="K", help="draw from the K likeliest only (default: all)")
+    evaluate_help = (
+        "write nothing, but print bits per character and perplexity on FILE, or on the part of its text that the model "
+        "has not learned"
+    )
+    sample.add_argument("--evaluate", nargs="?", const="", metavar="FILE", help=evaluate_help)
     _add_device(sample)
     _add_seed(sample)
+
+
+def _add_translate(commands: argparse._SubParsersAction[Parser]) -> None:
+    translate = _command(
+        commands,
+        "translate",
+        "let a trained model write dates as YYYY-MM-DD, and see which letters it looks at",
+        "Let a model that `train --task dates` made write what it makes of texts, or of fresh examples of the task. "
+        "Says whether that is right, where it is known.",
+    )
+    translate.intermixed = True
+    _add_checkpoint(translate)
+    texts_help = "what to translate (default: fresh examples)"
+    translate.add_argument("texts", nargs="*", metavar="TEXT", help=texts_help)
+    _add_writing(translate)
+
+
+def _add_caption(commands: argparse._SubParsersAction[Parser]) -> None:
+    caption = _command(
+        commands,
+        "caption",
+        "let a trained model write which digits are on a strip, and see where it looks",
+        "Let a model that `train --task strips` made write what it sees on images, or on fresh strips of digits that "
+        "it has not learned from. Says whether that is right, where it is known.",
+    )
+    caption.intermixed = True
+    _add_checkpoint(caption)
+    images_help = "a .npy with numbers from 0 to 1, or a .png; 8 pixels high (default: fresh strips)"
+    caption.add_argument("images", nargs="*", metavar="IMAGE", help=images_help)
+    _add_writing(caption)
+
+
+def _add_checkpoint(parser: Parser) -> None:
+    parser.add_argument("model", metavar="CHECKPOINT", help="a run, or a file, written by train")
+
+
+def _add_writing(parser: Parser) -> None:
+    beam_help = "keep so many texts while writing, and show them; 1 takes the likeliest symbol at each step"
+    _option(parser, "--beam", 1, beam_help, type=positive_int, metavar="N")
+    _option(parser, "--examples", 10, "so many fresh examples, if none are given", type=positive_int, metavar="N")
+    attention_help = (
+        "write the weights of the attention to FILE, which ends in .json or .csv, and plot the first six beside it"
+    )
+    parser.add_argument("--attention", metavar="FILE", help=attention_help)
+    _add_plot_format(parser)
+    _add_style(parser, "the plot")
+    _add_device(parser)
+    _add_seed(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_plot_format(parser: Parser) -> None:
+    format_help = f"of the plot: some of {','.join(PLOT_FORMATS)} (default: svg,png)"
+    parser.add_argument("--format", type=plot_formats, metavar="LIST", help=format_help)
+
+
+def _add_forecast(commands: argparse._SubParsersAction[Parser]) -> None:
+    forecast = _command(
+        commands,
+        "forecast",
+        "let trained models forecast a series, beside forecasts that cost nothing",
+        "Let models that `train --task series` made forecast the part of the series that they have not learned from: "
+        "one step, and further steps each from the one before. Beside them: the last value, the value a season ago, "
+        "and a linear autoregression. Writes forecast.{svg,png} and forecast.json.",
+    )
+    forecast.intermixed = True
+    models_help = (
+        "runs, or files, written by train for the same series; models that differ in nothing but their weights become "
+        "one line with a band, as runs/NAME.seed-* after train --seeds"
+    )
+    forecast.add_argument("models", nargs="+", metavar="CHECKPOINT", help=models_help)
+    steps_help = "how far to forecast, each step from the one before (default: a season)"
+    forecast.add_argument("--steps", type=positive_int, metavar="N", help=steps_help)
+    _add_plot_format(forecast)
+    _add_style(forecast, "the plot")
+    _add_device(forecast)
+    _option(forecast, "--out", "build/forecast", "folder for the files", metavar="DIR")
+    forecast.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
 
 
 def _add_tutorial(commands: argparse._SubParsersAction[Parser]) -> None:

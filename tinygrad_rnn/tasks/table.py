@@ -61,10 +61,12 @@ class TaskEntry:
 #: By the name that texts and commands use.
 TASKS: dict[str, TaskEntry] = {
     "text": TaskEntry(
-        TextTask, "predict the next character of a text, at every step", "Graves 2013, section 3", reads=default_corpus
+        TextTask, "predict the next character of a text, at every step", "Graves 2013, section 3",
+        {"stateful": specs.flag}, reads=default_corpus,
     ),
     "code": TaskEntry(
-        CodeTask, "predict the next character of Python source, at every step", "Karpathy 2015", reads=own_source
+        CodeTask, "predict the next character of Python source, at every step", "Karpathy 2015",
+        {"stateful": specs.flag}, reads=own_source,
     ),
     "hello": TaskEntry(
         HelloTask, "read h, e, l, l and say e, l, l, o", "Karpathy 2015", steps=None

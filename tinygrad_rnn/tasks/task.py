@@ -28,6 +28,8 @@ class Batch:
         mask: of the shape of the targets, 1 for those that count and 0 for the others; None if all count.
         replies: (S, B, O), the second sequence of a task with two: what a decoder is fed while it is taught, each step
             the target of the one before; None for tasks with one sequence.
+        continues: (B,), 1 for each example that goes on where the same one of the batch before has ended, so that the
+            model begins with the state it had there, and 0 for those that begin; None if no batch goes on.
 
     `inputs, targets = batch` takes the first two.
 
@@ -42,6 +44,7 @@ class Batch:
     lengths: Any = None
     mask: Any = None
     replies: Any = None
+    continues: Any = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.inputs, self.targets))
@@ -108,6 +111,7 @@ class Task:
         input_size: I.
         output_size: O.
         replies: S, the steps of the second sequence, if the task has one.
+        stateful: whether training reads on, batch after batch; see `continued`.
         criterion: when it counts as solved; None if nobody can say.
     """
 
@@ -123,6 +127,7 @@ class Task:
     input_size: int
     output_size: int
     replies: int = 0
+    stateful: bool = False
 
     @property
     def specification(self) -> str:
@@ -137,6 +142,13 @@ class Task:
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""
         raise NotImplementedError(f"{type(self).__name__} has no batch method: define one")
+
+    def continued(self, size: int, update: int, dtype: Any = "float32") -> Batch:
+        """Return the B examples of an update of a stateful task, which go on where those of the one before have ended.
+
+        A function of the size and the update alone; what the states are depends on all updates before.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no continued method: define one")
 
     def measured(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return examples to measure the gradient flow on: all of T steps, so that all losses are at the last one."""

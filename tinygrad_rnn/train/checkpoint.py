@@ -92,8 +92,8 @@ def save_checkpoint(
 ) -> None:
     """Write a model to a safetensors file, which appears whole or not at all.
 
-    With it go the optimizer (class, options, state), where the default random generator stands, the version of this
-    library, and a checksum of all numbers.
+    With it go the state that a stateful training carries on, the optimizer (class, options, state), where the default
+    random generator stands, the version of this library, and a checksum of all numbers.
 
     Args:
         settings: anything JSON can hold, such as the task and the number of updates made: with the seed, that is also
@@ -104,6 +104,7 @@ def save_checkpoint(
     """
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
+    state |= {f"carried.{name}": value for name, value in model.carried().items()}
     random = {name: value.item() for name, value in default_generator.state_dict().items()}
     training: dict[str, Any] = {"optimizer": optimizer.config(), "random": random}
     if "groups" in training["optimizer"]:
@@ -146,6 +147,8 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
         config: dict[str, Any] = {**kind.defaults, **about["model"]}
         _check(kind, config, parameters := _part(state, "model."))
         model = kind.restored(config, parameters)
+        if carried := _part(state, "carried."):
+            model.carry(carried)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:
         raise InputError(f"{path} is damaged ({_one_line(error)}); train the model again") from None
     return Checkpoint(model.to(device), _part(state, "optimizer."), settings, training, str(about.get("version", "")))

@@ -23,7 +23,7 @@ from tinygrad_rnn.train.models import Model
 #: A loss that ends so many times as high as it began has not been learned down: training diverged.
 WORSE = 1.5
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
-TRAINING, MEASURED = 0, 1
+TRAINING, MEASURED, SHOWN = 0, 1, 2
 #: So many norms of the gradient are told when training diverged.
 TOLD = 3
 
@@ -57,7 +57,8 @@ def fit(
 
     The batch of an update is a function of the seed and the update's number, and dropout draws from the default
     generator. So a run that starts again at `first` continues as if it had never stopped, to the bit, if model,
-    optimizer and generator stand where they stood: `save_checkpoint` and `Checkpoint.resume` see to that.
+    optimizer and generator stand where they stood: `save_checkpoint` and `Checkpoint.resume` see to that. Of a stateful
+    task the seed does not matter, and the model carries its state from batch to batch, also through a checkpoint.
 
     Args:
         updates: how many there will have been at the end.
@@ -74,7 +75,11 @@ def fit(
     norms: deque[float] = deque(maxlen=TOLD)
     remedies = remedies or Remedies()
     for update in range(first, updates):
-        drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
+        drawn = (
+            task.continued(batch, update, model.dtype)
+            if task.stateful
+            else task.batch(batch, (seed, TRAINING, update), model.dtype)
+        )
         optimizer.zero_grad()
         loss = remedies.backward(model, task, drawn.to(model.device), update)
         gradient = optim.clip_grad_norm_(parameters, clip)

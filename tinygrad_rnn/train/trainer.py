@@ -92,15 +92,15 @@ class Trainer:
         if until_solved and task.criterion is None:
             raise InputError(f"nobody can say when the task {task.name} is solved; choose a number of updates instead")
         if batch < 1 or validate_every < 1 or made < 0:
-            raise InputError(
-                f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made"
-            )
+            raise InputError(f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made")
         self.model, self.task, self.optimizer = model, task, optimizer
         self.held_out = task if held_out is None else held_out
         self.batch, self.seed, self.clip = batch, seed, clip
         self.validate_every, self.until_solved = validate_every, until_solved
         self.remedies = remedies or Remedies()
         self.remedies.check(model, task)
+        if task.stateful:
+            task.continued(batch, 0)  # too short a text is refused before anything is kept
         self.schedule = None if schedule is None else optim.parse_schedule(schedule).make(optimizer)
         self._schedule = schedule
         self.about = dict(about or {})

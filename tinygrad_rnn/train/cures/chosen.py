@@ -85,6 +85,8 @@ class Remedies:
         Raises:
             InputError: they are not for it; says why.
         """
+        if task.stateful:
+            self._check_plain()
         if self.teacher is not None:
             check_teacher(model, task)
         if self.truncate or self.recompute or self.omega:
@@ -106,7 +108,18 @@ class Remedies:
             optim.clip_grad_value_(model.parameters(), self.clip_value)
         return loss
 
+    def _check_plain(self) -> None:
+        """Refuse what begins every batch with a state of zeros, where it should go on with the state carried."""
+        for name in ("truncate", "recompute", "omega", "teacher"):
+            if getattr(self, name):
+                raise InputError(
+                    f"{name} begins every batch with a state of zeros, and a stateful task carries it on from batch to "
+                    f"batch: leave {name} out, or the option stateful"
+                )
+
     def _backward(self, model: Model, task: Task, batch: Batch, update: int) -> Tensor:
+        if batch.continues is not None:
+            self._check_plain()
         if self.truncate is not None:
             return truncated(model, task, batch, *self.truncate)
         if self.recompute:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import default_generator, tensor
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Task
 
 __all__ = ["Model"]
@@ -71,6 +72,18 @@ class Model(nn.Module):
     def shapes(cls, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters of the model with a `config`, by name, without making one."""
         raise NotImplementedError(f"{cls.__name__} has no shapes method: define one")
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the state with which the next batch begins, by the name of each part; nothing if none was carried."""
+        return {}
+
+    def carry(self, state: Mapping[str, Tensor]) -> None:
+        """Begin the next batch that goes on with a state that `carried` has returned.
+
+        Raises:
+            InputError: a model of this kind carries no state.
+        """
+        raise InputError(f"a model of the kind {self.kind} carries no state from batch to batch")
 
     def loss(self, task: Task, batch: Batch) -> Tensor:
         """Return what training minimises: the task's loss, and what the model itself may add to it."""

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.creation import rand, stack, zeros
+from tinygrad_rnn.engine.creation import rand, stack, tensor, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
@@ -82,6 +83,7 @@ class SequenceModel(Model):
             **spec.cell_options,
         )
         self.output = nn.Linear(self.rnn.output_size, output_size, dtype=dtype, device=device)
+        self._carried: dict[str, Tensor] = {}
         spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
 
     @classmethod
@@ -107,8 +109,49 @@ class SequenceModel(Model):
         return shapes | {"output.weight": (config["output_size"], features), "output.bias": (config["output_size"],)}
 
     def outputs(self, batch: Batch) -> Tensor:
-        """Return the outputs of all steps (T, B, O)."""
-        return self(batch.inputs)[0]
+        """Return the outputs of all steps (T, B, O); of a batch that goes on, from the state carried, which it renews.
+
+        No gradient goes back into the batch before.
+
+        Raises:
+            InputError: the state carried is of another number of examples.
+        """
+        if batch.continues is None:
+            return self(batch.inputs)[0]
+        outputs, state = self(batch.inputs, self._state_of(batch))
+        parts = state if isinstance(state, tuple) else (state,)
+        names = self.last_cell.state_names
+        self._carried = {name: part.detach() for name, part in zip(names, parts, strict=True)}
+        return outputs
+
+    def _state_of(self, batch: Batch) -> Any:
+        """Return what a batch that goes on begins with: zeros for the examples that do not."""
+        if not self._carried:
+            return None
+        parts = []
+        for part in self._carried.values():
+            if part.shape[1] != batch.size:
+                raise InputError(
+                    f"the state carried is of {part.shape[1]} examples, the batch has {batch.size}: go on with as many"
+                )
+            kept = tensor(batch.continues, dtype=part.dtype, device=self.device)
+            parts.append(part.to(self.device) * kept.reshape(1, -1, *[1] * (part.ndim - 2)))
+        return tuple(parts) if len(parts) > 1 else parts[0]
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the state with which the next batch that goes on begins, (L, B, H) each, by name."""
+        return dict(self._carried)
+
+    def carry(self, state: Mapping[str, Tensor]) -> None:
+        """Begin the next batch that goes on with a state that `carried` has returned; {} for zeros.
+
+        Raises:
+            InputError: it has other parts.
+        """
+        names = self.last_cell.state_names
+        if state and set(state) != set(names):
+            raise InputError(f"the state of {self.cell_name} has the parts {', '.join(names)}, not {', '.join(state)}")
+        self._carried = {name: state[name] for name in names if state}
 
     def taught(self, batch: Batch, share: float) -> Tensor:
         """Return the outputs of all steps (T, B, O) of a model that reads the last target with this probability.
@@ -170,9 +213,7 @@ class SequenceModel(Model):
             cell = self.rnn.cell(layer).eval()  # with zoneout: the expectation
             rules = [zoneout(cell, self.rnn.zoneout, len(steps), steps[0].shape[:-1])] if self.rnn.zoneout else []
             with scope("layer", layer):
-                steps, _ = nn.unroll(
-                    cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules)
-                )
+                steps, _ = nn.unroll(cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules))
         return list(steps)
 
 
