@@ -473,12 +473,13 @@ def _add_tutorial(commands: argparse._SubParsersAction[Parser]) -> None:
     tutorial.add_argument("name", nargs="?", metavar="TUTORIAL", help=name_help)
     lang_help = "language of the prose: en or zh (default: that of the system)"
     tutorial.add_argument("--lang", choices=("en", "zh"), metavar="LANG", help=lang_help)
-    tutorial.add_argument("--restart", action="store_true", help="begin again at the first cell")
+    what = tutorial.add_mutually_exclusive_group()
+    what.add_argument("--restart", action="store_true", help="begin again at the first cell")
     copy_help = "copy the scripts there instead, to read and change them; no file is replaced"
-    tutorial.add_argument("--copy", metavar="DIR", help=copy_help)
+    what.add_argument("--copy", metavar="DIR", help=copy_help)
     notebooks_help = "run it, or all, as notebooks with their pictures inside, and write them there"
-    tutorial.add_argument("--notebooks", metavar="DIR", help=notebooks_help)
-    tutorial.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
+    what.add_argument("--notebooks", metavar="DIR", help=notebooks_help)
+    what.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:
