@@ -362,8 +362,8 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
     [
         ("--truncate", "2,3"), ("--recompute",), ("--omega", "2", "--cell", "rnn"), ("--teacher", "sigmoid:k=5"),
         ("--clip-value", "0.01", "--schedule", "warmup:updates=5"), ("--optimizer", "sgd:momentum=0.9:nesterov=yes"),
-        ("--optimizer", "rmsprop:momentum=0.5"), ("--zoneout", "c=0.5,h=0.05"), ("--variational", "0.3", "--optimizer", "adamw"),
-        ("--pretrain", "2"),
+        ("--optimizer", "rmsprop:momentum=0.5"), ("--zoneout", "c=0.5,h=0.05"),
+        ("--variational", "0.3", "--optimizer", "adamw"), ("--pretrain", "2"),
     ],
 )  # fmt: skip
 def test_cures_are_options_and_a_resumed_training_has_them_again(train, chosen):

@@ -125,6 +125,7 @@ def test_the_signs_on_the_page_are_explained(tmp_path):
     found = gradient_flow(nn.GRU(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
     write_sheet(tmp_path, [Entry("gru", found)], {}, "none")
     words = set(page_of(tmp_path).texts["dt"])
+    assert "round" not in words, "no other state leads round in a GRU"
     assert {"‖·‖", "straight", "root mean square", "geometric mean", "weight_ih_l0, weight_hh_l0"} <= words
     assert not {"tanh′, relu′, W_hh", "σ_max", "finite-time Lyapunov exponent", "median"} & words
     single = gradient_flow(nn.RNN(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)

@@ -12,6 +12,15 @@ def mean_shares(report: FlowReport) -> dict[tuple[str, str], tuple[float, int]]:
 
     These are the steps of which the sentence on why speaks. What is missing to 1 is of what reads the state in its own
     step, where only one thing does.
+
+    >>> import tinygrad_rnn as tg
+    >>> from tinygrad_rnn import nn
+    >>> from tinygrad_rnn.flow import gradient_flow
+    >>> from tinygrad_rnn.viz.averages import mean_shares
+    >>> outputs, _ = nn.LSTM(2, 3).unroll(tg.randn(5, 4, 2))
+    >>> shares = mean_shares(gradient_flow(outputs[-1].sum(axis=1), statistics=True))
+    >>> sorted(child for kind, child in shares if kind == "c")
+    ['c', 'h']
     """
     found: dict[tuple[str, str], tuple[float, int]] = {}
     for cause in report.causes():

@@ -61,6 +61,10 @@ _SIGNS = {
         "the way from a state straight to itself one step earlier, times the gate that keeps it: f of an LSTM, z of a "
         "GRU."
     ),
+    "round": (
+        "the way from a state by another one of its own step, which the gates of the next step read, back to itself: "
+        "c → h → gates → c of an LSTM."
+    ),
     "root mean square": (
         "the square root of the mean of the squares (rms). The standard deviation is that of what is left when the "
         "mean has been taken away: both agree only where the mean is 0."
@@ -115,6 +119,7 @@ def _signs(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
         "weight_ih_l0, weight_hh_l0": any(name.endswith("_l0") for name in weights),
         "σ_max": any(entry.report.sigma_max or entry.jacobians for entry in entries),
         "straight": any(cause.gate for cause in causes),
+        "round": any(cause.around for cause in causes),
         "root mean square": any(cause.gate for cause in causes),
         "geometric mean": bool(causes),
         "finite-time Lyapunov exponent": any(entry.jacobians for entry in entries),
