@@ -28,6 +28,7 @@ SLOW = (
     "python -m tinygrad_rnn graph --level ops --steps 90:100",
     "python -m tinygrad_rnn graph --level rolled",
     "python -m tinygrad_rnn graph --backward",
+    "python -m tinygrad_rnn graph --lang zh",
     "python -m tinygrad_rnn graph --tape --cell lstm --steps 6",
     ".venv/bin/pytest tests/engine -k slice",
 )
