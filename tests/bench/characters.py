@@ -93,6 +93,10 @@ def text_of(rows: Sequence[Sequence[str]], source: str) -> str:
     """Return the document."""
     headings = ("what", "bits/char", "from-to", "perplexity", "seconds")
     lines = [headings, ("---", "---:", "---:", "---:", "---:"), *rows]
+    trained_any = any("`" in row[0] for row in rows)
+    networks = (
+        "the median of the seeds, and the fewest and most bits." if trained_any else "none were trained for this."
+    )
     load = f", {os.getloadavg()[0]:.0f} programs at work at the end" if hasattr(os, "getloadavg") else ""
     return f"""# Python source, character by character
 
@@ -101,8 +105,7 @@ shared with other work{load},
 {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}.
 
 Text: the first {len(source):,} characters of the modules of Python's library ({len(set(source))} different ones). The
-last tenth is held out; bits and perplexity (2^bits, of a character) are of all of it. Networks: the median of the
-seeds, and the fewest and most bits.
+last tenth is held out; bits and perplexity (2^bits, of a character) are of all of it. Networks: {networks}
 
 {chr(10).join(f"| {' | '.join(line)} |" for line in lines)}
 
