@@ -99,7 +99,8 @@ Tasks without a criterion (text, code, conflict), and those that take longer tha
 {table}
 
 - T: steps of the examples learned from. continual_reber is judged on streams of 1,000 symbols.
-- criterion: that of the task, looked at every 100 updates (hello: 20, tokens: 50) on held-out examples, the same at every look:
+- criterion: that of the task, looked at every 100 updates (hello: 20, tokens: 50) on held-out examples, the same
+  at every look:
   as many as it names, at least 256; 500 of digits, 16 streams of continual_reber, 1 of hello.
 - updates: to the first look that met it, the median of the seeds that did (fewest-most).
 - scores: at the end, on as many examples drawn anew; the median of the seeds. So a criterion met at a look may be
