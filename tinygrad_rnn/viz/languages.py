@@ -24,10 +24,11 @@ __all__ = [
 LANGUAGES = ("en", "zh")
 _TABLES: Mapping[str, Mapping[str, str]] = {"zh": CHINESE}
 
-#: A hole of one letter holds a word, one with a longer name anything.
 _HOLE = re.compile(r"\{(\w+)\}")
-#: Where a sentence ends, or a part of one that can stand alone.
-_END = re.compile(r"(?<=[.?!;:]) ")
+#: What a hole holds: one of one letter a word, one with a longer name what lies within a sentence, "rest" anything.
+_WORD, _PHRASE, _REST = r"(\S+?)", r"((?:(?![.?!;:] ).)+?)", "(.+)"
+#: Where a sentence ends, and then parts of one that can stand alone.
+_ENDS = (re.compile(r"(?<=[.?!]) |(?<=[.?!]\)) "), re.compile(r"(?<=;) "), re.compile(r"(?<=:) "))
 #: What is never at the beginning of a line, in Chinese.
 _CLOSING = "，。；：、！？）》”’…"
 _TEXT = re.compile(r"(?s)(<(?:style|script|pre|title)\b.*?</(?:style|script|pre|title)>|<[^>]*>)")
@@ -51,7 +52,8 @@ def patterns(language: str) -> list[Pattern]:
             continue
         parts = _HOLE.split(english)
         source = "".join(
-            re.escape(part) if i % 2 == 0 else r"(\S+?)" if len(part) == 1 else "(.+?)" for i, part in enumerate(parts)
+            re.escape(part) if i % 2 == 0 else _WORD if len(part) == 1 else _REST if part == "rest" else _PHRASE
+            for i, part in enumerate(parts)
         )
         written = _HOLE.sub(lambda hole, order=holes: f"${order.index(hole[1]) + 1}", other)  # type: ignore[misc]
         found.append((len(_HOLE.sub("", english)), Pattern(re.compile(f"^{source}$"), written)))
@@ -84,11 +86,14 @@ def _said(text: str, language: str) -> str:
     for pattern in patterns(language):
         if found := pattern.matches.match(text):
             inner = [translated(part, language) for part in found.groups()]
-            return re.sub(r"\$(\d)", lambda hole: inner[int(hole[1]) - 1], pattern.written)  # noqa: B023
-    parts = _END.split(text)
-    if len(parts) == 1:
+            return re.sub(r"\$(\d+)", lambda hole: inner[int(hole[1]) - 1], pattern.written)  # noqa: B023
+    if "$" in text:  # a formula
         return text
-    return _joined(translated(part, language) for part in parts)
+    for end in _ENDS:
+        parts = end.split(text)
+        if len(parts) > 1:
+            return _joined(translated(part, language) for part in parts)
+    return text
 
 
 def _joined(parts: Iterator[str]) -> str:

@@ -19,11 +19,14 @@ function speak({ whole, patterns, closing }) {
   function said(text) {
     for (const [matches, written] of rules) {
       const found = text.match(matches);
-      if (found) return written.replace(/\$(\d)/g, (_, i) => translated(found[i]));
+      if (found) return written.replace(/\$(\d+)/g, (_, i) => translated(found[i]));
     }
-    const parts = text.split(/(?<=[.?!;:]) /);
-    if (parts.length === 1) return text;
-    return parts.map(translated).reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
+    for (const end of [/(?<=[.?!]) |(?<=[.?!]\)) /, /(?<=;) /, /(?<=:) /]) {
+      const parts = text.split(end).map((part, _, all) => (all.length > 1 ? translated(part) : part));
+      if (parts.length > 1)
+        return parts.reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
+    }
+    return text;
   }
 
   function change(node) {

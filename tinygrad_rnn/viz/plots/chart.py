@@ -220,7 +220,7 @@ class Paper:
                 said = translated(" ".join(lines), self.style.language)
                 if said != " ".join(lines):
                     wide = max(map(len, lines)) if len(lines) > 1 else letter_width(said)
-                    text.set_text("\n".join(broken(said, wide)))
+                    text.set_text(said if "$" in said else "\n".join(broken(said, wide)))
 
     def empty(self, title: str, formula: str, reason: str) -> Figure:
         """Return a figure that says why there is nothing to show."""
