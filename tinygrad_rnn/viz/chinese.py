@@ -352,10 +352,12 @@ CHINESE = {
     # ---- the sheet ----
     "Gradient flow through time": "随时间的梯度流",
     "Gradient flow: {rest}": "梯度流：{rest}",
-    "Measured: {rest}: all with initial weights.": "测量了：{rest}，都用初始权重。",
-    "Measured: {rest}.": "测量了：{rest}。",
-    "Each plot is of the trained weights unless it says otherwise.": "除非另有说明，各图都是训练后的权重。",
-    "What this page says about them is worked out from the numbers measured.": "本页所说的一切都由测得的数算出。",
+    "Measured: {rest}: all with initial weights. What this page says about them is worked out from the numbers measured.":
+        "测量了：{rest}，都用初始权重。本页所说的一切都由测得的数算出。",
+    "Measured: {rest}. What this page says about them is worked out from the numbers measured.":
+        "测量了：{rest}。本页所说的一切都由测得的数算出。",
+    "Measured: {rest}. Each plot is of the trained weights unless it says otherwise. What this page says about them is "
+    "worked out from the numbers measured.": "测量了：{rest}。除非另有说明，各图都是训练后的权重。本页所说的一切都由测得的数算出。",
     "Other pages": "其他页面",
     "See also:": "另见：",
     "step by step, initial weights": "逐步走过，初始权重",
@@ -482,6 +484,59 @@ CHINESE = {
     "the unit of the loss: −ln of the probability given to what comes next, on average per character.":
         "损失的单位：给予下一个字符的概率的 −ln，每字符平均。",
     "Guessing among N equally likely ones costs ln N; 1 nat is {n} bits.": "在 N 个等可能者中猜，代价是 ln N；1 奈特等于 {n} 比特。",
+    "‖∂L/∂{k}_t‖: how strongly the loss of the last step depends on the state {s} of step t; root mean square over the "
+    "examples.": "‖∂L/∂{k}_t‖：最后一步的损失对步 t 的状态 {s} 的依赖有多强；对样本取均方根。",
+    "how strongly the loss of the last step depends on the state {s} of step t; root mean square over the examples.":
+        "最后一步的损失对步 t 的状态 {s} 的依赖有多强；对样本取均方根。",
+    "Nothing of it left means: what happened at t cannot be learned from this loss.": "它一点不剩，意味着从这个损失学不到 t 处发生的事。",
+    "steps count from {t} to {n}; T is the one taken last, {m} ({k} in the reverse direction).":
+        "步从 {t} 数到 {n}；T 是最后的一步，即 {m}（反向时为 {k}）。",
+    "Lag d is d steps before it: in plots time runs to the right as in the graphs: lag 0, the loss, is at the right end.":
+        "滞后 d 是它之前 d 步：曲线图中时间与计算图一样向右，滞后 0 即损失在右端。",
+    "the square root of the mean of the squares (rms).": "平方的平均的平方根（rms）。",
+    "The standard deviation is that of what is left when the mean has been taken away: both agree only where the mean is "
+    "0.": "标准差是减去平均之后所剩的均方根：只有平均为 0 时两者相同。",
+    "what a step of the only path multiplies a gradient by: the derivative of the activation at the values there (tanh′ = 1 "
+    "− h², 1 at h = 0 and 0 at ±1), and the recurrent weight, transposed.":
+        "唯一的路径上一步使梯度乘上的东西：激活函数在该处的导数（tanh′ = 1 − h²，h = 0 时为 1，±1 时为 0），以及转置的循环权重。",
+    "tanh′, relu′, W_hh: on the only path there is, and they multiply.": "tanh′、relu′、W_hh：都在唯一的路径上，彼此相乘。",
+    "straight: from a state to itself one step earlier, times the gate that keeps it ({f} of an LSTM, {z} of a GRU).":
+        "直接：从状态到前一步的自身，乘以保留它的门（LSTM 的 {f}，GRU 的 {z}）。",
+    "round by {h}: what c gets from the {s} of its own step, which the gates of the next step have read.":
+        "绕经 {h}：c 从同一步的 {s} 得到的部分，下一步的门读过它。",
+    "the way from a state straight to itself one step earlier, times the gate that keeps it: {f} of an LSTM, {z} of a GRU.":
+        "从状态直接到前一步的自身的路径，乘以保留它的门：LSTM 的 {f}，GRU 的 {z}。",
+    "the way from a state by another one of its own step, which the gates of the next step read, back to itself: {path} of "
+    "an LSTM.": "从状态经同一步的另一个状态（下一步的门读它）回到自身的路径：LSTM 的 {path}。",
+    "the recurrent weights meet the initial state there, which is 0, so that step adds exactly nothing to their gradient; "
+    "nor does a forget gate matter where there is nothing to forget.":
+        "循环权重在那里遇到初始状态 0，所以那一步对它们的梯度毫无贡献；没有可遗忘的东西，遗忘门也就不起作用。",
+    "0 at the first step": "第一步处的 0",
+    "Norms of contributions do not add: what arrives along several paths is a sum of vectors, which may cancel or stand at "
+    "right angles.": "各份贡献的范数不能相加：沿几条路径到达的是向量之和，可能抵消，也可能互相垂直。",
+    "λ = ln σ / d of the Jacobian over d steps: e^λ is the factor per step in a direction; below 0 it shrinks.":
+        "跨 d 步的雅可比矩阵的 λ = ln σ / d：e^λ 是某个方向上每步的因子；小于 0 时收缩。",
+    "what is added inside the forget gate at the start: 0 half open, larger keeps more.": "开始时加在遗忘门里面的数：0 为半开，越大保留越多。",
+    "what is added inside the forget gate at the start: 0 half open, larger keeps more": "开始时加在遗忘门里面的数：0 为半开，越大保留越多",
+    "what is added inside the update gate at the start: larger keeps more of the old state": "开始时加在更新门里面的数：越大保留越多旧状态",
+    "vanishes: {rest}": "消失：{rest}",
+    "survives: {rest}": "保住：{rest}",
+    "explodes: {rest}": "爆炸：{rest}",
+    "straight through {f}": "直接经过 {f}",
+    "gate {g}, mean over all steps": "门 {g}，全部步的平均",
+    "× per step to the horizon": "到视界为止每步 ×",
+    "left at the first step": "第一步处剩下",
+    "× {n} per step": "每步 × {n}",
+    "σ_max of {w}": "{w} 的 σ_max",
+    "{s} {n} per step, half-life {m} steps": "{s} 每步 {n}，半衰期 {m} 步",
+    "{s} {n} per step, no half-life": "{s} 每步 {n}，无半衰期",
+    "horizon {n} steps with initial weights, horizon {m} steps after {k} updates.": "初始权重时视界为 {n} 步，{k} 次更新后为 {m} 步。",
+    "Lines over the lag, logarithmic: {rest}": "随滞后的曲线，对数刻度：{rest}",
+    "Lines over the lag, logarithmic, panel by panel: {rest}": "随滞后的曲线，对数刻度，逐个分图：{rest}",
+    "Lines over the lag, logarithmic, and Lyapunov exponents: {rest}": "随滞后的曲线，对数刻度，以及李雅普诺夫指数：{rest}",
+    "Bars over the lag, logarithmic: {rest}": "随滞后的柱，对数刻度：{rest}",
+    "{name} {s} from {n} at lag {m} to {k} at lag {t};": "{name} {s}：从滞后 {m} 处的 {n} 到滞后 {t} 处的 {k}；",
+    "{name} {s} from {n} at lag {m} to {k} at lag {t}.": "{name} {s}：从滞后 {m} 处的 {n} 到滞后 {t} 处的 {k}。",
     # ---- the page ----
     "Backpropagation through time: {weights}": "随时间反向传播：{weights}",
     "Gradient flow, step by step": "逐步看梯度流",

@@ -199,10 +199,12 @@ class Paper:
             notes_ink: dict[str, Any] = {"va": "bottom", "fontsize": _points(7.5), "alpha": 0.85}
             _fit(figure.text(_LEFT, 0.05 / total, "\n".join(lines), **notes_ink), figure)
         if entries:
-            figure.legend(
+            legend = figure.legend(
                 entries.values(), entries.keys(), loc="lower center", ncols=min(len(entries), columns),
                 bbox_to_anchor=(0.5, (notes_high + 0.05) / total), borderaxespad=0,
             )  # fmt: skip
+            for text in legend.get_texts():
+                self._with_letters(text)
         return figure
 
     def _wrapped(self, note: str, letters: int) -> list[str]:
@@ -221,6 +223,13 @@ class Paper:
                 if said != " ".join(lines):
                     wide = max(map(len, lines)) if len(lines) > 1 else letter_width(said)
                     text.set_text(said if "$" in said else "\n".join(broken(said, wide)))
+                    self._with_letters(text)
+
+    def _with_letters(self, text: Text) -> None:
+        """Give what stands around a formula a font with its letters: Matplotlib looks into one font only for it."""
+        font = fonts.found(self.style.language)
+        if font and "$" in text.get_text():
+            text.set_fontfamily(font)
 
     def empty(self, title: str, formula: str, reason: str) -> Figure:
         """Return a figure that says why there is nothing to show."""
