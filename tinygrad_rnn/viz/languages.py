@@ -29,6 +29,7 @@ _HOLE = re.compile(r"\{(\w+)\}")
 _WORD, _PHRASE, _REST = r"(\S+?)", r"((?:(?![.?!;:] ).)+?)", "(.+)"
 #: Where a sentence ends, and then parts of one that can stand alone.
 _ENDS = (re.compile(r"(?<=[.?!]) |(?<=[.?!]\)) "), re.compile(r"(?<=;) "), re.compile(r"(?<=:) "))
+_STOPS = {".": "。", ";": "；", ":": "："}
 #: What is never at the beginning of a line, in Chinese.
 _CLOSING = "，。；：、！？）》”’…"
 _TEXT = re.compile(r"(?s)(<(?:style|script|pre|title)\b.*?</(?:style|script|pre|title)>|<[^>]*>)")
@@ -52,7 +53,7 @@ def patterns(language: str) -> list[Pattern]:
             continue
         parts = _HOLE.split(english)
         source = "".join(
-            re.escape(part) if i % 2 == 0 else _WORD if len(part) == 1 else _REST if part == "rest" else _PHRASE
+            re.escape(part) if i % 2 == 0 else _WORD if len(part) == 1 else _REST if part.startswith("rest") else _PHRASE
             for i, part in enumerate(parts)
         )
         written = _HOLE.sub(lambda hole, order=holes: f"${order.index(hole[1]) + 1}", other)  # type: ignore[misc]
@@ -93,6 +94,9 @@ def _said(text: str, language: str) -> str:
         parts = end.split(text)
         if len(parts) > 1:
             return _joined(translated(part, language) for part in parts)
+        stop = _STOPS.get(text[-1])  # of one sentence: without it, it may be known
+        if stop and (said := translated(text[:-1], language)) != text[:-1]:
+            return said + stop
     return text
 
 
@@ -134,7 +138,11 @@ def for_scripts(language: str) -> dict[str, object] | None:
         "whole": whole,
         "patterns": [(pattern.matches.pattern, pattern.written) for pattern in patterns(language)],
         "closing": _CLOSING,
+        "stops": _STOPS,
     }
+
+
+_FORMULA = re.compile(r"\$[^$]+\$")
 
 
 # ---- room ----------------------------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ def letter_width(text: str) -> int:
     >>> letter_width("gate 门")
     7
     """
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in _FORMULA.sub("--------", text))
 
 
 def broken(text: str, width: int) -> list[str]:
@@ -156,7 +164,7 @@ def broken(text: str, width: int) -> list[str]:
     ['梯度消失', '了，完了。']
     """
     lines, line = [], ""
-    for piece in re.findall(rf"(?:[!-~‖∂φσΣ²ᵀ·×÷√≥≤→∞αβγ]+|.)[{_CLOSING}]*", text):
+    for piece in re.findall(rf"(?:\$[^$]+\$|[!-#%-~‖∂φσΣ²ᵀ·×÷√≥≤→∞αβγ]+|.)[{_CLOSING}]*", text):
         if line.strip() and letter_width(line + piece) > width:
             lines.append(line.rstrip())
             line = piece.lstrip()

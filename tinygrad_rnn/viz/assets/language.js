@@ -4,7 +4,7 @@
  * Translate what is in the page, and all that the page writes later, before it is seen. The scripts write English; the
  * table comes with the data, as whole texts and as patterns ("$1" is their first hole), and languages.py reads it alike.
  */
-function speak({ whole, patterns, closing }) {
+function speak({ whole, patterns, closing, stops }) {
   const rules = patterns.map(([matches, written]) => [new RegExp(matches), written]);
   const known = new Map(Object.entries(whole));
 
@@ -22,9 +22,13 @@ function speak({ whole, patterns, closing }) {
       if (found) return written.replace(/\$(\d+)/g, (_, i) => translated(found[i]));
     }
     for (const end of [/(?<=[.?!]) |(?<=[.?!]\)) /, /(?<=;) /, /(?<=:) /]) {
-      const parts = text.split(end).map((part, _, all) => (all.length > 1 ? translated(part) : part));
+      const parts = text.split(end);
       if (parts.length > 1)
-        return parts.reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
+        return parts
+          .map(translated)
+          .reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
+      const bare = text.slice(0, -1); // one sentence: without its stop, it may be known
+      if (stops[text.at(-1)] && translated(bare) !== bare) return translated(bare) + stops[text.at(-1)];
     }
     return text;
   }

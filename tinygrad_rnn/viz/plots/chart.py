@@ -222,7 +222,7 @@ class Paper:
                 said = translated(" ".join(lines), self.style.language)
                 if said != " ".join(lines):
                     wide = max(map(len, lines)) if len(lines) > 1 else letter_width(said)
-                    text.set_text(said if "$" in said else "\n".join(broken(said, wide)))
+                    text.set_text("\n".join(broken(said, wide)))
                     self._with_letters(text)
 
     def _with_letters(self, text: Text) -> None:
