@@ -8,7 +8,7 @@ from importlib import resources
 
 import pytest
 
-from tests.viz.networks import recurrent
+from tests.viz.networks import unrolled
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.viz import languages
@@ -26,7 +26,7 @@ NAMES = re.compile(
 
 @pytest.fixture(scope="module")
 def flow():
-    return viz.gradient_flow(recurrent("lstm", 6), statistics=True)
+    return viz.gradient_flow(unrolled("LSTM", 6), statistics=True)
 
 
 def english(text):
@@ -77,7 +77,8 @@ def test_a_picture_in_chinese_has_the_same_boxes_and_no_english(flow):
 
 
 def test_a_page_in_chinese_has_no_english_frame(flow):
-    frame = translated_html(resources.files("tinygrad_rnn.viz").joinpath("assets", "page.html").read_text("utf-8"), "zh")
+    asset = resources.files("tinygrad_rnn.viz").joinpath("assets", "page.html")
+    frame = translated_html(asset.read_text("utf-8"), "zh")
     body = re.sub(r"(?s)\{\{\w+\}\}|<(script|style|noscript)\b.*?</\1>|<svg.*?</svg>", "", frame.partition("<body>")[2])
     said = re.sub(r"<[^>]*>", "\n", body) + "\n".join(re.findall(r'(?:title|aria-label)="([^"]*)"', body))
     assert not [line for line in said.splitlines() if english(line)]

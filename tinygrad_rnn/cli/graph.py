@@ -51,8 +51,8 @@ from tinygrad_rnn.train import (
     measure,
 )
 from tinygrad_rnn.viz import plots
-from tinygrad_rnn.viz.plots import fonts
 from tinygrad_rnn.viz.measured import measured_entry
+from tinygrad_rnn.viz.plots import fonts
 from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS as PLOTTED
 from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 

@@ -1,8 +1,8 @@
 """Pictures, plots and pages in another language: what is written in them, translated as it is drawn.
 
-All that is drawn is written in English, in many files. Here a finished text is looked up in the table of a language, as a
-whole, by its pattern, or sentence by sentence; what the table does not have stays English. So nothing that draws or counts
-knows of languages, and a new one is a table.
+All that is drawn is written in English, in many files. Here a finished text is looked up in the table of a language, as
+a whole, by its pattern, or sentence by sentence; what the table does not have stays English. So nothing that draws or
+counts knows of languages, and a new one is a table.
 """
 
 from __future__ import annotations

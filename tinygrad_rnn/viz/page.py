@@ -81,7 +81,8 @@ def page(
         inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
             Without, steps have numbers only.
         maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
-        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers; its language.
+        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers;
+            and its language.
         pages: what else there is to see in the folder, file names by what they are called.
 
     Returns:
