@@ -1,4 +1,4 @@
-# %% [markdown] minutes="20" seconds="45"
+# %% [markdown] minutes="20" seconds="30"
 # # 08 Cures that half work
 #
 # *Which of the texts' cures survive a measurement?*
@@ -97,7 +97,7 @@ for name, kept in at_start.items():
     print(f"{name:17} left after {T - 1} steps:", " ".join(f"{value:.0e}" for value in kept))
 assert max(at_start["ReLU, usual"]) < 1e-17 < 1e-16 < min(at_start["tanh, usual"]) < max(at_start["tanh, usual"]) < 1e-9
 assert max(at_start["ReLU, orthogonal"]) < 1e-5 < 1e-3 < min(at_start["tanh, orthogonal"])
-assert min(at_start["ReLU, identity"]) > 0.1
+assert min(at_start["ReLU, identity"]) > 0.3 and max(at_start["tanh, orthogonal"]) < 0.1
 
 # %%
 fig, ax = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
@@ -106,14 +106,17 @@ for row, kept in enumerate(at_start.values()):
     ax.barh(row, np.log10(middle) + 24, left=-24, color="C0", alpha=0.5)
     ax.plot(np.log10(kept), [row] * SEEDS, "o", color="C0")
 ax.axvline(-2, color="0.4", linestyle="--")
-ax.text(-2.2, 4.6, "1%", ha="right", va="center", color="0.3")
+ax.text(-2.2, 0, "1%", ha="right", va="center", color="0.3")
+ax.invert_yaxis()
 ax.set_yticks(range(len(CURES)), CURES)
 ax.set(xlabel=f"log10 of what is left of the gradient after {T - 1} steps", xlim=(-24, 1),
        title="Before any training: five starts, twenty powers of ten")  # fmt: skip
 viz.show(fig, name="bars")
 spread = float(np.log10(at_start["ReLU, identity"].min() / at_start["ReLU, usual"].max()))
 print(f"between the best and the worst lie {spread:.0f} powers of ten")
-assert spread > 15
+gain = float(np.sqrt(H * (network("usual")["W"].numpy() ** 2).mean()))
+print(f"the usual weights shrink a typical vector to {gain:.2f}")
+assert spread > 15 and abs(gain - 1 / np.sqrt(3)) < 0.01
 
 # %% [markdown]
 # ReLU with the usual weights is the *worst*. The usual weights shrink a typical vector to $1/\sqrt 3 = 0.58$ (tutorial 05's gain),
@@ -127,7 +130,7 @@ assert spread > 15
 
 
 # %%
-def learn(unit, start, optimizer, updates=80 if FAST else 300, scale=1.0, gain=1.0):
+def learn(unit, start, optimizer, updates=60 if FAST else 300, scale=1.0, gain=1.0):
     """Train three networks; returns parameters, their share of right answers on fresh examples, and the updates it took."""
     p = network(start, gain)
     method, recent = optimizer(p.values()), [1.0] * 10
@@ -169,8 +172,7 @@ assert learned_it == 0
 assert max(right.max() for right in by_optimizer.values()) < 0.65
 
 # %% [markdown]
-# None. An optimizer changes the length of a gradient, and Adam could make even $10^{-12}$ large. But what would a step along it
-# change? Turn the question around and go *forward*: flip the bit, leave everything else, and see how much the answer moves.
+# None. An optimizer changes the length of a gradient; say that it makes even $10^{-12}$ large. What would a step along it change? Turn the question around and go *forward*: flip the bit, leave everything else, and see how much the answer moves.
 
 # %%
 flips = {}
@@ -204,7 +206,8 @@ assert flips["ReLU, identity"].min() > 0.03
 by_start, took, trained = {}, {}, {}
 for name in list(CURES)[1:]:
     unit, start = CURES[name]
-    p, by_start[name], took[name] = learn(unit, start, OPTIMIZERS["Adam"])
+    limit = 60 if FAST and at_start[name].max() < 1e-3 else 300  # in a hurry, less patience with those that stand still
+    p, by_start[name], took[name] = learn(unit, start, OPTIMIZERS["Adam"], updates=limit)
     trained[name] = [value.numpy() for value in p.values()]
     print(f"{name:17} after {took[name]:3} updates right:", ", ".join(f"{value:.0%}" for value in by_start[name]))
 passed = tuple(name for name, right in by_start.items() if right.min() > 0.95)
@@ -245,7 +248,8 @@ assert after["tanh, orthogonal"].min() > 0.05 and after["tanh, orthogonal"].max(
 
 # %% [markdown]
 # Nothing holds a ReLU at 1. To tell the bits apart, training pushed a few factors above 1, the state grew with every step, and so
-# does the gradient. It passes the exam of fifty steps; what happens at five hundred you saw in tutorial 06.
+# does the gradient. It passes the exam of fifty steps; what a growing state comes to after
+# some hundred, you saw in tutorial 06.
 #
 # And orthogonal tanh? Its factor is the slope, near 1 as long as the sums are small. So give it larger inputs.
 
@@ -255,9 +259,24 @@ assert after["tanh, orthogonal"].min() > 0.05 and after["tanh, orthogonal"].max(
 # %% seconds="5" keep="loud"
 quiet_left, loud_left = (left(network("orthogonal"), "tanh", scale)[0] for scale in (1.0, 4.0))
 _, loud, updates = learn("tanh", "orthogonal", OPTIMIZERS["Adam"], scale=4.0)
-print("left at the start: usual inputs", quiet_left.round(3), " four times as large", loud_left)
+for words, kept in (("as they were", quiet_left), ("four times as large", loud_left)):
+    print(f"inputs {words}: left at the start", " ".join(f"{value:.0e}" for value in kept))
 print(f"after {updates} updates right:", ", ".join(f"{value:.0%}" for value in loud))
-assert loud_left.max() < 0.01 * quiet_left.min()
+assert loud_left.max() < 2e-4 < 1e-3 < quiet_left.min()
+assert loud.max() < 0.65
+
+# %% [markdown]
+# It fails. Large sums push tanh onto its flat ends, where the slope is near 0; and the noise is as loud as the bit. The cure was
+# for inputs of this size, not for the network.
+#
+# What each cure came to:
+#
+# | cure | gradient at the start | the exam | under which condition |
+# |---|---|---|---|
+# | better optimizer | as without | fails | |
+# | ReLU, usual or orthogonal $W$ | less than with tanh | fails | |
+# | ReLU, $W = I$ | about half | passes | until it explodes |
+# | tanh, orthogonal $W$ | a few percent at best | passes | while the inputs are small |
 
 # %% [markdown] exercise="1" question="number" answer="expected" tolerance="0.3"
 # ReLU with an orthogonal $W$ left about $10^{-8}$. Which number do you expect from tutorial 03's factor, after 49 steps?
