@@ -10,6 +10,9 @@
 #
 # You need the digits that come with scikit-learn: `pip install '.[plots,data]'`.
 
+# %% [markdown] question="number" answer="slopes['logistic'].max()" tolerance="0.05"
+# The logistic function, $1 / (1 + e^{-a})$, rises from 0 to 1. How steep is it where it is steepest?
+
 # %%
 import os
 from itertools import pairwise
@@ -29,16 +32,7 @@ UNITS = {
     "tanh": lambda a: a.tanh(),
     "ReLU": lambda a: a.relu(),  # max(0, a)
 }
-for name, unit in UNITS.items():
-    print(f"{name:10}", " ".join(f"{value:6.3f}" for value in unit(tg.tensor([-2.0, -0.5, 0.5, 2.0])).numpy()))
-assert UNITS["threshold"](tg.tensor([-0.1, 0.1])).tolist() == [0, 1]
-
-# %% [markdown] question="number" answer="slopes['logistic'].max()" tolerance="0.05"
-# The logistic function rises from 0 to 1. How steep is it where it is steepest?
-
-# %%
-a = np.linspace(-5, 5, 1001)
-slopes = {}
+a, slopes = np.linspace(-5, 5, 1001), {}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for (name, unit), line in zip(UNITS.items(), ("-.", "--", "-", ":")):
     x = tg.tensor(a, requires_grad=True)
@@ -161,9 +155,6 @@ assert right(p, UNITS["tanh"]).min() > 0.9
 # All hidden units are **thresholds**. Their slope is 0, so the weights below them cannot learn. How many digits does the network
 # get right?
 
-# %% [markdown] question="choice" options="yes: there is no derivative | no: the derivative is 0, and that is what the check finds" answer="2 if agrees else 1"
-# "Threshold units are not differentiable." Does `gradcheck` (tutorial 02) protest?
-
 # %% seconds="4" keep="scores moved agrees"
 # The threshold going forward, the slope 1 going back: what is detached has no gradient.
 UNITS["pretender"] = lambda a: a + (F.heaviside(a) - a).detach()
@@ -175,14 +166,16 @@ for name, unit in UNITS.items():
     moved[name] = float(np.abs(p[0].numpy() - start).max())
     print(f"{name:10} right {scores[name].round(3)}   hidden weights moved by up to {moved[name]:.2f}")
 agrees = tg.gradcheck(F.heaviside, tg.tensor([-1.3, 0.4, 2.0], dtype="float64", requires_grad=True))
+print("does gradcheck agree that the slope of a threshold is 0?", agrees)
 assert moved["threshold"] == 0 < min(moved[name] for name in UNITS if name != "threshold")
 assert agrees and scores["threshold"].min() > 0.75
 assert scores["pretender"].min() > scores["threshold"].max() and scores["tanh"].min() > scores["logistic"].max()
 
 # %% [markdown]
 # The hidden weights of the threshold network moved by exactly 0. What it gets right it owes to the *output* layer, which
-# learned to read 64 random features: a good part of many problems is solved by that, and it hides the fault. "No gradient"
-# means a gradient of 0, everywhere but at the jump, and the check finds the same.
+# learned to read 64 random features: that alone solves a good part of this task, and it hides the fault. "Threshold
+# units are not differentiable", say the texts. At the jump; everywhere else the derivative is 0, and gradcheck (tutorial 02) finds
+# nothing wrong with that.
 #
 # The **pretender** computes the same function. Only its slope is a lie: 1 instead of 0. And it learns better than the
 # honest one. It is not what comes out that decides, but what goes back.
@@ -236,7 +229,7 @@ assert jump > 0.7
 # Why choose a function at all? A **maxout** unit takes the largest of $k$ straight lines, $\max_j (w_j x + b_j)$, and learns the
 # lines. With the lines $0$ and $x$ it is ReLU.
 
-# %% [markdown] question="choice" options="all three | |x| and x squared, but not -|x| | only |x|" answer="2 if misses[8]['-|x|'] > 0.25 and misses[8]['|x|'] < 0.02 and misses[8]['x^2'] < 0.04 else 1"
+# %% [markdown] question="choice" options="all three | the first two, not the third | only the first" answer="2 if misses[8]['-|x|'] > 0.25 and misses[8]['|x|'] < 0.02 and misses[8]['x^2'] < 0.04 else 1"
 # One maxout unit with eight lines: which of $|x|$, $x^2$ and $-|x|$ can it learn on $-1 \ldots 1$?
 
 # %% seconds="2" keep="misses"
@@ -269,7 +262,11 @@ assert misses[2]["x^2"] > 1.5 * misses[4]["x^2"] > 1.5 * misses[8]["x^2"]
 # layer, from the bottom up, to keep what is needed to rebuild its input; only then learn the task.
 
 
-# %%
+# %% [markdown] question="choice" options="3 and 5 layers | 3 layers, not 5 | neither" answer="1 if deep['pretrained', 5].min() > 0.5 else 2 if deep['pretrained', 3].min() > 0.5 else 3"
+# Logistic networks with 3 and with 5 hidden layers learn little or nothing (guessing: 10%). Which of them does pre-training save?
+
+
+# %% seconds="12" keep="deep"
 def pretrain(p, unit, updates=200):
     """Teach each hidden layer to rebuild what it reads through a straight layer back, from the bottom up; returns p."""
     draw = np.random.default_rng(2)
@@ -280,7 +277,7 @@ def pretrain(p, unit, updates=200):
         adam = optim.Adam([W, b, V, c], lr=0.01)
         for _ in range(updates):
             x = tg.tensor(pixels[draw.integers(0, len(digits), (SEEDS, 64))])
-            with tg.no_grad():
+            with tg.no_grad():  # through the layers below; `hidden` leaves out the last pair that it is given
                 x = hidden([*p[:layer], None, None], unit, x)
             rebuilt = unit(x @ W + b) @ V + c
             adam.zero_grad()
@@ -289,13 +286,6 @@ def pretrain(p, unit, updates=200):
     return p
 
 
-p = pretrain(network(1), UNITS["logistic"], updates=2)
-assert len(p) == 4
-
-# %% [markdown] question="choice" options="3 and 5 layers | 3 layers, not 5 | neither" answer="1 if deep['pretrained', 5].min() > 0.5 else 2 if deep['pretrained', 3].min() > 0.5 else 3"
-# Logistic networks with 3 and with 5 hidden layers learn little or nothing (guessing: 10%). Which of them does pre-training save?
-
-# %% seconds="12" keep="deep"
 deep = {}
 for depth in (3, 5):
     for name in ("logistic", "pretrained", "tanh"):

@@ -162,7 +162,7 @@ assert learn("tanh", "usual", OPTIMIZERS["Adam"], updates=1)[2] == 1
 # %% [markdown] question="number" answer="learned_it" tolerance="0.5abs"
 # Four optimizers, three networks each: how many of the 12 learn the bit (more than 90% right)?
 
-# %% seconds="16" keep="by_optimizer"
+# %% seconds="16" keep="by_optimizer learned_it"
 by_optimizer = {}
 for name, optimizer in OPTIMIZERS.items():
     _, by_optimizer[name], updates = learn("tanh", "usual", optimizer)
@@ -172,7 +172,9 @@ assert learned_it == 0
 assert max(right.max() for right in by_optimizer.values()) < 0.65
 
 # %% [markdown]
-# None. An optimizer changes the length of a gradient; say that it makes even $10^{-12}$ large. What would a step along it change? Turn the question around and go *forward*: flip the bit, leave everything else, and see how much the answer moves.
+# None. An optimizer changes the length of a gradient; say that it makes even $10^{-12}$ large. What would a
+# step along it change? Turn the question around and go *forward*: flip the bit, leave everything else, and see how much the
+# answer moves.
 
 # %%
 flips = {}
@@ -248,8 +250,8 @@ assert after["tanh, orthogonal"].min() > 0.05 and after["tanh, orthogonal"].max(
 
 # %% [markdown]
 # Nothing holds a ReLU at 1. To tell the bits apart, training pushed a few factors above 1, the state grew with every step, and so
-# does the gradient. It passes the exam of fifty steps; what a growing state comes to after
-# some hundred, you saw in tutorial 06.
+# does the gradient. It passes the exam of fifty steps; what a growing state comes to after a few hundred you
+# saw in tutorial 06.
 #
 # And orthogonal tanh? Its factor is the slope, near 1 as long as the sums are small. So give it larger inputs.
 
@@ -266,8 +268,8 @@ assert loud_left.max() < 2e-4 < 1e-3 < quiet_left.min()
 assert loud.max() < 0.65
 
 # %% [markdown]
-# It fails. Large sums push tanh onto its flat ends, where the slope is near 0; and the noise is as loud as the bit. The cure was
-# for inputs of this size, not for the network.
+# It fails. Large sums push tanh onto its flat ends, where the slope is near 0. The same weights, another scale of the data, and the
+# cure is gone.
 #
 # What each cure came to:
 #
