@@ -67,7 +67,7 @@
 # 正交的 tanh 呢？它的因子就是斜率，只要那些和很小，斜率就接近 1。那就给它大一些的输入。
 
 # %% [markdown] question="choice" options="毫无影响 | 有些影响，仍然能学会 | 影响大到学不会" answer="3 if loud.max() < 0.9 else 2"
-# 还是同一场考试，所有输入放大到四倍。这对正交的 tanh 有多大损害？
+# 还是同一场考试，所有输入放大到八倍。这对正交的 tanh 有多大损害？
 
 # %% seconds="5" keep="loud"
 
