@@ -93,7 +93,7 @@ assert min(negative["ReLU"]) > 0.4 and max(negative["ReLU"]) < 0.6
 # %% [markdown]
 # The logistic units multiply by a little less than a quarter, twenty times over. ReLU multiplies by about 0.7 per layer: half
 # of the units are shut, so half of the *squares* are lost, and $\sqrt{1/2} = 0.71$. That is no law of ReLU: weights that are
-# $\sqrt 2$ times larger make up for it. So it takes the slope *and* the weights.
+# $\sqrt{2}$ times larger make up for it. So it takes the slope *and* the weights.
 #
 # **Spot the slip.** The same text says that ReLU "prevents negative gradients". The last line counts them: about half of the
 # gradients are negative, as with any unit. A slope of 0 or 1 keeps the sign of what comes from above.

@@ -36,7 +36,7 @@ assert ((x[0, ..., 0] > 0) == bits).all()
 
 # %% [markdown]
 # The network is that of tutorial 04, $h_t = \phi(x_t U + h_{t-1} W + b)$, with a unit $\phi$ from tutorial 03. What differs is $\phi$
-# and where $W$ starts: **usual** (evenly from $\pm 1/\sqrt H$), **orthogonal** (turns, does not shrink), or the **identity** $I$, so
+# and where $W$ starts: **usual** (evenly from $\pm 1/\sqrt{H}$), **orthogonal** (turns, does not shrink), or the **identity** $I$, so
 # that every unit starts by copying itself.
 
 # %%
@@ -119,7 +119,7 @@ print(f"the usual weights shrink a typical vector to {gain:.2f}")
 assert spread > 15 and abs(gain - 1 / np.sqrt(3)) < 0.01
 
 # %% [markdown]
-# ReLU with the usual weights is the *worst*. The usual weights shrink a typical vector to $1/\sqrt 3 = 0.58$ (tutorial 05's gain),
+# ReLU with the usual weights is the *worst*. The usual weights shrink a typical vector to $1/\sqrt{3} = 0.58$ (tutorial 05's gain),
 # and ReLU shuts half of the units on top of it, $0.71$ more (tutorial 03). The slope of 1 is true of an open unit and of no network.
 # With $W = I$ it is different: a unit that is open stays open and copies itself.
 #
