@@ -314,7 +314,7 @@ assert (count(8, 4), count(2, 1)) == (156, 93)
 # %% [markdown] hint="2"
 # The slope of a logistic output near its middle is a quarter, and so each step is a quarter (or less) as long.
 
-# %% solution="2" seconds="20"
+# %% solution="2" seconds="25"
 if FAST:  # a shorter lag
     few, reached = tasks.OriginalAddingTask(20), {}
     for linear in (False, True):

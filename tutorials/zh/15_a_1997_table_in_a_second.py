@@ -79,7 +79,7 @@
 # %% [markdown] hint="2"
 # logistic 输出在中点附近的斜率是四分之一，所以每一步的长度也只有四分之一（或更少）。
 
-# %% solution="2" seconds="20"
+# %% solution="2" seconds="25"
 
 # %% [markdown]
 # ## 三句话
