@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = tuple(f"python -m tinygrad_rnn {name}" for name in ("doctor", "tasks", "tutorial", "cells", "cells lstm97"))
+QUICK = tuple(f"python -m tinygrad_rnn {name}" for name in ("doctor", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97"))
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",

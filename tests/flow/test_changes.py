@@ -48,7 +48,7 @@ def test_a_change_for_the_worse_is_no_milder_one():
 
 
 def test_what_it_does_to_the_loss_is_told_where_it_does_much():
-    assert "(About the gradient, not about learning: the loss would at once be 3 instead of 1.)" in said(
+    assert "(About the gradient, not about learning: the loss at the last step would at once be 3 instead of 1.)" in said(
         FALLING, tried("A", 0.25, loss=3.0)
     )
     assert "learning" not in said(FALLING, tried("A", 0.25, loss=1.04))

@@ -141,6 +141,7 @@ def test_ctrl_c_while_a_cell_runs_stops_that_cell(terminal, script):
     assert program.end()[1] == 0
 
 
+@pytest.mark.slow
 def test_what_is_typed_while_a_cell_runs_runs_nothing(terminal, script, tmp_path):
     waiting = f"while not os.path.exists({str(tmp_path / 'go')!r}):\n    time.sleep(0.01)"
     path = script(f"import os, time\nprint('begun', flush=True)\n{waiting}", "print('later')")

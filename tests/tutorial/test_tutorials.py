@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.tutorial.conftest import TINY
+from tests.tutorial.resuming import left_and_taken_up
 from tinygrad_rnn.tutorial import all_lessons, find
 from tinygrad_rnn.tutorial.lessons import open_lesson
-from tinygrad_rnn.tutorial.session import Session
 from tinygrad_rnn.tutorial.steps import steps_of
 
 ROOT = Path(__file__).parents[2]
@@ -109,51 +109,32 @@ def test_a_translation_has_the_same_cells(name):
     assert translated.missing is None
 
 
+def run_alone(folder, *words):
+    """Run Python in a hurry, in a process and a folder of its own; nothing may fail."""
+    settings = {"TINYGRAD_RNN_FAST": "1", "TINYGRAD_RNN_PICTURES": str(folder / "pictures"), "MPLBACKEND": "agg"}
+    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @pytest.mark.slow
 @pytest.mark.process
 @each
 def test_a_tutorial_runs_alone(name, tmp_path):
-    settings = {"TINYGRAD_RNN_FAST": "1", "TINYGRAD_RNN_PICTURES": str(tmp_path / "pictures"), "MPLBACKEND": "agg"}
-    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    words = [sys.executable, str(LESSONS[name].path)]
-    done = subprocess.run(
-        words, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_alone(tmp_path, str(LESSONS[name].path))
     assert done.stdout.count("picture: ") == LESSONS[name].path.read_text(encoding="utf-8").count("viz.show(")
     assert [path.name for path in tmp_path.iterdir()] in ([], ["pictures"])
 
 
-def left_and_taken_up(lesson):
-    """Run a tutorial, and then again with what it has kept; every answer must be there both times."""
-    for again in (False, True):
-        session = Session(lesson)
-        asked, solutions = [], []
-        for cell, following in zip(lesson.cells, [*lesson.cells[1:], None], strict=True):
-            asked += [cell] * (cell.question is not None)
-            if cell.role == "solution":
-                solutions.append(cell)
-                if following is not None and following.role == "solution":
-                    continue
-                outcome = session.solve(solutions, quiet=True)
-            elif cell.is_code:
-                outcome = session.restore(cell) if again else session.run(cell, quiet=True)
-                assert session.keep(cell) is None
-            else:
-                continue
-            assert outcome.ok, f"cell {cell.number}: {outcome.error}"
-            for question in asked:
-                answer = session.answer(question.question, solutions)
-                assert isinstance(answer, float), f"cell {question.number}: {answer}"
-            asked, solutions = [], []
-    return session
-
-
 @pytest.mark.slow
+@pytest.mark.process
 @each
-def test_a_tutorial_can_be_left_and_taken_up_again(name, monkeypatch):
-    monkeypatch.setenv("TINYGRAD_RNN_FAST", "1")
-    left_and_taken_up(LESSONS[name])
+def test_a_tutorial_can_be_left_and_taken_up_again(name, tmp_path):
+    run_alone(tmp_path, "-m", "tests.tutorial.resuming", str(LESSONS[name].path))
 
 
 def test_the_small_one_can(monkeypatch):

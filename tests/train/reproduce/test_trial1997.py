@@ -101,3 +101,14 @@ def test_6a_takes_about_as_many_sequences_as_in_the_paper():
     found = Summary(SETTINGS["6a"], tuple(train1997(SETTINGS["6a"], seed) for seed in range(3)))
     assert len(found.reached) == 3
     assert 0.5 < found.sequences / 31_390 < 2
+
+
+@pytest.mark.parametrize("name", ["1-4x1", "1-3x2"])
+def test_a_look_at_the_strings_of_experiment_1_sees_all_of_both_sets(name):
+    setting = SETTINGS[name]
+    assert setting.stop.both
+    seen = set()
+    for task in setting.make():
+        inputs = task.batch(setting.stop.judged, seed=(0, 1, 2)).inputs.argmax(axis=-1)
+        seen |= {tuple(string) for string in inputs.T}
+    assert len(seen) == 2 * 256

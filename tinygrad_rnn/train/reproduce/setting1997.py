@@ -148,7 +148,7 @@ def chosen(names: Sequence[str] | None) -> tuple[Setting, ...]:
 
 
 _REBER, _TWO = "embedded_reber:strings=256", "two_sequences:form={}:informative={}"
-_STRINGS = Looks(None, 200, 400, both=True)
+_STRINGS = Looks(None, 200, 256, both=True)  # a batch of so many has each of a set
 _SUM, _ORDER = Streak(0.04, 2000, error=0.01), Streak(0.3, 2000, error=0.1)
 _IN3, _OUT3 = (-1.0, -3.0, -5.0), (-2.0, -4.0, -6.0)
 _OUTPUTS = (-1.0, -2.0, -3.0, -4.0)
@@ -205,8 +205,8 @@ DIFFERS = (
     "A network sees the input of a step at that step, and cells and gates of the step before.",
     "A criterion that looks back counts the sequences that it looks back on. In 2c, 4, 5 and 6 each is judged "
     "before it is learned from. The mean error is that of all outputs, in absolute value.",
-    "Experiment 1: strings of up to 50 symbols, weights change after every symbol; every 200 strings 400 draws "
-    "from each of both sets of 256 stand for all of them.",
+    "Experiment 1: strings of up to 50 symbols, weights change after every symbol; every 200 strings, of which none "
+    "comes twice, all 256 of both sets are looked at.",
     "Experiment 3: looks every 250 sequences (3c: 1,000) at 256 that are drawn anew; only the second, stricter "
     "criterion of the paper.",
 )
