@@ -1,4 +1,4 @@
-# %% [markdown] minutes="25" seconds="110"
+# %% [markdown] minutes="25" seconds="125"
 # # 13 边写边读
 #
 # *注意力带来了什么？*
@@ -51,7 +51,7 @@
 # %% [markdown] question="choice" options="什么有用的也不知道 | 知道有哪些数字，但几乎不知道顺序 | 和有注意力的一样好" answer="3 if min(strips['none']) > min(strips['soft']) - 0.03 else 1 if max(strips['none']) < 0.1 else 2"
 # 只有平均值的模型还能知道什么？
 
-# %% seconds="40" keep="strips gazes steps forward"
+# %% seconds="60" keep="strips gazes steps forward"
 
 # %%
 
