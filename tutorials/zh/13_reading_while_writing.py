@@ -48,10 +48,12 @@
 #
 # 一条图上有一个或两个手写数字，中间有空隙。一个小的卷积网络给图上的每个位置做一个**标注**向量。解码器从左到右写出数字。一个模型注意各个位置；另一个得到的是它们的*平均值*，每一步都一样。
 
+# %%
+
 # %% [markdown] question="choice" options="什么有用的也不知道 | 知道有哪些数字，但几乎不知道顺序 | 和有注意力的一样好" answer="3 if min(strips['none']) > min(strips['soft']) - 0.03 else 1 if max(strips['none']) < 0.1 else 2"
 # 只有平均值的模型还能知道什么？
 
-# %% seconds="60" keep="strips gazes steps forward"
+# %% seconds="60" keep="strips order gazes forward"
 
 # %%
 
