@@ -205,13 +205,13 @@ assert worst["full"] > 0.1
 # ## What it costs
 
 # %%
-many, rate = 5 if FAST else 20, 0.0
+many = 5 if FAST else 20
 long = draw.standard_normal((100, 8))
 graph = microseconds(lambda: by_graph(W, K, long, target, "truncated"), 1 if FAST else 2) / 100
-loop = microseconds(lambda: learn(W, K, 2, long, target, rate), many) / 100
+loop = microseconds(lambda: learn(W, K, 2, long, target, 0.0), many) / 100
 print(f"forward, backward: {graph:.0f} us a step with the graph, {loop:.2f} us in the loop: {graph / loop:,.0f} times")
 print(f"25,000 such sequences: {25_000 * graph / 6e5:.0f} minutes, or {25_000 * loop / 1e4:.1f} seconds")
-assert (learn(W.copy(), K.copy(), 2, long, target, rate) > 0).all()
+assert (learn(W.copy(), K.copy(), 2, long, target, 0.0) > 0).all()
 
 # %% [markdown]
 # That factor turns an experiment to wait for into one to play with. Nothing in the mathematics changed: the loop was just
