@@ -151,8 +151,9 @@ assert min(network) > counting[best]
 assert max(network) < (counting[0] if FAST else counting[2])
 
 # %% [markdown]
-# Counting wins, and not by a little. Much of this text is repetition, and nothing repeats better than a table. With a longer training on
-# more text networks win, by far; but nobody should believe that before the table stands beside them.
+# Counting wins, and not by a little. Much of this text is repetition, and nothing repeats better than a table. Larger
+# networks, trained for hours on more text, are reported to win by far. Nobody should believe that of a network before the
+# table stands beside it.
 #
 # So what has the network learned?
 
