@@ -80,6 +80,8 @@ test-wheel: $(VENV)/.dev ## build the wheel, install it in a fresh place, run it
 	for page in stepper flow; do \
 		test -s "pictures/$$page.html" || { echo "the wheel did not write $$page.html"; exit 1; }; \
 	done; \
+	"$$tmp/venv/bin/tinygrad-rnn" tutorial --copy tutorials >copied; \
+	test -s tutorials/01_a_slope_for_every_number.py || { echo "the wheel brought no tutorials"; exit 1; }; \
 	echo "the wheel works: $$(ls pictures | tr '\n' ' ')"
 
 test-peers: $(VENV)/.peers ## run the samples of PyTorch and HIPS autograd through both libraries and this one

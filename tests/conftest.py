@@ -37,7 +37,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        if item.path.parent.name in ("cli", "viz"):  # counting lines there doubles the time Matplotlib takes
+        if item.path.parent.name in ("cli", "tutorial", "viz"):  # counting lines there doubles what Matplotlib takes
             item.add_marker("no_cover")
     if config.getoption("--device") == "cuda":
         from tinygrad_rnn.backends.cuda.driver import simulated

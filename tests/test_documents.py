@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = tuple(f"python -m tinygrad_rnn {command}" for command in ("doctor", "tasks", "cells", "cells lstm97"))
+QUICK = tuple(f"python -m tinygrad_rnn {name}" for name in ("doctor", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97"))
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
@@ -39,6 +39,19 @@ MODEL = (
     "python -m tinygrad_rnn flow --model runs/text-gru",
     "python -m tinygrad_rnn train --task adding --steps 20 --seeds 5 --until-solved",
     "python -m tinygrad_rnn runs --plot",
+)
+#: The same: train, and see what was learned.
+LEARNED = (
+    "python -m tinygrad_rnn train --task dates:attention=dot --cell gru --updates 700 --name dates",
+    'python -m tinygrad_rnn translate runs/dates "Tuesday, 3 March 1987" --attention build/dates.json',
+    "python -m tinygrad_rnn train --task strips:digits=3 --cell gru --updates 700 --name strips",
+    "python -m tinygrad_rnn caption runs/strips --attention build/strips.json",
+    "python -m tinygrad_rnn train --task series:of=co2:feed=difference --cell gru --hidden 16 --updates 400 --name co2",
+    "python -m tinygrad_rnn train --task series:of=co2:feed=level --cell gru --hidden 16 --updates 400 --name level",
+    "python -m tinygrad_rnn forecast runs/co2 runs/level",
+    "python -m tinygrad_rnn train --task text:stateful=true --cell gru --updates 300 --name stream",
+    "python -m tinygrad_rnn sample --model runs/stream --evaluate",
+    "python -m tinygrad_rnn sample --model runs/stream --top-k 5",
 )
 #: Run one after the other in a fresh environment, in a copy of the repository.
 WITHOUT_MAKE = ('pip install ".[plots,render]"', "python -m tinygrad_rnn graph")
@@ -69,6 +82,9 @@ TARGETS = {
 OTHERS = {
     'pip install ".[cuda13]"': "make test-ptx, with the tools of development",
     "make": "tests/test_makefile_help.py",
+    "python -m tinygrad_rnn tutorial 01": "tests/tutorial, and each script alone as a slow test",
+    "python -m tinygrad_rnn tutorial --copy mine": "tests/tutorial/test_lessons.py, and make test-wheel",
+    "python -m tinygrad_rnn tutorial --notebooks build/notebooks": "make notebooks",
     "make graph TEXT=my.txt": "tests/test_makefile_help.py",
 }
 
@@ -94,12 +110,12 @@ def targets(command):
 
 def test_documents_have_commands():
     assert len(ALL) > 15
-    assert {"make graph", "make lint", *SLOW, *MODEL, *WITHOUT_MAKE} <= ALL.keys()
+    assert {"make graph", "make lint", *SLOW, *MODEL, *LEARNED, *WITHOUT_MAKE} <= ALL.keys()
 
 
 @pytest.mark.parametrize("command", ALL)
 def test_somebody_runs_every_command_of_the_documents(command):
-    run_here = {*QUICK, *SLOW, *MODEL, *WITHOUT_MAKE, ON_A_GPU, CI}
+    run_here = {*QUICK, *SLOW, *MODEL, *LEARNED, *WITHOUT_MAKE, ON_A_GPU, CI}
     if command in run_here or command in OTHERS:
         return
     assert targets(command), f"{command!r} in {ALL[command]} is run by nobody: add it to this file"
@@ -163,6 +179,19 @@ def test_a_model_is_trained_resumed_and_used(tmp_path):
     assert printed[4].count("written: runs/adding-lstm.seed-") == 15
     assert "written: runs/adding.png" in printed[5]
     assert "written: runs/text.png" in printed[5]
+
+
+@pytest.mark.slow
+def test_what_models_learned_is_as_the_readme_says(tmp_path):
+    printed = [run(command, tmp_path) for command in LEARNED]
+    assert re.search(r"1987-03-03 +yes", printed[1])
+    assert "1 of 1 right" in printed[1]
+    assert "written: build/dates.png" in printed[1]
+    assert int(re.search(r"(\d+) of 10 right", printed[3])[1]) >= 6
+    assert re.search(r"gru, difference: 1 step ahead .*: below last value", printed[6])
+    assert re.search(r"gru, level: 1 step ahead .*not below last value", printed[6])
+    assert re.search(r"which it has not learned: [12]\.\d+ bits/char", printed[8])
+    assert printed[9].startswith("The ")
 
 
 @pytest.mark.slow

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.bench import results
+from tests.bench import characters, results
 from tests.bench.results import HEADINGS, LINES, PATH, row, rows_of, text_of
-from tinygrad_rnn.train.reproduce import Learner, Plan
+from tinygrad_rnn.train.reproduce import SETTINGS, Learner, Plan
 
 
 def documented():
@@ -55,3 +55,25 @@ def test_a_line_comes_out_the_same_again():
     found = dict(zip(HEADINGS, row(plan, learner, range(results.SEEDS)), strict=True))
     written = documented()[plan.task]
     assert {**found, "seconds": ""} == {**written, "seconds": ""}
+
+
+def test_the_table_of_1997_is_beside_the_numbers_of_the_paper():
+    lines = (PATH.parent / "HOCHREITER.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
+    rows = [row for row in rows if row[0] != "---"]
+    assert {"6a", "4-linear"} <= {row[0] for row in rows}
+    for (
+        name,
+        what,
+        weights,
+        theirs,
+        *_,
+    ) in rows:
+        setting = SETTINGS[name]
+        assert (what, weights, theirs) == (setting.what, str(setting.weights), str(setting.weights))
+    assert all(row[7] == f"{SETTINGS[row[0]].published:,}" for row in rows)
+
+
+def test_n_grams_of_every_order_are_told():
+    said = (PATH.parent / "CHARACTERS.md").read_text(encoding="utf-8")
+    assert all(f"| order {order} |" in said for order in characters.ORDERS)

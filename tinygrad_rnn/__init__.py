@@ -3,6 +3,7 @@
 from importlib import import_module as _import_module
 from typing import Any
 
+from tinygrad_rnn import starting as _starting  # noqa: F401  (first: Ctrl-C may come while the rest is imported)
 from tinygrad_rnn.dtypes import bool_, float32, float64, int64
 from tinygrad_rnn.engine.applying import apply
 from tinygrad_rnn.engine.autograd import grad

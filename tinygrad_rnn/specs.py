@@ -6,17 +6,20 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 from tinygrad_rnn import arguments
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Entry", "Spec", "Value", "number", "read", "shown", "whole", "word"]
+__all__ = [
+    "Entry", "Spec", "Value", "Words", "flag", "number", "read", "shown", "values", "whole", "word",
+]  # fmt: skip
 
 #: Beyond this an option's number would be infinite in float32.
 LARGEST = 1e38
 
-Value = float | str
+Value = float | str | bool
 
 
 class Entry(Protocol):
@@ -44,15 +47,44 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def word(*known: str) -> Callable[[str], str]:
-    """Return what reads the value of an option that is one of some words."""
+def flag(text: str) -> bool:
+    """Read the value of an option that is chosen or not; InputError unless it is "true" or "false"."""
+    if text not in ("true", "false"):
+        raise InputError(f"{text!r} is neither true nor false")
+    return text == "true"
 
-    def read(text: str) -> str:
-        if text not in known:
-            raise InputError(f"{text!r} is none of {', '.join(known)}")
+
+@dataclass(frozen=True)
+class Words:
+    """Reads the value of an option that is one of some words; InputError unless it is one."""
+
+    known: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        if text not in self.known:
+            near = arguments.suggestion(text, self.known)
+            raise InputError(f"{text!r} is none of {', '.join(self.known)}{near}")
         return text
 
-    return read
+
+def word(*known: str) -> Words:
+    """Return what reads the value of an option that is one of some words."""
+    return Words(known)
+
+
+def values(reader: Callable[[str], Value]) -> str:
+    """Return which values a reader of an option takes.
+
+    >>> from tinygrad_rnn import specs
+    >>> specs.values(specs.word("yes", "no")), specs.values(specs.whole)
+    ('yes or no', 'a whole number')
+    """
+    if isinstance(reader, Words):
+        *others, last = reader.known
+        return " or ".join([", ".join(others), last] if others else [last])
+    if reader is flag:
+        return "true or false"
+    return "a whole number" if reader is whole else "a number"
 
 
 @dataclass(frozen=True)
@@ -80,6 +112,8 @@ class Spec:
 
 def shown(value: Value) -> str:
     """Return the value of an option as it is written."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
@@ -109,7 +143,9 @@ def read(
         option, equals, value = part.partition("=")
         if option not in known or not equals:
             has = " and ".join(f"{name}:{each}=..." for each in known) or "none"
-            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}")
+            meant = " or ".join(f"{name}:{each}" for each in _meant(option, equals, value, known))
+            hint = f"; did you mean {meant}?" if meant else ""
+            raise InputError(f"{text!r}: {part!r} is no option of {name}, which has {has}{hint}")
         if option in given:
             raise InputError(f"{text!r}: {option} is given twice")
         try:
@@ -117,3 +153,20 @@ def read(
         except InputError as error:
             raise InputError(f"{text!r}: {error}") from None
     return name, tuple([(option, given[option]) for option in known if option in given])
+
+
+def _meant(option: str, equals: str, value: str, known: Mapping[str, Callable[[str], Value]]) -> list[str]:
+    """Return the options that a part of a specification may stand for: a value without its option, or a slip."""
+    if option in known:  # its value is missing
+        return []
+    if equals:
+        return [f"{each}={value or '...'}" for each in get_close_matches(option, known, 1)]
+    return [f"{each}={option}" for each, reader in known.items() if _takes(reader, option)]
+
+
+def _takes(reader: Callable[[str], Value], value: str) -> bool:
+    try:
+        reader(value)
+    except InputError:
+        return False
+    return True

@@ -115,12 +115,12 @@ print("bits ", " ".join(f"{v:+.0f}" for v in x[:, 0, 0]))
 print("marks", " ".join(f" {v:.0f}" for v in x[:, 0, 1]), " answer", y[0])
 assert x[:5, 0, 1].sum() == 1
 
-# %% [markdown] question="number" answer="edge" tolerance="0.01"
+# %% [markdown] question="number" answer="min(k for k, values in found.items() if min(values) > 0.9)" tolerance="0.01"
 # Marks fall on the steps 0 to 4, the last step is number 20. What is the smallest number of steps the gradient must run back
 # (over the last $k$ steps) so that the network can learn the task? (In a hurry, `TINYGRAD_RNN_FAST=1`, the last step is
 # number 10.)
 
-# %% seconds="50" keep="found cuts"
+# %% seconds="50" keep="found cuts touching"
 touching = T - 4  # the last k steps reach the last step that can be marked
 cuts = [touching - 1, touching, T] if FAST else [5, touching - 1, touching, T]
 found = {}

@@ -18,7 +18,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import optim, viz
 
 FAST = bool(os.environ.get("TINYGRAD_RNN_FAST"))
-T, SEEDS, BATCH, H = (8 if FAST else 20), 3, 32, 4  # three networks learn side by side, each from its own numbers
+T, SEEDS, BATCH, H = (7 if FAST else 20), 3, 32, 4  # three networks learn side by side, each from its own numbers
 
 
 def store(seed, size=BATCH, steps=T):
@@ -82,10 +82,10 @@ assert len(answers(network("io"), "io", x)) == T
 
 
 # %%
-def learn(task, gates, updates=300 if FAST else 800, seed=0):
+def learn(task, gates, updates=200 if FAST else 800, seed=0):
     """Train on the squared error where an answer is asked; returns the parameters and each network's final error."""
     p = network(gates, seed)
-    adam = optim.Adam(p.values(), lr=0.02)
+    adam = optim.Adam(p.values(), lr=0.05)
 
     def errors(batch, size=BATCH):
         x, y, asked = task((seed, batch), size)
@@ -93,7 +93,7 @@ def learn(task, gates, updates=300 if FAST else 800, seed=0):
         return sum((said[t] - tg.tensor(y[t])).square().mean(axis=1) for t in range(len(x)) if asked[t].any())
 
     for update in range(updates):
-        adam.lr = 0.02 * (1 - update / updates)
+        adam.lr = 0.05 * (1 - update / updates)
         loss = errors(update).sum()
         adam.zero_grad()
         loss.backward()
@@ -109,7 +109,7 @@ assert silent == 1
 # %% [markdown] question="number" answer="product.mean()" tolerance="0.3"
 # No doors. All $T = 20$ bits enter through the same weight (say $u$, with $v$ behind it), one of them is asked for. Small $u v$:
 # the answer is too small. Large $u v$: the other 19 bits drown it. What will $u v$ be at the best compromise?
-# ($T = 8$ if you are in a hurry with `TINYGRAD_RNN_FAST=1`.)
+# ($T = 7$ if you are in a hurry with `TINYGRAD_RNN_FAST=1`.)
 
 # %% seconds="5" keep="product plain weights"
 p, plain = learn(store, "")

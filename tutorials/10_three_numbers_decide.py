@@ -1,4 +1,4 @@
-# %% [markdown] minutes="25" seconds="70"
+# %% [markdown] minutes="25" seconds="90"
 # # 10 Three numbers decide
 #
 # *Does an LSTM solve vanishing?*
@@ -22,7 +22,7 @@ FAST = bool(os.environ.get("TINYGRAD_RNN_FAST"))
 
 
 def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
+    return (1 + np.tanh(a / 2)) / 2
 
 
 def lstm(x, h, c, W, R, b):
@@ -275,7 +275,7 @@ assert mended > 0.95
 #
 # Along the cell path the gradient is multiplied by the forget gate, and that stands at $\sigma(\text{bias})$ at the start: one
 # half by default. So an LSTM solves vanishing *if* its forget gates are open, and with the default bias it is no better than
-# a plain RNN. After training, what counts is the gate of the few units that hold what is asked, not the mean.
+# a plain RNN. After training, what counts are the gates of the units that hold what is asked, not the mean over all.
 #
 # **What this did not show.** On text, where the last few letters tell most, bias 3 gains nothing: a memory that nobody asks
 # carries no gradient. And the GRU has the same switch under another name, `update_bias`, with a sign that two papers read

@@ -147,7 +147,7 @@ for name, (task, hidden, updates, measure) in settings.items():
     misread = []
     for other in ("gru:update=renew", "gru:reset=before", "gru:update=renew:reset=before"):
         twin = SequenceModel.for_task(task, other, hidden)
-        twin.load_state_dict(model.state_dict())
+        twin.load_state_dict(model.state_dict(), strict=False)  # strictly, this library refuses another cell's state
         misread.append(assess(twin, task, batch=256, seed=9)[measure])
     right[name] = assess(model, task, batch=256, seed=9)[measure]
     wrong[name] = misread

@@ -5,8 +5,12 @@ import sys
 
 import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.files import MANIFEST
+from tinygrad_rnn.tasks import parse_task
+from tinygrad_rnn.train import MODELS, save_checkpoint
 from tinygrad_rnn.viz import sheet
 
 #: Small enough to take no time, large enough to be a graph.
@@ -63,6 +67,25 @@ def refused(capsys):
         return complaint
 
     return run
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    """Write a checkpoint of a small model for a task, as it starts, and return its path."""
+
+    def make(task_text, seed=0, hidden=4, **rest):
+        tg.manual_seed(seed)
+        spec = parse_task(task_text)
+        task = spec.make()
+        model = MODELS[task.model].for_task(task, "gru", hidden, **rest)
+        path = tmp_path / f"{seed}-{hidden}-{spec.file_name}"
+        settings = {"task": spec.text, "text": None, "steps": spec.entry.steps, "updates": 0}
+        if known := getattr(task, "vocabulary", None):
+            settings["vocabulary"] = known.characters
+        save_checkpoint(path, model, optim.SGD(model.parameters(), lr=0.1), settings)
+        return str(path)
+
+    return make
 
 
 @pytest.fixture

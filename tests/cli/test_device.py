@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.viz.sheet_page import page_of
 from tinygrad_rnn import backends
 from tinygrad_rnn.backends.probe import CudaReport
 from tinygrad_rnn.cli import doctor, main
@@ -14,7 +15,7 @@ from tinygrad_rnn.train import load_checkpoint
 
 pytestmark = pytest.mark.host
 
-COMMANDS = ("graph", "flow", "train", "sample")
+COMMANDS = ("graph", "flow", "train", "sample", "translate m", "caption m", "forecast m")
 
 
 @pytest.fixture
@@ -32,18 +33,18 @@ def no_cuda(monkeypatch):
 def test_a_device_that_is_missing_is_noticed_before_anything_else(command, refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     wanted = "error: device 'cuda' cannot be used: there is no such thing"
-    assert wanted in refused(command, "--device", "cuda")
+    assert wanted in refused(*command.split(), "--device", "cuda")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_device_is_refused(command, refused):
-    assert "unknown device 'tpu'; use 'cpu' or 'cuda'" in refused(command, "--device", "tpu")
+    assert "unknown device 'tpu'; use 'cpu' or 'cuda'" in refused(*command.split(), "--device", "tpu")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_the_devices(command, capsys):
-    assert main([command, "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "where to compute: cpu, or cuda for an NVIDIA GPU (default: cpu)" in printed
 
@@ -73,6 +74,27 @@ def test_a_model_trained_there_is_that_trained_here_and_writes_anywhere(fake_cud
     assert written[0] == written[1]
 
 
+@pytest.mark.parametrize(
+    ("command", "task", "options"),
+    [
+        ("translate", "dates:attention=dot", ("--examples", "2", "--beam", "2")),
+        ("caption", "strips:digits=2", ("--examples", "2", "--beam", "2")),
+        ("forecast", "series", ("--format", "svg", "--steps", "2")),
+        ("sample --evaluate --model", "hello", ()),
+    ],
+)
+def test_what_a_model_writes_there_is_what_it_writes_here(
+    fake_cuda, untrained, capsys, tmp_path, monkeypatch, command, task, options
+):
+    monkeypatch.chdir(tmp_path)
+    model, printed = untrained(task, dtype="float64"), []
+    for device in ("cpu", "cuda"):
+        assert main([*command.split(), model, *options, "--device", device]) == 0
+        printed.append(capsys.readouterr().out)
+    assert fake_cuda.reads
+    assert printed[0] == printed[1]
+
+
 def test_what_graph_measures_there_is_what_it_measures_here(fake_cuda, graph):
     folders = [graph("--cell", "lstm", "--device", device, out=device, formats="dot") for device in ("cpu", "cuda")]
     assert fake_cuda.reads
@@ -93,7 +115,7 @@ def test_flow_works_there_with_cells_and_with_a_model(fake_cuda, tmp_path, text_
     for index, which in enumerate((("--cells", "rnn,gru", "--hidden", "4", "--train", "2"), ("--model", model))):
         out = tmp_path / str(index)
         assert main(["flow", *small, *which, "--out", str(out)]) == 0
-        assert "--device cuda" in (out / "flow.html").read_text()
+        assert "--device cuda" in page_of(out).texts["pre"][0]
     assert fake_cuda.reads
 
 

@@ -52,6 +52,22 @@ from tinygrad_rnn.cli import graph as graph_command
         (["sample", "--temperature", "-1"], "--temperature: '-1' is not a number of at least 0"),
         (["graph", "--task", "adding", "--text", "x"], "--text goes with --task text"),
         (["graph", "--task", "adding", "--steps", "1"], "marks two different steps"),
+        (
+            ["train", "--shedule", "step"],
+            "train: error: unrecognized arguments: --shedule step; did you mean --schedule?",
+        ),
+        (["train", "--hiden=3"], "did you mean --hidden? (see tinygrad-rnn train --help)"),
+        (["runs", "--xyz"], "unrecognized arguments: --xyz (see tinygrad-rnn runs --help)"),
+        (["trian"], "did you mean train?"),
+        (["train", "--schedule", "step"], "the schedule step needs every"),
+        (["train", "--schedule", "monitor:band=0.5"], "band must be a number above 1"),
+        (["train", "--optimizer", "sgd:nesterov=yes"], "nesterov needs a momentum"),
+        (["train", "--teacher", "strict"], "unknown teacher 'strict'"),
+        (["train", "--task", "strips", "--zoneout", "0.1"], "--zoneout: the model that learns strips has none"),
+        (["train", "--task", "dates", "--pretrain", "3"], "--pretrain: pre-training is for models of one sequence"),
+        (["tasks", "addin"], "did you mean adding?"),
+        (["train", "--zoneout", "c=2"], "--zoneout: '2' is not a number from 0 to below 1"),
+        (["train", "--task", "adding", "--cell", "gru", "--zoneout", "c=0.5"], "has no state 'c'; it has h"),
     ],
 )
 def test_wrong_usage_is_one_line(refused, monkeypatch, tmp_path, arguments, message):
@@ -217,6 +233,32 @@ def until(stream, part):
         if part in line:
             return line
     pytest.fail(f"it ended without printing {part!r}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize(
+    "module", ["dtypes", "engine.tensor", "cli.main", "cli.parser", "cli.train", "tasks.adding", "backends.cpu"]
+)
+def test_an_interrupt_while_the_program_is_imported_is_one_line(tmp_path, module):
+    hook = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tinygrad_rnn.{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "tinygrad_rnn", "train", "--task", "adding", "--steps", "4", "--out", "model"]
+    environment = os.environ | {"PYTHONPATH": path, "TINYGRAD_RNN_BACKEND": "cpu"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert (done.stderr, done.returncode) == ("tinygrad-rnn: interrupted; the files written so far are whole\n", 130)
+
+
+def test_a_program_that_imports_the_library_keeps_pythons_way_with_interrupts():
+    program = "import signal, tinygrad_rnn; assert signal.getsignal(2) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -14,6 +14,7 @@ import safetensors.numpy
 
 import tinygrad_rnn
 from tests.cli.conftest import SMALL, visible
+from tests.viz.sheet_page import page_of
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.files import MANIFEST
 from tinygrad_rnn.errors import InputError, MissingToolError
@@ -56,7 +57,9 @@ def test_flow_json_has_the_fields_of_its_schema(graph):
         assert found["text_sha256"] == hashlib.sha256(text).hexdigest()
         assert (found["updates"], found["when"]) == ((0, "initial") if stem.endswith(".init") else (2, "trained"))
         assert found["versions"] == {
-            "tinygrad_rnn": tinygrad_rnn.__version__, "python": platform.python_version(), "numpy": np.__version__
+            "tinygrad_rnn": tinygrad_rnn.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
         }
         with safetensors.safe_open(folder / f"{stem}.run.safetensors", "numpy") as run:
             settings = json.loads(run.metadata()["settings"])
@@ -198,8 +201,7 @@ def test_pictures_have_the_looks_asked_for(graph):
 def test_plots_of_graph_come_in_the_formats_asked_for(graph):
     folder = graph("--cell", "rnn", "--theme", "print", "--size", "4:3", "--font", "14", formats="html,pdf")
     assert {path.suffix for path in visible(folder) if path.name.startswith("through_time")} == {".pdf"}
-    page = (folder / "flow.html").read_text(encoding="utf-8")
-    assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page
+    assert "--theme print --size 4:3 --font 14.0 --format html,pdf" in page_of(folder).texts["pre"][0]
     for name in ("stepper.html", "stepper.init.html"):
         assert '"theme":"print"' in (folder / name).read_text(encoding="utf-8")
 
@@ -258,7 +260,7 @@ def test_the_default_has_pages_with_all_cells_and_the_plots(graph):
     assert "RNN" in (folder / "stepper.html").read_text(encoding="utf-8")
     sheet = (folder / "flow.html").read_text(encoding="utf-8")
     assert "lstm:forget_bias=3, 2 updates" in sheet
-    assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in sheet
+    assert "tinygrad-rnn graph --cell rnn --cell lstm:forget_bias=3 --text" in page_of(folder).texts["pre"][0]
     assert {path.suffix for path in visible(folder)} == {".dot", ".svg", ".json", ".safetensors", ".html", ".png"}
 
 
@@ -360,14 +362,18 @@ def test_the_pages_know_each_other(graph):
 def test_what_to_change_is_printed_and_in_the_json(graph, capsys):
     folder = graph("--cell", "lstm", "--steps", "20", formats="dot")
     printed = capsys.readouterr().out
-    said = " ".join(printed[printed.index("lstm, what to change: ") :].split("written:")[0].split())
+    said = " ".join(printed[printed.index("lstm, initial, what to change: ") :].split("written:")[0].split())
     graph("--cell", "lstm", "--steps", "20", "--json", formats="dot")
-    after = json.loads(capsys.readouterr().out)["results"][1]
-    assert said == f"lstm, what to change: {after['change']}"
+    assert "explodes where it is anywhere more than 100 times that of" in " ".join(printed.split())
+    assert "not that anything is learned from there" in " ".join(printed.split())
+    before, after = json.loads(capsys.readouterr().out)["results"]
+    assert said == (
+        f"lstm, initial, what to change: {before['change']} lstm, trained, what to change: {after['change']}"
+    )
     tried = flow(folder, "lstm")["remedies"]
     helps = next(each for each in tried if each["verdict"] == "survives")
     assert after["change"].startswith(f"with {helps['what']}, and nothing else, the gradient would survive: ")
-    assert after["why"].startswith("c = f · c + i · g; ")
+    assert after["why"].startswith("the units that hold the gradient are ")
 
 
 # ---- only what belongs to this run -----------------------------------------------------------------------------------

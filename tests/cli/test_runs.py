@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli import runs as runs_command
 from tinygrad_rnn.cli import train as train_command
-from tinygrad_rnn.tasks import TASKS
-from tinygrad_rnn.train import Run, load_checkpoint
+from tinygrad_rnn.tasks import TASKS, AddingTask
+from tinygrad_rnn.train import Run, RunKeeper, SequenceModel, Trainer, load_checkpoint, runs_in
 from tinygrad_rnn.train.checkpoint import checkpoints
 
 SMALL = ("--steps", "6", "--hidden", "8", "--batch", "4", "--every", "2", "--validate-every", "3")
@@ -56,8 +58,8 @@ def test_a_chosen_name_that_is_taken_is_refused_and_nothing_changes(without_curv
     train(*ADDING, "--updates", 2, "--name", "mine")
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     for options in (("--name", "mine"), ("--name", "mine", "--cell", "rnn")):
-        complaint = refused("train", *ADDING, "--updates", 3, *options, at_once=False)
-        assert "runs/mine is there already; choose another name, or go on with it by --resume" in complaint
+        complaint = refused("train", *ADDING, "--updates", 3, *options)  # before anything is made
+        assert "runs/mine is there already; choose another name, or go on with it by --resume --name mine" in complaint
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
     assert "cannot be the name of a run" in refused("train", *ADDING, "--name", "../mine")
 
@@ -109,7 +111,7 @@ def test_a_run_that_is_complete_gets_its_curves_and_no_further_update(capsys):
     "other",
     [
         ("--cell", "gru"), ("--hidden", 9), ("--layers", 2), ("--task", "text"), ("--dtype", "float64"), ("--steps", 7),
-        ("--batch", 5), ("--clip", 0.5), ("--seed", 1), ("--dropout", 0.5), ("--validate-every", 4),
+        ("--batch", 5), ("--clip", 0.5), ("--seed", 1), ("--validate-every", 4),
     ],
 )  # fmt: skip
 def test_a_resumed_run_refuses_other_options(without_curves, refused, other):
@@ -182,8 +184,10 @@ def test_progress_tells_loss_norm_and_the_time_left(without_curves, capsys):
     train(*ADDING, "--updates", 30)
     lines = re.findall(r"^lstm: update .*$", capsys.readouterr().err, re.MULTILINE)
     assert len(lines) == 4
-    for line in lines[:-1]:
-        assert re.fullmatch(r"lstm: update \d+/30, [\d.]+ squared error, gradient norm [\d.]+, \d[\d.]* \w+ left", line)
+    told = r"lstm: update \d+/30, [\d.]+ squared error, gradient norm [\d.]+"
+    for line in lines[1:-1]:
+        assert re.fullmatch(told + r", \d[\d.]* \w+ left", line)
+    assert re.fullmatch(told, lines[0])  # too early to say
     assert lines[-1].startswith("lstm: update 30/30")
     assert "left" not in lines[-1]
 
@@ -218,7 +222,65 @@ def test_a_text_that_has_changed_is_refused_unless_it_is_named(without_curves, r
     train("--resume", "--updates", 4)
 
 
+# ---- what a resumed training has again, and what it is asked anew --------------------------------------------------
+
+
+def kept():
+    return [int(path.stem) for path in checkpoints("runs/a")]
+
+
+def test_a_resumed_run_makes_and_keeps_checkpoints_as_before_unless_it_is_told(without_curves):
+    train(*ADDING, "--every", 1, "--keep", 5, "--updates", 6, "--name", "a")
+    train("--resume", "--name", "a", "--updates", 8)
+    assert kept() == [4, 5, 6, 7, 8]
+    train("--resume", "--name", "a", "--updates", 12, "--every", 3)
+    assert kept() == [6, 7, 8, 9, 12]
+    train("--resume", "--name", "a", "--updates", 18, "--keep", 2)
+    assert kept() == [15, 18]
+
+
+@pytest.mark.parametrize("place", [("--name", "a"), ("--out", "a")])
+def test_what_a_resumed_training_was_asked_for_holds_though_it_is_killed_at_once(
+    without_curves, monkeypatch, capsys, place
+):
+    train(*ADDING, "--updates", 3, *place)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_command.Trainer, "train", killed)
+        assert main(["train", "--resume", *place, "--updates", "5", "--lr", "0.05", "--every", "7"]) == 130
+    train("--resume", *place)
+    found = load_checkpoint("runs/a" if place[0] == "--name" else "a")
+    assert (found.settings["updates"], found.settings["every"]) == (5, 7)
+    assert found.optimizer_state["lr"].item() == 0.05
+
+
+@pytest.mark.parametrize(
+    ("schedule", "before", "after"),
+    [
+        ("step:every=2:by=0.1", 0.02 * 0.1, 0.04 * 0.1**2),
+        ("warmup:updates=6:start=0", 0.01, 0.04 * 4 / 6),
+        ("monitor:band=1000000:patience=50", 0.02, 0.04),
+    ],
+)
+def test_a_new_learning_rate_is_the_one_that_the_schedule_changes_from(without_curves, capsys, schedule, before, after):
+    def rate():
+        return load_checkpoint("runs/a").optimizer_state["lr"].item()
+
+    train(*ADDING, "--updates", 3, "--lr", 0.02, "--schedule", schedule, "--name", "a", "--every", 1)
+    assert rate() == pytest.approx(before)
+    train("--resume", "--name", "a", "--lr", 0.02)
+    assert rate() == pytest.approx(before)
+    assert "learning rate" not in capsys.readouterr().err
+    train("--resume", "--name", "a", "--lr", 0.04, "--updates", 4)
+    assert "the learning rate 0.04 instead of 0.02" in capsys.readouterr().err
+    assert rate() == pytest.approx(after)
+
+
 def test_options_that_exclude_each_other_are_refused(refused):
+    assert "end above 2**63 - 1" in refused("train", *ADDING, "--seeds", 2, "--seed", 2**63 - 1)
     assert "--out is one file" in refused("train", *ADDING, "--seeds", 2, "--out", "m")
     assert "--resume goes on with one of them" in refused("train", "--seeds", 2, "--resume")
     assert "--tensorboard writes into the folder of a run" in refused("train", *ADDING, "--tensorboard", "--out", "m")
@@ -227,7 +289,7 @@ def test_options_that_exclude_each_other_are_refused(refused):
 
 def test_event_files_need_their_package(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    complaint = refused("train", *ADDING, "--updates", 1, "--tensorboard", code=3, at_once=False)
+    complaint = refused("train", *ADDING, "--updates", 1, "--tensorboard", code=3)
     assert "pip install 'tinygrad-rnn[tensorboard]'" in complaint
 
 
@@ -261,6 +323,43 @@ def test_several_seeds_are_runs_of_their_own_and_compared_as_one(without_curves,
     assert {"adding-lstm.seed-7-2", "adding-lstm.seed-8"} <= set(names())
 
 
+def test_a_run_that_was_resumed_is_compared_with_one_that_was_not(without_curves, capsys):
+    options = (*ADDING, "--schedule", "cosine:updates=4")
+    train(*options, "--updates", 4, "--name", "a.seed-0")
+    train(*options, "--updates", 2, "--name", "a.seed-1", "--seed", 1)
+    train("--resume", "--name", "a.seed-1", "--updates", 4, "--every", 9)
+    assert list(curves()) == ["a"]
+    settings = Run("runs/a.seed-1").settings
+    assert settings["optimizer"]["lr"] == 0.01
+    assert "schedule_state" not in settings
+
+
+def curves():
+    return runs_command.by_seed([(run, run.history()) for run in runs_in("runs")])
+
+
+def test_runs_with_names_that_are_alike_all_have_their_line(without_curves):
+    train(*ADDING, "--updates", 1, "--cell", "gru")
+    train(*ADDING, "--updates", 1, "--name", "gru")
+    train(*ADDING, "--updates", 1, "--cell", "rnn")
+    assert sorted(curves()) == ["adding-gru", "gru", "rnn"]
+
+
+def test_a_run_made_in_python_is_listed_and_drawn(capsys):
+    model = SequenceModel("gru", 2, 3, 1)
+    for name, task in (("mine", AddingTask(4)), ("other", AddingTask(4))):
+        task.chosen = None if name == "mine" else "my own / task"
+        trainer = Trainer(model, task, optim.SGD(model.parameters(), lr=0.1), updates=2, batch=2)
+        with RunKeeper.create("runs", name, trainer) as keeper:
+            trainer.train(keeper)
+    assert main(["runs", "--plot"]) == 0
+    assert {path.name for path in Path("runs").glob("*.png")} == {"adding.png", "my-own-task.png"}
+    old = Path("runs/mine/settings.json")
+    old.write_text(json.dumps({name: value for name, value in json.loads(old.read_text()).items() if name != "task"}))
+    assert main(["runs", "--plot"]) == 0
+    assert Path("runs/unnamed-task.png").exists()
+
+
 def test_the_list_has_what_a_run_came_to(without_curves, capsys):
     train(*ADDING, "--updates", 4, "--name", "a", "--cell", "gru")
     run = listed(capsys)["a"]
@@ -277,12 +376,23 @@ def test_runs_that_cannot_be_read_are_named_and_left_out(without_curves, refused
     assert "there are no runs in runs; `tinygrad-rnn train` makes them" in refused("runs")
     train(*ADDING, "--updates", 2, "--name", "a")
     shutil.copytree("runs/a", "runs/b")
-    Path("runs/b/metrics.jsonl").write_text("no\n" * 3)
-    capsys.readouterr()
-    assert main(["runs", "--json"]) == 0
-    captured = capsys.readouterr()
-    assert [run["name"] for run in json.loads(captured.out)["runs"]] == ["a"]
-    assert "runs/b is left out: runs/b/metrics.jsonl is damaged: line 1" in captured.err
+    for file, content, reason in (
+        ("settings.json", {"criterion": {"x": 1}}, "{'x': 1} is no criterion"),
+        ("settings.json", {"model": 3}, "its settings are damaged: model is 3"),
+        ("settings.json", {"seed": [1]}, "its settings are damaged: seed is [1]"),
+        ("times.jsonl", {"seconds": "y"}, "runs/b/times.jsonl is damaged"),
+        ("metrics.jsonl", None, "runs/b is left out: runs/b/metrics.jsonl is damaged: line 1"),
+    ):
+        place = Path("runs/b", file)
+        good = place.read_bytes()
+        before = json.loads(good) if file == "settings.json" else {}
+        place.write_text("no\n" * 3 if content is None else json.dumps(before | content) + "\n")
+        capsys.readouterr()
+        assert main(["runs", "--json", "--plot"]) == 0
+        captured = capsys.readouterr()
+        assert [run["name"] for run in json.loads(captured.out)["runs"]] == ["a"]
+        assert reason in captured.err
+        place.write_bytes(good)
 
 
 def test_a_run_gets_its_curves_or_it_is_said_what_to_install(monkeypatch, capsys):
@@ -309,6 +419,30 @@ def test_the_tasks_are_listed(capsys):
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert {row[0] for row in rows if row} >= set(TASKS)
     assert ":form=..." in {row[0] for row in rows if row}
+
+
+def test_a_task_is_told_of_with_what_can_be_chosen(capsys):
+    assert main(["tasks", "adding:form=1997"]) == 0
+    said = capsys.readouterr().out
+    for line in (
+        "adding:form=1997: the sum of the two numbers that are marked among T",
+        "  reference: Hochreiter & Schmidhuber 1997, section 5.4; Le, Jaitly & Hinton 2015, section 4.1",
+        "  length:    50 steps, or --steps T",
+        "  solved:    wrong at most 0, on 256 unseen examples",
+        "    adding:form=...  2015 or 1997 (default: 2015)",
+        "  to learn it: tinygrad-rnn train --task adding:form=1997 --until-solved",
+    ):
+        assert line in said.splitlines()
+    assert main(["tasks", "copy", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert found["defaults"] == {"symbols": 8, "length": 10}
+    assert found["values"] == {"symbols": "a whole number", "length": "a whole number"}
+
+
+def test_every_task_can_be_told_of(capsys):
+    for task in TASKS:
+        assert main(["tasks", task]) == 0
+    assert "hello:" in capsys.readouterr().out
 
 
 #: Those whose steps are more than were asked for, or fixed.

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import serialization
-from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli import main, trainers
 from tinygrad_rnn.train import load_checkpoint
 from tinygrad_rnn.train.checkpoint import FORMAT
 
@@ -18,9 +20,9 @@ SMALL = ("--steps", "6", "--hidden", "8", "--batch", "4", "--every", "2")
 
 @pytest.fixture
 def train(tmp_path, text_file):
-    def run(*options, out="model.safetensors", text=True):
+    def run(*options, out="model.safetensors", text=True, small=SMALL):
         source = ("--text", text_file) if text else ()
-        assert main(["train", *SMALL, *source, "--out", str(tmp_path / out), *options]) == 0
+        assert main(["train", *small, *source, "--out", str(tmp_path / out), *options]) == 0
         return tmp_path / out
 
     return run
@@ -38,6 +40,7 @@ def test_a_trained_model_writes(train, capsys):
     assert float(losses[2]) < float(losses[1])
     options = ("--model", str(model), "--prompt", "to be", "--length", "30")
     first = written(capsys, *options)
+    assert written(capsys, *options, "--top-k", "1") == written(capsys, *options, "--temperature", "0") != first
     assert first.startswith("to be")
     assert len(first) == 5 + 30 + 1
     assert set(first) <= set("to be or not to be that is the question \n")
@@ -47,7 +50,53 @@ def test_a_trained_model_writes(train, capsys):
     assert written(capsys, *options, "--temperature", "0", "--seed", "1") == greedy
 
 
-@pytest.mark.parametrize("options", [(), ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4")])
+def test_hello_is_written_from_its_first_letter(train, capsys):
+    model = str(
+        train("--updates", "60", "--lr", "0.05", "--task", "hello", "--cell", "rnn", text=False, small=SMALL[2:])
+    )
+    assert written(capsys, "--model", model, "--temperature", "0") == "hello\n"
+    assert written(capsys, "--model", model, "--temperature", "0", "--length", "2") == "hel\n"
+    said = written(capsys, "--model", model, "--evaluate")
+    assert "the word of hello, which it has learned: 0." in said
+    assert "over 4 characters" in said
+
+
+def test_code_is_written_from_a_definition(train, capsys, tmp_path):
+    (tmp_path / "a.py").write_text("def a():\n    return 1\n" * 40)
+    model = str(train("--updates", "2", "--task", "code", "--text", str(tmp_path / "a.py"), text=False))
+    assert written(capsys, "--model", model).startswith("def ")
+
+
+def test_how_well_a_model_knows_a_text_is_measured_on_what_it_has_not_learned(train, capsys, tmp_path, text_file):
+    model = str(train("--updates", "2"))
+    said = written(capsys, "--model", model, "--evaluate")
+    text = Path(text_file).read_text()
+    end = text[int(0.9 * len(text)) :]
+    assert f"the end of {text_file}, which it has not learned: " in said
+    bits, characters = re.search(r"(\S+) bits/char over (\d+) characters", said).groups()
+    assert int(characters) == len(end) - 1
+    nats, perplexity = map(float, re.search(r"(\S+) nats/char, a perplexity of (\S+)\n", said).groups())
+    assert float(bits) == pytest.approx(nats / np.log(2), rel=0.01)
+    assert perplexity == pytest.approx(np.exp(nats), rel=0.01)
+    shares = np.array([end.count(each) for each in set(end)]) / len(end)
+    alone = float(re.search(r"how often each character comes in it: (\S+) bits/char", said)[1])
+    assert alone == pytest.approx(-(shares * np.log2(shares)).sum(), rel=0.01)
+    (tmp_path / "other.txt").write_text("to be the question")
+    assert "over 17 characters" in written(capsys, "--model", model, "--evaluate", str(tmp_path / "other.txt"))
+    (tmp_path / "small.txt").write_text(text + "to be or not to be")
+    capsys.readouterr()
+    assert main(["sample", "--model", model, "--evaluate"]) == 0
+    assert "has changed since the training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--layers", "2", "--dropout", "0.5", "--dtype", "float64", "--seed", "4"),
+        ("--task", "text:stateful=true", "--cell", "lstm"),
+    ],
+)
 def test_training_can_be_resumed_from_anywhere_with_the_same_result(train, tmp_path, monkeypatch, options):
     whole = train("--updates", "7", *options, out="whole.safetensors")
     part = train("--updates", "3", *options, out="part.safetensors")
@@ -192,7 +241,8 @@ def test_a_training_that_fails_leaves_the_model_that_was_there_where_it_was(trai
     "other",
     [
         ("--cell", "gru"), ("--cell", "lstm:forget_bias=1"), ("--hidden", 9), ("--layers", 2), ("--task", "adding"),
-        ("--dtype", "float64"), ("--steps", 7), ("--batch", 5), ("--clip", 0.5), ("--seed", 1), ("--dropout", 0.5),
+        ("--dtype", "float64"), ("--steps", 7), ("--batch", 5), ("--clip", 0.5), ("--seed", 1),
+        ("--optimizer", "sgd"), ("--validate-every", 7),
     ],
 )  # fmt: skip
 def test_a_resumed_training_refuses_options_that_its_model_does_not_have(train, refused, other):
@@ -202,6 +252,35 @@ def test_a_resumed_training_refuses_options_that_its_model_does_not_have(train, 
     assert f"was trained with {other[0]} " in complaint
     assert f"not {other[1]}; leave {other[0]} out" in complaint
     assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("had", "asked", "said"),
+    [
+        ((), ("--dropout", "0.5"), "without --dropout; leave --dropout out"),
+        ((), ("--truncate", "2,3"), "without --truncate; leave"),
+        ((), ("--recompute",), "without --recompute; leave"),
+        ((), ("--schedule", "step:every=3"), "without --schedule; leave"),
+        ((), ("--pretrain", "3"), "without --pretrain; leave"),
+        (("--truncate", "2,3"), ("--truncate", "3,3"), "with --truncate 2,3, not 3,3; leave --truncate out"),
+        (
+            ("--schedule", "step:every=3"),
+            ("--schedule", "step:every=4"),
+            "with --schedule step:every=3, not step:every=4",
+        ),
+        (("--zoneout", "0.25"), ("--zoneout", "0.5"), "with --zoneout 0.25, not 0.5;"),
+        (("--zoneout", "c=0.5,h=0.25"), ("--zoneout", "h=0.25"), "with --zoneout h=0.25,c=0.5, not h=0.25;"),
+    ],
+)
+def test_what_a_resumed_training_refuses_is_said_in_the_words_of_the_options(train, refused, had, asked, said):
+    model = train("--updates", "1", *had)
+    assert f"was trained {said}" in refused("train", "--resume", "--out", model, "--updates", 3, *asked)
+
+
+def test_a_resumed_training_takes_the_words_that_it_was_made_with(train):
+    options = ("--optimizer", "adam:beta1=0.90:beta2=0.95", "--schedule", "step:every=03")
+    train("--updates", "1", *options)
+    train("--updates", "2", "--resume", *options)
 
 
 def test_a_resumed_training_says_what_it_does_differently(train, tmp_path, capsys):
@@ -275,17 +354,19 @@ def test_without_a_prompt_a_text_begins_with_what_the_model_knows(train, capsys,
     assert written(capsys, "--model", str(model), "--length", "3").startswith(start)
 
 
-# ---- remedies ------------------------------------------------------------------------------------------------------
+# ---- cures ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "chosen",
     [
         ("--truncate", "2,3"), ("--recompute",), ("--omega", "2", "--cell", "rnn"), ("--teacher", "sigmoid:k=5"),
-        ("--clip-value", "0.01", "--schedule", "warmup:updates=5"),
+        ("--clip-value", "0.01", "--schedule", "warmup:updates=5"), ("--optimizer", "sgd:momentum=0.9:nesterov=yes"),
+        ("--optimizer", "rmsprop:momentum=0.5"), ("--zoneout", "c=0.5,h=0.05"),
+        ("--variational", "0.3", "--optimizer", "adamw"), ("--pretrain", "2"),
     ],
 )  # fmt: skip
-def test_remedies_are_options_and_a_resumed_training_has_them_again(train, chosen):
+def test_cures_are_options_and_a_resumed_training_has_them_again(train, chosen):
     whole = train("--updates", "5", *chosen, out="whole.safetensors")
     part = train("--updates", "2", *chosen, out="part.safetensors")
     assert main(["train", "--resume", "--updates", "5", "--out", str(part)]) == 0
@@ -294,9 +375,36 @@ def test_remedies_are_options_and_a_resumed_training_has_them_again(train, chose
     assert plain.read_bytes() != whole.read_bytes()
 
 
-def test_remedies_that_cannot_be_are_refused(refused, train):
+def test_a_resumed_training_is_not_pre_trained_again(train, monkeypatch, capsys):
+    train("--updates", "1", "--pretrain", "4", "--layers", "2")
+    monkeypatch.setattr(trainers, "pretrain", lambda *_, **__: pytest.fail("it pre-trains"))
+    assert "layer 1 learned to predict what it reads next: squared error" in capsys.readouterr().err
+    train("--updates", "2", "--resume")
+    train("--updates", "3", "--resume", "--pretrain", "4")
+
+
+def test_a_truncation_that_cuts_nothing_off_is_said(train, capsys):
+    train("--updates", "1", "--truncate", "2,6")
+    assert "a sequence has 6 steps, and 6 steps back nothing is cut off" in capsys.readouterr().err
+    train("--updates", "1", "--truncate", "2,5", out="other")
+    assert "cut off" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("attention", ["none", "additive"])
+def test_encoder_decoders_have_zoneout_and_variational_dropout_too(tmp_path, attention):
+    options = ("--task", f"dates:attention={attention}", "--hidden", "4", "--batch", "2", "--every", "9")
+    options += ("--zoneout", "0.2", "--variational", "0.3", "--out")
+    assert main(["train", *options, str(tmp_path / "whole"), "--updates", "2"]) == 0
+    assert main(["train", *options, str(tmp_path / "part"), "--updates", "1"]) == 0
+    assert main(["train", "--resume", "--out", str(tmp_path / "part"), "--updates", "2"]) == 0
+    assert (tmp_path / "part").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_cures_that_cannot_be_are_refused(refused, train):
     assert "goes back less" in refused("train", "--truncate", "3,2")
     assert "not for lstm" in refused("train", "--omega", "1", "--task", "adding", "--out", "x")
     assert "unknown schedule" in refused("train", "--schedule", "stop", "--task", "adding", "--out", "x")
     model = train("--updates", "1", "--truncate", "2,3")
-    assert "was trained with --truncate (2, 3)" in refused("train", "--resume", "--out", model, "--truncate", "3,3")
+    assert "was trained with --truncate 2,3, not 3,3" in refused(
+        "train", "--resume", "--out", model, "--truncate", "3,3"
+    )

@@ -25,8 +25,22 @@ def test_the_mildest_change_that_helps_is_told_with_what_is_not_enough_and_what_
     found = said(FALLING, weak, tried("B", 0.25), tried("C", 0.5), strong)
     assert found == (
         "with B, and nothing else, the gradient would survive: ×0.5 per step, 0.25 at the first step instead of 0.001; "
-        "with A it would still vanish, in 2 steps; with D it would explode."
+        "with A it would still vanish, in 2 steps; with D it would explode, to more than 100 times as much; it would "
+        "also survive with C (×0.707 per step)."
     )
+
+
+def test_other_changes_that_help_are_told_and_not_the_same_one_again():
+    found = said(
+        FALLING, tried("W_hh times 1.5", 0.25), tried("W_hh times 2", 0.5),
+        tried("W_hh made orthogonal", 0.81, loss=2.0), tried("W_hh made orthogonal, times 1.5", 0.9),
+        tried("relu (IRNN)", 0.64), tried("worse", 0.1, "vanishes", horizon=1),
+    )  # fmt: skip
+    assert found.endswith(
+        "instead of 0.001; it would also survive with W_hh made orthogonal (×0.9 per step, loss 2) or with relu (IRNN) "
+        "(×0.8 per step)."
+    )
+    assert "also" not in said(FALLING, tried("the bias raised by 2", 0.25), tried("the bias raised by 3", 0.5))
 
 
 def test_a_change_for_the_worse_is_no_milder_one():
@@ -34,7 +48,7 @@ def test_a_change_for_the_worse_is_no_milder_one():
 
 
 def test_what_it_does_to_the_loss_is_told_where_it_does_much():
-    assert "(About the gradient, not about learning: the loss would at once be 3 instead of 1.)" in said(
+    assert "(About the gradient, not about learning: the loss at the last step would at once be 3 instead of 1.)" in said(
         FALLING, tried("A", 0.25, loss=3.0)
     )
     assert "learning" not in said(FALLING, tried("A", 0.25, loss=1.04))
@@ -47,7 +61,7 @@ def test_that_nothing_helps_is_said():
     )
     assert said(FALLING, tried("A", 1e-9, "vanishes", horizon=1)) == "none of the 1 change tried is enough."
     found = said(FALLING, tried("A", 1e9, "explodes"))
-    assert found == "none of the 1 change tried is enough; it would explode with A."
+    assert found == "none of the 1 change tried is enough; it would explode with A, to more than 100 times as much."
 
 
 def test_of_a_gradient_that_survives_nothing_has_to_be_changed():

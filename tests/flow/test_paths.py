@@ -96,6 +96,20 @@ def _named(losses, name):
     return sorted((node for node in found if node.name_of(0) == name), key=lambda node: node.serial)
 
 
+def test_the_way_round_brings_what_the_state_of_the_own_step_sends(lstm):
+    report, run = lstm
+    values = values_of(run)
+    (way,) = report.rounds
+    assert (way.child, way.parent, way.steps, way.scope) == ("h", "c", tuple(range(T)), ())
+    for row, t in enumerate(way.steps):
+        arrives = derivative(run, "c", t)
+        sent = derivative(run, "h", t) * values["o", t] * (1 - np.tanh(values["c", t]) ** 2)
+        assert way.norms[row] == close(size(sent), rel=1e-6)
+        assert way.shares[row] == close((sent * arrives).sum() / (arrives**2).sum(), rel=1e-6)
+        if t < T - 1:  # with what comes straight it is all that arrives
+            assert sent + values["f", t + 1] * derivative(run, "c", t + 1) == close(arrives, rel=1e-5, abs=1e-9)
+
+
 def test_without_statistics_there_are_no_gates_and_no_carries():
     x, readout = example()
     report = gradient_flow(lstm_losses(tensors(parameters(2, 3, 4)), x, readout))

@@ -35,6 +35,13 @@ def test_targets_are_the_symbols_that_may_come_next(steps):
     assert found == set(range(1, most + 1))
 
 
+def test_a_batch_of_as_many_as_there_are_has_every_string():
+    task = CountingTask(301)
+    _, _, lengths, *_ = task.batch(task.criterion.examples, seed=0).parts()
+    assert sorted(lengths) == [3 * n + 1 for n in range(1, 101)]
+    assert list(lengths) != sorted(lengths)
+
+
 def test_a_string_is_accepted_if_all_its_steps_are_right():
     task = CountingTask(10)
     batch = task.strings(np.array([1, 3, 3, 2]))

@@ -89,7 +89,8 @@ def test_a_model_trains_on_it_and_is_measured_and_judged(spec, monkeypatch):
         scores = assess(model, each, batch=16)
         assert task.criterion is None or task.criterion.met(scores) in (True, False)
     report = measure(model.converted("float64"), task, batch=3).report
-    assert report.verdict not in (None, "withheld")
+    assert report.verdict is not None
+    assert (report.verdict == "withheld") is (task.steps == 1)  # with one step nothing flows through time
     assert len(report.steps) == task.measured_steps
 
 
@@ -117,3 +118,18 @@ def test_a_task_of_a_paper_says_when_it_is_solved(spec):
     task = made(spec)
     assert task.criterion.met({task.criterion.score: 0.0})
     assert not task.criterion.met({task.criterion.score: 0.5})
+
+
+@pytest.mark.parametrize(
+    ("spec", "most", "examples"),
+    [
+        ("adding:form=1997", 0, 2000), ("multiplication", 12, 2000), ("temporal_order", 0, 2000),
+        ("two_sequences", 0, 256), ("two_sequences:form=3b", 5, 256), ("noise_free:form=2b", 0, 2000),
+        ("noise_free:form=2c", 0, 2000), ("embedded_reber:strings=4", 0, 4), ("anbncn", 0, 3),
+    ],
+)  # fmt: skip
+def test_so_many_may_be_wrong_of_so_many(spec, most, examples):
+    criterion = made(spec).criterion
+    assert criterion.examples == examples
+    assert criterion.met({"wrong": most / examples})
+    assert not criterion.met({"wrong": (most + 1) / examples})

@@ -108,6 +108,8 @@ def test_256_strings_are_learned_and_256_others_evaluated_on():
     assert set(strings_of(again, again.batch(5000, seed=1))) == found[0]
     with pytest.raises(InputError, match=r"takes 6 different strings.*with 8 steps only 4 were found"):
         EmbeddedReberTask(8, strings=3)
+    judged = strings_of(evaluated, evaluated.batch(evaluated.criterion.examples, seed=3))
+    assert (len(judged), set(judged)) == (256, found[1])  # each of them once
     free = EmbeddedReberTask(20)
     assert free.held_out() == (free, free)
 

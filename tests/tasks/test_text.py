@@ -49,6 +49,15 @@ def test_a_text_of_exactly_steps_plus_one_characters_is_enough():
         TextTask("abcd", steps=4)
 
 
+def test_what_is_held_out_begins_where_what_is_learned_ends():
+    text = "".join(chr(0x4E00 + place) for place in range(400))  # no character twice
+    learned, held_out = TextTask(text, steps=7).held_out()
+    assert learned.text + held_out.text == text
+    assert len(held_out.text) == 40
+    read, said = (task.batch(500, seed=0).inputs.any(axis=(0, 1)) for task in (learned, held_out))
+    assert not (read & said).any()
+
+
 def test_losses_are_cross_entropies_in_nats():
     task = TextTask("abca" * 3, steps=2)
     outputs = np.random.default_rng(0).normal(size=(2, 4, 3))

@@ -45,16 +45,14 @@ def test_3c_is_evaluated_on_targets_without_noise():
     assert (evaluated.steps, evaluated.form, evaluated.informative) == (20, "3c", 1)
 
 
-@pytest.mark.parametrize(("form", "right", "allowed"), [("3a", 0.2, 0), ("3b", 0.2, 5), ("3c", 0.1, 0)])
-def test_what_is_wrong_and_how_often_it_may_be(form, right, allowed):
+@pytest.mark.parametrize(("form", "right"), [("3a", 0.2), ("3b", 0.2), ("3c", 0.1)])
+def test_what_is_wrong(form, right):
     task = parse_task(f"two_sequences:form={form}").make(20).held_out()[1]
     batch = task.measured(2, seed=0, dtype="float64")
     outputs = tg.tensor((batch.targets + np.array([right - 0.01, -right - 0.01]))[None, :, None])
     scores = task.scores(outputs, batch)
     assert scores["wrong"].tolist() == [False, True]
     np.testing.assert_allclose(scores["error"], [right - 0.01, right + 0.01])
-    assert task.criterion.met({"wrong": allowed / 256})
-    assert not task.criterion.met({"wrong": (allowed + 1) / 256})
 
 
 def test_noise_needs_a_step():

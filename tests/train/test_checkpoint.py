@@ -57,6 +57,27 @@ def test_a_loaded_model_continues_as_if_it_had_never_stopped(tmp_path, kind, opt
         np.testing.assert_array_equal(found.model.state_dict()[name].numpy(), value.numpy())
 
 
+@pytest.mark.parametrize("chosen", [lambda found: found[::-1], lambda found: found[2:5]])
+def test_an_optimizer_of_parameters_in_another_order_or_of_some_goes_on(tmp_path, chosen):
+    task = TextTask("the quick brown fox " * 4, steps=5)
+    model, _ = fresh(task)
+    adam = optim.Adam(chosen(list(model.parameters())), lr=0.02)
+    list(fit(model, task, adam, 3, batch=4))
+    save_checkpoint(tmp_path / "m", model, adam, {})
+    expected = list(fit(model, task, adam, 6, batch=4, first=3))
+    found = load_checkpoint(tmp_path / "m")
+    assert list(fit(found.model, task, found.resume(), 6, batch=4, first=3)) == expected
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(found.model.state_dict()[name].numpy(), value.numpy())
+
+
+def test_an_optimizer_that_has_parameters_of_something_else_is_refused(tmp_path):
+    model, _ = fresh(TextTask("abcabc", steps=2))
+    adam = optim.Adam([*model.parameters(), tg.zeros(1, requires_grad=True)])
+    with pytest.raises(InputError, match="none of the model's"):
+        save_checkpoint(tmp_path / "m", model, adam, {})
+
+
 def test_loading_and_evaluating_cost_no_random_numbers(tmp_path):
     task = TextTask("the quick brown fox " * 4, steps=5)
     model, optimizer, _ = trained(task, updates=1)

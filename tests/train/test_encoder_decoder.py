@@ -15,9 +15,9 @@ from tinygrad_rnn.train import MODELS, EncoderDecoder, assess, fit, load_checkpo
 KINDS = ("none", "dot", "general", "additive")
 
 
-def example(attention, cell="gru", layers=1, lengths=None, dtype="float64"):
+def example(attention, cell="gru", layers=1, lengths=None, dtype="float64", **options):
     tg.manual_seed(0)
-    model = EncoderDecoder(cell, 3, 4, 5, replies=6, num_layers=layers, attention=attention, dtype=dtype)
+    model = EncoderDecoder(cell, 3, 4, 5, replies=6, num_layers=layers, attention=attention, dtype=dtype, **options)
     random = np.random.default_rng(0)
     inputs = random.normal(size=(7, 2, 3))
     replies = np.eye(5)[random.integers(0, 5, (6, 2))]
@@ -75,14 +75,65 @@ def test_gradients_are_those_of_central_differences(attention):
 
 @pytest.mark.parametrize("attention", KINDS)
 def test_a_model_comes_back_from_its_file_and_says_its_shapes(attention, tmp_path):
-    model, batch = example(attention, "lstm:forget_bias=1", layers=2)
+    model, batch = example(attention, "lstm:forget_bias=1", layers=2, zoneout=0.25)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     assert EncoderDecoder.shapes(model.config()) == shapes
     save_checkpoint(tmp_path / "m", model, optim.Adam(model.parameters()), {})
     again = load_checkpoint(tmp_path / "m").model
     assert type(again) is EncoderDecoder
     assert again.config() == model.config()
-    np.testing.assert_array_equal(again.outputs(batch.to("cpu")).numpy(), model.outputs(batch.to("cpu")).numpy())
+    outputs = [each.eval().outputs(batch.to("cpu")).numpy() for each in (again, model)]
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("attention", KINDS)
+def test_with_zoneout_states_stay_in_training_and_in_use_they_are_the_expectation(attention):
+    model, batch = example(attention, "lstm", layers=2, zoneout=0.4)
+    moved = batch.to("cpu")
+    first, second = (model.outputs(moved).numpy() for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+    measured = np.stack([each.numpy() for each in model.measured(moved, model.initial_state(2))])
+    assert model.training
+    np.testing.assert_allclose(measured, model.eval().outputs(moved).numpy(), rtol=1e-12)
+    plain = example(attention, "lstm", layers=2)[0].outputs(moved).numpy()
+    assert np.abs(measured - plain).max() > 1e-4
+
+
+@pytest.mark.parametrize("attention", KINDS)
+def test_variational_dropout_drops_the_same_at_every_step_whichever_way_the_decoder_goes(attention):
+    model, batch = example(attention, "lstm", layers=2, variational=0.4)
+    moved = batch.to("cpu")
+    tg.manual_seed(3)
+    outputs = model.outputs(moved).numpy()
+    assert np.abs(outputs - model.outputs(moved).numpy()).max() > 1e-3
+    tg.manual_seed(3)  # step by step, and told every reply
+    np.testing.assert_allclose(model.taught(moved, 1 - 1e-12).numpy(), outputs, rtol=1e-12)
+    memory, states = model.begin(moved)
+    with pytest.raises(InputError, match="same at every step"):
+        model.write(moved.replies[0], memory, states, 0)
+    plain = example(attention, "lstm", layers=2)[0].outputs(moved).numpy()
+    np.testing.assert_array_equal(model.eval().outputs(moved).numpy(), plain)
+
+
+def test_in_variational_dropout_an_element_of_a_reply_is_dropped_for_good():
+    model, batch = example("additive", variational=0.5)
+    told = replace(batch, replies=np.ones((6, 2, 5)))
+    dropped = []
+    for _ in range(4):  # what is dropped at every step gets no gradient at any
+        moved = told.to("cpu")
+        moved = replace(moved, replies=tg.tensor(told.replies, requires_grad=True))
+        model.outputs(moved).square().sum().backward()
+        there = (moved.replies.grad.numpy() != 0)[:-1]
+        assert (there == there[0]).all()
+        dropped.append(~there[0])
+    assert 0 < np.mean(dropped) < 1
+
+
+def test_nothing_is_dropped_while_a_model_is_measured():
+    model, batch = example("dot", layers=2, dropout=0.5)
+    moved, plain = batch.to("cpu"), example("dot", layers=2)[0]
+    found, expected = (each.measured(moved, each.initial_state(2))[-1].numpy() for each in (model, plain))
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("attention", KINDS)

@@ -110,6 +110,8 @@ def test_a_loss_that_is_infinite_stops_training_as_one_that_is_no_number(wild):
 def test_a_loss_that_ends_high_or_not_finite_is_said_to_have_diverged():
     assert diverged(4.6, 4.7) is None
     assert diverged(4.6, 0.0) is None
+    assert diverged(1e-6, 1.6e-6) is None  # learned, before and after
+    assert diverged(0.0, 1e-9) is None
     assert "the loss went from 4.6 to 2.21e+04" in diverged(4.6, 22_096)
     for after in (np.inf, np.nan):
         assert f"from 4.6 to {after}" in diverged(4.6, after)

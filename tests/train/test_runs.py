@@ -16,6 +16,7 @@ from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.serialization import sweep, write_whole
 from tinygrad_rnn.tasks import AddingTask
 from tinygrad_rnn.train import (
+    FileKeeper,
     History,
     Run,
     RunKeeper,
@@ -110,6 +111,18 @@ def test_two_processes_cannot_be_at_work_on_one_run(tmp_path):
             pass
         assert (run.path / "metrics.jsonl").read_bytes() == metrics
     with RunKeeper.resume(run, trainer):
+        pass
+
+
+def test_two_processes_cannot_keep_a_training_in_one_file(tmp_path):
+    with FileKeeper(tmp_path / "m") as keeper:
+        keeper.save(fresh())
+        with pytest.raises(InputError, match=r"another process is at work on .*m; wait"), FileKeeper(tmp_path / "m"):
+            pass
+        with FileKeeper(tmp_path / "other"):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    with FileKeeper(tmp_path / "m"):
         pass
 
 

@@ -61,3 +61,19 @@ def test_a_draw_of_exactly_0_takes_what_can_be_drawn():
             return 0.0
 
     assert _draw(np.array([-1e9, 0.0]), 1.0, Zero()) == 1
+
+
+def test_of_the_likeliest_few_only_these_are_drawn_as_often_as_they_are_likely(model):
+    outputs, _ = model(tg.tensor(np.eye(5)[[2, 0]][:, None]))
+    logits = outputs.numpy()[-1, 0]
+    expected = np.where(logits >= np.sort(logits)[-2], np.exp(logits), 0.0)
+    drawn = [next(sample(model, [2, 0], 1, seed=seed, top_k=2)) for seed in range(300)]
+    np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 300, expected / expected.sum(), atol=0.08)
+    assert list(sample(model, [1], 8, top_k=1)) == list(sample(model, [1], 8, temperature=0))
+    assert list(sample(model, [1], 8, top_k=99)) == list(sample(model, [1], 8))
+    with pytest.raises(InputError, match="top_k must be a positive whole number, not 0"):
+        next(sample(model, [1], 3, top_k=0))
+
+
+def test_of_equals_no_more_than_asked_for_are_drawn():
+    assert {_draw(np.zeros(4), 1.0, np.random.default_rng(seed), 2) for seed in range(50)} == {0, 1}

@@ -7,7 +7,15 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
-from tinygrad_rnn.train import SequenceModel, fit, flow_map_of, jacobians_of, measure, training_flow
+from tinygrad_rnn.train import (
+    SequenceModel,
+    backward_graph_of,
+    fit,
+    flow_map_of,
+    jacobians_of,
+    measure,
+    training_flow,
+)
 from tinygrad_rnn.train.loop import MEASURED
 
 T = 6
@@ -106,6 +114,33 @@ def test_without_moments_to_measure_at_it_measures_the_end_and_others_must_be_re
     assert [made for made, _ in training_flow(model, task, adam, 2, 3)] == [2]
     with pytest.raises(InputError, match=r"after 0 to 2 updates, not after \[1, 3\]"):
         next(training_flow(model, task, adam, 2, 3, at=(1, 3)))
+    with pytest.raises(InputError, match=r"after 0 to 2 updates, not after \[1\.5\]"):
+        next(training_flow(model, task, adam, 2, 3, at=(1.5,)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"updates": 2.5}, "updates must be a whole number >= 0, not 2.5"),
+        ({"batch": 0}, "batch must be a positive whole number, not 0"),
+        ({"seed": -1}, "seed must be a whole number >= 0, not -1"),
+    ],
+)
+def test_numbers_of_a_training_that_cannot_be_are_refused(sizes, message):
+    model = fresh(AddingTask(T), "rnn", 1)
+    with pytest.raises(InputError, match=message):
+        next(training_flow(model, AddingTask(T), optim.Adam(model.parameters()), **{"updates": 2, "batch": 3, **sizes}))
+
+
+@pytest.mark.parametrize("measured", [measure, flow_map_of, jacobians_of, backward_graph_of])
+def test_a_batch_or_a_seed_to_measure_that_cannot_be_is_refused(measured):
+    task = AddingTask(T)
+    model = fresh(task, "rnn", 1)
+    for batch in (0, -1, 2.5, "3"):
+        with pytest.raises(InputError, match="batch must be a positive whole number"):
+            measured(model, task, batch)
+    with pytest.raises(InputError, match="seed must be a whole number >= 0"):
+        measured(model, task, 2, seed=-1)
 
 
 def test_a_float32_model_is_measured_in_float64():

@@ -9,10 +9,10 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.errors import DivergenceError, InputError
-from tinygrad_rnn.tasks import AddingTask, TextTask
+from tinygrad_rnn.tasks import AddingTask, Criterion, TextTask
 from tinygrad_rnn.tasks.code import TokensTask
 from tinygrad_rnn.tasks.series import SeriesTask
-from tinygrad_rnn.train import SequenceModel, Trainer, assess, load_checkpoint, save_checkpoint, updates_per_epoch
+from tinygrad_rnn.train import SequenceModel, Trainer, assess, fit, load_checkpoint, save_checkpoint, updates_per_epoch
 from tinygrad_rnn.train import trainer as trainer_module
 from tinygrad_rnn.train.trainer import VALIDATED
 
@@ -63,6 +63,14 @@ def test_it_validates_on_what_is_held_out():
     assert trainer.scores() != assess(trainer.model, task, VALIDATED)
 
 
+@pytest.mark.parametrize(("examples", "judged"), [(3, VALIDATED), (VALIDATED + 44, VALIDATED + 44)])
+def test_it_validates_on_as_many_examples_as_the_criterion_speaks_of(examples, judged):
+    task = AddingTask(5)
+    task.criterion = Criterion("wrong", at_most=0.0, examples=examples)
+    trainer = fresh(task, 1)
+    assert trainer.scores() == assess(trainer.model, task, judged)
+
+
 @pytest.mark.parametrize("stop", [1, 3, 4])
 def test_a_resumed_training_ends_with_the_same_bits(tmp_path, stop):
     whole, told = fresh(AddingTask(5), 7, dropout=0.5, validate_every=3), Remembering()
@@ -101,10 +109,32 @@ def test_a_training_that_was_solved_and_is_resumed_makes_no_further_update(tmp_p
 def test_what_nobody_can_say_is_refused():
     with pytest.raises(InputError, match="nobody can say when the task text is solved"):
         fresh(TextTask("abcabc", steps=2), 3, until_solved=True)
-    with pytest.raises(InputError, match="too few: a batch of 4, a validation every 0 updates"):
-        fresh(AddingTask(4), 3, validate_every=0)
+    for wrong in ({"validate_every": 0}, {"batch": 2.5}, {"seed": -1}, {"clip": 0}, {"made": -1}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} must be"):
+            fresh(AddingTask(4), 3, **wrong)
+    with pytest.raises(InputError, match="every must be"):
+        fresh(AddingTask(4), 3).train(every=0)
     with pytest.raises(InputError, match="3 updates have been made already"):
         fresh(AddingTask(4), 3, made=3).train()
+
+
+def test_an_optimizer_of_another_model_is_refused_where_nothing_would_be_learned():
+    trainer, other = fresh(AddingTask(4), 3), fresh(AddingTask(4), 3)
+    with pytest.raises(InputError, match="none of the model's"):
+        Trainer(trainer.model, trainer.task, other.optimizer, 3)
+    with pytest.raises(InputError, match="none of the model's"):
+        next(fit(trainer.model, trainer.task, other.optimizer, 3, batch=2))
+
+
+def test_the_validation_at_an_end_that_is_none_later_says_nothing_to_a_schedule():
+    def rate(*ends):
+        trainer = fresh(AddingTask(5), ends[0], validate_every=4, schedule="plateau:patience=1:by=0.5")
+        trainer.scores = lambda: {"loss": 1.0, "wrong": 1.0}
+        for trainer.updates in ends:
+            trainer.train()
+        return trainer.optimizer.lr.item()
+
+    assert rate(3, 5, 9) == rate(9) == 2 * rate(12)
 
 
 def test_divergence_is_told_with_the_update_the_last_norms_and_advice():

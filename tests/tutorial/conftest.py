@@ -25,13 +25,13 @@ def data(tmp_path, monkeypatch):
 
 @pytest.fixture
 def script(tmp_path):
-    """Write a tutorial of code cells, or of a whole text, and return its path."""
+    """Write a tutorial of cells, code unless they begin with a header, and return its path."""
 
-    def write(*cells, text=None):
+    def write(*cells):
         path = tmp_path / "09_own.py"
         headed = [f" {cell}" if re.match(r'\[markdown\]|\w+="', cell) else f"\n{cell}" for cell in cells]
         parts = ["# %% [markdown]\n# # 09 Own\n", *[f"# %%{cell}\n" for cell in headed]]
-        path.write_text("\n".join(parts) if text is None else text, encoding="utf-8")
+        path.write_text("\n".join(parts), encoding="utf-8")
         return path
 
     return write

@@ -66,6 +66,20 @@ def test_a_wrong_name_is_one_line(these, capsys):
     assert capsys.readouterr().err.startswith("tinygrad-rnn: error: there is no tutorial 'nothing'; there are: 01_tiny")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--restart"], "say which"),
+        (["01", "--copy", "mine"], "--copy is about all tutorials; leave out '01'"),
+        (["01", "--json"], "--json is about all tutorials"),
+        (["--copy", "mine", "--notebooks", "mine"], "not allowed with"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(these, capsys, words, said):
+    assert main(["tutorial", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_copying_writes_all_and_replaces_nothing(these, tmp_path, capsys):
     assert main(["tutorial", "--copy", str(tmp_path / "mine")]) == 0
     assert capsys.readouterr().out.count("written: ") == 2
@@ -88,12 +102,15 @@ def test_the_list_shows_minutes_and_progress(these, through, capsys):
     assert main(["tutorial", "--lang", "en"]) == 0
     assert "01 Half of a half" in (listed := capsys.readouterr().out)
     assert "3     -" in listed
+    assert "Begin with: tinygrad-rnn tutorial 01" in listed
     through(TINY, "7", "", "", "")
     assert main(["tutorial", "--lang", "en"]) == 0
-    assert "46%" in capsys.readouterr().out
+    assert "46%" in (listed := capsys.readouterr().out)
+    assert "Go on with: tinygrad-rnn tutorial 01" in listed
     through(TINY, "", "", "", "", "", "", "", "")
     assert main(["tutorial", "--lang", "en"]) == 0
-    assert "done" in capsys.readouterr().out
+    assert "done" in (listed := capsys.readouterr().out)
+    assert "with: " not in listed
 
 
 @pytest.mark.parametrize(

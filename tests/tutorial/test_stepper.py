@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import webbrowser
 
 import pytest
 
@@ -39,7 +40,8 @@ def test_a_reader_who_is_wrong_goes_on_and_both_numbers_are_kept(through):
 
 def test_nobody_has_to_guess(through):
     shown = through(TINY, *[""] * 10)
-    assert "the result: 7\n" in shown
+    assert shown.count("the result: 7\n") == 1
+    assert not [line for line in shown.splitlines() if line.endswith(" ") and not line.endswith("> ")]
     assert "your guess:" not in shown
     assert "were right" not in shown
 
@@ -63,6 +65,17 @@ def test_a_solution_is_hidden_until_asked_for_and_runs_in_a_copy(through):
     assert "The logarithm of 100 to the base 3" in shown
     assert "thirds = math.ceil" in shown
     assert "the result: 5" in shown
+
+
+def test_a_solution_that_takes_long_is_run_once_for_all_answers(script, through, tmp_path):
+    count = f"open({str(tmp_path / 'count')!r}, 'a').write('x')"
+    path = script(
+        "x = 1", '[markdown] exercise="1" question="number" answer="y"\n# y?', f'solution="1"\n{count}\ny = x + 1'
+    )
+    shown = through(path, "", "", "5", "4", "2", "b", "r", "", "2", "")
+    assert shown.count("Not yet.") == 2
+    assert shown.count("Right: 2.") == 2
+    assert (tmp_path / "count").read_text() == "xx"
 
 
 def test_names_of_a_solution_stay_out_of_the_tutorial(script, through):
@@ -239,15 +252,22 @@ def test_chinese_throughout(through):
     assert "Enter" not in shown
 
 
-def test_a_picture_of_a_cell_is_a_file_for_this_tutorial(script, through, data):
+def test_a_picture_of_a_cell_is_a_file_for_this_tutorial_and_can_be_opened(script, through, data, monkeypatch):
     pytest.importorskip("matplotlib")
     path = script(
         "from matplotlib.figure import Figure\nfrom tinygrad_rnn import viz\nviz.show(Figure(), name='empty')"
     )
-    through(path, "", "")
+    opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or len(opened) == 1)
+    shown = through(path, "o", "", "o", "o", "")
     picture = data / "pictures" / "09_own" / "empty.svg"
     assert through.printed == f"picture: {picture}\n"
     assert b"<svg" in picture.read_bytes()
+    assert "o open picture" in shown
+    assert "o does nothing at this step." in shown
+    assert opened == [picture.as_uri()] * 2
+    assert shown.count(f"Nothing here can open it: {picture}") == 1
 
 
 def test_the_stepper_asks_with_input_unless_told_otherwise(monkeypatch):
@@ -282,3 +302,15 @@ def test_who_cannot_keep_the_place_can_read_all_the_same(through, data):
     assert shown.count("Your place cannot be kept") == 1
     assert "(Nothing was kept:" in shown
     assert "The end:" in shown
+
+
+def test_ctrl_c_while_what_came_before_is_brought_back_keeps_the_place(script, through, tmp_path):
+    again = str(tmp_path / "again")
+    path = script(
+        f"import os\nif os.path.exists({again!r}):\n    raise KeyboardInterrupt\nopen({again!r}, 'w').close()", "y = 2"
+    )
+    through(path, "", "", "q")
+    with pytest.raises(KeyboardInterrupt):
+        through(path)
+    assert "Your place is kept" in through.shown
+    assert progress.load(find(str(path))).cell == 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tutorial.conftest import TINY
+from tinygrad_rnn.tutorial import find, progress
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are for POSIX")]
 pexpect = pytest.importorskip("pexpect")
@@ -138,6 +139,21 @@ def test_ctrl_c_while_a_cell_runs_stops_that_cell(terminal, script):
     program.program.sendline("b")
     program.go((RUN, "q"))
     assert program.end()[1] == 0
+
+
+@pytest.mark.slow
+def test_what_is_typed_while_a_cell_runs_runs_nothing(terminal, script, tmp_path):
+    waiting = f"while not os.path.exists({str(tmp_path / 'go')!r}):\n    time.sleep(0.01)"
+    path = script(f"import os, time\nprint('begun', flush=True)\n{waiting}", "print('later')")
+    program = terminal(path, "--lang", "en")
+    program.go((RUN, ""))
+    program.wait("begun\r\n")
+    program.program.sendline("")
+    program.wait("\r\n")  # its echo: it has arrived
+    (tmp_path / "go").touch()
+    program.go((NEXT, "q"))
+    program.end()
+    assert progress.load(find(str(path))).cell == 1
 
 
 def run(*words, **options):

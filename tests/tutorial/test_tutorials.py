@@ -1,16 +1,18 @@
 """Every tutorial: runs alone, keeps to the form that the others have, is translated, and can be left and taken up."""
 
+import builtins
 import os
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tutorial.conftest import TINY
+from tests.tutorial.resuming import left_and_taken_up
 from tinygrad_rnn.tutorial import all_lessons, find
 from tinygrad_rnn.tutorial.lessons import open_lesson
-from tinygrad_rnn.tutorial.session import Session
 from tinygrad_rnn.tutorial.steps import steps_of
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +48,59 @@ def test_a_tutorial_has_the_form_of_all(name):
             assert next(role for role in following if role != "hint") == "solution"
 
 
+def tables(source):
+    """Return the tables of names of some code: its own first, then those of the functions in it."""
+    waiting = [symtable.symtable(source, "cell", "exec")]
+    for table in waiting:
+        waiting += table.get_children()
+    return waiting
+
+
+def bound(source):
+    """Return the names that code binds for the cells after it."""
+    symbols = tables(source)[0].get_symbols()
+    return {each.get_name() for each in symbols if each.is_assigned() or each.is_imported() or each.is_namespace()}
+
+
+def read(source):
+    """Return the names that code takes from elsewhere, or from itself."""
+    own, *inside = tables(source)
+    found = {each.get_name() for each in own.get_symbols() if each.is_referenced()}
+    found |= {each.get_name() for table in inside for each in table.get_symbols() if each.is_global()}
+    return found - set(dir(builtins))
+
+
+@each
+def test_answers_are_there_when_they_are_needed(name):
+    known, asked, solved = set(), [], set()
+    for cell, following in zip(LESSONS[name].cells, [*LESSONS[name].cells[1:], None], strict=True):
+        if cell.question is not None:
+            asked.append(cell)
+        if cell.role == "code":
+            known |= bound(cell.source)
+        elif cell.is_code:
+            solved |= bound(cell.source)
+        if cell.role == "code" or (cell.role == "solution" and (following is None or following.role != "solution")):
+            for each in asked:
+                missing = read(each.question.answer) - known - solved
+                assert not missing, f"line {each.line - 1}: {missing} is not there after the cell of code that follows"
+            asked, solved = [], set()
+
+
+@each
+def test_what_later_cells_need_is_kept(name):
+    code = [cell for cell in LESSONS[name].cells if cell.is_code]
+    for at, cell in enumerate(code):
+        if not cell.keep:
+            continue
+        made = bound(cell.source)
+        assert set(cell.keep) <= made, f"the code in line {cell.line} does not make what it keeps"
+        lost = made - set(cell.keep)
+        for later in code[at + 1 :]:
+            needed = (read(later.source) - bound(later.source)) & lost
+            assert not needed, f"{needed}, needed in line {later.line}, is not kept by the code in line {cell.line}"
+
+
 @each
 def test_a_translation_has_the_same_cells(name):
     translated = open_lesson(LESSONS[name].path, "zh")
@@ -54,51 +109,32 @@ def test_a_translation_has_the_same_cells(name):
     assert translated.missing is None
 
 
+def run_alone(folder, *words):
+    """Run Python in a hurry, in a process and a folder of its own; nothing may fail."""
+    settings = {"TINYGRAD_RNN_FAST": "1", "TINYGRAD_RNN_PICTURES": str(folder / "pictures"), "MPLBACKEND": "agg"}
+    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @pytest.mark.slow
 @pytest.mark.process
 @each
 def test_a_tutorial_runs_alone(name, tmp_path):
-    settings = {"TINYGRAD_RNN_FAST": "1", "TINYGRAD_RNN_PICTURES": str(tmp_path / "pictures"), "MPLBACKEND": "agg"}
-    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    words = [sys.executable, str(LESSONS[name].path)]
-    done = subprocess.run(
-        words, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_alone(tmp_path, str(LESSONS[name].path))
     assert done.stdout.count("picture: ") == LESSONS[name].path.read_text(encoding="utf-8").count("viz.show(")
     assert [path.name for path in tmp_path.iterdir()] in ([], ["pictures"])
 
 
-def left_and_taken_up(lesson):
-    """Run a tutorial, and then again with what it has kept; every answer must be there both times."""
-    for again in (False, True):
-        session = Session(lesson)
-        asked, solutions = [], []
-        for cell, following in zip(lesson.cells, [*lesson.cells[1:], None], strict=True):
-            asked += [cell] * (cell.question is not None)
-            if cell.role == "solution":
-                solutions.append(cell)
-                if following is not None and following.role == "solution":
-                    continue
-                outcome = session.solve(solutions, quiet=True)
-            elif cell.is_code:
-                outcome = session.restore(cell) if again else session.run(cell, quiet=True)
-                assert session.keep(cell) is None
-            else:
-                continue
-            assert outcome.ok, f"cell {cell.number}: {outcome.error}"
-            for question in asked:
-                answer = session.answer(question.question, solutions)
-                assert isinstance(answer, float), f"cell {question.number}: {answer}"
-            asked, solutions = [], []
-    return session
-
-
 @pytest.mark.slow
+@pytest.mark.process
 @each
-def test_a_tutorial_can_be_left_and_taken_up_again(name, monkeypatch):
-    monkeypatch.setenv("TINYGRAD_RNN_FAST", "1")
-    left_and_taken_up(LESSONS[name])
+def test_a_tutorial_can_be_left_and_taken_up_again(name, tmp_path):
+    run_alone(tmp_path, "-m", "tests.tutorial.resuming", str(LESSONS[name].path))
 
 
 def test_the_small_one_can(monkeypatch):

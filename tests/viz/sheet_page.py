@@ -17,12 +17,12 @@ class Page(html.parser.HTMLParser):
         self.addresses += [value for name, value in given.items() if name in ("src", "href")]
         if tag == "img":
             self.images.append(given)
-        if tag not in ("img", "meta"):
+        if tag not in ("img", "meta", "span"):  # a span is part of the text around it
             self.open.append(tag)
             self.texts.setdefault(tag, []).append("")
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        assert tag == "span" or self.open.pop() == tag
 
     def handle_data(self, data):
         for tag in self.open[-1:]:

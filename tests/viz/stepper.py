@@ -13,8 +13,8 @@ STEPS = 5
 HOSTILE = 'a<b>|"q" </script><!-- \\N {{JS}} &amp; \u2028\nsecond line'
 
 
-def measured(kind="LSTM", steps=STEPS, statistics=True, threshold=0.01, **options):
-    tg.manual_seed(0)
+def measured(kind="LSTM", steps=STEPS, statistics=True, threshold=0.01, seed=0, **options):
+    tg.manual_seed(seed)
     net = getattr(nn, kind)(3, 4, dtype="float64", **options)
     output, _ = net.unroll(tg.randn(steps, 2, 3, dtype="float64"))
     return viz.gradient_flow((output[-1] * output[-1]).sum(axis=1), threshold, statistics=statistics)

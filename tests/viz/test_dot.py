@@ -175,9 +175,28 @@ def test_gates_are_filled_to_their_value_with_the_colour_of_their_gradient_aroun
 
 def test_states_parameters_and_repetitions_look_different():
     dot = viz.dot_source(report("hoisted"), "ops")
-    assert (attributes(dot, "t1_c")["penwidth"], attributes(dot, "t1_c")["fontsize"]) == ("2", "14")
+    assert (attributes(dot, "t1_c")["penwidth"], attributes(dot, "t1_c")["fontsize"]) == ("2.5", "14")
     assert attributes(dot, "weight_ih_l0")["style"] == "filled", "square, not rounded"
     assert attributes(dot, "t1_layer0_unbind")["style"] == "rounded,filled,dashed"
+
+
+@pytest.mark.parametrize("name", ["long", "lstm", "gru", "exploding", "nan", "hoisted", "zero"])
+def test_a_black_outline_is_a_state_and_nothing_else(name):
+    flow = report(name)
+    dot = viz.dot_source(flow, "cell")
+    assert re.search(r'^  node \[.*color="(#[0-9a-f]+)"', dot, re.MULTILINE)[1] not in ("#000000", "black")
+    for box in picture(flow, "cell").boxes:
+        found = attributes(dot, box.name)
+        assert (found.get("color") == "#000000") == (box.kind == "state"), box.name
+    assert ("thick outline: a state" in legend_of(dot)) == any(box.kind == "state" for box in picture(flow).boxes)
+
+
+def test_what_is_exactly_0_is_the_only_white_box_with_a_whole_outline():
+    flow = report("long")
+    dot = viz.dot_source(flow, "cell")
+    found = {box.seen.kind: attributes(dot, box.name) for box in picture(flow, "cell").boxes}
+    white = {kind: look.get("style", "") for kind, look in found.items() if look["fillcolor"] == "#ffffff"}
+    assert {kind for kind, style in white.items() if "dotted" not in style} == {"zero"}
 
 
 def test_a_frame_holds_the_boxes_of_its_step():
@@ -321,6 +340,7 @@ def legend_of(dot):
     return re.findall(r' label="([^"]+)", tooltip', found)
 
 
+STATE = "thick outline: a state"
 #: What the legend says of the widths of arrows.
 WIDTHS = ["width: all that arrives", "half of what arrives", "a tenth of it"]
 
@@ -336,6 +356,7 @@ def test_the_legend_shows_only_what_occurs():
         "0.01",
         "NaN or Inf",
         "no gradient required",
+        STATE,
     ]
     assert legend_of(viz.dot_source(report("exploding"), "cell"))[:4] == [
         "≥ 1e12",
@@ -344,21 +365,39 @@ def test_the_legend_shows_only_what_occurs():
         "1",
     ]
     filled, against = "filled: a gate open 0.3", "dashed: against the sum"
-    assert legend_of(viz.dot_source(report("gru"), "cell"))[-4:] == [*WIDTHS, against]
-    assert legend_of(viz.dot_source(valued(), "cell"))[-5:] == [filled, *WIDTHS, against]
+    assert legend_of(viz.dot_source(report("gru"), "cell"))[-5:] == [STATE, *WIDTHS, against]
+    assert legend_of(viz.dot_source(valued(), "cell"))[-6:] == [STATE, filled, *WIDTHS, against]
 
 
 def test_the_legend_gives_the_sizes_that_colours_are_relative_to():
     flow = report("long")
     sizes = f"‖∂L/∂h_T‖ = {flow.hidden_grad[-1]:.2g}, ‖∂L/∂c_T‖ = {flow.cell_grad[-1]:.2g}"
-    assert f'label="1: {sizes}"' in viz.dot_source(flow)
+    assert f'label="colour: relative, 1 is {sizes}; numbers in boxes: absolute"' in viz.dot_source(flow)
+
+
+def test_the_title_sets_the_shares_of_one_step_beside_their_mean():
+    flow = valued()
+    (cause,) = (cause for cause in flow.causes() if cause.kind == flow.horizon.state)
+    kind, mean = cause.kind, dict(cause.shares)[cause.kind]
+    before, last = flow.cell[0].steps[-2:]
+    link = next(
+        link for link in flow.links
+        if (flow.nodes[link.child].name, flow.nodes[link.parent].name) == (f"t{last}_{kind}", f"t{before}_{kind}")
+    )  # fmt: skip
+    said = (
+        f"Widths are those of the steps that are drawn, and not the mean: of what arrives at {kind} of t={before}, "
+        f"{link.share:.0%} comes straight; in the mean over {cause.lag} steps it is {mean:.0%}."
+    )
+    assert said in viz.dot_source(flow, "cell").replace("\\l", " ")
+    assert "Widths are" not in viz.dot_source(flow, "rolled"), "there they are means"
+    assert "Widths are" not in viz.dot_source(report("rnn"), "cell")
 
 
 def test_the_title_says_what_is_plotted_and_found():
     flow = report("long")
     title = viz.dot_source(flow, title="my network").splitlines()[1].replace("\\l", " ")
     assert title.index("my network") < title.index("The gradient vanishes: ") < title.index("Why: ")
-    assert title.index("Why: ") < title.index("grad: the size ")
+    assert title.index("Why: ") < title.index("grad: the absolute size ")
     assert "their width its share of all that arrives where they begin" in title
     assert "that of every h and c relative to its own at the last step" in title
     assert "at a parameter W it is ‖∂L/∂W‖ of the mean loss" in title

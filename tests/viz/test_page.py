@@ -269,7 +269,7 @@ def test_a_vanishing_gradient_is_marked_where_the_report_says(show):
     assert report.verdict == "vanishes"
     shown = show(report, level="cell", window=(0, 20))
     lag = report.horizon.steps
-    assert f"{lag} steps before the last" in shown.tab.text_content("#curves")
+    assert f"below 0.01 from {lag} back" in shown.tab.text_content("#curves")
     x = float(shown.tab.get_attribute("circle.horizon", "cx")) + shown.tab.locator("#curves .chart").bounding_box()["x"]
     assert x == pytest.approx(shown.at(lag, last=19)[0], abs=1)
     flag = shown.tab.locator(".flag")

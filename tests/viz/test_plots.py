@@ -15,6 +15,7 @@ import pytest
 import tests.flow.cells as cells
 import tinygrad_rnn as tg
 from tests.viz.networks import unrolled
+from tinygrad_rnn import nn
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.flow import (
     FlowMap,
@@ -26,7 +27,9 @@ from tinygrad_rnn.flow import (
     gradient_flow,
     state_jacobians,
 )
+from tinygrad_rnn.flow.held import held_gradient
 from tinygrad_rnn.flow.measured import MeasuredFlow
+from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import chart
@@ -252,15 +255,33 @@ def test_the_panel_names_the_culprit():
     (axes,) = plots.attenuation({"rnn": MeasuredFlow(one._survey, one._noted, one.loss, threshold)}).axes
     means = {label: np.exp(np.log(line(axes, label).get_ydata()[:2]).mean()) for label in ("tanh′", "W_hh")}
     assert f"× {min(means.values()):.2g} per step" in title_of(axes), "down to the horizon, lag 2"
-    of_c = plots.attenuation({"lstm": measured()}).axes[1]
-    assert "most comes by carry: × " in title_of(of_c)
+
+
+def test_the_panel_tells_by_shares_which_path_brings_most():
+    found = measured()
+    shares = {cause.kind: dict(cause.shares) for cause in found.causes()}
+    of_h, of_c = plots.attenuation({"lstm": found}).axes
+    straight = shares["c"]["c"]
+    ways = sorted([(straight, "straight through f"), (1 - straight, "round by c → h → gates → c")], reverse=True)
+    assert title_of(of_c).endswith(f"most comes {ways[0][1]}: {ways[0][0]:.0%}; next {ways[1][1]}: {ways[1][0]:.0%}")
+    most = max(shares["h"], key=shares["h"].get)
+    assert f"most comes by {most}: {shares['h'][most]:.0%}; next by " in title_of(of_h)
+
+
+def test_each_part_of_a_state_has_its_own_horizon_marked():
+    both = report(h=[1e-4, 1e-3, 0.5, 1.0], c=[1e-3, 0.1, 0.5, 1.0])
+    found = [[each.get_xdata()[0] for each in axes.get_lines() if each.get_label() == "_horizon"]
+             for axes in drawn(plots.attenuation({"lstm": both})).axes]  # fmt: skip
+    assert found == [[2], [3]]
+    lasting = plots.attenuation({"x": report(h=[0.5, 1.0])}).axes[0]
+    assert not [each for each in lasting.get_lines() if each.get_label() == "_horizon"]
 
 
 def test_the_culprit_is_named_over_the_lags_of_the_factor_per_step():
     lags = np.array([1, 2, 3])
     split = [("tanh′", lags, np.array([0.5, 0.5, 1e-9])), ("W_hh", lags, np.array([0.4, 0.4, 8.0]))]
-    assert culprit(True, split, 2).replace("\N{NO-BREAK SPACE}", " ") == "most is lost in W_hh: × 0.4 per step"
-    assert "tanh′" in culprit(True, split, 3)
+    assert culprit(split, 2).replace("\N{NO-BREAK SPACE}", " ") == "most is lost in W_hh: × 0.4 per step"
+    assert "tanh′" in culprit(split, 3)
 
 
 def test_every_panel_of_paths_has_an_axis_of_its_own():
@@ -278,8 +299,61 @@ def test_no_two_paths_have_one_colour():
 
 def test_a_carry_has_no_gates_colour():
     left, right = plots.gates({"lstm": measured()}).axes
-    carry = line(right, "by the product of that gate alone").get_color()
+    carry = line(right, "the gate alone, unit by unit").get_color()
     assert carry not in {each.get_color() for each in left.get_lines()}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_gate_has_one_colour_in_all_plots_and_no_cells(theme):
+    found, style = measured(), Style(theme=theme)
+    bands, _ = plots.gates({"lstm": found}, style=style).axes
+    of_h, _ = plots.attenuation({"lstm": found}, style=style).axes
+    through = plots.through_time({name: report(h=[0.1, 1.0]) for name in "0123456789"}, style=style).axes[0]
+    cells_ = {each.get_color() for each in through.get_lines()}
+    for gate in "ifgo":
+        (band,) = [each for each in bands.get_lines() if each.get_label().startswith(gate)]
+        assert band.get_color() == line(of_h, f"gate {gate}").get_color()
+        assert band.get_color() not in cells_
+
+
+def test_in_all_plots_over_lags_time_runs_to_the_right():
+    gru = gradient_flow(unrolled("GRU"), statistics=True)
+    for figure in (
+        plots.through_time({"x": gru}), plots.attenuation({"x": gru}), plots.gates({"x": gru}),
+        plots.contributions({"x": gru}), plots.over_training({"x": [(0, gru)]}),
+        plots.singular_values({"x": jacobians_by_hand()}),
+    ):  # fmt: skip
+        over = [axes for axes in figure.axes if "T-t" in axes.get_xlabel()]
+        assert over
+        assert all("steps back from the loss" in axes.get_xlabel().replace("\n", " ") for axes in over)
+        assert all(axes.get_xlim()[0] > axes.get_xlim()[1] for axes in over)
+
+
+def of_cell(cell):
+    tg.manual_seed(0)
+    states, _ = nn.unroll(cell(2, 3, dtype="float64"), tg.randn(TIME, 2, 2, dtype="float64"))
+    return gradient_flow(states[-1].sum(axis=1), statistics=True)
+
+
+def test_a_peephole_leads_round_in_the_colour_of_its_gate():
+    of_h, of_c = plots.attenuation({"peephole": of_cell(nn.PeepholeLSTMCell)}).axes
+    assert line(of_c, "round by gate o").get_color() == line(of_h, "gate o").get_color()
+    assert line(of_c, "round by h").get_color() != line(of_h, "gate o").get_color()
+
+
+def test_where_no_gate_carries_no_floor_is_marked_either():
+    figure = drawn(plots.gates({"lstm97": of_cell(nn.LSTM97Cell)}))
+    assert [text.get_text() for text in figure.axes[1].texts] == ["no path that one gate carries"]
+
+
+def test_h_and_c_of_one_cell_differ_in_dashes_and_marks():
+    of_h, of_c = plots.through_time({"lstm": report(h=[0.1, 1.0], c=[0.2, 1.0])}).axes
+    h, c = line(of_h, "lstm"), line(of_c, "lstm")
+    assert h.get_color() == c.get_color()
+    assert h.get_linestyle() != c.get_linestyle() or h._unscaled_dash_pattern != c._unscaled_dash_pattern
+    assert h.get_markerfacecolor() != c.get_markerfacecolor()
+    assert "h has filled marks, c hollow ones" in " ".join(words(of_h.figure).split())
+    assert "hollow" not in words(plots.through_time({"rnn": report(h=[0.1, 1.0])}))
 
 
 def test_a_bound_does_not_flatten_the_singular_values():
@@ -296,7 +370,10 @@ def test_what_arrives_along_each_path_is_relative_to_the_state_a_step_later():
         expected = [size / found.hidden_grad[step] for step, size in zip(path.steps, path.norms, strict=True)]
         np.testing.assert_allclose(line(of_h, f"gate {gate}").get_ydata(), expected[::-1])
     (carry,) = [path for path in found.paths if path.parent == "c"]
-    np.testing.assert_allclose(line(of_c, "carry").get_ydata(), (carry.norms / found.cell_grad[1:])[::-1])
+    np.testing.assert_allclose(line(of_c, "straight").get_ydata(), (carry.norms / found.cell_grad[1:])[::-1])
+    (way,) = found.rounds
+    np.testing.assert_allclose(line(of_c, "round by h").get_ydata(), (way.norms[:-1] / found.cell_grad[1:])[::-1])
+    assert list(line(of_c, "round by h").get_xdata()) == [1, 2, 3, 4, 5]
     assert "do not add" in words(of_h.figure)
 
 
@@ -331,6 +408,34 @@ def test_real_jacobians_can_be_drawn():
     assert "s=(h,c)" in figure.axes[0].get_title()
 
 
+def test_beside_what_can_pass_stands_what_this_losss_gradient_gets():
+    x, readout = cells.example(steps=TIME)
+    losses = cells.lstm_losses(cells.tensors(cells.parameters(2, 3, 4)), x, readout)
+    found, flow = state_jacobians(losses), gradient_flow(losses)
+    (axes, _) = drawn(plots.singular_values({"lstm": found}, reports={"lstm": flow})).axes
+    held = line(axes, "of this loss's gradient").get_ydata()
+    np.testing.assert_allclose(held, held_gradient(flow, ("h", "c")))
+    most = found.largest[-1]
+    said = f"possible at lag 5: {number(most)}, this loss's gradient gets {number(held[-1])}: "
+    assert f"{said}{held[-1] / most:.0%} of that" in title_of(axes)
+    assert "possible" not in title_of(plots.singular_values({"lstm": found}).axes[0])
+
+
+def test_a_gradient_that_lies_where_little_passes_is_said_to():
+    h, losses = tg.ones(1, 2, dtype="float64"), None
+    h.requires_grad = True
+    for t in range(5):
+        with tg.scope("t", t):
+            h = (h * np.array([0.9, 0.05])).named("h")
+    losses = (h * np.array([1e-9, 1.0])).sum(axis=1)
+    entry = plots.Entry("x", gradient_flow(losses), jacobians=state_jacobians(losses))
+    said = plots.PLOTS["singular_values"].sentences([entry])[-1]
+    assert said == (
+        f"x: possible at lag 4: {number(0.9**4)}, this loss's gradient gets {number(0.05**4)}: it lies in directions "
+        "that shrink."
+    )
+
+
 def test_gates_show_their_band_and_what_they_carry():
     found = measured()
     figure = drawn(plots.gates({"rnn": measured(cells.rnn_losses, gates=1), "lstm": found}))
@@ -344,8 +449,15 @@ def test_gates_show_their_band_and_what_they_carry():
     assert band.max() == gates["f"].high.max()
     (carry,) = found.carries
     np.testing.assert_allclose(line(right, "measured").get_ydata(), (found.cell_grad / found.cell_grad[-1])[::-1])
-    alone = line(right, "by the product of that gate alone").get_ydata()
+    alone = line(right, "the gate alone, unit by unit").get_ydata()
     np.testing.assert_allclose(alone, (carry.norms / found.cell_grad[-1])[::-1])
+    straight = line(right, "straight factors multiplied").get_ydata()
+    cause = next(cause for cause in found.causes() if cause.kind == "c")
+    assert (straight[0], straight[cause.lag]) == (1, pytest.approx(cause.straight**cause.lag))
+    ends = f"f alone {number(alone[-1])}, straight factors {number(straight[-1])}"
+    assert f"at lag 5: measured {number(found.states[1].relative(5))}, {ends}" in title_of(right)
+    labels = [each.get_label() for each in left.get_lines()]
+    assert labels == ["i", "f, 1 = keep the old c", "g", "o"]
     assert "Without named gates: rnn." in words(figure)
 
 

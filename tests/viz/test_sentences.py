@@ -7,7 +7,7 @@ import tinygrad_rnn as tg
 from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import gradient_flow
-from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.flow.sentences import REACHES, number
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz.plots import PLOTS, Entry
 
@@ -57,7 +57,7 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
         (
             LASTING,
             "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.5 at lag 3. That is "
-            "×0.794 per step down to lag 3, half of it gone in 3 steps.",
+            "×0.794 per step down to lag 3, half of it gone in 3 steps. " + REACHES,
         ),
         (
             RISING,
@@ -101,7 +101,7 @@ def test_nothing_is_said_of_the_forget_bias_of_a_trained_or_an_exploding_lstm_or
             [0.03, 0.2, 50.0, 1.0],
             "x survives these 4 steps: nowhere is less than 0.01 of ‖∂L/∂h_T‖ left; it is 0.03 at lag 3. That is "
             "×0.311 per step down to lag 3, but no straight line fits: ×50 per step to lag 1, ×0.0245 from there "
-            "to lag 3. In between it grows, to 50 at lag 1.",
+            "to lag 3. In between it grows, to 50 at lag 1. " + REACHES,
         ),
         ([], "x: nothing can be said, because no state has a name."),
     ],
@@ -115,7 +115,7 @@ def test_cells_are_compared_where_they_can_be():
         return PLOTS["through_time"].sentences(entries)[-1]
 
     assert last(Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))) == (
-        "At lag 3 b keeps most of the gradient (0.5), a keeps least (0.001)."
+        "At lag 3 b keeps most of the gradient (0.5 of that at h), a keeps least (0.001 of that at h)."
     )
     assert last(Entry("a", report(h=LASTING)), Entry("b", report(h=LASTING))) == (
         "At lag 3 all keep the same share of the gradient, 0.5."
@@ -182,11 +182,14 @@ def test_training_and_clipping_are_told_from_the_updates():
 def test_paths_and_gates_are_told_from_what_was_measured():
     found = measured()
     first, second = PLOTS["attenuation"].sentences([Entry("x", found)])
+    assert PLOTS["gates"].sentences([Entry("x", found)])[1].endswith("; 1 = keep the old c.")
     of_h, of_c = (dict(cause.shares) for cause in found.causes())
     most = max(of_h, key=of_h.get)
-    assert f"of its paths gate {most} brings most, {of_h[most]:.0%} of what arrives." in first
+    assert f"of what arrives at h most comes by {most}: {of_h[most]:.0%}; next by " in first
     straight = found.causes()[1].straight
-    assert f"of its paths carry brings most, {of_c['c']:.0%} of what arrives, ×{number(straight)} per step." in second
+    assert f"straight through f: {of_c['c']:.0%}" in second
+    assert f"round by c → h → gates → c: {1 - of_c['c']:.0%}" in second
+    assert f"The straight way alone makes ×{number(straight)} per step." in second
     means = [float(np.mean(gate.mean)) for gate in found.gates]
     said = PLOTS["gates"].sentences([Entry("x", found)])
     assert [sentence.partition("; ")[0] for sentence in said] == [
@@ -218,7 +221,8 @@ def test_an_explosion_keeps_no_gradient():
     entries = [Entry("big", report(h=RISING)), Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))]
     last = PLOTS["through_time"].sentences(entries)[-1]
     assert last == (
-        "At lag 3 b keeps most of the gradient (0.5), a keeps least (0.001), apart from those that explode."
+        "At lag 3 b keeps most of the gradient (0.5 of that at h), a keeps least (0.001 of that at h), apart from "
+        "those that explode."
     )
     assert not any("keeps" in said for said in PLOTS["through_time"].sentences([entries[0], entries[2]]))
 

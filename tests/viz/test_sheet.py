@@ -92,8 +92,8 @@ def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
     write_sheet(tmp_path, [trained()], {}, "none", pages={"step by step, <initial>": "stepper.init.html"})
     page = page_of(tmp_path)
     found = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
-    assert page.texts["h2"][0] == "rnn, 7 updates"
-    assert found["where"].startswith("rnn, 7 updates vanishes: less than 0.01 of ")
+    assert page.texts["h2"][0] == "rnn"
+    assert found["where"].startswith("rnn vanishes: less than 0.01 of ")
     assert "left at the first step 0.001 → 0.005" in found["what training did"]
     assert found["what to change"].startswith("with W_hh times 2, and nothing else, the gradient would survive: ")
     assert "step by step, <initial>" in page.texts["a"]
@@ -125,7 +125,8 @@ def test_the_signs_on_the_page_are_explained(tmp_path):
     found = gradient_flow(nn.GRU(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
     write_sheet(tmp_path, [Entry("gru", found)], {}, "none")
     words = set(page_of(tmp_path).texts["dt"])
-    assert {"‖·‖", "carry", "root mean square", "geometric mean", "weight_ih_l0, weight_hh_l0"} <= words
+    assert "round" not in words, "no other state leads round in a GRU"
+    assert {"‖·‖", "straight", "root mean square", "geometric mean", "weight_ih_l0, weight_hh_l0"} <= words
     assert not {"tanh′, relu′, W_hh", "σ_max", "finite-time Lyapunov exponent", "median"} & words
     single = gradient_flow(nn.RNN(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
     write_sheet(tmp_path, [Entry("rnn", single.beside(sigma_max=(("weight_hh_l0", 1.0),)))], {}, "none")

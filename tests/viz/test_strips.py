@@ -57,7 +57,14 @@ def test_it_is_about_the_state_that_the_verdict_goes_by(kind):
     assert strip["steps"] == list(report.steps)
     np.testing.assert_allclose([cell["norm"] for cell in strip["cells"]], state.norms, rtol=1e-8)
     np.testing.assert_allclose([cell["share"] for cell in strip["cells"]], state.norms / state.norms[-1], rtol=1e-8)
-    assert [edge["lag"] for edge in strip["edges"]] == [report.horizon.steps] * (report.horizon.steps is not None)
+    edges = {(edge["name"], edge["lag"], edge["text"]) for edge in strip["edges"]}
+    of = f" of {state.kind}" if len(report.cell) > 1 else ""
+    expected = {("horizon", report.horizon.steps, f"horizon{of}, {report.horizon.steps} back: less than 0.01")}
+    for other in report.cell:
+        if other.kind != state.kind:
+            lag = other.horizon(report.threshold)
+            expected.add(("other", lag, f"{other.kind}: {lag} back"))
+    assert edges == expected, "every state has a mark where less than the threshold of its own is left"
     assert strip["facts"][0] == report.verdict
     assert numbers(strip["facts"][1])[0] == pytest.approx(report.decay.per_step, rel=6e-3)
     assert numbers(strip["facts"][2])[0] == pytest.approx(state.relative(T - 1), rel=0.06)

@@ -9,11 +9,16 @@ import pytest
 
 from tests.viz import networks
 from tests.viz.stepper import data_of, measured, numbers
+from tinygrad_rnn.flow import RemedyFlow, changes, reasons
 from tinygrad_rnn.viz.page import page
 from tinygrad_rnn.viz.tour import tour
 
 T = 20
-TITLES = ["Forward", "The turn", "One step back", "Paths compared", "The horizon", "What W received"]
+CORE = ["Forward", "The turn", "One step back", "Paths compared", "The horizon", "What W received"]
+TRIED = (
+    RemedyFlow("W_hh times 2", "survives", "h", None, 0.9, T - 1, 0.5, 1.5),
+    RemedyFlow("W_hh times 9", "explodes", "h", None, 1.9, T - 1, 500.0, 9.5),
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +31,13 @@ def answer(reports, title, name):
     return next(each["text"] for each in stop["answers"] if each["name"] == name)
 
 
-def test_there_are_six_stops_each_with_a_question_and_an_answer_for_every_cell(both):
+def test_six_stops_come_first_each_with_a_question_and_an_answer_for_every_cell(both):
     stops = tour(both)
-    assert [stop["title"] for stop in stops] == TITLES
-    assert all(stop["question"].endswith("?") for stop in stops)
+    assert [stop["title"] for stop in stops] == [*CORE, "Why"]
+    assert all("?" in stop["question"] for stop in stops)
     assert all([each["name"] for each in stop["answers"]] == list(both) for stop in stops)
+    remedied = {kind: report.beside(remedies=TRIED) for kind, report in both.items()}
+    assert [stop["title"] for stop in tour(remedied)] == [*CORE, "Why", "What to change"]
     assert data_of(page(both))["tour"] == stops
 
 
@@ -74,12 +81,37 @@ def test_paths_are_all_messages_that_come_to_the_state(both):
     assert sum(said.values()) == pytest.approx(1, abs=0.02)
 
 
-def test_the_cells_that_keep_least_and_most_are_compared(both):
-    left = {name: report.state(report.horizon.state).relative(T - 1) for name, report in both.items()}
-    (stop,) = [stop for stop in tour(both) if stop["title"] == "Paths compared"]
-    assert stop["compare"] == sorted(both, key=left.__getitem__)
-    (alone,) = [stop for stop in tour({"": both["RNN"]}) if stop["title"] == "Paths compared"]
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_same_cells_are_compared_whatever_their_weights(seed):
+    """Those with the fewest and the most ways from state to state: a page before training and one after agree."""
+    found = {kind: measured(kind, steps=T, seed=seed) for kind in ("LSTM", "RNN", "GRU")}
+    for stop in tour(found):
+        if stop["title"] in ("Paths compared", "Why"):
+            assert stop["compare"] == ["RNN", "GRU"]
+    (alone,) = [stop for stop in tour({"": found["RNN"]}) if stop["title"] == "Paths compared"]
     assert alone["compare"] == [""]
+
+
+def test_shares_of_one_step_stand_beside_their_mean(both):
+    report = both["LSTM"]
+    said = answer(both, "Paths compared", "LSTM")
+    here, mean = said.split(" Mean of ")
+    assert here.startswith(f"At this step, of all that arrives at c of t={T - 2}")
+    cause = next(cause for cause in report.causes() if cause.kind == "c")
+    assert mean.startswith(f"{cause.lag} steps: ")
+    found = {way: int(share) / 100 for share, way in re.findall(r"(-?\d+)% through (\w+)", mean)}
+    assert found["c"] == pytest.approx(dict(cause.shares)["c"], abs=0.006)
+    assert sum(found.values()) == pytest.approx(1, abs=0.02), "the way round through h is the rest"
+
+
+def test_why_and_what_to_change_are_the_sentences_of_the_report(both):
+    remedied = {kind: report.beside(remedies=TRIED) for kind, report in both.items()}
+    for kind, report in remedied.items():
+        assert answer(remedied, "Why", kind) == reasons.why(report) != ""
+        assert answer(remedied, "What to change", kind) == changes.remedy(report)
+        assert "W_hh times 2" in answer(remedied, "What to change", kind)
+    (why,) = [stop for stop in tour(remedied) if stop["title"] == "Why"]
+    assert why["point"] == {"RNN": ["h"], "LSTM": ["c", "f"]}
 
 
 def test_no_question_needs_the_one_before(both):
@@ -98,7 +130,7 @@ def test_where_there_is_nothing_to_compare_there_is_no_tour(name):
 def test_other_networks_have_answers_too(name):
     report = networks.report(name)
     state = report.cell[0]
-    assert len(tour({"": report})) == (6 if state.measurable else 0)
+    assert [stop["title"] for stop in tour({"": report})][:6] == (CORE if state.measurable else [])
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------------
@@ -110,8 +142,10 @@ def test_it_asks_before_it_tells(show, both):
     assert box.is_hidden()
     shown.tab.click("#take-tour")
     data = shown.data["tour"]
+    onward = box.get_by_text("Next")
     for i, stop in enumerate(data):
-        assert box.locator("h2").text_content() == f"{i + 1} of 6: {stop['title']}"
+        assert box.locator("h2").text_content() == f"{i + 1} of 7: {stop['title']}"
+        assert onward.is_visible() is (i < 6), "behind the last stop there is none"
         assert stop["question"] in box.text_content()
         assert "What do you expect?" in box.text_content()
         assert box.locator("li").count() == 0
@@ -125,9 +159,28 @@ def test_it_asks_before_it_tells(show, both):
             assert shown.tick == shown.ticks
         else:
             assert f"t={T - 1 - stop['tell_at']}" in shown.live
-        if i < 5:
+        if i < 6:
             shown.press("Enter")
-    assert shown.tab.evaluate("() => location.hash") == "#tour=6"
+    assert shown.tab.evaluate("() => location.hash") == "#tour=7"
+    shown.press("Enter")
+    assert box.is_hidden(), "at the last stop Enter ends the tour"
+
+
+def test_what_decides_is_ringed_where_the_answer_on_why_speaks_of_it(show, both):
+    shown = show(both, level="cell")
+    shown.tab.evaluate("() => { location.hash = 'tour=7' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    ringed = "() => [...document.querySelectorAll('[data-ringed]')].map(box => Number(box.dataset.box))"
+    assert shown.tab.evaluate(ringed) == []
+    shown.press("Enter")
+    found = {
+        name: {shown.panel(name)["boxes"][int(box.get_attribute("data-box"))]["name"] for box in boxes.all()}
+        for name in both
+        if (boxes := shown.tab.locator(f'[data-panel="{name}"] [data-ringed]')).count()
+    }
+    assert found == {"RNN": {f"t{T - 1}_h"}, "LSTM": {f"t{T - 1}_c", f"t{T - 1}_forget_gate_f"}}
+    shown.press("Escape")
+    assert shown.tab.evaluate(ringed) == []
 
 
 def test_what_will_be_asked_is_not_told_before(show, both):
@@ -149,9 +202,9 @@ def test_a_link_leads_to_a_stop_and_escape_leaves(show, both):
     shown.tab.evaluate("() => { location.hash = 'tour=4' }")
     box = shown.tab.locator("#tour")
     box.wait_for(state="visible")
-    assert "4 of 6: Paths compared" in box.text_content()
+    assert "4 of 7: Paths compared" in box.text_content()
     box.get_by_text("Back").click()
-    assert "3 of 6" in box.text_content()
+    assert "3 of 7" in box.text_content()
     shown.press("Escape")
     assert box.is_hidden()
     assert shown.tab.evaluate("() => location.hash") == ""
@@ -166,6 +219,31 @@ OVERLAP = """what => {
     const { left, right, top, bottom } = each.getBoundingClientRect();
     return left < card.right - 1 && right > card.left + 1 && top < card.bottom - 1 && bottom > card.top + 1;
   }).length] }"""
+
+
+def test_on_a_phone_the_buttons_stay_in_sight_however_long_the_answer_is(show, both):
+    shown = show(both, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    shown.tab.click("#take-tour")
+    for stop in shown.data["tour"]:
+        for _ in ("asked", "told"):
+            card = shown.tab.locator("#tour").bounding_box()
+            for button in shown.tab.locator("#tour button").all():
+                if button.is_visible():
+                    place = button.bounding_box()
+                    assert card["y"] <= place["y"], stop["title"]
+                    assert place["y"] + place["height"] <= 844, stop["title"]
+            shown.press("Enter")
+
+
+def test_on_a_phone_a_cell_that_is_compared_is_the_one_in_sight(show):
+    three = {kind: measured(kind, steps=T) for kind in ("RNN", "LSTM", "GRU")}
+    shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    shown.tab.get_by_role("button", name="LSTM", exact=True).click()
+    shown.tab.evaluate("() => { location.hash = 'tour=4' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    shown.press("Enter")
+    (start,) = [box for box in shown.tab.locator("[data-start]").all() if box.is_visible()]
+    assert start.evaluate("box => box.closest('.panel').dataset.panel") == "RNN"
 
 
 @pytest.mark.parametrize("size", [(1400, 900), (1100, 800)])

@@ -45,6 +45,7 @@ from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.summary import WIDTH, Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport, changes, reasons
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.tasks import Corpus, Task, Vocabulary
@@ -300,7 +301,9 @@ def _print_table(entries: Sequence[Entry]) -> None:
     console.print(table)
     console.print(
         "factor per step, half-life in steps: of the mean decay down to the horizon, or to the last lag;\n"
-        "no half-life where a straight line does not fit\n",
+        "no half-life where a straight line does not fit\n"
+        f"explodes: at some step more than {EXPLODED:g} times the gradient at the last; survives: no\n"
+        "horizon, which does not say that anything is learned from the first step\n",
         highlight=False,
     )
 

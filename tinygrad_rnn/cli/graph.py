@@ -96,9 +96,11 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(to_json(results, corpus.source if corpus else None, task.unit), indent=2))
     else:
         print_table(results, task.unit)
+        again = {result.cell for result in results if result.when == "untrained"}  # the initial weights a second time
         for result in results:
-            if result.when != "initial" and (change := remedy(result.measurement.report)):
-                print("\n" + textwrap.fill(f"{result.cell}, what to change: {change}", LINE))
+            change = remedy(result.measurement.report)
+            if change and not (result.when == "initial" and result.cell in again):
+                print("\n" + textwrap.fill(f"{result.cell}, {result.when}, what to change: {change}", LINE))
         print("\nwritten:")
         for result in results:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
@@ -136,20 +138,19 @@ def _write_pages(results: list[Result], folder: Path, options: argparse.Namespac
         maps = {name: felt for name, result in found.items() if result.entry and (felt := result.entry.flow_map)}
         path = folder / STEPPERS[when]
         level = options.level if options.level != "rolled" else "cell"
-        title = f"Backpropagation through time: {when}"
+        title = f"Backpropagation through time: {when} weights"
         window, decades = options.window, options.decades
         others = {title: name for title, name in _pages(results).items() if name != path.name}
         style = style_of(options)
-        viz.write_page(
-            path, panels, title, level, window, decades, inputs=inputs, maps=maps, style=style, pages=others
-        )
+        viz.write_page(path, panels, title, level, window, decades, inputs=inputs, maps=maps, style=style, pages=others)
         pages.append(path)
     return pages
 
 
 def _pages(results: Sequence[Result]) -> dict[str, str]:
     """Return the pages that are written, by what they are called."""
-    steppers = {f"step by step, {when}": STEPPERS[when] for when in dict.fromkeys(result.when for result in results)}
+    moments = dict.fromkeys(result.when for result in results)
+    steppers = {f"step by step, {when} weights": STEPPERS[when] for when in moments}
     return steppers | {"all plots and tables": PAGE}
 
 
@@ -183,9 +184,9 @@ def _write_sheet(
     formats, style = _plotted(options), style_of(options)
     command = shown(shlex.join(words))
     others = {title: name for title, name in _pages(results).items() if name != PAGE}
-    return write_sheet(
-        folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others
-    )[-1]
+    return write_sheet(folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others)[
+        -1
+    ]
 
 
 def _title(cell: str) -> str:

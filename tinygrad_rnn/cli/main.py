@@ -6,9 +6,12 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from tinygrad_rnn.cli.interrupts import no_interrupt_is_lost
 from tinygrad_rnn.cli.parser import make_parser
 from tinygrad_rnn.cli.streams import silence, usable_streams
 from tinygrad_rnn.errors import DeviceError, InputError, MissingToolError, StateError
+from tinygrad_rnn.starting import INTERRUPTED as WHOLE
+from tinygrad_rnn.starting import interrupts_as_usual
 from tinygrad_rnn.tasks.corpus import shown
 
 OK, CHECK_FAILED, BAD_INPUT, TOOL_MISSING, INTERRUPTED = 0, 1, 2, 3, 130
@@ -22,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after the program's name; those of this process unless given.
     """
-    with usable_streams():
+    with usable_streams(), no_interrupt_is_lost():
         code = _run(arguments)
         try:
             sys.stdout.flush()
@@ -35,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        options = make_parser().parse_args(arguments)
+        interrupts_as_usual()
+        options = make_parser().read(arguments)
         # A command's module is imported when it runs: --help answers at once.
         command = importlib.import_module(f"tinygrad_rnn.cli.{options.command}")
         code: int = command.run(options)
@@ -43,7 +47,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as done:  # argparse has said what is wrong, or printed the help asked for
         return done.code if isinstance(done.code, int) else BAD_INPUT
     except KeyboardInterrupt:
-        return _stop("interrupted; the files written so far are whole", INTERRUPTED)
+        return _stop(WHOLE, INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as in `tinygrad-rnn graph | head -1`
         silence(sys.stdout)
         return OK

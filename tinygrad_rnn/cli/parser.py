@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 from tinygrad_rnn import __version__
+from tinygrad_rnn.cli.usage import Parser
 from tinygrad_rnn.cli.values import (
     FORMATS,
     PLOT_FORMATS,
@@ -15,18 +17,21 @@ from tinygrad_rnn.cli.values import (
     formats,
     k1_and_k2,
     non_negative_float,
+    optimizer,
     plot_formats,
     positive_float,
     positive_int,
+    schedule,
     share,
     share_below_1,
     steps_or_window,
     task,
     whole_number,
     window,
+    zoneout,
 )
 from tinygrad_rnn.nn import CELLS
-from tinygrad_rnn.optim import SCHEDULES
+from tinygrad_rnn.optim import OPTIMIZERS, SCHEDULES
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
@@ -37,7 +42,7 @@ FLOW_CELLS = ("rnn", "irnn", "lstm:forget_bias=0", "lstm:forget_bias=3", "gru")
 #: The same for `conflict`: no gate, one that protects what is stored, and one more that keeps it from being read.
 CONFLICT_CELLS = ("carousel", "lstm97_nog:input_bias=-1", "lstm97:input_bias=-1")
 #: What can be done again; see `train.reproduce`, which is too heavy to import here.
-EXPERIMENTS = ("greff", "forget-gate", "pascanu")
+EXPERIMENTS = ("greff", "forget-gate", "pascanu", "hochreiter")
 #: What `train` does unless told otherwise. With --resume the file says it.
 TRAINING: dict[str, Any] = {
     "cell": "lstm",
@@ -45,6 +50,10 @@ TRAINING: dict[str, Any] = {
     "hidden": 64,
     "layers": 1,
     "dropout": 0.0,
+    "zoneout": 0.0,
+    "variational": 0.0,
+    "pretrain": 0,
+    "optimizer": "adam",
     "dtype": "float32",
     "batch": 32,
     "clip": 1.0,
@@ -57,6 +66,8 @@ TRAINING: dict[str, Any] = {
     "omega": 0.0,
     "teacher": None,
     "clip_value": None,
+    "every": 250,
+    "keep": 3,
 }
 #: Updates of a training, and where it goes, unless it is said.
 UPDATES, RUNS = 1000, "runs"
@@ -74,13 +85,6 @@ EXIT_CODES = (
 )
 
 
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong; argparse would print the usage of every option first."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
-
-
 def make_parser() -> Parser:
     """Return the parser of the whole command line."""
     parser = Parser(
@@ -92,8 +96,8 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
-        _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample, _add_tasks,
-        _add_cells, _add_tutorial, _add_doctor,
+        _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample,
+        _add_translate, _add_caption, _add_forecast, _add_tasks, _add_cells, _add_tutorial, _add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -233,7 +237,8 @@ def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
         "do experiments of papers again, in minutes, and print the results beside those published",
         "Do an experiment of a paper again, in a size for a laptop: greff (nine variants of the LSTM on one task), "
         "forget-gate (continual Reber strings with a forget gate and without), pascanu (clipping and Omega on the "
-        "temporal order problem). Says what differs from the paper, and what was not reached. "
+        "temporal order problem), hochreiter (the experiments of 1997, under their own conditions). Says what differs "
+        "from the paper, and what was not reached. "
         "Writes NAME.json and NAME.md.",
     )
     reproduce.add_argument("name", choices=EXPERIMENTS, metavar="NAME", help=f"one of {', '.join(EXPERIMENTS)}")
@@ -242,6 +247,8 @@ def _add_reproduce(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_seed(reproduce)
     updates_help = "updates of a trial at most (default: those of the experiment)"
     reproduce.add_argument("--updates", type=positive_int, metavar="N", help=updates_help)
+    only_help = "these of the learners, or of the experiments of 1997: 6a 6b (default: all; of 1997 the shortest)"
+    reproduce.add_argument("--only", nargs="+", metavar="LINE", help=only_help)
     _option(reproduce, "--out", "build/reproduce", "folder for the files", metavar="DIR")
     reproduce.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
 
@@ -263,6 +270,10 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     _remembered(train, "--hidden", "size of the state", type=positive_int, metavar="H")
     _remembered(train, "--layers", "cells stacked", type=positive_int, metavar="L")
     _remembered(train, "--dropout", DROPOUT, type=share_below_1, metavar="P")
+    zoneout_help = "share of a state that stays as it was, at each step, in training; or one of each, as c=0.5,h=0.05"
+    _remembered(train, "--zoneout", zoneout_help, type=zoneout, metavar="P")
+    variational_help = "share of input and state dropped, the same elements at every step of a sequence, in training"
+    _remembered(train, "--variational", variational_help, type=share_below_1, metavar="P")
     _add_device(train)
     _remembered(train, "--dtype", "of the numbers computed with", choices=DTYPES)
     _remembered(train, "--batch", "examples in a batch", type=positive_int, metavar="B")
@@ -273,14 +284,17 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     how_long.add_argument("--epochs", type=positive_int, metavar="N", help=epochs_help)
     until_help = "end when the task counts as solved; see `tinygrad-rnn tasks`"
     train.add_argument("--until-solved", action=argparse.BooleanOptionalAction, default=None, help=until_help)
-    lr_help = f"Adam's learning rate (default: {LEARNING_RATE}; with --resume the one the model had)"
+    options = ", ".join(f"{name} ({', '.join(entry.options)})" for name, entry in OPTIMIZERS.items())
+    optimizer_help = f"how weights follow their gradient: {options}; as in sgd:momentum=0.9:nesterov=yes"
+    _remembered(train, "--optimizer", optimizer_help, type=optimizer, metavar="OPTIMIZER")
+    lr_help = f"the learning rate, from which a schedule starts (default: {LEARNING_RATE}; with --resume as before)"
     train.add_argument("--lr", type=positive_float, metavar="X", help=lr_help)
     _remembered(train, "--clip", "largest norm of a gradient", type=positive_float, metavar="X")
-    _add_remedies(train)
+    _add_cures(train)
     validate_help = "measure on examples that it does not learn from, after so many updates"
     _remembered(train, "--validate-every", validate_help, type=positive_int, metavar="N")
-    _option(train, "--every", 250, "make a checkpoint after so many updates", type=positive_int, metavar="N")
-    _option(train, "--keep", 3, "so many checkpoints, the last ones", type=positive_int, metavar="K")
+    _remembered(train, "--every", "make a checkpoint after so many updates", type=positive_int, metavar="N")
+    _remembered(train, "--keep", "so many checkpoints, the last ones", type=positive_int, metavar="K")
     _remembered(train, "--seed", "same seed and text, same numbers", type=whole_number, metavar="S")
     seeds_help = "a run for each of so many seeds, --seed and those after it: runs/NAME.seed-S"
     _option(train, "--seeds", 1, seeds_help, type=positive_int, metavar="N")
@@ -297,9 +311,22 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument("--tensorboard", action="store_true", help=events_help)
 
 
-def _add_remedies(train: Parser) -> None:
-    words = (name + "".join(f"[:{each}=...]" for each in entry.options) for name, entry in SCHEDULES.items())
-    train.add_argument("--schedule", metavar="SCHEDULE", help=f"how the learning rate changes: {', '.join(words)}")
+def _choices(table: Mapping[str, Any]) -> str:
+    """Return the names of a table with their options, in brackets those that can be left out."""
+    words = []
+    for name, entry in table.items():
+        needed = getattr(entry, "needed", ())
+        options = (f":{each}=..." if each in needed else f"[:{each}=...]" for each in entry.options)
+        words.append(name + "".join(options))
+    return ", ".join(words)
+
+
+def _add_cures(train: Parser) -> None:
+    """Add what can be done about gradients that vanish or explode, and about what else goes wrong in training."""
+    schedule_help = f"how the learning rate changes: {_choices(SCHEDULES)}"
+    train.add_argument("--schedule", type=schedule, metavar="SCHEDULE", help=schedule_help)
+    pretrain_help = "before, let each layer learn to predict what it reads next, for so many updates"
+    _remembered(train, "--pretrain", pretrain_help, type=whole_number, metavar="N")
     value_help = "largest element of a gradient, limited before the norm is"
     train.add_argument("--clip-value", type=positive_float, metavar="X", help=value_help)
     how = train.add_mutually_exclusive_group()
@@ -331,15 +358,106 @@ def _add_runs(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_sample(commands: argparse._SubParsersAction[Parser]) -> None:
-    sample = _command(commands, "sample", "let a trained model write text", "Let a model made by `train` write text.")
+    sample = _command(
+        commands,
+        "sample",
+        "let a trained model write text, or see how well it knows one",
+        "Let a model that `train` made on text, code or hello write text; or, with --evaluate, measure how well it "
+        "knows a text that it has not learned.",
+    )
     model_help = f"a run, or a file, written by train (default: the newest run in {RUNS}, or else {MODEL_FILE})"
     sample.add_argument("--model", metavar="PATH", help=model_help)
-    prompt_help = "what the model reads first (default: 'The ', or what the model knows instead)"
+    prompt_help = "what the model reads first (default: 'The ', 'def ' or 'h', or what the model knows instead)"
     sample.add_argument("--prompt", metavar="TEXT", help=prompt_help)
-    _option(sample, "--length", 300, "characters to write", type=whole_number, metavar="N")
+    length_help = "characters to write (default: 300; of hello 4)"
+    sample.add_argument("--length", type=whole_number, metavar="N", help=length_help)
     _option(sample, "--temperature", 0.7, "0 always takes the likeliest", type=non_negative_float, metavar="X")
+    sample.add_argument("--top-k", type=positive_int, metavar="K", help="draw from the K likeliest only (default: all)")
+    evaluate_help = (
+        "write nothing, but print bits per character and perplexity on FILE, or on the part of its text that the model "
+        "has not learned"
+    )
+    sample.add_argument("--evaluate", nargs="?", const="", metavar="FILE", help=evaluate_help)
     _add_device(sample)
     _add_seed(sample)
+
+
+def _add_translate(commands: argparse._SubParsersAction[Parser]) -> None:
+    translate = _command(
+        commands,
+        "translate",
+        "let a trained model write dates as YYYY-MM-DD, and see which letters it looks at",
+        "Let a model that `train --task dates` made write what it makes of texts, or of fresh examples of the task. "
+        "Says whether that is right, where it is known.",
+    )
+    translate.intermixed = True
+    _add_checkpoint(translate)
+    texts_help = "what to translate (default: fresh examples)"
+    translate.add_argument("texts", nargs="*", metavar="TEXT", help=texts_help)
+    _add_writing(translate)
+
+
+def _add_caption(commands: argparse._SubParsersAction[Parser]) -> None:
+    caption = _command(
+        commands,
+        "caption",
+        "let a trained model write which digits are on a strip, and see where it looks",
+        "Let a model that `train --task strips` made write what it sees on images, or on fresh strips of digits that "
+        "it has not learned from. Says whether that is right, where it is known.",
+    )
+    caption.intermixed = True
+    _add_checkpoint(caption)
+    images_help = "a .npy with numbers from 0 to 1, or a .png; 8 pixels high (default: fresh strips)"
+    caption.add_argument("images", nargs="*", metavar="IMAGE", help=images_help)
+    _add_writing(caption)
+
+
+def _add_checkpoint(parser: Parser) -> None:
+    parser.add_argument("model", metavar="CHECKPOINT", help="a run, or a file, written by train")
+
+
+def _add_writing(parser: Parser) -> None:
+    beam_help = "keep so many texts while writing, and show them; 1 takes the likeliest symbol at each step"
+    _option(parser, "--beam", 1, beam_help, type=positive_int, metavar="N")
+    _option(parser, "--examples", 10, "so many fresh examples, if none are given", type=positive_int, metavar="N")
+    attention_help = (
+        "write the weights of the attention to FILE, which ends in .json or .csv, and plot the first six beside it"
+    )
+    parser.add_argument("--attention", metavar="FILE", help=attention_help)
+    _add_plot_format(parser)
+    _add_style(parser, "the plot")
+    _add_device(parser)
+    _add_seed(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_plot_format(parser: Parser) -> None:
+    format_help = f"of the plot: some of {','.join(PLOT_FORMATS)} (default: svg,png)"
+    parser.add_argument("--format", type=plot_formats, metavar="LIST", help=format_help)
+
+
+def _add_forecast(commands: argparse._SubParsersAction[Parser]) -> None:
+    forecast = _command(
+        commands,
+        "forecast",
+        "let trained models forecast a series, beside forecasts that cost nothing",
+        "Let models that `train --task series` made forecast the part of the series that they have not learned from: "
+        "one step, and further steps each from the one before. Beside them: the last value, the value a season ago, "
+        "and a linear autoregression. Writes forecast.{svg,png} and forecast.json.",
+    )
+    forecast.intermixed = True
+    models_help = (
+        "runs, or files, written by train for the same series; models that differ in nothing but their weights become "
+        "one line with a band, as runs/NAME.seed-* after train --seeds"
+    )
+    forecast.add_argument("models", nargs="+", metavar="CHECKPOINT", help=models_help)
+    steps_help = "how far to forecast, each step from the one before (default: a season)"
+    forecast.add_argument("--steps", type=positive_int, metavar="N", help=steps_help)
+    _add_plot_format(forecast)
+    _add_style(forecast, "the plot")
+    _add_device(forecast)
+    _option(forecast, "--out", "build/forecast", "folder for the files", metavar="DIR")
+    forecast.add_argument("--json", action="store_true", help="print all numbers as JSON instead of the table")
 
 
 def _add_tutorial(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -355,18 +473,20 @@ def _add_tutorial(commands: argparse._SubParsersAction[Parser]) -> None:
     tutorial.add_argument("name", nargs="?", metavar="TUTORIAL", help=name_help)
     lang_help = "language of the prose: en or zh (default: that of the system)"
     tutorial.add_argument("--lang", choices=("en", "zh"), metavar="LANG", help=lang_help)
-    tutorial.add_argument("--restart", action="store_true", help="begin again at the first cell")
+    what = tutorial.add_mutually_exclusive_group()
+    what.add_argument("--restart", action="store_true", help="begin again at the first cell")
     copy_help = "copy the scripts there instead, to read and change them; no file is replaced"
-    tutorial.add_argument("--copy", metavar="DIR", help=copy_help)
+    what.add_argument("--copy", metavar="DIR", help=copy_help)
     notebooks_help = "run it, or all, as notebooks with their pictures inside, and write them there"
-    tutorial.add_argument("--notebooks", metavar="DIR", help=notebooks_help)
-    tutorial.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
+    what.add_argument("--notebooks", metavar="DIR", help=notebooks_help)
+    what.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 
 def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:
     listed = _command(
         commands, "tasks", "list the tasks, their lengths and their options", "List the tasks that models can learn."
     )
+    listed.add_argument("name", nargs="?", type=task, metavar="TASK", help="tell of this one, with its options")
     listed.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
 
 

@@ -60,15 +60,16 @@ def check_device(options: argparse.Namespace) -> None:
     options.device = backends.get(options.device).device
 
 
-def dropout_of(options: argparse.Namespace, kind: type[Model]) -> dict[str, float]:
-    """Return the dropout asked for, as a kind of model takes it; InputError where it would do nothing."""
-    if not options.dropout:
-        return {}
-    if "dropout" not in kind.settings:
-        raise InputError(f"--dropout: the model that learns {options.task} has none; leave it out")
-    if options.layers == 1:
+def dropout_of(options: argparse.Namespace, kind: type[Model]) -> dict[str, Any]:
+    """Return dropout and its kin as asked for and as a kind of model takes them; InputError where one does nothing."""
+    names = ("dropout", "zoneout", "variational")
+    found = {name: share for name in names if (share := getattr(options, name, 0.0))}
+    for name in found:
+        if name not in kind.settings:
+            raise InputError(f"--{name}: the model that learns {options.task} has none; leave it out")
+    if "dropout" in found and options.layers == 1:
         raise InputError("--dropout drops values between layers, and there is one layer; take --layers 2 or more")
-    return {"dropout": options.dropout}
+    return found
 
 
 def _whole(lowest: int, largest: int) -> Callable[[Any], bool]:
@@ -87,6 +88,9 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
     "target": _whole(1, 2**63 - 1),
     "validate_every": _whole(1, LARGEST),
     "until_solved": lambda value: isinstance(value, bool),
+    "pretrain": _whole(0, 2**63 - 1),
+    "every": _whole(1, LARGEST),
+    "keep": _whole(1, LARGEST),
     "text_sha256": lambda value: isinstance(value, str),
     "vocabulary": lambda value: isinstance(value, str) and len(set(value)) == len(value) > 0,
 }

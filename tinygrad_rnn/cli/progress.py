@@ -16,8 +16,11 @@ from tinygrad_rnn.train import Update
 #: The loss and the norm shown are means over this many updates.
 SMOOTHED = 20
 
-#: Without a terminal, one line after the first update and this many more.
-LINES = 3
+#: Without a terminal, one line after the first update and this many more, and one soon where they are far apart.
+LINES, SOON = 3, 10
+
+#: So many updates say nothing about how long the others take: kernels are compiled while they are made.
+WARMING = 3
 
 
 @contextmanager
@@ -29,7 +32,7 @@ def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iter
     console = Console(stderr=True)
     losses: deque[float] = deque(maxlen=SMOOTHED)
     norms: deque[float] = deque(maxlen=SMOOTHED)
-    done, begun = first, time.monotonic()
+    done, begun = first, 0.0
 
     def note(update: Update) -> str:
         losses.append(update.loss)
@@ -38,14 +41,20 @@ def training_progress(label: str, total: int, unit: str, first: int = 0) -> Iter
 
     if not console.is_terminal:
         marks = {first + 1, *(first + (total - first) * line // LINES for line in range(1, LINES + 1))}
+        if total - first > 5 * LINES * SOON:
+            marks.add(first + SOON)
 
         def line(update: Update) -> None:
-            nonlocal done
+            nonlocal done, begun
             shown = note(update)
             done += 1
+            timed = done - first - WARMING
+            if not timed:
+                begun = time.monotonic()
             if done in marks:
-                seconds = (time.monotonic() - begun) / (done - first) * (total - done)
-                left = f", {duration(seconds)} left" if done < total else ""
+                left = ""
+                if timed > 0 and done < total:
+                    left = f", {duration((time.monotonic() - begun) / timed * (total - done))} left"
                 console.print(f"{label}: update {done}/{total}, {shown}{left}", highlight=False, soft_wrap=True)
 
         yield line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from tinygrad_rnn.cli import hochreiter
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import WIDTH, Output
@@ -28,7 +30,9 @@ HEADINGS = ("learner", "weights", "trained by", "solved", "updates", "from-to", 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn reproduce --help`."""
-    experiment = EXPERIMENTS[options.name].asked(options.updates)
+    if options.name == "hochreiter":
+        return hochreiter.run(options)
+    experiment = EXPERIMENTS[options.name].asked(options.updates).of(options.only)
     seeds = range(options.seed, options.seed + (options.seeds or experiment.seeds))
     folder = Path(options.out)
     names = [f"{experiment.name}.{kind}" for kind in ("json", "md")]
@@ -146,6 +150,8 @@ def _to_json(
 ) -> dict[str, Any]:
     plan = experiment.plan
     words = f"tinygrad-rnn reproduce {experiment.name} --seeds {len(seeds)} --seed {options.seed}"
+    if options.only is not None:
+        words += f" --only {shlex.join(options.only)}"
     return {
         "schema": SCHEMA,
         "experiment": experiment.name,

@@ -28,6 +28,9 @@ SCHEMA = "tinygrad_rnn.runs/1"
 
 Found = Sequence[tuple[Run, History]]
 
+#: In what runs of one group may differ.
+OWN = ("seed", "event_file", "version", "every", "keep")
+
 
 def run(options: argparse.Namespace) -> int:
     """Print the runs of a folder; draw their curves over each other if asked to."""
@@ -52,10 +55,19 @@ def _read(folder: str) -> Found:
     found = []
     for each in runs_in(folder):
         try:
+            _check(each)
             found.append((each, each.history()))
         except InputError as error:
             say(f"{shown(each.path)} is left out: {error}")
     return found
+
+
+def _check(run: Run) -> None:
+    """Make sure that a run says what the list and the plots take of it; InputError if it is damaged."""
+    for name, kinds in (("task", str | None), ("model", dict), ("seed", int), ("unit", str), ("target", int)):
+        if not isinstance(found := run.settings.get(name), kinds):
+            raise InputError(f"its settings are damaged: {name} is {found!r}")
+    _ = run.criterion, run.seconds()
 
 
 def _row(run: Run, history: History) -> dict[str, Any]:
@@ -113,12 +125,10 @@ def _solved(row: Mapping[str, Any]) -> str:
 
 def _plot(found: Found, folder: Path, quiet: bool) -> None:
     """Draw a figure for each task, a line for each run or group of runs that differ in their seed only."""
-    for task in dict.fromkeys(run.settings["task"] for run, _ in found):
-        of_task = [(run, history) for run, history in found if run.settings["task"] == task]
+    for task in dict.fromkeys(run.settings.get("task") for run, _ in found):
+        of_task = [(run, history) for run, history in found if run.settings.get("task") == task]
         histories, run = by_seed(of_task), of_task[0][0]
-        paths = plots.save(
-            plots.curves(histories, run.settings["unit"], run.criterion), folder / parse_task(task).file_name
-        )
+        paths = plots.save(plots.curves(histories, run.settings["unit"], run.criterion), folder / _task_name(run))
         if not quiet:
             print(*sentences(histories, run.settings["unit"]), sep="\n")
             print(*(f"written: {shown(path)}" for path in paths), sep="\n")
@@ -126,20 +136,37 @@ def _plot(found: Found, folder: Path, quiet: bool) -> None:
 
 def short_name(run: Run) -> str:
     """Return the name of a run without the task: a line that begins with a cell has that cell's colour."""
-    return run.name.removeprefix(f"{parse_task(run.settings['task']).file_name}-") or run.name
+    return run.name.removeprefix(f"{_task_name(run)}-") or run.name
+
+
+def _task_name(run: Run) -> str:
+    """Return the task of a run as a part of a file's name; it may be one of the user's own, or not be said."""
+    text = run.settings.get("task") or "unnamed task"
+    try:
+        return parse_task(text).file_name
+    except InputError:
+        return re.sub(r"[^\w.-]+", "-", text).strip(".-") or "task"
 
 
 def by_seed(found: Found) -> dict[str, list[History]]:
     """Return the histories, those of runs that differ in their seed only together, by the name that they share."""
     groups: dict[str, list[tuple[Run, History]]] = {}
     for run, history in found:
-        same = {name: value for name, value in run.settings.items() if name not in ("seed", "event_file", "version")}
+        same = {name: value for name, value in run.settings.items() if name not in OWN}
         groups.setdefault(json.dumps(same, sort_keys=True), []).append((run, history))
+    names = [_names(group) for group in groups.values()]
     named: dict[str, list[History]] = {}
-    for group in groups.values():
-        first = short_name(group[0][0])
-        # A name that has been given twice has a number at its end.
-        name = re.sub(r"\.seed-\d+(-\d+)?$", "", first) if len(group) > 1 else first
+    for group, own in zip(groups.values(), names, strict=True):
+        # The shortest that no other has: the full name of a run is its own.
+        name = next((name for name in own if sum(name in others for others in names) == 1), own[-1])
         once = {run.settings["seed"]: history for run, history in group}  # the same seed gives the same numbers
-        named[first if name in named else name] = list(once.values())
+        named[name] = list(once.values())
     return named
+
+
+def _names(group: Found) -> list[str]:
+    """Return what a group may be called, the shortest first."""
+    first = group[0][0]
+    # A name that has been given twice has a number at its end.
+    shared = [re.sub(r"\.seed-\d+(-\d+)?$", "", name) for name in (short_name(first), first.name) if len(group) > 1]
+    return [*shared[:1], short_name(first), *shared[1:], first.name]

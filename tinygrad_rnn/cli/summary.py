@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinygrad_rnn.flow import StateFlow, changes, reasons
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Measurement
 from tinygrad_rnn.viz.plots import Entry
@@ -83,7 +84,9 @@ def print_table(results: Sequence[Result], unit: str) -> None:
         "lag d: gradient of the loss at step T that reaches the state at step T-d,\n"
         "relative to the gradient at the state of step T itself.\n"
         f"horizon: the first lag with less than {threshold:.3g} of it. The verdict goes by the state\n"
-        "whose gradient reaches furthest.\n",
+        f"whose gradient reaches furthest: explodes where it is anywhere more than {EXPLODED:g}\n"
+        "times that of step T, survives where there is no horizon, which says that the\n"
+        "gradient reaches the first step, and not that anything is learned from there.\n",
         highlight=False,
     )
     console.print(f"loss in {unit}:", highlight=False)

@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tinygrad_rnn import optim
 from tinygrad_rnn.cli.files import writable_folder
-from tinygrad_rnn.cli.parser import LEARNING_RATE, RUNS, TRAINING, UPDATES
+from tinygrad_rnn.cli.interrupts import interrupt_waits
+from tinygrad_rnn.cli.parser import RUNS, TRAINING
 from tinygrad_rnn.cli.places import load_newest, newest_model
-from tinygrad_rnn.cli.problem import (
-    check_cells,
-    check_device,
-    check_memory,
-    corpus_of,
-    describe,
-    dropout_of,
-    fits,
-    make_task,
-    say,
-    setting,
-)
+from tinygrad_rnn.cli.problem import check_device, say
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.runs import short_name
-from tinygrad_rnn.engine.creation import manual_seed
+from tinygrad_rnn.cli.trainers import again, cures_of, new, remember
 from tinygrad_rnn.errors import DivergenceError, InputError, MissingToolError
 from tinygrad_rnn.flow.sentences import number, plural
 from tinygrad_rnn.nn import parse_cell
-from tinygrad_rnn.tasks import Corpus, Task, TextTask, Vocabulary, parse_task
+from tinygrad_rnn.tasks import TextTask, parse_task
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.train import (
-    MODELS,
-    Checkpoint,
-    FileKeeper,
-    Remedies,
-    Run,
-    RunKeeper,
-    Trainer,
-    diverged,
-    updates_per_epoch,
-)
+from tinygrad_rnn.train import FileKeeper, Run, RunKeeper, Trainer, diverged
+from tinygrad_rnn.train.event_files import require_tensorboardx
 from tinygrad_rnn.train.runs import check_name, previous_of
 from tinygrad_rnn.viz import plots
-
-#: What a checkpoint keeps of the options, beside what the model and the trainer say.
-ABOUT = ("task", "text", "steps")
-#: What it says of the training that has to be known to go on.
-REMEMBERED = (*ABOUT, "batch", "clip", "seed", "updates")
-#: How an update finds its gradients.
-REMEDIES = ("truncate", "recompute", "omega", "teacher", "clip_value")
-#: The same as above, which earlier files do not say.
-REMEMBERED_IF_SAID = ("validate_every", "until_solved", "target", "text_sha256")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,8 +49,15 @@ def _check_together(options: argparse.Namespace) -> None:
     if options.seeds > 1 and (options.resume or options.out):
         other = "--resume goes on with one of them" if options.resume else "--out is one file"
         raise InputError(f"--seeds makes several runs, and {other}; leave one of both out")
+    if (options.seed or 0) + options.seeds > 2**63:
+        raise InputError(
+            f"--seeds: {options.seeds} seeds from {options.seed} on end above 2**63 - 1; take a smaller --seed"
+        )
     if options.out and options.tensorboard:
         raise InputError("--tensorboard writes into the folder of a run, and --out keeps one file; leave one out")
+    if options.tensorboard:
+        require_tensorboardx()
+    cures_of(options)
     if options.name is not None:
         try:
             check_name(options.name)
@@ -93,10 +69,20 @@ def _names_by_seed(options: argparse.Namespace) -> list[str]:
     """Return the names of the runs of several seeds; a name that was chosen must be free for all of them."""
     first = options.seed or TRAINING["seed"]
     names = [f"{options.name or _automatic(options)}.seed-{first + each}" for each in range(options.seeds)]
-    for name in names if options.name else ():
-        if Path(RUNS, name).exists():
-            raise InputError(f"--name: {RUNS}/{name} is there already; choose another name")
+    if options.name:
+        _check_free(names)
     return names
+
+
+def _check_free(names: Iterable[str]) -> None:
+    """Refuse names that runs have, before anything is done for a run that could not be kept."""
+    for name in names:
+        path = Path(RUNS, name)
+        if path.exists():
+            raise InputError(
+                f"--name: {shown(path)} is there already; choose another name, or go on with it by --resume --name "
+                f"{name}"
+            )
 
 
 def _automatic(options: argparse.Namespace) -> str:
@@ -111,13 +97,15 @@ def _automatic(options: argparse.Namespace) -> str:
 def _begin(options: argparse.Namespace, numbered: bool | None = None) -> int:
     """Train from the beginning; `numbered`: a run whose name is taken gets another, as it does if nobody chose it."""
     out = None if options.out is None else Path(options.out)
+    numbered = options.name is None if numbered is None else numbered
+    if not numbered:
+        _check_free([options.name])
     if out is not None:
         writable_folder(out.parent, "--out", [out.name, previous_of(out).name])
         _keep(out)
-    trainer = _new(options)
+    trainer = new(options)
     if out is not None:
-        return _train(trainer, nullcontext(FileKeeper(out)), options, shown(out))
-    numbered = options.name is None if numbered is None else numbered
+        return _train(trainer, FileKeeper(out), options, shown(out))
     chosen = {"numbered": numbered, "keep": options.keep, "event_file": options.tensorboard}
     keeper = RunKeeper.create(RUNS, options.name or _automatic(options), trainer, **chosen)
     return _train(trainer, keeper, options)
@@ -136,59 +124,6 @@ def _keep(out: Path) -> None:
     say(f"{shown(out)} is there already; it will be kept as {shown(kept)}")
 
 
-def _new(options: argparse.Namespace) -> Trainer:
-    """Return the training that the options ask for, before its first update."""
-    for name, value in TRAINING.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    options.steps = parse_task(options.task).entry.steps if options.steps is None else options.steps
-    corpus = corpus_of(options)
-    task, held_out = make_task(options, corpus).held_out()
-    kind = MODELS[task.model]
-    rest = {"dtype": options.dtype, "device": options.device, **dropout_of(options, kind)}
-    _check_until_solved(options.until_solved, task)
-    check_cells(options, task, [options.cell])
-    check_memory(options, task, [options.cell])
-    describe(corpus, task)
-    manual_seed(options.seed)
-    model = kind.for_task(task, options.cell, options.hidden, options.layers, **rest)
-    adam = optim.Adam(model.parameters(), lr=LEARNING_RATE if options.lr is None else options.lr)
-    return Trainer(
-        model, task, adam, _updates(options, task) or UPDATES, held_out=held_out, batch=options.batch,
-        seed=options.seed, clip=options.clip, validate_every=options.validate_every,
-        until_solved=options.until_solved, about=_about(options, corpus, task), schedule=options.schedule,
-        remedies=Remedies.of({name: getattr(options, name) for name in REMEDIES}),
-    )  # fmt: skip
-
-
-def _check_until_solved(until_solved: bool | None, task: Task) -> None:
-    if until_solved and task.criterion is None:
-        raise InputError(f"--until-solved: nobody can say when {task.name} is solved; take --updates or --epochs")
-
-
-def _updates(options: argparse.Namespace, task: Task) -> int | None:
-    """Return how many updates are asked for; None if the options do not say."""
-    if options.epochs is None:
-        updates: int | None = options.updates
-        return updates
-    try:
-        return int(options.epochs) * updates_per_epoch(task, options.batch)
-    except InputError as error:
-        raise InputError(f"--epochs: {error}; take --updates") from None
-
-
-def _about(options: argparse.Namespace, corpus: Corpus | None, task: Task) -> dict[str, Any]:
-    """Return what a checkpoint has to say so that the task can be made again."""
-    about = {name: getattr(options, name) for name in ABOUT}
-    if options.text is not None:  # to find it again, from wherever the training is resumed
-        about["text"] = str(Path(options.text).resolve())
-    if corpus is not None:
-        about["text_sha256"] = corpus.sha256
-    if isinstance(known := getattr(task, "vocabulary", None), Vocabulary):
-        about["vocabulary"] = known.characters
-    return about
-
-
 # ---- a training that goes on ---------------------------------------------------------------------------------------
 
 
@@ -204,94 +139,18 @@ def _resume(options: argparse.Namespace) -> int:
         path = newest_model()
     checkpoint = load_newest(path, options.device)
     given = {name: getattr(options, name) for name in ("text", "lr")}
-    _remember(options, checkpoint, shown(path))
+    remember(options, checkpoint, shown(path))
     if path.is_dir():
         run = Run(path)
         if options.out is None and options.name is None:
             say(f"--resume: goes on with {shown(path)}")
-        trainer = _again(options, checkpoint, shown(path), **given)
+        trainer = again(options, checkpoint, shown(path), **given)
         return _train(
             trainer, RunKeeper.resume(run, trainer, keep=options.keep, event_file=options.tensorboard), options
         )
     writable_folder(path.parent, "--out", [path.name])
-    trainer = _again(options, checkpoint, shown(path), **given)
-    return _train(trainer, nullcontext(FileKeeper(path, own=True)), options, shown(path))
-
-
-def _remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) -> None:
-    """Take from the checkpoint what it was trained with, and refuse options that ask for something else."""
-    config = checkpoint.model.config()
-    said: dict[str, Any] = {name: config[name] for name in ("cell", "dropout", "dtype") if name in config}
-    said |= {"hidden": config.get("hidden_size"), "layers": config.get("num_layers", 1)}
-    said |= {"schedule": checkpoint.settings.get("schedule")}
-    try:
-        remedies = Remedies.of(checkpoint.settings.get("remedies", {}))
-        said |= {name: getattr(remedies, name) for name in REMEDIES}
-        said |= {name: setting(checkpoint, name) for name in REMEMBERED}
-        said |= {name: setting(checkpoint, name) for name in REMEMBERED_IF_SAID if name in checkpoint.settings}
-    except InputError as error:
-        raise InputError(f"--resume: {where} lacks what is needed to continue: {error}") from None
-    for name in (*TRAINING, "steps"):
-        given, learned = getattr(options, name), said.get(name, TRAINING.get(name))
-        if given is not None and name != "until_solved" and given != learned:
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(
-                f"--resume: {where} was trained with {option} {learned}, not {given}; leave {option} out, or train "
-                "another model with another --name or --out"
-            )
-    kept = {name: value for name, value in said.items() if name not in ("updates", "target", "until_solved")}
-    vars(options).update({**kept, "text": said["text"] if options.text is None else options.text})
-
-
-def _again(
-    options: argparse.Namespace, checkpoint: Checkpoint, where: str, text: str | None, lr: float | None
-) -> Trainer:
-    """Return the training of a checkpoint, as it stood."""
-    corpus = corpus_of(options)
-    vocabulary = Vocabulary(setting(checkpoint, "vocabulary")) if corpus else None
-    task, held_out = make_task(options, corpus, vocabulary).held_out()
-    model = checkpoint.model
-    if not fits(model, task):
-        raise InputError(f"--resume: {where} was not trained on the task {options.task!r} that it names")
-    made = setting(checkpoint, "updates")
-    asked = _updates(options, task)
-    updates = asked or checkpoint.settings.get("target", max(UPDATES, made))
-    if asked is not None and asked <= made:
-        raise InputError(
-            f"--resume: {where} has had {made} updates already; ask for more in all, for example "
-            f"--updates {made + 1000}"
-        )
-    check_memory(options, task, [model.cell_name])
-    describe(corpus, task)
-    _check_text(checkpoint, corpus, text)
-    trainer = Trainer.resumed(checkpoint, task, held_out)
-    trainer.updates = updates
-    trainer.about |= _about(options, corpus, task)
-    _check_until_solved(options.until_solved, task)
-    if options.until_solved is not None:
-        trainer.until_solved = options.until_solved
-    if lr is not None:
-        before = trainer.optimizer.lr.item()
-        if lr != before:
-            say(f"--resume: goes on with the learning rate {lr:g} instead of {before:g}")
-        trainer.optimizer.lr = lr
-        if trainer.schedule is not None:
-            trainer.schedule.base = lr
-    return trainer
-
-
-def _check_text(checkpoint: Checkpoint, corpus: Corpus | None, text: str | None) -> None:
-    """Say if the training goes on with another text; refuse to if nobody asked for it."""
-    if corpus is None:
-        return
-    named, learned = checkpoint.settings["text"], checkpoint.settings.get("text_sha256", corpus.sha256)
-    if text is None and corpus.sha256 != learned:
-        raise InputError(
-            f"--resume: {shown(corpus.source)} has changed since the training began; put the text back (sha256 "
-            f"{learned[:12]}...), or name the one to go on with by --text"
-        )
-    if text is not None and (str(Path(text).resolve()) != named or corpus.sha256 != learned):
-        say(f"--resume: goes on with {shown(Path(text).resolve())} instead of {shown(named)}")
+    trainer = again(options, checkpoint, shown(path), **given)
+    return _train(trainer, FileKeeper(path, own=True), options, shown(path))
 
 
 # ---- both ----------------------------------------------------------------------------------------------------------
@@ -305,11 +164,14 @@ def _train(
 ) -> int:
     """Make the updates that are missing, and say what came of it."""
     label, task = trainer.model.cell_name, trainer.task
+    _say_what_is_cut_off(trainer)
     before = trainer.scores()
     say(f"{label}: {before['loss']:.3f} {task.unit} after {plural(trainer.made, 'update')}")
     with keeping as keeper:
         run = keeper.run if isinstance(keeper, RunKeeper) else None
         where = file or shown(run.path if run else "")
+        if options.resume and isinstance(keeper, FileKeeper):
+            keeper.save(trainer)  # what was changed holds from here on, whatever becomes of this process
         if run is not None:
             say(f"{label}: kept in {where}")
         try:
@@ -325,7 +187,7 @@ def _train(
     unseen = trainer.held_out is not task or not isinstance(task, TextTask)
     which = "unseen sequences" if unseen else "the text itself, too short to hold some out"
     print(f"{label}: {before['loss']:.3f} -> {after['loss']:.3f} {task.unit} on {which}")
-    for name in after.keys() - {"loss"}:
+    for name in [name for name in after if name != "loss"]:
         print(f"{label}: {name} {number(before[name])} -> {number(after[name])}")
     if task.criterion is not None:
         solved = f"solved after {plural(trainer.made, 'update')}" if trainer.solved else "not solved"
@@ -335,6 +197,13 @@ def _train(
     if found := diverged(before["loss"], after["loss"]):
         say(f"warning: {found} (--lr); {where} holds what came of it")
     return 0
+
+
+def _say_what_is_cut_off(trainer: Trainer) -> None:
+    """Say if truncated back-propagation truncates nothing."""
+    cut, steps = trainer.cures.truncate, trainer.task.steps
+    if cut is not None and cut[1] >= steps:
+        say(f"--truncate: a sequence has {plural(steps, 'step')}, and {cut[1]} steps back nothing is cut off")
 
 
 def _updated(trainer: Trainer, keeper: FileKeeper | RunKeeper, options: argparse.Namespace) -> str:
@@ -355,24 +224,3 @@ def _curves(run: Run) -> list[Path]:
     except MissingToolError as error:
         say(f"the curves are not drawn: {error}")
         return []
-
-
-@contextmanager
-def interrupt_waits() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C wait for the update under way, so that no half of it gets saved; a second one does not wait.
-
-    The block gets a function that tells whether it was pressed.
-    """
-    pressed = False
-
-    def note(signal_number: int, frame: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,7 @@ from rich.table import Table
 from tinygrad_rnn import tutorial
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tutorial import notebooks, progress
 
@@ -23,6 +24,7 @@ SCHEMA = "tinygrad_rnn.tutorials/1"
 
 def run(options: argparse.Namespace) -> int:
     """List the tutorials, copy them, make notebooks, or go through one; return 1 if one fails where nobody is asked."""
+    _check(options)
     language = options.lang or tutorial.language_of_this_user()
     if options.copy is not None:
         for path in tutorial.copy(Path(options.copy)):
@@ -38,6 +40,15 @@ def run(options: argparse.Namespace) -> int:
     if sys.stdin.isatty() and sys.stdout.isatty():
         return tutorial.Stepper(lesson, console, restart=options.restart).run()
     return 0 if tutorial.read_through(lesson, console) else 1
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that would do nothing."""
+    if options.restart and options.name is None:
+        raise InputError("--restart begins a tutorial again; say which, as in: tinygrad-rnn tutorial 01 --restart")
+    for name in ("copy", "json"):
+        if getattr(options, name) and options.name is not None:
+            raise InputError(f"--{name} is about all tutorials; leave out {options.name!r}")
 
 
 def _write_notebooks(options: argparse.Namespace, language: str) -> int:
@@ -75,7 +86,12 @@ def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) 
     for lesson in lessons:
         table.add_row(escape(lesson.title), f"{lesson.minutes:g}", _how_far(known[lesson.name], words))
     console.print(table)
-    console.print(words("how"), highlight=False)
+    begun = [lesson for lesson in lessons if known[lesson.name].cell]
+    fresh = [lesson for lesson in lessons if not known[lesson.name].done]
+    for key, chosen in (("go_on_with", begun), ("begin_with", fresh)):
+        if chosen:
+            console.print(words(key, command=f"tinygrad-rnn tutorial {chosen[0].name[:2]}"), highlight=False)
+            return
 
 
 def _output() -> Output:

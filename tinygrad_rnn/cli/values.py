@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn import parse_cell
+from tinygrad_rnn.optim import parse_optimizer, parse_schedule
+from tinygrad_rnn.specs import Spec
 from tinygrad_rnn.tasks import parse_task
 
 #: Of pictures.
@@ -40,33 +42,42 @@ positive_float = _number(float, "a number above 0", lambda x: 0 < x < math.inf)
 non_negative_float = _number(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
 
 
-def cell(text: str) -> str:
-    """Return the specification of a cell in its shortest form, like "lstm:forget_bias=3"."""
-    try:
-        return parse_cell(text).text
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _read(parse: Callable[[str], Spec], part: Callable[[Spec], str]) -> Callable[[str], str]:
+    """Return what reads a specification, and hands on a part of it."""
+
+    def value(text: str) -> str:
+        try:
+            return part(parse(text))
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return value
 
 
-def task(text: str) -> str:
-    """Return the specification of a task in its shortest form."""
-    try:
-        return parse_task(text).text
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _text(spec: Spec) -> str:
+    return spec.text
 
 
-def cell_name(text: str) -> str:
-    """Return the name of a cell, whether options follow it or not."""
-    try:
-        return parse_cell(text).name
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _name(spec: Spec) -> str:
+    return spec.name
+
+
+#: Specifications in their shortest form, like "lstm:forget_bias=3", or only the name that they begin with.
+cell, cell_name = _read(parse_cell, _text), _read(parse_cell, _name)
+task, optimizer, schedule = (_read(parse, _text) for parse in (parse_task, parse_optimizer, parse_schedule))
 
 
 def cells(text: str) -> tuple[str, ...]:
     """Return the specifications in a comma-separated list, each once."""
     return tuple(dict.fromkeys(cell(part) for part in text.split(",")))
+
+
+def zoneout(text: str) -> float | dict[str, float]:
+    """Return a share of all states, or the shares of some given as "c=0.5,h=0.05"."""
+    if "=" not in text:
+        return share_below_1(text)
+    shares = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): share_below_1(value) for name, _, value in shares}
 
 
 def window(text: str) -> tuple[int, int]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
-from tinygrad_rnn.flow.records import RemedyFlow, StateFlow
+from tinygrad_rnn.flow.records import EXPLODED, RemedyFlow, StateFlow
 from tinygrad_rnn.flow.report import FlowReport
 
 #: A loss that changes by less than this share is not mentioned.
 _NEXT_TO_NOTHING = 0.05
+_BURST = f"to more than {EXPLODED:g} times as much"
+#: By how much something is changed: what follows the change itself.
+_AMOUNT = re.compile(r",? (times|by) [\d.]+$")
 _JUDGED = ("vanishes", "explodes", "survives")
 
 
@@ -37,8 +41,22 @@ def remedy(report: FlowReport) -> str:
         said += f"; with {milder.what} it would still vanish, in {plural(milder.horizon, 'step')}"
     bursts = next((tried for tried in report.remedies if tried.verdict == "explodes"), None)
     if bursts is not None and report.verdict != "explodes":
-        said += f"; with {bursts.what} it would explode"
+        said += f"; with {bursts.what} it would explode, {_BURST}"
+    said += _also(report.remedies[at + 1 :], chosen, report.loss)
     return f"{said}.{_honest(chosen, report.loss)}"
+
+
+def _also(others: Sequence[RemedyFlow], chosen: RemedyFlow, loss: float) -> str:
+    """Return what else keeps the gradient and is not the same change again, only larger."""
+    kinds, found = {_AMOUNT.sub("", chosen.what)}, []
+    for tried in others:
+        kind = _AMOUNT.sub("", tried.what)
+        if tried.verdict == "survives" and kind not in kinds:
+            kinds.add(kind)
+            about = [] if tried.per_step is None else [f"×{number(tried.per_step)} per step"]
+            about += [] if math.isclose(tried.loss, loss, rel_tol=_NEXT_TO_NOTHING) else [f"loss {number(tried.loss)}"]
+            found.append(f"{tried.what} ({', '.join(about)})" if about else tried.what)
+    return f"; it would also survive with {' or with '.join(found)}" if found else ""
 
 
 def _better(tried: tuple[RemedyFlow, ...], now: float | None, loss: float) -> str:
@@ -60,7 +78,7 @@ def _not_enough(report: FlowReport, now: float | None) -> str:
         best = max(fading, key=lambda each: each.left or 0.0)
         said += f": most is kept with {best.what}{_how(best, now)}"
     if bursts:
-        said += f"; it would explode with {bursts[0]}"
+        said += f"; it would explode with {bursts[0]}, {_BURST}"
     return f"{said}."
 
 
@@ -77,7 +95,7 @@ def _honest(tried: RemedyFlow, loss: float) -> str:
     now, then = number(loss), number(tried.loss)
     if math.isclose(tried.loss, loss, rel_tol=_NEXT_TO_NOTHING):
         return ""
-    return f" (About the gradient, not about learning: the loss would at once be {then} instead of {now}.)"
+    return f" (About the gradient, not about learning: the loss at the last step would at once be {then} instead of {now}.)"
 
 
 def _furthest(report: FlowReport) -> StateFlow | None:

@@ -51,12 +51,31 @@ def paths_of(nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Seque
                 link.norm,
                 np.nan if link.share is None else link.share,
             )
-    flows = []
-    for (scope, label, kind), sent in found.items():
-        steps = tuple(sorted(sent))
-        sizes, shares = np.array([sent[step] for step in steps]).T
-        flows.append(PathFlow(label, kind, layer_of(scope), _direction(states, scope), scope, steps, sizes, shares))
-    return tuple(flows)
+    return tuple(_path(*ends, sent, states) for ends, sent in found.items())
+
+
+def rounds_of(
+    nodes: Sequence[NodeFlow], links: Sequence[EdgeFlow], states: Sequence[StateFlow]
+) -> tuple[PathFlow, ...]:
+    """Return what named nodes of a state's own step and lane send to it; () if links were not measured."""
+    found: dict[tuple[Scope, str, str], dict[int, tuple[float, float]]] = {}
+    for link in links:
+        child, parent = nodes[link.child], nodes[link.parent]
+        scope = lane_of(parent.scope)
+        if link.norm is None or not child.label or parent.role != "state" or child.step is None:
+            continue
+        if child.step == parent.step and lane_of(child.scope) == scope:
+            share = np.nan if link.share is None else link.share
+            found.setdefault((scope, child.label, str(parent.label)), {})[child.step] = link.norm, share
+    return tuple(_path(*ends, sent, states) for ends, sent in found.items())
+
+
+def _path(
+    scope: Scope, label: str, kind: str, sent: dict[int, tuple[float, float]], states: Sequence[StateFlow]
+) -> PathFlow:
+    steps = tuple(sorted(sent))
+    sizes, shares = np.array([sent[step] for step in steps]).T
+    return PathFlow(label, kind, layer_of(scope), _direction(states, scope), scope, steps, sizes, shares)
 
 
 def factors_of(

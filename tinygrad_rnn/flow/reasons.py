@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.flow.figures import OPERATIONS, number
+from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.verdict import LaneFlow
 from tinygrad_rnn.flow.why import Cause
@@ -18,8 +18,9 @@ LITTLE = 0.005
 def why(report: FlowReport, lane: LaneFlow | None = None) -> str:
     """Return why the gradient of a lane is kept or lost; "" where there is no verdict, or the numbers do not tell.
 
-    It speaks of the state whose gradient reaches furthest: by which path it comes back, what each step multiplies it by
-    there, what other paths add, and whether a few units carry it.
+    What decides stands first, with its numbers: which op takes it, or in which units of a gate it is. Then by which
+    paths it comes; in parentheses what the numbers are means of. It speaks of the state whose gradient reaches
+    furthest.
 
     Args:
         lane: the cell unless given.
@@ -31,60 +32,141 @@ def why(report: FlowReport, lane: LaneFlow | None = None) -> str:
     cause = next((cause for cause in report.causes(lane) if cause.kind == lane.horizon.state), None)
     if cause is None:
         return ""
-    said = _single_path(cause) or _several_paths(cause) or _gate_alone(cause)
+    said, *details = _single_path(cause) or _several_paths(cause) or _gate_alone(cause) or [""]
     end = "to the horizon" if lane.horizon.steps else "to the first step"
-    return f"{said} (Means over the {cause.lag} steps back {end}.)" if said and cause.lag > 1 else said
+    if said and cause.lag > 1:
+        details.insert(0, f"Means over the {cause.lag} steps back {end}")
+    return f"{said} ({'; '.join(details)}.)" if details else said
 
 
-def _single_path(cause: Cause) -> str:
-    """Return by which ops the only way through time goes, and which of them takes most."""
+def _single_path(cause: Cause) -> list[str]:
+    """Return which op of the only way through time takes most, and by what the way multiplies; then details."""
     factors = [(OPERATIONS.get(op, op), size) for op, size in cause.factors if not math.isclose(size, 1, abs_tol=1e-9)]
     if not factors:
-        return ""
+        return []
     stopped = next((word for word, size in factors if size == 0), None)
     if stopped:
-        return f"{stopped} lets nothing pass, and there is no other path from step to step."
-    each = " and ".join(f"{word} (×{number(size)})" for word, size in factors)
-    together = f": ×{number(cause.per_step)} per step" if len(factors) > 1 else " per step"
-    path = f"there is one path from {cause.kind} to {cause.kind}, through {each}{together}"
+        return [f"{stopped} lets nothing pass, and there is no other path from step to step."]
+    path = f"the only path from {cause.kind} to {cause.kind}"
+    if len(factors) == 1:
+        ((word, size),) = factors
+        return [f"{word} multiplies the gradient by ×{number(size)} per step, alone on {path}."]
     least, size = min(factors, key=lambda factor: factor[1])
-    if size >= 1 or len(factors) == 1:
-        return f"{path}."
-    others = [word for word, _ in factors if word != least]
-    rest = math.prod(size for word, size in factors if word != least)
-    flat = f", which is small where {cause.kind} is near ±1" if least == OPERATIONS["tanh"] else ""
-    if rest >= 1:
-        return f"{path}; {' and '.join(others)} alone would not shrink it, it is {least} that does{flat}."
-    return f"{path}; most is taken by {least}{flat}."
+    others = " and ".join(f"{word} (×{number(other)})" for word, other in factors if word != least)
+    rest = math.prod(other for word, other in factors if word != least)
+    if size >= 1:
+        said = f"nothing takes the gradient away: {least} (×{number(size)} per step) and {others} let it grow"
+    elif rest >= 1:
+        said = f"{least} takes the gradient away, ×{number(size)} per step; {others} alone would not shrink it"
+    else:
+        said = f"most of the gradient is taken by {least}, ×{number(size)} per step, less by {others}"
+    flat = [f"tanh′ is small where {cause.kind} is near ±1"] if size < 1 and least == OPERATIONS["tanh"] else []
+    return [f"{said}. They are on {path}: together ×{number(cause.per_step)} per step.", *flat]
 
 
-def _several_paths(cause: Cause) -> str:
-    """Return what comes straight from the next state, by which factor, and what the other paths add."""
+def _several_paths(cause: Cause) -> list[str]:
+    """Return how open the gate is where the gradient is, and what comes straight and by other paths; then details."""
     shares = dict(cause.shares)
     if not shares:
-        return ""
-    kind, gate = cause.kind, cause.gate and cause.gate.replace("-", "−")
-    straight = shares.pop(kind, 0.0)
-    others = sorted(shares.items(), key=lambda item: -abs(item[1]))
-    itself = f"the dependence of {gate} on {kind}"
-    parts = [(itself if child == cause.gate else child, share) for child, share in others]
-    own = 1 - straight - math.fsum(shares.values())
-    parts.append((f"the way round, {_way_round(cause)}," if cause.around else "its own step", own))
-    brought = [f"{path} brings {_percent(share)}" for path, share in parts if abs(share) >= LITTLE]
+        return []
+    kind, gate = cause.kind, cause.gate and _signed(cause.gate)
+    brought = [f"{_percent(share)} {how}" for how, share in ways(cause) if abs(share) >= LITTLE]
     if cause.straight is None:
-        return f"no path leads straight from {kind} to {kind}; of what arrives at {kind} {', '.join(brought)}."
-    rule = f"{kind} = {cause.rule}; " if cause.rule else ""
-    through = f"the way straight through {gate}" if gate else f"the way straight from {kind} to {kind}"
-    said = f"{rule}{through} multiplies the gradient by ×{number(cause.straight)} per step{_weighted(cause)}"
-    said += f" It brings {_percent(straight)} of what arrives at {kind}"
-    if brought:
-        said += f"; {', '.join(brought)}; all together make ×{number(cause.per_step)} per step"
-    return f"{said}."
+        return [f"no path leads straight from {kind} to {kind}: of what arrives at {kind} comes {', '.join(brought)}."]
+    lead, *details = _gate_there(cause)
+    if not lead:
+        through = f"straight through {gate}" if gate else f"straight from {kind} to {kind}"
+        lead = f"the way {through} multiplies the gradient by ×{number(cause.straight)} per step."
+    details = [*_made(cause), *details]
+    together = f"; together ×{number(cause.per_step)} per step"
+    comes = f"Of what arrives at {kind} comes {', '.join(brought)}"
+    if len(brought) == 1:
+        comes = f"All that arrives at {kind} comes {brought[0].partition(' ')[2]}"
+    return [f"{lead} {comes}{together}.", *details]
 
 
-def _gate_alone(cause: Cause) -> str:
-    """Return what a gate would leave where nothing is known of the paths."""
-    return f"{cause.kind} = {cause.rule}{_alone(cause)}{_few(cause)}." if _alone(cause) else ""
+def ways(cause: Cause) -> list[tuple[str, float]]:
+    """Return by which ways the gradient arrives at a state, the straight one first, and the mean share of each.
+
+    Each is said to stand after "comes 20%": "straight through f", "round by c → h → gates → c".
+    """
+    kind, shares = cause.kind, dict(cause.shares)
+    found = []
+    if kind in shares:
+        straight = shares.pop(kind)
+        found.append((f"straight through {_signed(cause.gate)}" if cause.gate else "straight", straight))
+    itself = f"because {_signed(cause.gate or '')} depends on {kind}"
+    others = [(itself if child == cause.gate else f"by {child}", share) for child, share in shares.items()]
+    own = 1 - math.fsum(share for _, share in [*found, *others])
+    others.append((f"round by {_way_round(cause)}" if cause.around else "from its own step", own))
+    return found + sorted(others, key=lambda way: -abs(way[1]))
+
+
+def one_step_beside_mean(report: FlowReport) -> str:
+    """Return how much comes straight to the cell's state before the last, beside the mean over steps; "" if unknown.
+
+    A picture shows single steps, a sentence the mean.
+    """
+    cause = next((cause for cause in report.causes() if report.horizon and cause.kind == report.horizon.state), None)
+    scope = report.cell[0].scope if report.cell else None
+    path = next((p for p in report.paths if cause and p.scope == scope and p.child == p.parent == cause.kind), None)
+    if cause is None or path is None or cause.kind not in dict(cause.shares) or report.verdict == "withheld":
+        return ""
+    sent = 0 if path.direction == "reverse" else -1
+    steps = report.cell[0].steps
+    arrived = steps[steps.index(path.steps[sent]) + (1 if path.direction == "reverse" else -1)]
+    there, mean = (_percent(share) for share in (float(path.shares[sent]), dict(cause.shares)[cause.kind]))
+    return (
+        f"of what arrives at {cause.kind} of t={arrived}, {there} comes straight; in the mean over "
+        f"{plural(cause.lag, 'step')} it is {mean}"
+    )
+
+
+def _gate_there(cause: Cause) -> list[str]:
+    """Return how open a gate is in the units that hold the gradient beside all units; then details. [""] if unknown."""
+    if cause.gate is None or cause.gate_mean is None or cause.straight is None:
+        return [""]
+    gate, there, all_units = _signed(cause.gate), cause.straight, cause.gate_mean
+    numbers = f"{gate} is {number(there)} there, {number(all_units)} over all units."
+    there_is = "“there”: root mean square over the units, weighted by their squared gradient"
+    if abs(there - all_units) <= ALIKE * all_units:
+        return [f"the units that hold the gradient are like the others: {numbers}", there_is, *_few(cause)]
+    if there < all_units:
+        which = f"not those whose {gate} is open" if there < 0.5 <= all_units else f"those whose {gate} is less open"
+    else:
+        which = f"those whose {gate} is open" if all_units < 0.5 <= there else f"those whose {gate} is more open"
+    return [f"the units that hold the gradient are {which}: {numbers}", there_is, *_few(cause)]
+
+
+def _gate_alone(cause: Cause) -> list[str]:
+    """Return what a gate would leave where nothing is known of the paths; then details."""
+    if cause.gate is None or cause.gate_alone is None:
+        return []
+    alone, is_left = number(cause.gate_alone), number(cause.measured)
+    said = f"by {_signed(cause.gate)} alone {alone} would be left {cause.lag} steps back, where {is_left} is."
+    return [said, *_made(cause), *_few(cause)]
+
+
+def _made(cause: Cause) -> list[str]:
+    """Return how a state is made, and at which end a gate keeps the old one; [] if it is not known."""
+    if not cause.rule:
+        return []
+    keeps = f", where {keeping(cause.gate)} keeps the old {cause.kind}" if cause.gate else ""
+    return [f"{cause.kind} = {cause.rule}{keeps}"]
+
+
+def keeping(gate: str) -> str:
+    """Return at which value a gate keeps the old state: "f = 1", or "z = 0" of a carrying "1 - z".
+
+    >>> from tinygrad_rnn.flow.reasons import keeping
+    >>> keeping("f"), keeping("1 - z")
+    ('f = 1', 'z = 0')
+    """
+    return f"{gate.removeprefix('1 - ')} = 0" if gate.startswith("1 - ") else f"{gate} = 1"
+
+
+def _signed(gate: str) -> str:
+    return gate.replace("-", "−")
 
 
 def _percent(share: float) -> str:
@@ -98,39 +180,14 @@ def _way_round(cause: Cause) -> str:
     if len(cause.around) > 2:
         return f"{kind} → … → {kind}"
     return " and ".join(
-        " → ".join([kind, reader, *([f"gates {', '.join(gates)}"] if gates else []), kind])
-        for reader, gates in cause.around.items()
+        " → ".join([kind, reader, *(["gates"] if gates else []), kind]) for reader, gates in cause.around.items()
     )
 
 
-def _weighted(cause: Cause) -> str:
-    """Return how the gate's plain mean goes with what it does to the gradient: that lies in some units only."""
-    if cause.gate is None or cause.gate_mean is None or cause.straight is None:
-        return "."
-    gate, mean = cause.gate.replace("-", "−"), number(cause.gate_mean)
-    if abs(cause.straight - cause.gate_mean) <= ALIKE * cause.gate_mean:
-        return f", {gate} being {mean} on average."
-    other = "smaller" if cause.straight < cause.gate_mean else "larger"
-    return (
-        f": {gate} is {mean} on average, but {other} where the gradient is, {number(cause.straight)} (root mean square "
-        f"over the units, weighted by their squared gradient{_few(cause)})."
-    )
-
-
-def _few(cause: Cause) -> str:
-    """Return how few units hold most of the squared gradient at the end of the lags; "" if they are many."""
+def _few(cause: Cause) -> list[str]:
+    """Return how few units hold most of the squared gradient at the end of the lags; [] if they are many."""
     if not cause.carriers or cause.units is None or len(cause.carriers) > cause.units / 4:
-        return ""
+        return []
     few = len(cause.carriers)
-    theirs = "" if cause.carriers_mean is None else f", where its mean is {number(cause.carriers_mean)}"
     verb = "is" if few == 1 else "are"
-    held = f"four fifths of the squared gradient at lag {cause.lag} {verb} in {few} of {cause.units} units"
-    return f"; {held}{theirs}"
-
-
-def _alone(cause: Cause) -> str:
-    """Return what would be left if the gate alone carried, beside what is."""
-    if cause.gate is None or cause.gate_alone is None:
-        return ""
-    alone, is_left = number(cause.gate_alone), number(cause.measured)
-    return f"; by {cause.gate.replace('-', '−')} alone {alone} would be left {cause.lag} steps back, where {is_left} is"
+    return [f"four fifths of the squared gradient at lag {cause.lag} {verb} in {few} of {cause.units} units"]

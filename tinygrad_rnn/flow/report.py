@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.decay import Decay
-from tinygrad_rnn.flow.paths import factors_of, gates_of, paths_of
+from tinygrad_rnn.flow.paths import factors_of, gates_of, paths_of, rounds_of
 from tinygrad_rnn.flow.records import (
     CarryFlow,
     EdgeFlow,
@@ -91,6 +91,15 @@ class FlowReport:
     def paths(self) -> tuple[PathFlow, ...]:
         """What every named node sends to the states of the step before; () without links."""
         return paths_of(self.nodes, self.links, self.states)
+
+    @cached_property
+    def rounds(self) -> tuple[PathFlow, ...]:
+        """What named nodes of a state's own step send to it, the h of an LSTM to its c; () without links.
+
+        `child` and `parent` lie in the same step. Together with `paths` it is all that arrives at a state, but for what
+        comes from other lanes and from the losses.
+        """
+        return rounds_of(self.nodes, self.links, self.states)
 
     @cached_property
     def factors(self) -> tuple[FactorFlow, ...]:

@@ -15,6 +15,8 @@ from tinygrad_rnn.flow.verdict import LaneFlow
 
 __all__ = ["OPERATIONS", "answers", "left", "number", "plural", "verdicts"]
 
+#: What a gradient that survives does not say.
+REACHES = "That it reaches the first step does not say that anything is learned from there."
 #: The question that a verdict answers.
 WHERE = "where"
 
@@ -74,7 +76,7 @@ def _verdict(who: str, report: FlowReport, lane: LaneFlow) -> str:
         return f"{grown} {'Before' if lag < lane.explodes_at else 'Then'} it falls: {short} is left at lag {lag}."
     if lane.verdict == "survives":
         kept = f"nowhere is {short} left; it is {at_the_end}"
-        return f"{who} survives these {plural(last + 1, 'step')}: {kept}. {_speed(lane)}{_extremes(state)}"
+        return f"{who} survives these {plural(last + 1, 'step')}: {kept}. {_speed(lane)}{_extremes(state)} {REACHES}"
     return f"{who} vanishes: {short} is left at lag {lag}, {at_the_end}. {_speed(lane)}{_extremes(state)}"
 
 

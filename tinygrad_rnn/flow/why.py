@@ -100,9 +100,7 @@ def causes_of(
                 gate=carry.gate if carry else None,
                 rule=carry.rule if carry else "",
                 around={
-                    reader: tuple(
-                        path.child for path in paths if path.scope == state.scope and path.parent == reader
-                    )
+                    reader: tuple(path.child for path in paths if path.scope == state.scope and path.parent == reader)
                     for reader in readers.get(state.kind, ())
                 },
                 gate_mean=None if through is None else float(through.mean()),

@@ -22,10 +22,12 @@ from tinygrad_rnn.optim.schedules import (
     StepLR,
     parse_schedule,
 )
+from tinygrad_rnn.optim.table import OPTIMIZERS, optimizer_of, parse_optimizer
 
 __all__ = [
-    "SCHEDULES", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "GradientMonitor", "LinearLR", "Optimizer",
-    "RMSprop", "ReduceLROnPlateau", "Schedule", "StepLR", "clip_grad_norm_", "clip_grad_value_", "parse_schedule",
+    "OPTIMIZERS", "SCHEDULES", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "GradientMonitor", "LinearLR",
+    "Optimizer", "RMSprop", "ReduceLROnPlateau", "Schedule", "StepLR", "clip_grad_norm_", "clip_grad_value_",
+    "optimizer_of", "parse_optimizer", "parse_schedule",
 ]  # fmt: skip
 
 

@@ -6,13 +6,16 @@ line in `SCHEDULES`. What a schedule remembers are plain numbers, `state_dict`, 
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tinygrad_rnn import arguments, specs
+from tinygrad_rnn.engine.creation import zeros
 from tinygrad_rnn.errors import InputError, StateError
+from tinygrad_rnn.optim.algorithms import SGD
 from tinygrad_rnn.optim.optimizer import Optimizer
 
 __all__ = [
@@ -44,6 +47,14 @@ class Schedule:
 
     def validated(self, loss: float) -> None:
         """Take note of a validation."""
+
+    def rebase(self, lr: float) -> None:
+        """Go on as if the learning rate had been another one when the schedule was made."""
+        share = self.factor(self.taken)
+        if share is None:  # it goes by what happened
+            share = self.optimizer.lr.item() / self.base if self.base else 1.0
+        self.base = lr
+        self.optimizer.lr = lr * share
 
     def factor(self, step: int) -> float | None:
         """Return the learning rate after so many steps as a multiple of the first; None if that is not the question."""
@@ -210,6 +221,12 @@ class ScheduleEntry:
     options: Mapping[str, Callable[[str], specs.Value]]
     arguments: Mapping[str, str]
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The options that have no default."""
+        known = inspect.signature(self.schedule).parameters
+        return tuple([name for name in self.options if known[self.arguments[name]].default is inspect.Parameter.empty])
+
 
 #: By the name that texts and commands use.
 SCHEDULES: dict[str, ScheduleEntry] = {
@@ -246,22 +263,27 @@ class ScheduleSpec(specs.Spec):
         Raises:
             InputError: an option that it needs is missing, or has a value that cannot be.
         """
-        entry = SCHEDULES[self.name]
-        try:
-            return entry.schedule(optimizer, **{entry.arguments[name]: value for name, value in self.options})
-        except TypeError:
-            needed = next(iter(entry.options))
-            raise InputError(f"the schedule {self.name} needs {needed}: {self.name}:{needed}=...") from None
+        entry, chosen = SCHEDULES[self.name], dict(self.options)
+        for needed in entry.needed:
+            if needed not in chosen:
+                raise InputError(f"the schedule {self.name} needs {needed}: {self.name}:{needed}=...")
+        return entry.schedule(optimizer, **{entry.arguments[name]: value for name, value in chosen.items()})
 
 
 def parse_schedule(text: str) -> ScheduleSpec:
     """Read a specification: a schedule's name, then `:option=value` as often as needed.
 
     Raises:
-        InputError: an unknown schedule or option, a value that is none, or an option given twice.
+        InputError: an unknown schedule or option, a value that cannot be, an option given twice, or one missing that
+            is needed.
 
     >>> from tinygrad_rnn import optim
     >>> optim.parse_schedule("step:every=100:by=0.50").text
     'step:every=100:by=0.5'
     """
-    return ScheduleSpec(*specs.read("schedule", text, SCHEDULES))
+    spec = ScheduleSpec(*specs.read("schedule", text, SCHEDULES))
+    try:
+        spec.make(SGD([zeros(1, requires_grad=True)], lr=1.0))  # of nothing: to see whether it can be made
+    except InputError as error:
+        raise InputError(f"{text!r}: {error}") from None
+    return spec

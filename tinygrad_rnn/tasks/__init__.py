@@ -6,6 +6,7 @@ from tinygrad_rnn.tasks.conflict import ConflictTask
 from tinygrad_rnn.tasks.copying import CopyTask
 from tinygrad_rnn.tasks.corpus import Corpus, default_corpus, read_corpus
 from tinygrad_rnn.tasks.counting import CountingTask
+from tinygrad_rnn.tasks.doubling import DoublingTask
 from tinygrad_rnn.tasks.noise_free import NoiseFreeTask, TriggeredTask
 from tinygrad_rnn.tasks.reber import ContinualReberTask, EmbeddedReberTask
 from tinygrad_rnn.tasks.table import TASKS, TaskEntry, TaskSpec, parse_task
@@ -17,9 +18,10 @@ from tinygrad_rnn.tasks.vocabulary import Vocabulary
 
 __all__ = [
     "TASKS", "AddingTask", "AskedBitTask", "Batch", "ConflictTask", "ContinualReberTask", "CopyTask", "Corpus",
-    "CountingTask", "Criterion", "EmbeddedReberTask", "FirstBitTask", "MarkedBitTask", "MultiplicationTask",
-    "NoiseFreeTask", "OriginalAddingTask", "ParityTask", "Task", "TaskEntry", "TaskSpec", "TemporalOrderTask",
-    "TextTask", "TriggeredTask", "TwoSequencesTask", "Vocabulary", "default_corpus", "parse_task", "read_corpus",
+    "CountingTask", "Criterion", "DoublingTask", "EmbeddedReberTask", "FirstBitTask", "MarkedBitTask",
+    "MultiplicationTask", "NoiseFreeTask", "OriginalAddingTask", "ParityTask", "Task", "TaskEntry", "TaskSpec",
+    "TemporalOrderTask", "TextTask", "TriggeredTask", "TwoSequencesTask", "Vocabulary", "default_corpus",
+    "parse_task", "read_corpus",
 ]  # fmt: skip
 
 

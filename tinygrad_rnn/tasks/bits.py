@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.tasks.answers import LastClassTask
@@ -72,7 +73,7 @@ class MarkedBitTask(LastClassTask):
         span: the mark lies in the first so many steps, each as likely.
 
     Raises:
-        InputError: there are fewer steps than `span`, or fewer than 2.
+        InputError: there are fewer steps than `span`, or fewer than 2; or `span` is no whole number from 1.
 
     >>> inputs, targets = MarkedBitTask(steps=10).batch(3, seed=0)
     >>> marked = (inputs[..., 0] * inputs[..., 1]).sum(axis=0)
@@ -86,8 +87,8 @@ class MarkedBitTask(LastClassTask):
     criterion = Criterion("wrong", at_most=0.02)
 
     def __init__(self, steps: int, span: int = 5) -> None:
+        self.span = arguments.whole("MarkedBitTask: span", span)
         self.steps = enough_steps(steps, max(span, 2), f"the marked bit is one of the first {span}")
-        self.span = span
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return sequences of (bit, mark), (T, B, 2), and the marked bits as classes (B,): 1 for +1."""

@@ -42,6 +42,7 @@ class CodeTask(TextTask):
     """Predict the next character of Python source, at every step: `TextTask` on code (Karpathy 2015 learned C)."""
 
     name = "code"
+    begins = ("def ", "\n", " ")
 
 
 class TokensTask(EveryClassTask):

@@ -50,9 +50,8 @@ class ConflictTask(Task):
     output_size = 1
 
     def __init__(self, steps: int, kind: str = "both") -> None:
-        arguments.one_of("ConflictTask: kind", kind, KINDS)
+        self.kind = arguments.one_of("ConflictTask: kind", kind, KINDS)
         self.steps = enough_steps(steps, 2, "the bit of the first step is asked at another")
-        self.kind = kind
 
     @property
     def least_of_a_carousel(self) -> float:

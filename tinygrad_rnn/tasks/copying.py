@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.tasks.answers import EveryClassTask
 from tinygrad_rnn.tasks.symbols import names, one_hot
 from tinygrad_rnn.tasks.task import Batch, Criterion, enough_steps
@@ -29,7 +30,7 @@ class CopyTask(EveryClassTask):
         length: how many are to be remembered.
 
     Raises:
-        InputError: no step between.
+        InputError: no step between, no symbol, or nothing to be remembered.
 
     >>> task = CopyTask(steps=4, length=3)
     >>> inputs, targets = task.batch(1, seed=0)
@@ -44,7 +45,9 @@ class CopyTask(EveryClassTask):
 
     def __init__(self, steps: int, symbols: int = 8, length: int = 10) -> None:
         self.pause = enough_steps(steps, 1, "the copy problem has a pause between hearing and saying")
-        self.steps, self.symbols, self.length = steps + 2 * length, symbols, length
+        self.symbols = arguments.whole("CopyTask: symbols", symbols)
+        self.length = arguments.whole("CopyTask: length", length)
+        self.steps = steps + 2 * length
         self.input_size, self.output_size = symbols + 2, symbols + 1
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.tasks.symbols import NOTHING, names, one_hot
+from tinygrad_rnn.tasks.symbols import NOTHING, dealt, names, one_hot
 from tinygrad_rnn.tasks.task import Batch, Criterion, Task, enough_steps
 
 #: What is read: the start, then letters; what may come next: a letter, or T, the end.
@@ -20,10 +20,11 @@ READ, NEXT = "Sabc", "abcT"
 class CountingTask(Task):
     """Strings of a context-sensitive language, n times a, b and c each: say which symbols may come next.
 
-    Gers and Schmidhuber (2001). A string is read after a start symbol S, and n is 1 to N, each as likely. After S comes
-    an a; after an a, another or a b; then the number of b and c is determined, and so is the end T. A string
-    is accepted if at every step exactly the symbols that may come next have outputs above 1/2, as probabilities; solved
-    is when all are. A network has learned to count if it also accepts longer strings than it was trained on.
+    Gers and Schmidhuber (2001). A string is read after a start symbol S, and n is 1 to N: no string comes twice in a
+    batch before all have come. After S comes an a; after an a, another or a b; then the number of b and c is
+    determined, and so is the end T. A string is accepted if at every step exactly the symbols that may come next have
+    outputs above 1/2, as probabilities; solved is when all N are. A network has learned to count if it also accepts
+    longer strings than it was trained on.
 
     The loss is the binary cross entropy of the four outputs, summed; the paper has the squared error of outputs that
     stand for yes with 1 and for no with -1.
@@ -46,15 +47,15 @@ class CountingTask(Task):
     unit = "nats/step"
     input_size = len(READ)
     output_size = len(NEXT)
-    criterion = Criterion("wrong", at_most=0.0)
 
     def __init__(self, steps: int) -> None:
         self.most = (enough_steps(steps, 4, "the shortest string is S, a, b, c") - 1) // 3
         self.steps = 3 * self.most + 1
+        self.criterion = Criterion("wrong", at_most=0.0, examples=self.most)
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return strings (T, B, 4), padded, and what may come next (T, B, 4). The same seed gives the same ones."""
-        return self.strings(np.random.default_rng(seed).integers(1, self.most, size, endpoint=True), dtype)
+        return self.strings(1 + dealt(np.random.default_rng(seed), self.most, size), dtype)
 
     def measured(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return the string of N, B times: the last step asks for its end."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +13,11 @@ import numpy as np
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.symbols import names, one_hot, padded
 from tinygrad_rnn.tasks.task import Batch, Criterion, Task
+
+__all__ = ["DatesTask", "read_date", "written"]
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -44,6 +49,24 @@ def written(ordinal: int, form: str) -> str:
     return form.format(
         day=date.day, number=date.month, year=date.year, month=month, short=month[:3], weekday=_DAYS[date.weekday()]
     )
+
+
+def read_date(text: str) -> str | None:
+    """Return a date in one of the formats as ISO 8601 has it; None for any other text, however close.
+
+    >>> read_date("Sunday, 1 March 2026"), read_date("Monday, 1 March 2026"), read_date("31.02.2026")
+    ('2026-03-01', None, None)
+    """
+    numbers = [int(found) for found in re.findall(r"[0-9]{1,4}", text)]
+    months = {*numbers, *[month for month, name in enumerate(_MONTHS, start=1) if name[:3] in text]}
+    for year, month, day in itertools.product(numbers, sorted(months), numbers):
+        try:
+            ordinal = datetime.date(year, month, day).toordinal()
+        except ValueError:
+            continue
+        if any(written(ordinal, form) == text for form in FORMATS):
+            return datetime.date(year, month, day).isoformat()
+    return None
 
 
 class DatesTask(Task):
@@ -99,13 +122,38 @@ class DatesTask(Task):
             if not full or len(text) == self.steps:
                 texts.append(text)
                 isos.append(datetime.date.fromordinal(ordinal).isoformat())
-        number = {character: place for place, character in enumerate(self.characters)}
-        numbers, lengths = padded([[number[character] for character in text] for text in texts], self.steps)
-        inputs = one_hot(numbers, self.input_size, dtype)
+        inputs, lengths = self._inputs(texts, self.steps, dtype)
         targets = np.array([[self.symbols.index(symbol) for symbol in iso] for iso in isos], dtype=np.int64).T
         replies = np.zeros((self.replies, size, self.output_size), dtype)
         replies[1:] = one_hot(targets[:-1], self.output_size, dtype)
         return Batch(inputs, targets, None if full else lengths, replies=replies)
+
+    def _inputs(self, texts: Sequence[str], steps: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+        number = {character: place for place, character in enumerate(self.characters)}
+        numbers, lengths = padded([[number[character] for character in text] for text in texts], steps)
+        return one_hot(numbers, self.input_size, dtype), lengths
+
+    def encode(self, texts: Sequence[str], dtype: Any = "float32") -> Batch:
+        """Return texts as a model reads them, dates or not: one-hot characters (T, B, I) with lengths (B,).
+
+        T is the longest of them. Nothing says what they should become: the targets are None.
+
+        Raises:
+            InputError: a text is empty, or has characters that no date of the task has.
+
+        >>> DatesTask().encode(["1 May 2000"]).inputs.shape == (10, 1, DatesTask.input_size)
+        True
+        """
+        for text in texts:
+            if not text:
+                raise InputError("there is nothing to read in an empty text; give a date, like '3 March 1987'")
+            if unknown := sorted(set(text) - set(self.characters)):
+                letters = ", ".join(map(repr, unknown))
+                raise InputError(
+                    f"{text!r} has {letters}, which the model has never read; it knows {self.characters!r}"
+                )
+        inputs, lengths = self._inputs(texts, max(map(len, texts), default=0), dtype)
+        return Batch(inputs, None, lengths)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean cross entropy of all replies, outputs (10, B, 11)."""
@@ -124,8 +172,8 @@ class DatesTask(Task):
         """Return the text that one example (T, I) is."""
         return "".join(self.input_labels(x))
 
-    def said(self, numbers: np.ndarray) -> str:
-        """Return the text of the symbols with these numbers (10,)."""
+    def said(self, numbers: Sequence[int] | np.ndarray) -> str:
+        """Return the text of the symbols with these numbers, at most ten."""
         return "".join(self.symbols[number] for number in numbers)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.tasks.answers import LastClassTask
 from tinygrad_rnn.tasks.task import Batch, Criterion
@@ -48,6 +49,7 @@ class DigitsTask(LastClassTask):
         held: whether the images are those held out.
 
     Raises:
+        InputError: by is another word.
         MissingToolError: scikit-learn is not installed.
     """
 
@@ -56,7 +58,7 @@ class DigitsTask(LastClassTask):
     criterion = Criterion("wrong", at_most=0.05)
 
     def __init__(self, by: str = "row", held: bool = False) -> None:
-        self.by, self.held = by, held
+        self.by, self.held = arguments.one_of("DigitsTask: by", by, tuple(READINGS)), held
         self.steps, self.input_size = READINGS[by]
         pixels, classes = images()
         part = slice(-HELD_OUT, None) if held else slice(-HELD_OUT)

@@ -25,6 +25,8 @@ class HelloTask(TextTask):
     """
 
     name = "hello"
+    begins = (WORD[0],)
+    goes_on = len(WORD) - 1
     criterion = Criterion("wrong", at_most=0.0)
 
     def __init__(self) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import arguments
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.answers import EveryClassTask
-from tinygrad_rnn.tasks.symbols import NOTHING, names, one_hot
+from tinygrad_rnn.tasks.symbols import NOTHING, dealt, names, one_hot
 from tinygrad_rnn.tasks.task import Batch, Criterion, enough_steps
 
 __all__ = ["ContinualReberTask", "EmbeddedReberTask"]
@@ -125,8 +126,10 @@ class EmbeddedReberTask(_ReberTask):
 
     Strings that read more than T symbols are left out: with T = 20 one in 48, with T = 50 one in 539,000. With
     `strings` the task learns from so many, all different, and `held_out` evaluates it on so many others, as the paper
-    does with 256 each: it is solved when no string of either set is wrong. Outputs are probabilities with cross entropy
-    here, and logistic units with squared error in the paper.
+    does with 256 each; no string comes twice in a batch before all have come. It is solved when none of the others is
+    wrong, each looked at; the paper looks at those learned from, too. Without `strings` it is solved when none of those
+    that a validation draws is wrong. Outputs are probabilities with cross entropy here, and logistic units with squared
+    error in the paper.
 
     To measure, strings of T + 2 symbols are taken, without their E: the last step asks for the symbol before it.
 
@@ -135,7 +138,8 @@ class EmbeddedReberTask(_ReberTask):
         strings: how many to learn from; all there are unless given.
 
     Raises:
-        InputError: fewer steps, or not so many different strings of at most T steps.
+        InputError: fewer steps, or not so many different strings of at most T steps, or `strings` is no whole number
+            from 1.
 
     >>> task = EmbeddedReberTask(steps=12)
     >>> inputs, targets = task.measured(1, seed=0)
@@ -150,6 +154,9 @@ class EmbeddedReberTask(_ReberTask):
         self.steps = enough_steps(steps, 8, "the shortest strings of the embedded Reber grammar have 9 symbols")
         self._whole = self.walks.chances(steps + 1, DONE)
         self._due = self.walks.chances(steps + 1, LAST)
+        if strings is not None:
+            strings = arguments.whole("EmbeddedReberTask: strings", strings)
+            self.criterion = Criterion("wrong", at_most=0.0, examples=strings)
         different = None if strings is None else self._different(2 * strings)
         self._known: np.ndarray | None = None if different is None else different[:, :strings]
         self._others: np.ndarray | None = None if different is None else different[:, strings:]
@@ -160,7 +167,7 @@ class EmbeddedReberTask(_ReberTask):
         if self._known is None:
             symbols = self._strings(random, size)
         else:
-            symbols = self._known[:, random.integers(0, self._known.shape[1], size)]
+            symbols = self._known[:, dealt(random, self._known.shape[1], size)]
         lengths = (symbols != NOTHING).sum(axis=0) - 1
         there = np.arange(lengths.max())[:, None] < lengths
         read, targets = symbols[: len(there)], symbols[1 : len(there) + 1]
@@ -208,8 +215,9 @@ class ContinualReberTask(_ReberTask):
     for networks whose state is carried from one window to the next.
 
     A stream is wrong if at some step a symbol that may come next is not among the most active outputs; the score
-    "symbols" is how many steps went well before. In the paper a network is perfect if it goes on for 1,000,000
-    symbols. Outputs are probabilities with cross entropy here, and logistic units with squared error in the paper.
+    "symbols" is how many steps went well before. Solved is when no stream that a validation draws is wrong, of T
+    symbols each; in the paper a network is perfect if it goes on for 1,000,000. Outputs are probabilities with cross
+    entropy here, and logistic units with squared error in the paper.
 
     To measure, streams are taken whose last step asks for the symbol before the last of a string.
 

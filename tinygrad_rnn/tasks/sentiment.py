@@ -17,7 +17,7 @@ _SUBJECTS = ("film", "book", "song", "play", "soup", "hotel")
 _VERBS = (("was",), ("seemed",), ("was", "not"), ("was", "never"))
 _BETWEEN = ("really", "truly", "by", "all", "means", "in", "the", "end", "so", "very")
 _ADJECTIVES = ("good", "lovely", "brilliant", "charming", "bad", "boring", "awful", "dull")
-#: Whether the opening and the verb deny: half of the sentences have one negation, and a tenth have two.
+#: Whether the opening and the verb deny: half of the sentences have one negation, and one in twelve has two.
 _NEGATIONS = ((0, 0),) * 4 + ((1, 0), (0, 1)) * 2 + ((1, 0), (0, 1), (1, 1), (0, 0))
 
 
@@ -29,7 +29,7 @@ class SentimentTask(LastClassTask):
     places.
 
     Args:
-        steps: T, the words of the longest sentence; at least 8.
+        steps: T, the words of the longest sentence; at least 8, as "they say that the film was not good" has.
 
     Raises:
         InputError: there is no room for a sentence.
@@ -51,11 +51,11 @@ class SentimentTask(LastClassTask):
         )
     )
     input_size = len(words)
-    #: Words without any in between: opening, "the", subject, a verb of two words, adjective.
+    #: Words without any in between, in the longest form: opening, "the", subject, a verb of two words, adjective.
     least = 3 + 2 + 2 + 1
 
     def __init__(self, steps: int) -> None:
-        self.steps = enough_steps(steps, self.least, "the shortest sentence with a negation has 8 words")
+        self.steps = enough_steps(steps, self.least, f"a sentence with 'was not' has {self.least} words or more")
 
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return one-hot words (T, B, I), whether they are kind (B,), and lengths (B,). Same seed, same ones."""

@@ -13,10 +13,15 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.tasks.task import Batch, Criterion, Task
 
+__all__ = ["SeriesTask", "series"]
+
 #: The share of a series, at its end, that is not learned.
 HELD_OUT = 0.2
 #: How many steps after it a series is about the same again: the cycle of the sun in years, a year in weeks.
 SEASONS = {"sunspots": 11, "co2": 52}
+#: What the values count, when the first was measured, and how long it is from one to the next, in years.
+UNITS = {"sunspots": "spots", "co2": "ppm"}
+BEGINS = {"sunspots": (1700.0, 1.0), "co2": (1958 + 87 / 365, 7 / 365.2425)}
 
 
 @cache
@@ -56,6 +61,11 @@ class SeriesTask(Task):
         steps: T, the values in a window; more than a season.
         feed: "level" or "difference".
 
+    Attributes:
+        values: the whole series, float64, in its own units.
+        cut: the place of the first value that is not learned.
+        season: after how many values it is about the same again.
+
     Raises:
         InputError: the windows are too short or too long.
         MissingToolError: statsmodels is not installed.
@@ -76,6 +86,7 @@ class SeriesTask(Task):
                 f"learned; {steps} is none of these"
             )
         self.steps, self.of, self.feed, self.season = steps, of, feed, season
+        self.values, self.cut = values, cut
         fed = np.diff(values) if feed == "difference" else values
         self._fed = fed[cut - steps :] if held else fed[:cut]  # all that is asked at the end of a window is held out
         self._mean, self._deviation = float(fed[:cut].mean()), float(fed[:cut].std())
@@ -91,6 +102,32 @@ class SeriesTask(Task):
         starts = np.random.default_rng(seed).integers(0, last, size=size, endpoint=True)
         windows = (self._fed[np.arange(self.steps + 1)[:, None] + starts] - self._mean) / self._deviation
         return Batch(windows[:-1, :, None].astype(dtype), windows[1:].astype(dtype))
+
+    def before(self, places: np.ndarray, dtype: Any = "float32") -> np.ndarray:
+        """Return what a model reads to forecast the values at some places (N,) of the series: windows (T, N, 1).
+
+        The last of a window is what is known one step before that place.
+
+        >>> task = SeriesTask(60, "sunspots")
+        >>> window = task.before(np.array([100]))[:, 0, 0]
+        >>> len(window), [round(float(value)) for value in task.values_of(window[-2:], task.values[98:99])]
+        (60, [4, 7])
+        >>> task.values[98:100].tolist()
+        [4.1, 6.8]
+        """
+        fed, last = (np.diff(self.values), places - 1) if self.feed == "difference" else (self.values, places)
+        windows = fed[np.arange(-self.steps, 0)[:, None] + last]
+        return ((windows - self._mean) / self._deviation)[..., None].astype(dtype)
+
+    def values_of(self, outputs: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Return the values of the series that outputs of a model stand for, each given the value one step before."""
+        found = self._in_units(outputs)
+        return last + found if self.feed == "difference" else found
+
+    def years(self, places: np.ndarray) -> np.ndarray:
+        """Return when the values at some places of the series were measured."""
+        first, step = BEGINS[self.of]
+        return first + step * np.asarray(places)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean squared error over all steps, outputs (T, B, 1)."""

@@ -11,8 +11,11 @@ from tinygrad_rnn import arguments
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.digits import HELD_OUT, images
 from tinygrad_rnn.tasks.task import Batch, Criterion, Task
+
+__all__ = ["StripsTask"]
 
 #: What a model that describes strips looks at: the places of the strip, or their mean.
 LOOKS = ("none", "soft")
@@ -90,6 +93,35 @@ class StripsTask(Task):
         replies = np.zeros((self.replies, size, self.output_size), dtype)
         replies[1:] = np.eye(self.output_size, dtype=dtype)[targets[:-1]]
         return Batch(inputs, targets, mask=mask, replies=replies)
+
+    def encode(self, images: Sequence[np.ndarray], dtype: Any = "float32") -> Batch:
+        """Return images as a model sees them, (B, 8, 16 N), narrower ones with nothing at their right.
+
+        Nothing says what is on them: the targets are None.
+
+        Args:
+            images: (8, X) each, X at most 16 N, from 0, nothing, to 1, ink.
+
+        Raises:
+            InputError: an image of another height, too wide, or with other numbers.
+
+        >>> StripsTask(digits=2).encode([np.ones((8, 20))]).inputs.shape
+        (1, 8, 32)
+        """
+        inputs = np.zeros((len(images), SIDE, self.input_size), dtype)
+        for example, image in enumerate(images):
+            if image.ndim != 2 or image.shape[0] != SIDE or not 0 < image.shape[1] <= self.input_size:
+                raise InputError(
+                    f"a strip of {self.digits} digits is {SIDE} pixels high and at most {self.input_size} wide, one "
+                    f"number each; this image has the shape {image.shape}: scale or cut it first"
+                )
+            if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+                raise InputError(
+                    f"the numbers of an image lie between 0, nothing, and 1, ink; these go from {image.min():g} to "
+                    f"{image.max():g}: divide them by the largest they can be"
+                )
+            inputs[example, :, : image.shape[1]] = image
+        return Batch(inputs, None)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean cross entropy of the symbols that count, outputs (S, B, 11)."""

@@ -34,6 +34,16 @@ def padded(sequences: Sequence[Sequence[int]], steps: int) -> tuple[np.ndarray, 
     return numbers, np.array([len(sequence) for sequence in sequences], dtype=np.int64)
 
 
+def dealt(random: np.random.Generator, kinds: int, size: int) -> np.ndarray:
+    """Return numbers below `kinds`, (B,), in a random order; none comes twice before all have come.
+
+    >>> np.bincount(dealt(np.random.default_rng(0), kinds=4, size=8)).tolist()
+    [2, 2, 2, 2]
+    """
+    rounds = np.tile(np.arange(kinds), (-(-size // kinds), 1))
+    return random.permuted(rounds, axis=1).ravel()[:size]
+
+
 def one_of(random: np.random.Generator, words: Sequence[str]) -> str:
     """Return any of some words."""
     return words[int(random.integers(0, len(words)))]

@@ -22,6 +22,7 @@ from tinygrad_rnn.tasks.corpus import Corpus, default_corpus
 from tinygrad_rnn.tasks.counting import CountingTask
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.tasks.digits import READINGS, DigitsTask
+from tinygrad_rnn.tasks.doubling import DoublingTask
 from tinygrad_rnn.tasks.hello import HelloTask
 from tinygrad_rnn.tasks.noise_free import noise_free_task
 from tinygrad_rnn.tasks.reber import ContinualReberTask, EmbeddedReberTask
@@ -61,13 +62,18 @@ class TaskEntry:
 #: By the name that texts and commands use.
 TASKS: dict[str, TaskEntry] = {
     "text": TaskEntry(
-        TextTask, "predict the next character of a text, at every step", "Graves 2013, section 3", reads=default_corpus
+        TextTask, "predict the next character of a text, at every step", "Graves 2013, section 3",
+        {"stateful": specs.flag}, reads=default_corpus,
     ),
     "code": TaskEntry(
-        CodeTask, "predict the next character of Python source, at every step", "Karpathy 2015", reads=own_source
+        CodeTask, "predict the next character of Python source, at every step", "Karpathy 2015",
+        {"stateful": specs.flag}, reads=own_source,
     ),
     "hello": TaskEntry(
         HelloTask, "read h, e, l, l and say e, l, l, o", "Karpathy 2015", steps=None
+    ),
+    "doubling": TaskEntry(
+        DoublingTask, "twice a number: one step, one weight would do", "a first example of many courses", steps=None
     ),
     "adding": TaskEntry(
         adding_task, "the sum of the two numbers that are marked among T",
@@ -183,7 +189,7 @@ class TaskSpec(specs.Spec):
             raise InputError(f"the length of {self.name} is fixed; leave the number of steps out")
         if (entry.reads is None) is not (text is None):
             raise InputError(f"{self.name} reads {'a text: give it one' if entry.reads else 'no text'}")
-        length = {} if entry.steps is None else {"steps": steps or entry.steps}
+        length = {} if entry.steps is None else {"steps": entry.steps if steps is None else steps}
         made = entry.task(*([] if text is None else [text]), **length, **dict(self.options), **more)
         made.chosen = self.text
         return made

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +28,8 @@ class Batch:
         mask: of the shape of the targets, 1 for those that count and 0 for the others; None if all count.
         replies: (S, B, O), the second sequence of a task with two: what a decoder is fed while it is taught, each step
             the target of the one before; None for tasks with one sequence.
+        continues: (B,), 1 for each example that goes on where the same one of the batch before has ended, so that the
+            model begins with the state it had there, and 0 for those that begin; None if no batch goes on.
 
     `inputs, targets = batch` takes the first two.
 
@@ -42,6 +44,7 @@ class Batch:
     lengths: Any = None
     mask: Any = None
     replies: Any = None
+    continues: Any = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.inputs, self.targets))
@@ -65,22 +68,43 @@ class Batch:
 class Criterion:
     """When a task counts as solved: one of its scores reaches a value, or falls below another score.
 
-    >>> solved = Criterion("accuracy", at_least=0.98)
-    >>> str(solved), solved.met({"accuracy": 0.99})
-    ('accuracy at least 0.98', True)
+    The scores are means over examples that are not learned from; whoever judges takes the same ones at every look.
+
+    Attributes:
+        score: its name, among the task's.
+        at_least, at_most, below: the value, or the name of the other score; one of the three.
+        examples: it speaks of so many, and is not judged by fewer; 0 where the paper of a task names no number.
+
+    Raises:
+        InputError: none of the three, or several; or one of the numbers is none.
+
+    >>> solved = Criterion("wrong", at_most=0.01, examples=2000)
+    >>> str(solved), solved.met({"wrong": 0.005})
+    ('wrong at most 0.01 of 2,000 examples', True)
     """
 
     score: str
     at_least: float | None = None
     at_most: float | None = None
     below: str | None = None
+    examples: int = 0
 
     def __post_init__(self) -> None:
         if sum(bound is not None for bound in (self.at_least, self.at_most, self.below)) != 1:
             raise InputError("a criterion needs one of at_least, at_most and below")
+        for name in ("at_least", "at_most"):
+            if (bound := getattr(self, name)) is not None:
+                arguments.number(f"Criterion: {name}", bound)
+        arguments.whole("Criterion: examples", self.examples, 0)
 
     def met(self, scores: Mapping[str, float]) -> bool:
-        """Return whether the scores say that the task is solved; NaN never does."""
+        """Return whether the scores say that the task is solved; NaN never does.
+
+        Raises:
+            InputError: a score that it is about is not among them.
+        """
+        if missing := {self.score, self.below or self.score} - set(scores):
+            raise InputError(f"solved is {self}, and there is no {min(missing)} among the scores: {', '.join(scores)}")
         found = scores[self.score]
         if self.below is not None:
             return found < scores[self.below]
@@ -89,9 +113,8 @@ class Criterion:
     def __str__(self) -> str:
         if self.below is not None:
             return f"{self.score} below that of {self.below}"
-        if self.at_least is not None:
-            return f"{self.score} at least {self.at_least:g}"
-        return f"{self.score} at most {self.at_most:g}"
+        bound = f"least {self.at_least:g}" if self.at_least is not None else f"most {self.at_most:g}"
+        return f"{self.score} at {bound}" + (f" of {self.examples:,} examples" if self.examples else "")
 
 
 class Task:
@@ -108,6 +131,7 @@ class Task:
         input_size: I.
         output_size: O.
         replies: S, the steps of the second sequence, if the task has one.
+        stateful: whether training reads on, batch after batch; see `continued`.
         criterion: when it counts as solved; None if nobody can say.
     """
 
@@ -123,6 +147,7 @@ class Task:
     input_size: int
     output_size: int
     replies: int = 0
+    stateful: bool = False
 
     @property
     def specification(self) -> str:
@@ -137,6 +162,13 @@ class Task:
     def batch(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return B examples, a function of the size and the seed alone."""
         raise NotImplementedError(f"{type(self).__name__} has no batch method: define one")
+
+    def continued(self, size: int, update: int, dtype: Any = "float32") -> Batch:
+        """Return the B examples of an update of a stateful task, which go on where those of the one before have ended.
+
+        A function of the size and the update alone; what the states are depends on all updates before.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no continued method: define one")
 
     def measured(self, size: int, seed: int | Sequence[int], dtype: Any = "float32") -> Batch:
         """Return examples to measure the gradient flow on: all of T steps, so that all losses are at the last one."""
@@ -178,7 +210,6 @@ class Task:
 
 def enough_steps(steps: int, least: int, why: str) -> int:
     """Return the steps; InputError unless there are so many, with the reason: "the adding problem marks two steps"."""
-    steps = arguments.whole("steps", steps, -math.inf)
-    if steps < least:
+    if isinstance(steps, Integral) and steps < least:
         raise InputError(f"{why}; {steps} is too few, take at least {least}")
-    return steps
+    return arguments.whole("steps", steps, least)

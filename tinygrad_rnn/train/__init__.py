@@ -5,7 +5,7 @@ from tinygrad_rnn.train.checkpoint import Checkpoint, load_checkpoint, save_chec
 from tinygrad_rnn.train.conflict import ConflictRun, Pulls, cancelled, conflict_of, step_gradients
 from tinygrad_rnn.train.cures import (
     TEACHERS,
-    Remedies,
+    Cures,
     omega,
     parse_teacher,
     pretrain,
@@ -13,7 +13,10 @@ from tinygrad_rnn.train.cures import (
     taught,
     truncated,
 )
-from tinygrad_rnn.train.generate import Hypothesis, beam_search
+from tinygrad_rnn.train.descent import Descent, descend, errors_at
+from tinygrad_rnn.train.forecasts import Forecasts, autoregression, forecast, forecasts_of
+from tinygrad_rnn.train.generate import Alignment, Gaze, Hypothesis, beam_search
+from tinygrad_rnn.train.likelihoods import Likelihood, likelihood
 from tinygrad_rnn.train.loop import Update, assess, diverged, evaluate, fit, training_tape
 from tinygrad_rnn.train.measure import InputFlow, Measurement, input_flow, measure
 from tinygrad_rnn.train.metrics import History
@@ -25,12 +28,14 @@ from tinygrad_rnn.train.study import backward_graph_of, flow_map_of, jacobians_o
 from tinygrad_rnn.train.trainer import Trainer, updates_per_epoch
 
 __all__ = [
-    "MODELS", "TEACHERS", "Batch", "Captioner", "Checkpoint", "ConflictRun", "EncoderDecoder", "FileKeeper", "History",
-    "Hypothesis", "InputFlow", "Measurement", "Model", "Pulls", "Remedies", "Run", "RunKeeper", "SequenceModel", "Task",
-    "Trainer", "Update", "assess", "backward_graph_of", "beam_search", "cancelled", "conflict_of", "diverged",
-    "evaluate", "fit", "flow_map_of", "input_flow", "jacobians_of", "load_checkpoint", "measure", "newest_run", "omega",
-    "parse_teacher", "pretrain", "recomputed", "remedies_of", "runs_in", "sample", "save_checkpoint", "step_gradients",
-    "taught", "training_flow", "training_tape", "truncated", "updates_per_epoch",
+    "MODELS", "TEACHERS", "Alignment", "Batch", "Captioner", "Checkpoint", "ConflictRun", "Cures", "Descent",
+    "EncoderDecoder", "FileKeeper", "Forecasts", "Gaze", "History", "Hypothesis", "InputFlow", "Likelihood",
+    "Measurement", "Model", "Pulls", "Run", "RunKeeper", "SequenceModel", "Task", "Trainer", "Update", "assess",
+    "autoregression", "backward_graph_of", "beam_search", "cancelled", "conflict_of", "descend", "diverged",
+    "errors_at", "evaluate", "fit", "flow_map_of", "forecast", "forecasts_of", "input_flow", "jacobians_of",
+    "likelihood", "load_checkpoint", "measure", "newest_run", "omega", "parse_teacher", "pretrain", "recomputed",
+    "remedies_of", "runs_in", "sample", "save_checkpoint", "step_gradients", "taught", "training_flow", "training_tape",
+    "truncated", "updates_per_epoch",
 ]  # fmt: skip
 
 

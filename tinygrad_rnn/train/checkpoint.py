@@ -25,7 +25,7 @@ FORMAT = "tinygrad_rnn.model/1"
 CHECKPOINTS, SUFFIX = "checkpoints", ".safetensors"
 #: The optimizers that a file can bring along. One of your own you make yourself.
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
-    kind.__name__: kind for kind in (optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW)
+    entry.optimizer.__name__: entry.optimizer for entry in optim.OPTIMIZERS.values()
 }
 
 
@@ -92,23 +92,30 @@ def save_checkpoint(
 ) -> None:
     """Write a model to a safetensors file, which appears whole or not at all.
 
-    With it go the optimizer (class, options, state), where the default random generator stands, the version of this
-    library, and a checksum of all numbers.
+    With it go the state that a stateful training carries on, the optimizer (class, options, state), where the default
+    random generator stands, the version of this library, and a checksum of all numbers.
 
     Args:
         settings: anything JSON can hold, such as the task and the number of updates made: with the seed, that is also
             where the training stands in its data.
 
     Raises:
-        InputError: the file cannot be written, or the settings hold what JSON cannot.
+        InputError: the file cannot be written, the settings hold what JSON cannot, or the optimizer has parameters of
+            something else.
     """
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"optimizer.{name}": value for name, value in optimizer.state_dict().items()}
+    state |= {f"carried.{name}": value for name, value in model.carried().items()}
     random = {name: value.item() for name, value in default_generator.state_dict().items()}
     training: dict[str, Any] = {"optimizer": optimizer.config(), "random": random}
-    if "groups" in training["optimizer"]:
-        names = {id(parameter): name for name, parameter in model.named_parameters()}
-        training["order"] = [names[id(parameter)] for parameter in optimizer.params]
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    order = [names.get(id(parameter), "") for parameter in optimizer.params]
+    if "" in order:
+        raise InputError(
+            "save_checkpoint: the optimizer has parameters that are none of the model's; make it over the model's alone"
+        )
+    if order != list(names.values()):
+        training["order"] = order
     about = {
         "kind": model.kind,
         "model": model.config(),
@@ -146,6 +153,8 @@ def load_checkpoint(path: str | PathLike[str], device: str = "cpu") -> Checkpoin
         config: dict[str, Any] = {**kind.defaults, **about["model"]}
         _check(kind, config, parameters := _part(state, "model."))
         model = kind.restored(config, parameters)
+        if carried := _part(state, "carried."):
+            model.carry(carried)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TinygradError) as error:
         raise InputError(f"{path} is damaged ({_one_line(error)}); train the model again") from None
     return Checkpoint(model.to(device), _part(state, "optimizer."), settings, training, str(about.get("version", "")))
@@ -177,9 +186,11 @@ def _check(kind: type[Model], config: Mapping[str, Any], state: Mapping[str, Ten
     """Make sure that what the file says of the model fits the tensors in it, before a model of that size is made."""
     if wrong := sorted(kind.settings.keys() ^ config.keys()):
         raise StateError(f"missing or unknown: {', '.join(wrong)}")
-    for name, expected_type in kind.settings.items():
+    for name, types in kind.settings.items():
         value = config[name]
-        if type(value) is not expected_type or (isinstance(value, int) and value < 1):
+        if type(value) not in (types if isinstance(types, tuple) else (types,)) or (
+            isinstance(value, int) and value < 1
+        ):
             raise StateError(f"{name} is {reprlib.repr(value)}")
     layers: int = config.get("num_layers", 1)
     if layers > len(state):

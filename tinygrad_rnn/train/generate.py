@@ -16,7 +16,7 @@ from tinygrad_rnn.tasks import Batch
 from tinygrad_rnn.train.loop import in_use
 from tinygrad_rnn.train.models import Captioner, EncoderDecoder
 
-__all__ = ["Hypothesis", "Writer", "beam_search"]
+__all__ = ["Alignment", "Gaze", "Hypothesis", "Writer", "beam_search"]
 
 #: Models that write one reply after the other.
 Writer = EncoderDecoder | Captioner
@@ -37,6 +37,59 @@ class Hypothesis:
     log_probability: float = 0.0
     weights: np.ndarray | None = None
     ended: bool = False
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What of a text a model looked at for each letter that it wrote.
+
+    Attributes:
+        read: the letters read, T of them.
+        written: the letters written, S of them.
+        weights: (S, T) of the attention, 1 in all for each letter written.
+    """
+
+    read: str
+    written: str
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gaze:
+    """Where on an image a model looked for each letter that it wrote.
+
+    Attributes:
+        image: (Y, X), 0 where there is nothing.
+        written: the letters, S of them.
+        weights: (S, columns) of the attention, 1 in all for each letter; the places of a column of the feature map
+            together, each X / columns pixels wide.
+    """
+
+    image: np.ndarray
+    written: str
+    weights: np.ndarray
+
+    @property
+    def centres(self) -> np.ndarray:
+        """(S,) the centre of attention of each letter, in pixels from the left edge."""
+        columns = self.weights.shape[1]
+        found: np.ndarray = self.weights @ (np.arange(columns) + 0.5) * (self.image.shape[1] / columns)
+        return found
+
+    @classmethod
+    def of(cls, image: np.ndarray, written: str, weights: np.ndarray, places: int) -> Gaze:
+        """Return it from weights (S, rows * places) of a feature map, row by row, as a `Captioner` has them.
+
+        Args:
+            places: of a row of the map.
+
+        >>> import numpy as np
+        >>> from tinygrad_rnn.train import Gaze
+        >>> found = Gaze.of(np.zeros((8, 16)), "7", np.array([[0, 0.5, 0, 0, 0, 0, 0.5, 0]]), places=4)
+        >>> found.weights.tolist(), found.centres.tolist()
+        ([[0.0, 0.5, 0.5, 0.0]], [8.0])
+        """
+        return cls(image, written, weights.reshape(len(weights), weights.shape[1] // places, places).sum(axis=1))
 
 
 def beam_search(model: Writer, batch: Batch, width: int, end: int | None = None) -> list[Hypothesis]:

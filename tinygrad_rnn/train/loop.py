@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +13,17 @@ from tinygrad_rnn import optim, tape
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.errors import DivergenceError
+from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import Batch, Task
-from tinygrad_rnn.train.cures import Remedies
+from tinygrad_rnn.train.cures import Cures
 from tinygrad_rnn.train.models import Model
+from tinygrad_rnn.train.models.base import in_use
 
-#: A loss that ends so many times as high as it began has not been learned down: training diverged.
-WORSE = 1.5
+#: A loss that ends so many times as high as it began, and so much higher, has not been learned down: training diverged.
+WORSE, BY = 1.5, 1e-3
 #: The kinds of batches: the second part of a batch's seed, so that no kind repeats the numbers of another.
-TRAINING, MEASURED = 0, 1
+TRAINING, MEASURED, SHOWN = 0, 1, 2
 #: So many norms of the gradient are told when training diverged.
 TOLD = 3
 
@@ -51,32 +51,38 @@ def fit(
     seed: int = 0,
     clip: float = 1.0,
     first: int = 0,
-    remedies: Remedies | None = None,
+    cures: Cures | None = None,
 ) -> Iterator[Update]:
     """Train, one update each time the iterator is advanced; yields what each was about.
 
     The batch of an update is a function of the seed and the update's number, and dropout draws from the default
     generator. So a run that starts again at `first` continues as if it had never stopped, to the bit, if model,
-    optimizer and generator stand where they stood: `save_checkpoint` and `Checkpoint.resume` see to that.
+    optimizer and generator stand where they stood: `save_checkpoint` and `Checkpoint.resume` see to that. Of a stateful
+    task the seed does not matter, and the model carries its state from batch to batch, also through a checkpoint.
 
     Args:
         updates: how many there will have been at the end.
         batch: B, the examples in a batch.
         clip: the largest norm a gradient may have.
         first: the number of updates made before.
-        remedies: how an update finds its gradients; plain back-propagation unless given.
+        cures: how an update finds its gradients; plain back-propagation unless given.
 
     Raises:
-        InputError: the remedies are not for that model or task.
+        InputError: the cures are not for that model or task, or the optimizer is for another model.
         DivergenceError: the loss or the gradient is no longer finite. The weights are those before that update.
     """
+    check_optimizer(model, optimizer)
     parameters = list(model.parameters())
     norms: deque[float] = deque(maxlen=TOLD)
-    remedies = remedies or Remedies()
+    cures = cures or Cures()
     for update in range(first, updates):
-        drawn = task.batch(batch, (seed, TRAINING, update), model.dtype)
-        optimizer.zero_grad()
-        loss = remedies.backward(model, task, drawn.to(model.device), update)
+        drawn = (
+            task.continued(batch, update, model.dtype)
+            if task.stateful
+            else task.batch(batch, (seed, TRAINING, update), model.dtype)
+        )
+        model.zero_grad()  # also of parameters that the optimizer leaves alone
+        loss = cures.backward(model, task, drawn.to(model.device), update)
         gradient = optim.clip_grad_norm_(parameters, clip)
         value, norm = loss.item(), gradient.item()  # only here does the update wait for a device
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -84,6 +90,20 @@ def fit(
         norms.append(norm)
         optimizer.step()
         yield Update(value, norm, norm * min(1.0, clip / (norm + 1e-6)))  # the factor that clipping takes
+
+
+def check_optimizer(model: Model, optimizer: optim.Optimizer) -> None:
+    """Refuse an optimizer of parameters that are none of a model's: the model would learn nothing, without a word.
+
+    Raises:
+        InputError: it is such an optimizer.
+    """
+    own = {id(parameter) for parameter in model.parameters()}
+    if not all(id(parameter) in own for parameter in optimizer.params):
+        raise InputError(
+            f"this {type(optimizer).__name__} has parameters that are none of the model's, which would not learn: make "
+            "it over model.parameters(), after model.to(...)"
+        )
 
 
 def _no_longer_finite(loss: float, norm: float, update: int, before: Sequence[float]) -> str:
@@ -119,7 +139,7 @@ def training_tape(
         found = iter(given)
         optimizer.zero_grad()
         drawn = Batch(*[None if part is None else next(found) for part in parts])
-        loss = Remedies().backward(model, task, drawn, 0)
+        loss = Cures().backward(model, task, drawn, 0)
         norm = optim.clip_grad_norm_(parameters, clip)
         optimizer.step()
         return loss, norm
@@ -149,17 +169,6 @@ def assess(model: Model, task: Task, batch: int, seed: int = 0) -> dict[str, flo
 
 def diverged(before: float, after: float) -> str | None:
     """Return a sentence if a loss says that training did harm: if it ends far above where it began, or not finite."""
-    if math.isfinite(after) and after <= WORSE * before:
+    if math.isfinite(after) and after <= WORSE * before + BY:
         return None
     return f"training diverged: the loss went from {before:.4g} to {after:.4g}; take a smaller learning rate"
-
-
-@contextmanager
-def in_use(model: Model) -> Iterator[None]:
-    """Switch dropout off inside, and afterwards back to what it was."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import __version__
+from tinygrad_rnn import __version__, arguments
 from tinygrad_rnn.engine.autograd import grad
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.flow import FlowReport, gradient_flow
@@ -120,7 +120,12 @@ def _largest_singular_values(model: Model) -> Iterator[tuple[str, float]]:
 def measured_batch(
     model: Model, task: Task, batch: int, seed: int, requires_grad: bool = False
 ) -> tuple[Batch, dict[str, np.ndarray]]:
-    """Return the examples that gradients are measured of, as tensors, and the arrays they are made of by name."""
+    """Return the examples that gradients are measured of, as tensors, and the arrays they are made of by name.
+
+    Raises:
+        InputError: the batch is no whole number from 1, or the seed none from 0.
+    """
+    batch, seed = arguments.whole("measuring: batch", batch), arguments.whole("measuring: seed", seed, 0)
     drawn = task.measured(batch, (seed, MEASURED), model.dtype)
     arrays = {part.name: value for part in fields(drawn) if (value := getattr(drawn, part.name)) is not None}
     made = drawn.to(model.device)

@@ -1,4 +1,7 @@
-"""What the changes that a cell suggests would do to the gradient: each made to a copy of the model, and measured."""
+"""What the changes that a cell suggests would do to the gradient: each made to a copy of the model, and measured.
+
+What changes training itself is in `train.cures`.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,7 @@ from tinygrad_rnn.train.loop import MEASURED
 from tinygrad_rnn.train.models import Model
 
 
-def remedies_of(
-    model: Model, task: Task, batch: int, seed: int = 0, threshold: float = 0.01
-) -> tuple[RemedyFlow, ...]:
+def remedies_of(model: Model, task: Task, batch: int, seed: int = 0, threshold: float = 0.01) -> tuple[RemedyFlow, ...]:
     """Measure what the gradient would do after each change that the model's cell suggests, nothing else being changed.
 
     The weights stay those of the model, in a copy of it, and the batch is the one that `measure` takes. With several

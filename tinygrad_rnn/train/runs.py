@@ -8,14 +8,16 @@ runs/adding-lstm/settings.json      what it was asked for
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
@@ -60,9 +62,16 @@ class Run:
 
     @property
     def criterion(self) -> Criterion | None:
-        """When the task counts as solved; None if nobody can say."""
+        """When the task counts as solved; None if nobody can say.
+
+        Raises:
+            InputError: the settings say it in a way that cannot be.
+        """
         said = self.settings.get("criterion")
-        return None if said is None else Criterion(**said)
+        try:
+            return None if said is None else Criterion(**said)
+        except TypeError:
+            raise InputError(f"{self.path / SETTINGS} is damaged: {said!r} is no criterion") from None
 
     def history(self) -> History:
         """Return what the metrics say.
@@ -78,7 +87,10 @@ class Run:
         Raises:
             InputError: the file that says so is damaged.
         """
-        return sum(float(line.get("seconds", 0.0)) for line in read_lines(self.path / TIMES))
+        try:
+            return sum(float(line.get("seconds", 0.0)) for line in read_lines(self.path / TIMES))
+        except (TypeError, ValueError):
+            raise InputError(f"{self.path / TIMES} is damaged: it has seconds that are no number") from None
 
 
 def runs_in(folder: str | os.PathLike[str]) -> list[Run]:
@@ -101,7 +113,7 @@ def newest_run(folder: str | os.PathLike[str]) -> Run | None:
 
 
 class FileKeeper:
-    """Keeps a training in one file, its newest checkpoint.
+    """Keeps a training in one file, its newest checkpoint. In a `with` no other process can do so at the same time.
 
     Args:
         path: of the file.
@@ -111,6 +123,22 @@ class FileKeeper:
     def __init__(self, path: str | os.PathLike[str], own: bool = False) -> None:
         self.path = Path(path)
         self._own = own
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Keep others away.
+
+        Raises:
+            InputError: another process is at work on it.
+        """
+        # Not beside it: there shall be nothing but the model.
+        mark = hashlib.sha256(os.fsencode(os.path.realpath(self.path))).hexdigest()[:16]
+        user = os.getuid() if hasattr(os, "getuid") else ""
+        self._held.enter_context(_locked(Path(tempfile.gettempdir(), f"tinygrad_rnn-{user}-{mark}.lock"), self.path))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
 
     def record(self, line: Mapping[str, Any]) -> None:
         """Do without: there is one file only."""
@@ -189,7 +217,7 @@ class RunKeeper:
             raise InputError(f"cannot write into {folder}: {error.strerror or error}") from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        with _locked(path) as lock:
+        with _locked(path / LOCK, path) as lock:
             yield from cls._working(path, trainer, lock, keep, event_file)
 
     @classmethod
@@ -197,7 +225,8 @@ class RunKeeper:
     def resume(cls, run: Run, trainer: Trainer, *, keep: int = 3, event_file: bool = False) -> Iterator[Self]:
         """Go on with a run from where a trainer stands, which was made of one of its checkpoints.
 
-        What was written down about later updates is forgotten: they will be made again.
+        That checkpoint is written again, as what is asked for may have changed, the number of updates for example. What
+        was written down about later updates is forgotten: they will be made again.
 
         Raises:
             InputError: another process is at work on it, or the folder cannot be written.
@@ -206,8 +235,12 @@ class RunKeeper:
         event_file = event_file or bool(run.settings.get("event_file"))
         if event_file:
             require_tensorboardx()
-        with _locked(run.path) as lock:
+        with _locked(run.path / LOCK, run.path) as lock:
             write_whole(run.path / SETTINGS, _settings(trainer, event_file))
+            # What was changed holds from here on, whatever becomes of this process.
+            save_checkpoint(
+                checkpoint_path(run.path, trainer.made), trainer.model, trainer.optimizer, trainer.settings()
+            )
             yield from cls._working(run.path, trainer, lock, keep, event_file)
 
     @classmethod
@@ -249,14 +282,16 @@ def check_name(name: str) -> None:
 
 def _settings(trainer: Trainer, event_file: bool) -> bytes:
     """Return what settings.json says."""
-    settings = {name: value for name, value in trainer.settings().items() if name != "updates"}
+    momentary = "updates", "schedule_state"
+    settings = {name: value for name, value in trainer.settings().items() if name not in momentary}
     criterion = trainer.task.criterion
     said = {
         "schema": SCHEMA,
         "version": __version__,
         "kind": trainer.model.kind,
         "model": trainer.model.config(),
-        "optimizer": trainer.optimizer.config() | {"lr": trainer.optimizer.lr.item()},
+        "optimizer": trainer.optimizer.config() | {"lr": trainer.base_lr},
+        "task": trainer.task.specification,
         "unit": trainer.task.unit,
         "criterion": None if criterion is None else asdict(criterion),
         **settings,
@@ -287,21 +322,25 @@ def _take_place(beside: Path, folder: Path, name: str, numbered: bool) -> Path:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
-    """Keep other processes from writing to a run meanwhile; the system lets go of it when this one ends.
+def _locked(lock: Path, path: Path) -> Iterator[IO[bytes]]:
+    """Keep other processes from writing to a run or a file meanwhile; the system lets go of it when this one ends.
+
+    Args:
+        lock: the file that stands for it.
+        path: of the run or the file.
 
     Raises:
         InputError: another one does.
     """
     try:
-        file = open(path / LOCK, "ab")  # noqa: SIM115  (closed below; that lets go of the lock)
+        file = open(lock, "ab")  # noqa: SIM115  (closed below; that lets go of the lock)
     except OSError as error:
-        raise InputError(f"cannot write into {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {lock}: {error.strerror or error}") from error
     with file:
         try:
             _lock(file)
         except OSError:
-            raise InputError(f"another process is at work on {path}; wait for it, or begin another run") from None
+            raise InputError(f"another process is at work on {path}; wait for it, or choose another name") from None
         yield file
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from tinygrad_rnn import optim
+from tinygrad_rnn import arguments, optim
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowMap, JacobianReport, backward_graph, flow_map, state_jacobians
 from tinygrad_rnn.tasks import Task
@@ -27,9 +27,7 @@ def flow_map_of(model: Model, task: Task, batch: int, seed: int = 0) -> FlowMap:
     return flow_map([task.losses_at(step, output, drawn) for step, output in enumerate(outputs)])
 
 
-def jacobians_of(
-    model: Model, task: Task, batch: int, seed: int = 0, layer: int | None = None
-) -> JacobianReport:
+def jacobians_of(model: Model, task: Task, batch: int, seed: int = 0, layer: int | None = None) -> JacobianReport:
     """Measure the Jacobian of the state from step to step, of the last layer unless another is asked for.
 
     Args:
@@ -73,7 +71,7 @@ def training_flow(
         on_update: called with each update, for a progress bar, or to collect the losses and norms: `list.append`.
 
     Raises:
-        InputError: `at` has a number that is never reached, or training diverged.
+        InputError: `at` has a number that is never reached, a number is not whole or too small, or training diverged.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import optim
@@ -85,9 +83,11 @@ def training_flow(
     >>> [made for made, measurement in flow], len(updates)
     ([0, 4], 4)
     """
+    updates, batch = arguments.whole("updates", updates, 0), arguments.whole("batch", batch)
+    seed = arguments.whole("seed", seed, 0)
     wanted = set(at or (updates,))
-    if not all(0 <= count <= updates for count in wanted):
-        raise InputError(f"training_flow: can measure after 0 to {updates} updates, not after {sorted(wanted)}")
+    if not wanted <= set(range(updates + 1)):
+        raise InputError(f"training_flow: can measure after 0 to {updates} updates, not after {list(at)}")
 
     def measured() -> Measurement:
         return measure(model.converted(dtype), task, batch, seed, threshold=threshold)

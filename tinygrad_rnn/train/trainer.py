@@ -8,15 +8,15 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from tinygrad_rnn import optim
+from tinygrad_rnn import arguments, optim
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.train.checkpoint import Checkpoint
-from tinygrad_rnn.train.cures import Remedies
-from tinygrad_rnn.train.loop import Update, assess, fit
+from tinygrad_rnn.train.cures import Cures
+from tinygrad_rnn.train.loop import Update, assess, check_optimizer, fit
 from tinygrad_rnn.train.models import Model
 
-#: A validation is the mean over this many examples.
+#: A validation is the mean over this many examples, or more if the task's criterion speaks of more.
 VALIDATED = 256
 
 
@@ -48,15 +48,15 @@ class Trainer:
         validate_every: so many updates lie between two validations; there is one before the first update and one after
             the last, too.
         until_solved: whether to end at the first validation at which the task's criterion is met.
-        remedies: how an update finds its gradients; plain back-propagation unless given.
+        cures: how an update finds its gradients; plain back-propagation unless given.
         schedule: of the learning rate, as a text; see `optim.parse_schedule`. It goes by the updates, the validated
             loss or the norm of the gradient.
         about: what else a checkpoint shall say, as JSON can hold it, such as how to make the task again.
         made: the number of updates made before.
 
     Raises:
-        InputError: until_solved, and the task has no criterion; a size that cannot be; or remedies that are not for
-            that model or task.
+        InputError: until_solved, and the task has no criterion; a number that cannot be; cures that are not for
+            that model or task; or an optimizer of another model.
 
     >>> import tinygrad_rnn as tg
     >>> from tinygrad_rnn import optim
@@ -84,27 +84,27 @@ class Trainer:
         clip: float = 1.0,
         validate_every: int = 100,
         until_solved: bool = False,
-        remedies: Remedies | None = None,
+        cures: Cures | None = None,
         schedule: str | None = None,
         about: Mapping[str, Any] | None = None,
         made: int = 0,
     ) -> None:
         if until_solved and task.criterion is None:
             raise InputError(f"nobody can say when the task {task.name} is solved; choose a number of updates instead")
-        if batch < 1 or validate_every < 1 or made < 0:
-            raise InputError(
-                f"too few: a batch of {batch}, a validation every {validate_every} updates, {made} made"
-            )
+        check_optimizer(model, optimizer)
         self.model, self.task, self.optimizer = model, task, optimizer
         self.held_out = task if held_out is None else held_out
-        self.batch, self.seed, self.clip = batch, seed, clip
-        self.validate_every, self.until_solved = validate_every, until_solved
-        self.remedies = remedies or Remedies()
-        self.remedies.check(model, task)
+        self.batch, self.seed = arguments.whole("batch", batch), arguments.whole("seed", seed, least=0)
+        self.clip = arguments.number("clip", clip, "a number above 0", lambda norm: norm > 0)
+        self.validate_every, self.until_solved = arguments.whole("validate_every", validate_every), until_solved
+        self.cures = cures or Cures()
+        self.cures.check(model, task)
+        if task.stateful:
+            task.continued(batch, 0)  # too short a text is refused before anything is kept
         self.schedule = None if schedule is None else optim.parse_schedule(schedule).make(optimizer)
         self._schedule = schedule
         self.about = dict(about or {})
-        self.updates, self.made = updates, made
+        self.updates, self.made = arguments.whole("updates", updates, least=0), arguments.whole("made", made, least=0)
         self._scored: tuple[int, dict[str, float]] | None = None
 
     @classmethod
@@ -123,7 +123,8 @@ class Trainer:
             made = said.pop("updates")
             updates = said.pop("target", made)
             known = {name: said.pop(name) for name in cls.SETTINGS if name in said}
-            known["remedies"] = Remedies.of(said.pop("remedies", {}))
+            known["cures"] = Cures.said_by(said)
+            said = {name: value for name, value in said.items() if name not in ("cures", "remedies")}
             schedule, stood = said.pop("schedule", None), said.pop("schedule_state", {})
         except (KeyError, InputError) as error:
             raise InputError(f"the checkpoint lacks what is needed to continue: {error}") from None
@@ -136,10 +137,22 @@ class Trainer:
             optimizer.lr = lr
         return found
 
+    @property
+    def base_lr(self) -> float:
+        """The learning rate that was asked for, which a schedule changes from; assign to it to ask for another."""
+        return self.optimizer.lr.item() if self.schedule is None else self.schedule.base
+
+    @base_lr.setter
+    def base_lr(self, lr: float) -> None:
+        if self.schedule is None:
+            self.optimizer.lr = lr
+        else:
+            self.schedule.rebase(lr)
+
     def settings(self) -> dict[str, Any]:
         """Return what a checkpoint has to say so that the training can be resumed from it."""
         own = {name: getattr(self, name) for name in self.SETTINGS}
-        own |= {"remedies": chosen} if (chosen := self.remedies.config()) else {}
+        own |= {"cures": chosen} if (chosen := self.cures.config()) else {}
         if self.schedule is not None:
             own |= {"schedule": self._schedule, "schedule_state": self.schedule.state_dict()}
         return {**self.about, **own, "target": self.updates, "updates": self.made}
@@ -147,7 +160,9 @@ class Trainer:
     def scores(self) -> dict[str, float]:
         """Return the loss and the task's scores of the model as it is, on examples that it does not learn from."""
         if self._scored is None or self._scored[0] != self.made:
-            self._scored = self.made, assess(self.model, self.held_out, VALIDATED, self.seed)
+            criterion = self.task.criterion
+            examples = VALIDATED if criterion is None else max(VALIDATED, criterion.examples)
+            self._scored = self.made, assess(self.model, self.held_out, examples, self.seed)
         return self._scored[1]
 
     @property
@@ -172,8 +187,9 @@ class Trainer:
 
         Raises:
             DivergenceError: loss, gradient or weights are no longer finite. The last checkpoint is from before that.
-            InputError: none is missing.
+            InputError: none is missing, or `every` is no number of updates.
         """
+        every = arguments.whole("every", every)
         if self.updates <= self.made:
             raise InputError(f"{self.made} updates have been made already; ask for more than that in all")
         if self.made == 0 and keeper is not None:
@@ -182,7 +198,7 @@ class Trainer:
             if keeper is not None:
                 self._save(keeper)
             return "solved"
-        options = self.updates, self.batch, self.seed, self.clip, self.made, self.remedies
+        options = self.updates, self.batch, self.seed, self.clip, self.made, self.cures
         try:
             for update in fit(self.model, self.task, self.optimizer, *options):
                 self.made += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,13 @@ def _run(notebook: Any, lesson: Lesson) -> None:
     except ImportError:
         raise MissingToolError("notebooks need more packages: pip install 'tinygrad-rnn[notebooks]'") from None
     client = NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3", record_timing=False)
+    manager = client.create_kernel_manager()
+    if os.name != "nt":
+        manager.transport = "ipc"  # files of this user; a port could be listened to
     try:
         client.execute()
     except CellExecutionError as error:
-        raise InputError(f"{lesson.name} failed as a notebook: {error.ename}: {error.evalue}\n{error}") from None
+        raise InputError(f"{lesson.name} failed as a notebook: {error.ename}: {error.evalue}") from None
 
 
 def _prose(cell: Cell, words: Words) -> str:

@@ -7,8 +7,8 @@ from rich.console import Console
 from tinygrad_rnn.tutorial.lessons import Lesson
 from tinygrad_rnn.tutorial.screen import Screen
 from tinygrad_rnn.tutorial.session import Session
-from tinygrad_rnn.tutorial.stepper import introduce
 from tinygrad_rnn.tutorial.steps import questions_before, steps_of
+from tinygrad_rnn.tutorial.telling import Telling
 from tinygrad_rnn.tutorial.words import Words
 
 __all__ = ["read_through"]
@@ -28,7 +28,8 @@ def read_through(lesson: Lesson, console: Console) -> bool:
         KeyboardInterrupt: Ctrl-C ended a cell.
     """
     screen, words, session = Screen(console), Words(lesson.language), Session(lesson)
-    introduce(lesson, screen, words)
+    telling = Telling(screen, words)
+    telling.introduction(lesson)
     steps = steps_of(lesson.cells)
     for at, step in enumerate(steps):
         screen.heading(words("place", at=at + 1, all=len(steps)))
@@ -36,30 +37,24 @@ def read_through(lesson: Lesson, console: Console) -> bool:
             screen.prose(cell.source)
         if step.cell.question is not None:
             screen.options(step.cell.question)
-        if step.kind == "code":
+        if step.kind != "code":
+            outcome = session.solve(step.solutions, quiet=True)
+        else:
             screen.code(step.cell.source)
             screen.gap()
             outcome = session.run(step.cell)
-        else:
-            outcome = session.solve(step.solutions, quiet=True)
         if outcome.interrupted:
             raise KeyboardInterrupt
-        if outcome.error is not None:
-            screen.error(outcome.error)
+        if not outcome.ok or step.kind == "code":
+            telling.outcome(outcome)
+        if not outcome.ok:
             return False
-        if step.kind != "code":
-            continue
-        if outcome.asserts:
-            screen.quietly(f"({words('checked')})")
-        for asked in questions_before(steps, at):
-            if asked.cell.question is None:
-                continue
-            result = session.answer(asked.cell.question)
-            if isinstance(result, str):
-                screen.error(words("no_result", why=result))
-                return False
-            screen.gap()
-            screen.say(words("unguessed", result=asked.cell.question.shown(result)), "bold")
+        for asked in questions_before(steps, at) if step.kind == "code" else ():
+            if (question := asked.cell.question) is not None:
+                result = session.answer(question)
+                telling.result(question, result)
+                if isinstance(result, str):
+                    return False
     screen.gap()
     screen.say(words("end", title=lesson.title), "bold")
     return True

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from tinygrad_rnn.tutorial import kept
 from tinygrad_rnn.tutorial.lessons import Lesson
 from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.script import Cell
+from tinygrad_rnn.viz import pictures
 
 __all__ = ["Outcome", "Session"]
 
@@ -34,6 +36,7 @@ class Outcome:
         asserts: how many asserts the code has.
         seconds: how long it took.
         output: what it printed, if that was not shown already.
+        pictures: files that it has shown.
     """
 
     error: str | None
@@ -41,6 +44,7 @@ class Outcome:
     asserts: int
     seconds: float
     output: str = ""
+    pictures: tuple[Path, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -80,6 +84,7 @@ class Session:
             cell: one of code.
             quiet: put what it prints into the outcome instead of showing it.
         """
+        self._apart.clear()  # a solution may give something else now
         return self._run(self.source(cell), f"<cell {cell.number}>", self.names, quiet)
 
     def keep(self, cell: Cell) -> str | None:
@@ -108,7 +113,9 @@ class Session:
         return self._run(source, "<your code>", dict(self.names), quiet)
 
     def solve(self, solutions: list[Cell], quiet: bool = False) -> Outcome:
-        """Run the code of a solution in a copy of the names, which `answer` takes afterwards."""
+        """Run the code of a solution in a copy of the names, which `answer` takes afterwards; quietly only once."""
+        if quiet and solutions and solutions[0].number in self._apart:
+            return Outcome(None, False, 0, 0.0)
         names = dict(self.names)
         outcome = Outcome(None, False, 0, 0.0)
         for cell in solutions:
@@ -131,6 +138,7 @@ class Session:
         linecache.cache[name] = (len(source), None, [line + "\n" for line in source.splitlines()], name)
         printed = io.StringIO()
         error, interrupted, asserts = None, False, 0
+        pictures_before = len(pictures.written)
         began = time.perf_counter()
         try:
             tree = ast.parse(source, name)
@@ -142,7 +150,8 @@ class Session:
         except (Exception, SystemExit) as raised:  # whatever the code does
             error = _in_cells(raised)
         sys.stdout.flush()
-        return Outcome(error, interrupted, asserts, time.perf_counter() - began, printed.getvalue())
+        seconds, seen = time.perf_counter() - began, tuple(pictures.written[pictures_before:])
+        return Outcome(error, interrupted, asserts, seconds, printed.getvalue(), seen)
 
     def _digest(self, cell: Cell) -> str:
         before = (each for each in self.lesson.cells if each.role == "code" and each.number <= cell.number)

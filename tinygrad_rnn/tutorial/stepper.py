@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Callable, Iterator
+import webbrowser
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,15 +19,14 @@ from tinygrad_rnn.tutorial.lessons import Lesson, names
 from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.screen import Screen
 from tinygrad_rnn.tutorial.script import Cell
-from tinygrad_rnn.tutorial.session import Outcome, Session
+from tinygrad_rnn.tutorial.session import Session
 from tinygrad_rnn.tutorial.steps import Step, questions_before, steps_of
+from tinygrad_rnn.tutorial.telling import LONG, Telling
 from tinygrad_rnn.tutorial.words import Words
 
-__all__ = ["Stepper", "introduce"]
+__all__ = ["Stepper"]
 
-#: Seconds from which on it is said how long something takes.
-LONG = 2.0
-KEYS = ("b", "r", "s", "e", "h", "a", "q", "?")
+KEYS = ("b", "r", "s", "e", "h", "a", "o", "q", "?")
 
 
 class _Quit(Exception):
@@ -45,6 +49,7 @@ class Stepper:
         self.lesson = lesson
         self.screen = Screen(console)
         self.words = Words(lesson.language)
+        self._telling = Telling(self.screen, self.words)
         self._ask = ask
         self._steps = steps_of(lesson.cells)
         self._progress = progress.load(lesson)
@@ -59,7 +64,7 @@ class Stepper:
         Raises:
             KeyboardInterrupt: the reader pressed Ctrl-C where no cell ran; the place is kept.
         """
-        introduce(self.lesson, self.screen, self.words)
+        self._telling.introduction(self.lesson)
         try:
             at = self._come_back()
             while at < len(self._steps):
@@ -96,7 +101,7 @@ class Stepper:
             if outcome.interrupted:
                 raise KeyboardInterrupt
             if not outcome.ok:
-                self._tell(cell, outcome)
+                self._telling.outcome(outcome)
                 return next(at for at, step in enumerate(self._steps) if step.cell is cell)
         return at
 
@@ -157,7 +162,7 @@ class Stepper:
         before = self._progress.guesses.get(step.cell.number, {}).get("guess")
         if before is not None:
             self.screen.quietly(self.words("before", guess=question.shown(before)))
-        hints = iter(step.hints)
+        hints = count()
         while True:
             typed = self._key("guess")
             if typed in ("", "s"):
@@ -165,7 +170,7 @@ class Stepper:
             if typed == "b":
                 return -1
             if typed == "h":
-                self._hint(step, hints)
+                self._telling.hint(step.hints, next(hints))
             elif typed in KEYS:
                 self._not_here(typed)
             elif (guess := self._read_answer(question, typed)) is not None:
@@ -175,6 +180,7 @@ class Stepper:
 
     def _code(self, step: Step, at: int) -> int:
         cell = step.cell
+        self._pictures: tuple[Path, ...] = ()
         self._show_code(cell)
         prompt = "run"
         while True:
@@ -182,15 +188,17 @@ class Stepper:
             if key == "b":
                 return -1
             if key == "s":
-                if prompt != "next":
+                if not prompt.startswith("next"):
                     self._skip(cell)
                 return 1
-            if key == "" and prompt == "next":
+            if key == "" and prompt.startswith("next"):
                 return 1
             if key == "e" and not self._edit(cell):
                 continue
-            if key in ("", "r", "e"):
-                prompt = "next" if self._run(cell, at) else "failed"
+            if key == "o" and self._pictures:
+                self._open()
+            elif key in ("", "r", "e"):
+                prompt = "failed" if not self._run(cell, at) else "next_with_picture" if self._pictures else "next"
             else:
                 self._not_here(key)
 
@@ -198,7 +206,7 @@ class Stepper:
         question = step.cell.question
         if question is not None:
             self.screen.options(question)
-        hints = iter(step.hints)
+        hints = count()
         draft = "\n".join([*(f"# {line}".rstrip() for line in step.cell.source.splitlines()), self.words("template")])
         while True:
             key = self._key("exercise" if question is None else "solve")
@@ -207,14 +215,14 @@ class Stepper:
             if key == "b":
                 return -1
             if key == "h":
-                self._hint(step, hints)
+                self._telling.hint(step.hints, next(hints))
             elif key == "e":
                 written = self._edited(draft)
                 if written:
                     draft = written
                     self.screen.code(draft)
                     self.screen.gap()
-                    self._tell(None, self._session.try_out(draft))
+                    self._telling.outcome(self._session.try_out(draft), self._progress.skipped)
             elif key == "a":
                 self._solution(step)
             elif key in KEYS or question is None:
@@ -230,8 +238,9 @@ class Stepper:
         if cell.seconds >= LONG:
             self.screen.quietly(self.words("running"))
         outcome = self._session.run(cell)
+        self._pictures = outcome.pictures
         _forget_what_was_typed()
-        self._tell(cell, outcome)
+        self._telling.outcome(outcome, (number for number in self._progress.skipped if number < cell.number))
         if not outcome.ok:
             return False
         if cell.number in self._progress.skipped:
@@ -243,41 +252,14 @@ class Stepper:
         self._save()
         return True
 
-    def _tell(self, cell: Cell | None, outcome: Outcome) -> None:
-        """Show how running something ended."""
-        if outcome.output:
-            self.screen.say(outcome.output.rstrip())
-        if outcome.interrupted:
-            self.screen.gap()
-            self.screen.say(self.words("stopped"), "yellow")
-        elif outcome.error is not None:
-            self.screen.error(outcome.error)
-            missing = [number for number in self._progress.skipped if cell is not None and number < cell.number]
-            if missing:
-                self.screen.say(self.words("after_skipping", cells=", ".join(map(str, sorted(missing)))))
-        else:
-            said = [self.words("checked")] * bool(outcome.asserts)
-            said += [self.words("took", seconds=outcome.seconds)] * (outcome.seconds >= LONG)
-            if said:
-                self.screen.quietly(f"({', '.join(said)})")
-
     def _compare(self, step: Step) -> None:
-        """Show what was guessed beside what is."""
+        """Show what was guessed beside what is, and keep both."""
         question = _asked(step.cell)
         result = self._session.answer(question)
-        self.screen.gap()
-        if isinstance(result, str):
-            self.screen.say(self.words("no_result", why=result))
-            return
         guess = self._progress.guesses.get(step.cell.number)
-        if guess is None:
-            self.screen.say(self.words("unguessed", result=question.shown(result)), "bold")
-            return
-        fits = question.fits(guess["guess"], result)
-        guess |= {"result": result, "fits": fits}
-        told = self.words("compared", guess=question.shown(guess["guess"]), result=question.shown(result))
-        self.screen.say(told, "bold")
-        self.screen.say(self.words("right" if fits else "wrong"), "green" if fits else "yellow")
+        self._telling.result(question, result, guess["guess"] if guess else None)
+        if guess and isinstance(result, float):
+            guess |= {"result": result, "fits": question.fits(guess["guess"], result)}
 
     def _check(self, step: Step, question: Question, guess: float) -> None:
         """Say whether an answer to an exercise is right."""
@@ -285,50 +267,36 @@ class Stepper:
             self.screen.quietly(self.words("checking"))
         outcome = self._session.solve(step.solutions, quiet=True)
         if not outcome.ok:
-            self._tell(None, outcome)
+            self._telling.outcome(outcome, self._progress.skipped)
             return
         result = self._session.answer(question, step.solutions)
         if isinstance(result, str):
-            self.screen.say(self.words("no_result", why=result))
+            self._telling.result(question, result)
             return
         fits = question.fits(guess, result)
         first = {"asked": question.mark, "guess": guess, "result": result, "fits": fits}
         told = self._progress.guesses.setdefault(step.cell.number, first)
         told |= {"last": guess, "solved": fits or told.get("solved", False)}
         self._save()
-        said = self.words("solved", result=question.shown(result)) if fits else self.words("unsolved")
-        self.screen.say(said, "green" if fits else "yellow")
+        self._telling.verdict(question, result, fits)
 
     def _solution(self, step: Step) -> None:
+        """Show the solution of an exercise, and what comes out of it."""
+        self._telling.solution(step.solutions)
         if not step.solutions:
-            self.screen.say(self.words("no_solution"))
             return
         self.screen.gap()
-        self.screen.say(self.words("solution"), "bold")
-        for cell in step.solutions:
-            if cell.is_code:
-                self.screen.code(cell.source)
-            else:
-                self.screen.prose(cell.source)
-        if any(cell.is_code for cell in step.solutions):
-            self.screen.gap()
-            self._tell(None, self._session.solve(step.solutions))
-        question = step.cell.question
-        result = None if question is None else self._session.answer(question, step.solutions)
-        if question is not None and isinstance(result, float):
-            self.screen.say(self.words("unguessed", result=question.shown(result)), "bold")
+        outcome = self._session.solve(step.solutions)
+        self._telling.outcome(outcome, self._progress.skipped)
+        if outcome.ok and step.cell.question is not None:
+            self._telling.result(step.cell.question, self._session.answer(step.cell.question, step.solutions))
 
-    def _hint(self, step: Step, hints: Iterator[Cell]) -> None:
-        if not step.hints:
-            self.screen.say(self.words("no_hint"))
-            return
-        hint = next(hints, None)
-        if hint is None:
-            self.screen.say(self.words("no_more_hints"))
-            return
-        self.screen.gap()
-        self.screen.say(self.words("hint", at=step.hints.index(hint) + 1, all=len(step.hints)), "bold")
-        self.screen.prose(hint.source)
+    def _open(self) -> None:
+        """Open the pictures of the cell that ran last, with what the system opens pages with."""
+        screen_there = os.name == "nt" or sys.platform == "darwin" or "DISPLAY" in os.environ
+        for path in self._pictures:
+            if not (screen_there or "WAYLAND_DISPLAY" in os.environ) or not webbrowser.open(path.absolute().as_uri()):
+                self.screen.say(self.words("unopened", path=path), wrap=False)
 
     def _show_code(self, cell: Cell) -> None:
         self.screen.code(self._session.source(cell))
@@ -369,8 +337,7 @@ class Stepper:
     def _read_answer(self, question: Question, typed: str) -> float | None:
         answer = question.read(typed)
         if answer is None:
-            key = "not_an_option" if question.options else "not_a_number"
-            self.screen.say(self.words(key, last=len(question.options)))
+            self._telling.no_answer(question)
         return answer
 
     def _key(self, prompt: str) -> str:
@@ -386,26 +353,17 @@ class Stepper:
             self.screen.say(self.words("keys"))
 
     def _not_here(self, key: str) -> None:
-        self.screen.say(self.words("not_here" if key in KEYS else "unknown", typed=key))
+        self._telling.key(key, key in KEYS)
 
 
 def _forget_what_was_typed() -> None:
     """Let no key pressed while a cell ran run the next one as well."""
     try:
         import termios  # noqa: PLC0415  (not on Windows)
-
+    except ImportError:
+        return
+    with contextlib.suppress(OSError, ValueError, termios.error):  # no terminal
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    except (ImportError, OSError, ValueError, termios.error):  # no terminal
-        pass
-
-
-def introduce(lesson: Lesson, screen: Screen, words: Words) -> None:
-    """Say what is missing of what was asked for, and how long the tutorial takes."""
-    if lesson.missing is not None:
-        untranslated = lesson.missing == "untranslated"
-        screen.quietly(words("untranslated") if untranslated else words("unfit", why=lesson.missing))
-    if lesson.minutes:
-        screen.quietly(words("minutes", minutes=f"{lesson.minutes:g}"))
 
 
 def _asked(cell: Cell) -> Question:

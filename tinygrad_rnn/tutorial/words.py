@@ -25,6 +25,10 @@ _TABLE = {
         "Enter next | r run again | e edit | b back | q quit > ",
         "回车 继续 | r 再运行 | e 修改 | b 返回 | q 退出 > ",
     ),
+    "next_with_picture": (
+        "Enter next | o open picture | r run again | e edit | ? keys > ",
+        "回车 继续 | o 打开图片 | r 再运行 | e 修改 | ? 按键 > ",
+    ),
     "failed": (
         "Enter run again | e edit | s skip | b back | q quit > ",
         "回车 再运行 | e 修改 | s 跳过 | b 返回 | q 退出 > ",
@@ -46,6 +50,7 @@ _TABLE = {
         "  r      run this cell again\n"
         "  s      skip this cell; what needs it later will fail\n"
         "  e      edit the cell (or write code of your own) in $EDITOR and run it; an empty file brings back the original\n"
+        "  o      open the pictures that this cell has drawn\n"
         "  h      a hint, where there is one; again for the next\n"
         "  a      the answer of an exercise\n"
         "  q      quit; your place is kept",
@@ -55,6 +60,7 @@ _TABLE = {
         "  r     再运行本格\n"
         "  s     跳过本格；之后依赖它的内容会出错\n"
         "  e     在 $EDITOR 中修改本格（或写自己的代码）并运行；清空文件则恢复原文\n"
+        "  o     打开本格画出的图片\n"
         "  h     提示（若有）；再按一次看下一条\n"
         "  a     练习的答案\n"
         "  q     退出；进度会保留",
@@ -77,6 +83,7 @@ _TABLE = {
     ),
     "editor_failed": ("The editor did not end well ({why}); nothing was changed.", "编辑器异常退出（{why}），未作修改。"),
     "template": ("# Your code. It runs in a copy of the tutorial's names.", "# 你的代码，在教程名字的副本中运行。"),
+    "unopened": ("Nothing here can open it: {path}", "此处无法打开：{path}"),
     # Questions
     "not_a_number": (
         "That is no number; write it as in 0.25, 25%, 1/4 or 1e-5.",
@@ -124,7 +131,8 @@ _TABLE = {
     "yours": ("you", "进度"),
     "done": ("done", "完成"),
     "at": ("{percent}%", "{percent}%"),
-    "how": ("tinygrad-rnn tutorial 01 begins the first one.", "tinygrad-rnn tutorial 01 开始第一篇。"),
+    "begin_with": ("Begin with: {command}", "开始：{command}"),
+    "go_on_with": ("Go on with: {command}", "继续：{command}"),
     "none": ("There are no tutorials here.", "这里没有教程。"),
 }  # fmt: skip
 

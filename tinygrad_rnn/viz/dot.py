@@ -36,9 +36,17 @@ _FREE = {"rankdir": "LR", "nodesep": "0.12", "ranksep": "0.3"}
 #: Added with more arrows than this: straight lines and a layout that is good enough. The best one can take minutes.
 _MANY = 200
 _HURRIED = {"nslimit": "0.1", "nslimit1": "0.1", "mclimit": "0.05", "splines": "line"}
-_NODE = {"fontname": "Helvetica", "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.08,0.04"}
+_OUTLINE = "#7a8490"  # of all boxes but those whose outline says something
+_NODE = {
+    "fontname": "Helvetica",
+    "fontsize": "11",
+    "shape": "box",
+    "style": "rounded,filled",
+    "margin": "0.08,0.04",
+    "color": _OUTLINE,
+}
 _PLACED = {"fixedsize": "shape"}
-_STATE = {"penwidth": "2", "fontsize": "14"}
+_STATE = {"penwidth": "2.5", "fontsize": "14", "color": "#000000"}  # a thick black outline is a state, and nothing else
 _LIQUID = "#b7dcae"  # what fills gates: no colour of the scale
 _FOLD = {"style": "filled,dashed", "fillcolor": "#f4f4f4", "color": "#808080", "fontcolor": "#202020"}
 _FRAME = {"fontname": "Helvetica", "fontsize": "13", "color": "#b0b0b0", "labeljust": "l"}
@@ -219,6 +227,8 @@ class _Writer:
         """Return what the legend shows: only what occurs in the picture."""
         drawn = self.picture
         found = [(text, _fill(seen)) for text, seen in drawn.scale.legend(drawn.kinds)]
+        if any(box.kind == "state" and box.fold is None for box in drawn.boxes):
+            found.append(("thick outline: a state", {"fillcolor": "#ffffff", **_STATE, "fontsize": "10"}))
         if drawn.has_levels:
             found.append(("filled: a gate open 0.3", _filled(0.3)))
         if drawn.has_shares:
@@ -263,7 +273,8 @@ def _scale_text(drawn: Picture) -> str:
     if isinstance(report, BackwardReport):
         return "1: the seed"
     sizes = [(f"{state.kind}_T", float(state.by_lag[0])) for state in report.cell if state.measurable]
-    return "1: " + ", ".join(f"‖∂L/∂{name}‖ = {size:.2g}" for name, size in sizes or [report.reference])
+    found = ", ".join(f"‖∂L/∂{name}‖ = {size:.2g}" for name, size in sizes or [report.reference])
+    return f"colour: relative, 1 is {found}; numbers in boxes: absolute"
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:
@@ -285,7 +296,7 @@ def _fill(seen: Look) -> Attributes:
     elif seen.kind == "nonfinite":
         attributes |= {"penwidth": "3"}
     elif seen.kind == "zero":
-        attributes |= {"penwidth": "1.5"}
+        attributes |= {"penwidth": "1.5", "color": _OUTLINE}  # white says it: nothing else is
     elif seen.kind == "underflow":
         attributes |= {"fillcolor": "#ffffff:#d5dae0", "fontcolor": "#4a525c", "color": "#a0a8b2"}
     elif seen.kind in ("not computed", "not required"):

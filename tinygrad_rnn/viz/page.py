@@ -23,8 +23,10 @@ from tinygrad_rnn.engine.modes import scope_text
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowMap, FlowReport, StateFlow
 from tinygrad_rnn.flow.records import EXPLODED, Statistics
+from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import encoding, words
+from tinygrad_rnn.viz.averages import mean_shares
 from tinygrad_rnn.viz.encoding import number, numbers, shade, spot
 from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
@@ -198,6 +200,7 @@ def _content(
     return {
         "title": title,
         "theme": style.theme,
+        "exploded": EXPLODED,
         "scale": {
             "nonfinite": NONFINITE,
             "colours": encoding.colours(style.theme == "print"),
@@ -223,7 +226,7 @@ def _content(
 def _legend_of_arrows(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
     """Yield what the looks of arrows mean, of those that occur."""
     if any(drawn.has_shares for drawn in pictures):
-        text = "width of an arrow: the share that it brings of what arrives where it begins: all, half, a tenth"
+        text = "width of an arrow: its share, at that step alone, of what arrives where it begins: all, half, a tenth"
         yield {"text": text, "widths": [WHOLE, WHOLE / 2, WHOLE / 10]}
     if any(arrow.against for drawn in pictures for arrow in drawn.arrows):
         yield {"text": "dashed: against the sum", "widths": [WHOLE / 2], "dashes": DASHES}
@@ -236,6 +239,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
     written = equations(report)
     horizon = None if report.verdict == "withheld" else report.horizon
     arrived = arrivals(drawn, backward, -1) if backward else []
+    means = mean_shares(report)
     return {
         "name": name,
         "findings": words.findings(report),
@@ -254,7 +258,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "width": spot(drawn.width),
         "height": spot(drawn.height),
         "boxes": [_box(box, drawn, written) for box in drawn.boxes],
-        "arrows": [_arrow(arrow, drawn, position) for arrow in drawn.arrows],
+        "arrows": [_arrow(arrow, drawn, position, means) for arrow in drawn.arrows],
         "frames": [
             {"label": frame.label, "step": frame.step, "inner": frame.inner or None, **_rectangle(frame)}
             for frame in drawn.frames
@@ -269,7 +273,7 @@ def _panel(name: str, drawn: Picture, times: Clock, i: int) -> dict[str, Any]:
         "backward": [(event.box, event.tick) for event in backward],
         "weights": _weights(drawn, backward),
         "readers": _readers(drawn),
-        "states": [_state(state) for state in report.cell],
+        "states": [_state(state, report) for state in report.cell],
         "gates": _gates(report),
     }
 
@@ -302,12 +306,26 @@ def _box(box: Box, drawn: Picture, written: Sequence[str | None]) -> dict[str, A
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _arrow(arrow: Arrow, drawn: Picture, position: Mapping[str, int]) -> dict[str, Any]:
+def _arrow(
+    arrow: Arrow, drawn: Picture, position: Mapping[str, int], means: Mapping[tuple[str, str], tuple[float, int]]
+) -> dict[str, Any]:
+    """Return an arrow with its share at its own step, and beside it the mean that the sentence on why speaks of."""
     points = [spot(number) for number in chain.from_iterable(arrow.points)]
-    found = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points}
+    found: dict[str, Any] = {"tail": position[arrow.tail], "head": position[arrow.head], "points": points}
     dashes = DASHES if arrow.against else None
     found |= encoding.seen(arrow.seen, arrow.norm) | {"width": round(arrow.width, 2), "dashes": dashes}
+    found["part"] = number(arrow.share, 3)
+    tail, head = (drawn.boxes[found[end]].node for end in ("tail", "head"))
+    if arrow.share is not None and tail is not None and head is not None:
+        found["mean"] = means.get((_called(drawn.report, tail), _called(drawn.report, head)))
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _called(report: FlowReport, node: int) -> str:
+    """Return the name of a node of the cell that stands in every step; "" if it is none."""
+    flow = report.nodes[node]
+    scopes = {state.scope for state in report.cell}
+    return flow.label or "" if flow.step is not None and lane_of(flow.scope) in scopes else ""
 
 
 def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
@@ -356,12 +374,13 @@ def _part_shade(norm: float, total: float, drawn: Picture) -> int | None:
     return shade(seen) if seen.kind in SIZED else None
 
 
-def _state(state: StateFlow) -> dict[str, Any]:
+def _state(state: StateFlow, report: FlowReport) -> dict[str, Any]:
     """Return the flow of a state from the last step taken back to the first."""
     steps = state.steps if state.direction == "reverse" else state.steps[::-1]
     shares = state.by_lag / state.by_lag[0] if state.measurable else np.full(len(steps), np.nan)
     return {
         "kind": state.kind,
+        "horizon": None if report.verdict == "withheld" else state.horizon(report.threshold),
         "steps": steps,
         "norms": numbers(state.by_lag, 9),
         "shares": numbers(shares, 9),
@@ -371,11 +390,17 @@ def _state(state: StateFlow) -> dict[str, Any]:
 def _gates(report: FlowReport) -> list[dict[str, Any]]:
     """Return the values of the gates of the layer and direction that the report calls the cell."""
     scopes = {state.scope for state in report.cell}
+    carries = [carry for carry in report.carries if carry.scope in scopes]
+    keeps = {
+        carry.gate.removeprefix("1 - "): f"{0 if carry.gate.startswith('1 - ') else 1}: keep the old {carry.kind}"
+        for carry in carries
+    }
     return [
         {
             "label": gate.label,
             "name": gate.name,
             "steps": gate.steps,
+            "keeps": keeps.get(gate.label),
             "mean": numbers(gate.mean, 4),
             "low": numbers(gate.low, 4),
             "high": numbers(gate.high, 4),

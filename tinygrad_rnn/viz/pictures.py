@@ -12,6 +12,8 @@ from tinygrad_rnn.serialization import write_whole
 
 #: Says where pictures go instead of the folder of this user's data; and where all such data go.
 PICTURES, DATA = "TINYGRAD_RNN_PICTURES", "TINYGRAD_RNN_DATA"
+#: What this process has written, in this order: who runs a script step by step can open what a step has shown.
+written: list[Path] = []
 
 
 def data_folder() -> Path:
@@ -50,6 +52,7 @@ def write_picture(name: str, kind: str, content: bytes) -> Path:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}; set {PICTURES} to another folder") from None
     write_whole(path, content)
+    written.append(path)
     say_where(path)
     return path
 

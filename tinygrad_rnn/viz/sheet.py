@@ -7,6 +7,7 @@ import html
 import importlib.metadata
 import math
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import MissingToolError
-from tinygrad_rnn.flow.sentences import answers, number
+from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.change_tables import REMEDIED, REMEDIED_ABOUT, remedied, trained
@@ -23,7 +25,8 @@ from tinygrad_rnn.viz.plots import PLOTS, Entry, Plot, Style
 from tinygrad_rnn.viz.plots.through_time import side_by_side
 from tinygrad_rnn.viz.scale import ink
 from tinygrad_rnn.viz.siblings import links_to
-from tinygrad_rnn.viz.terms import glossary
+from tinygrad_rnn.viz.terms import glossary, verdict_words
+from tinygrad_rnn.viz.weights_told import initial, survivors, told, trained_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -176,14 +179,15 @@ def _page(
         "<h1>Gradient flow through time</h1>",
         _paragraph(
             f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else ': all with initial weights'}. "
-            "What this page says about them is worked out from the numbers measured."
+            + ("Each plot is of the trained weights unless it says otherwise. " if any(map(initial, entries)) else "")
+            + "What this page says about them is worked out from the numbers measured."
         ),
         links_to(pages),
-        *_answers(entries),
+        *told(entries),
         _list(side_by_side(entries)),
         f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',
         '<h2 id="table">Horizons, half-lives, verdicts</h2>',
-        _table(entries),
+        _table([each for entry in entries for each in (initial(entry), entry) if each]),
         _list(notes),
         *[f'<h2 id="{name}">{_escaped(heading)}</h2>\n{table}' for name, heading, table in changes],
         *sections,
@@ -195,7 +199,7 @@ def _page(
         _definitions(_versions()),
         '<h2 id="again">How to reproduce</h2>',
         _paragraph("With the same versions on the same machine, this gives the same numbers:"),
-        f'<pre tabindex="0" role="group" aria-label="Command">{_escaped(command)}</pre>',
+        f"<pre>{_options_whole(_escaped(command))}</pre>",
         _paragraph(
             "It also writes the pictures as files, and for each cell CELL.flow.json, its numbers, and "
             "CELL.run.safetensors, the weights and data to compute them again by other means."
@@ -213,18 +217,16 @@ def _page(
     )
 
 
-def _answers(entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield for each cell, and each layer and direction of it, where its gradient is lost, why, and what to change."""
-    for entry in entries:
-        for who, found in answers(entry.report, entry.name):
-            yield f"<h2>{_escaped(who)}</h2>"
-            yield _definitions(found)
-
-
 def _changes(entries: Sequence[Entry]) -> Iterator[tuple[str, str, str]]:
     """Yield name, heading and table of what would have to be changed, and of what training changed."""
-    if lines := remedied(entries):
-        yield "change", "What would have to be changed?", _table_of(REMEDIED, lines, 2, 1, REMEDIED_ABOUT)
+    before = [start for entry in entries if (start := initial(entry))]
+    for name, those in (("change-initial", before), ("change", entries)):
+        if lines := remedied(those):
+            weights = "; ".join(dict.fromkeys(map(trained_for, those)))
+            table = _table_of(REMEDIED, lines, 2, 1, REMEDIED_ABOUT)
+            meant = "; ".join(f"{word}: {said.rstrip('.')}" for word, said in verdict_words(line[-1] for line in lines))
+            found = "\n".join([_list(survivors(those)), table, _paragraph(f"{meant}.", "soft") if meant else ""])
+            yield name, f"What would have to be changed? ({weights})", found
     heads, lines = trained(entries)
     if lines:
         about = "Factors (×) are means down to the horizon, or to the first step if there is none."
@@ -254,7 +256,9 @@ def _table(entries: Sequence[Entry]) -> str:
     caption = (
         "Lag d: how much of the gradient at the state of step T is left at that of step T−d. Horizon: the first lag "
         f"with less than {thresholds} of it. Factor per step: the mean down to the horizon, or to the last lag. "
-        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches furthest."
+        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches "
+        f"furthest: it explodes above {EXPLODED:g} times that of step T, else vanishes at the horizon, else survives. "
+        "Then the gradient reaches the first step, which does not say that anything is learned from there."
     )
     return _table_of(heads, [[row.name, row.state, *cells(row), row.verdict] for row in table], 2, 1, caption)
 
@@ -309,6 +313,11 @@ def _list(sentences: Sequence[str]) -> str:
 def _paragraph(text: str, kind: str = "") -> str:
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{_escaped(text)}</p>"
+
+
+def _options_whole(command: str) -> str:
+    """Return a command in which no line ends within the name of an option."""
+    return re.sub(r"(?<=\s)--[\w-]+", r"<span>\g<0></span>", command)
 
 
 def _escaped(text: str) -> str:

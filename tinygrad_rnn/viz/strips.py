@@ -90,16 +90,26 @@ def _turns(drawn: Picture, backward: Sequence[Event], state: StateFlow) -> dict[
 
 
 def _edges(report: FlowReport, state: StateFlow) -> Iterator[dict[str, Any]]:
-    """Yield where the verdict changes, as lags: from there on, going back, the gradient has vanished, or exploded."""
+    """Yield where the verdict changes, as lags: from there on, going back, the gradient has vanished, or exploded.
+
+    Of the other states of the cell there is a mark, too, where less than the threshold is left of their own.
+    """
     if report.verdict == "withheld":
         return
+    others = [other for other in report.cell if other.kind != state.kind]
+    of = f" of {state.kind}" if others else ""
     lag, grown = state.horizon(report.threshold), state.explodes_at
     if lag is not None:
-        short = f"horizon, {lag} back"
+        short = f"horizon{of}, {lag} back"
         yield {"lag": lag, "text": f"{short}: less than {report.threshold:.3g}", "short": short, "name": "horizon"}
     if grown is not None:
-        text = f"{grown} back: over {EXPLODED:g}"
+        text = f"{grown} back: over {EXPLODED:g} times"
         yield {"lag": grown, "text": text, "short": text, "name": "exploded"}
+    for other in others:
+        crossed = other.horizon(report.threshold)
+        if crossed is not None:
+            text = f"{other.kind}: {crossed} back"
+            yield {"lag": crossed, "text": text, "short": text, "name": "other"}
 
 
 def _facts(report: FlowReport, state: StateFlow) -> Iterator[str]:
@@ -115,7 +125,7 @@ def _facts(report: FlowReport, state: StateFlow) -> Iterator[str]:
         lag = len(state.norms) - 1
         share = state.relative(lag)
         least = short(share) if share and np.isfinite(share) else left(state, lag)
-        yield f"{least} left at t={state.steps[-1] if state.direction == 'reverse' else state.steps[0]}"
+        yield f"{least} of it left at t={state.steps[-1] if state.direction == 'reverse' else state.steps[0]}"
 
 
 def _read(state: StateFlow, inputs: InputFlow) -> dict[str, Any]:

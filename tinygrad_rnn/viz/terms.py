@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.nn import CELLS, parse_cell
@@ -10,7 +10,10 @@ from tinygrad_rnn.viz.plots import Entry
 
 _VERDICTS = {
     "vanishes": "at some earlier step less than the threshold is left of the gradient at the last step.",
-    "survives": "nowhere is less than the threshold left, and nowhere more than {exploded:g} times as much.",
+    "survives": (
+        "nowhere is less than the threshold left, and nowhere more than {exploded:g} times as much: a gradient reaches "
+        "every step, which is not to say that anything is learned from there."
+    ),
     "explodes": "at some earlier step the gradient is more than {exploded:g} times as large as at the last step.",
     "zero": "no gradient arrives at the last state, so there is none to lose.",
     "nonfinite": "some gradient is NaN or infinite.",
@@ -30,7 +33,7 @@ _GRADIENT = (
 )
 _TIME = (
     "steps count from t=0 to t={last}; T is the one taken last, t={last} (t=0 in the reverse direction). Lag d is d "
-    "steps before it: plots by lag run from the loss, at the left, back into the past."
+    "steps before it: in plots time runs to the right as in the graphs: lag 0, the loss, is at the right end."
 )
 _NOTHING_AT_FIRST = (
     "the recurrent weights meet the initial state there, which is 0, so that step adds exactly nothing to their "
@@ -54,9 +57,13 @@ _SIGNS = {
         "bias_ih and bias_hh are added to these products."
     ),
     "σ_max": "the largest singular value of a matrix: by how much it can make a vector longer, at most.",
-    "carry": (
+    "straight": (
         "the way from a state straight to itself one step earlier, times the gate that keeps it: f of an LSTM, z of a "
         "GRU."
+    ),
+    "round": (
+        "the way from a state by another one of its own step, which the gates of the next step read, back to itself: "
+        "c → h → gates → c of an LSTM."
     ),
     "root mean square": (
         "the square root of the mean of the squares (rms). The standard deviation is that of what is left when the "
@@ -78,15 +85,28 @@ def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterat
         yield "T, t and lag", _TIME.format(last=steps - 1)
     yield "horizon", "the first lag at which less than the threshold is left of the gradient at the last step."
     yield "half-life", "half is lost in so many steps; none where a straight line does not fit."
-    for verdict in dict.fromkeys(entry.report.verdict for entry in entries):
-        if verdict in _VERDICTS:
-            yield verdict, _VERDICTS[verdict].format(exploded=EXPLODED)
+    yield from verdict_words(_verdicts(entries))
     if any(_adds_nothing_at_first(entry) for entry in entries):
         yield "0 at the first step", _NOTHING_AT_FIRST
     yield from _signs(entries)
     if "nats" in str(settings.get("loss", "")):
         yield "nats", _NATS
     yield from _cells(entries)
+
+
+def verdict_words(verdicts: Iterable[str | None]) -> Iterator[tuple[str, str]]:
+    """Yield what verdicts mean, each once."""
+    for verdict in dict.fromkeys(verdicts):
+        if verdict in _VERDICTS:
+            yield verdict, _VERDICTS[verdict].format(exploded=EXPLODED)
+
+
+def _verdicts(entries: Sequence[Entry]) -> Iterator[str | None]:
+    """Yield the verdicts on cells, on what they were before, and with what would have to be changed."""
+    for entry in entries:
+        for report in (*(report for _, report in entry.history), entry.report):
+            yield report.verdict
+            yield from (tried.verdict for tried in report.remedies)
 
 
 def _signs(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
@@ -98,7 +118,8 @@ def _signs(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
         "tanh′, relu′, W_hh": any(cause.factors for cause in causes),
         "weight_ih_l0, weight_hh_l0": any(name.endswith("_l0") for name in weights),
         "σ_max": any(entry.report.sigma_max or entry.jacobians for entry in entries),
-        "carry": any(cause.gate for cause in causes),
+        "straight": any(cause.gate for cause in causes),
+        "round": any(cause.around for cause in causes),
         "root mean square": any(cause.gate for cause in causes),
         "geometric mean": bool(causes),
         "finite-time Lyapunov exponent": any(entry.jacobians for entry in entries),

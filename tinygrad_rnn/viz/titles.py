@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinygrad_rnn.flow import BackwardReport, FlowReport
+from tinygrad_rnn.flow.reasons import one_step_beside_mean
 from tinygrad_rnn.viz.shapes import Picture
 from tinygrad_rnn.viz.words import findings, origin, why
 
@@ -39,7 +40,7 @@ def _of_backward(report: FlowReport) -> Iterator[str]:
 def _of_boxes(drawn: Picture) -> Iterator[str]:
     batch = drawn.report.batch
     mean = f", root mean square over {batch} examples" if batch > 1 else ""
-    parts = [f"grad: the size ‖∂L/∂·‖ of the gradient of the loss there{mean}"]
+    parts = [f"grad: the absolute size ‖∂L/∂·‖ of the gradient of the loss there{mean}"]
     if mean and drawn.has_parameters:
         parts.append("at a parameter W it is ‖∂L/∂W‖ of the mean loss")
     if any(box.kind == "gate" and any("value" in line for line in box.lines) for box in drawn.boxes):
@@ -47,8 +48,12 @@ def _of_boxes(drawn: Picture) -> Iterator[str]:
     if any(box.kind == "state" and any("rms" in line for line in box.lines) for box in drawn.boxes):
         parts.append("rms: of the values of a state, root mean square")
     yield f"{'; '.join(parts)}."
-    border = "; a gate that is filled to its mean value has it around it" if drawn.has_levels else ""
-    yield f"Colour, log scale: {', '.join(_compared(drawn))}{border}."
+    yield f"Colour, log scale: {', '.join(_compared(drawn))}."
+    if drawn.has_levels:
+        yield (
+            "Green in the box of a gate: how far it is open, the mean of its values from 0 to 1; the colour of its "
+            "gradient is then that of the frame."
+        )
 
 
 def _compared(drawn: Picture) -> Iterator[str]:
@@ -77,6 +82,8 @@ def _of_arrows(drawn: Picture) -> Iterator[str]:
         if drawn.has_shares:
             said += f", their width its share of all that arrives where they begin: ⟨message, g⟩ / ‖g‖²{width}"
         yield f"{said}."
+        if drawn.has_shares and not rolled and (beside := one_step_beside_mean(drawn.report)):
+            yield f"Widths are those of the steps that are drawn, and not the mean: {beside}."
     if any(arrow.text for arrow in drawn.arrows):
         mean = ", geometric mean over the steps" if rolled else ""
         yield (

@@ -1,19 +1,21 @@
-"""The guided tour of a page: six stops on its clock, each with a question first. All answers are worked out from the
-reports: none says what should have come out. A link may lead to any stop, so none speaks of the one before.
+"""The guided tour of a page: stops on its clock, each with a question first. All answers are worked out from the
+reports: none says what should have come out. A link may lead to any stop, so none speaks of the one before, and the
+first six have the same numbers on every page; why, and what to change, come after them where that is known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.flow import FlowReport, StateFlow
+from tinygrad_rnn.flow import EdgeFlow, FlowReport, StateFlow, changes, reasons
 from tinygrad_rnn.flow.sentences import OPERATIONS, left, number, plural
 from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz import words
+from tinygrad_rnn.viz.averages import mean_shares
 from tinygrad_rnn.viz.strips import judged
 
 #: This share of what all steps add to a weight is said to be most of it.
@@ -28,8 +30,8 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
     """Return the stops: where the clock stands when the question is asked ("ask_at"), and for the answer ("tell_at").
 
     That is the name of a place, or a lag. "look" is what should be in sight, "compare" the panels that are shown side
-    by side: those of the cells that keep least and most up to the first step. There is no tour without named states
-    over several steps.
+    by side: those with the fewest and the most ways from state to state, the same whatever the weights. "point" has the
+    names of what is pointed at on them, at the last step. There is no tour without named states over several steps.
     """
     seen = {name: (report, state) for name, report in reports.items() if (state := judged(report)) is not None}
     known = {name: pair for name, pair in seen.items() if len(pair[1].steps) > 2 and pair[1].measurable}
@@ -39,7 +41,8 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
     lags = [state.horizon(report.threshold) for report, state in known.values()]
     threshold = max(report.threshold for report, _ in known.values())
     furthest = max((lag for lag in lags if lag is not None), default=steps - 1)
-    by_rest = sorted(known, key=lambda name: known[name][1].relative(len(known[name][1].norms) - 1) or 0.0)
+    by_ways = sorted(known, key=lambda name: len(_into(*known[name])))
+    pair = list(dict.fromkeys((by_ways[0], by_ways[-1])))
     stops = [
         (
             "Forward", "start", "turn", "graphs",
@@ -74,19 +77,42 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             "most of it come?",
             _weights,
         ),
+        (
+            "Why", 0, 1, "paths",
+            "What decides how much of the gradient comes back over a step: which factor, on which path? The boxes that "
+            "the answer speaks of are ringed.",
+            _why,
+        ),
+        (
+            "What to change", "turn", "end", "strips",
+            f"What would have to be changed, and nothing else, for {threshold:.3g} or more of the gradient to be left "
+            "at every step?",
+            _change,
+        ),
     ]  # fmt: skip
+    told = [(*stop, _answers(stop[-1], known, pair)) for stop in stops]
     return [
         {
             "title": title,
             "ask_at": ask_at,
             "tell_at": tell_at,
             "look": look,
-            "compare": list(dict.fromkeys((by_rest[0], by_rest[-1]))) if look == "paths" else None,
+            "compare": pair if look == "paths" else None,
+            "point": {name: _deciding(*known[name]) for name in pair} if tell is _why else None,
             "question": question,
-            "answers": [{"name": name, "text": tell(*pair)} for name, pair in known.items()],
+            "answers": answers,
         }
-        for title, ask_at, tell_at, look, question, tell in stops
+        for title, ask_at, tell_at, look, question, tell, answers in told
+        if any(answer["text"] for answer in answers)
     ]
+
+
+def _answers(
+    tell: Callable[[FlowReport, StateFlow], str], known: Mapping[str, tuple[FlowReport, StateFlow]], pair: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return what is told of each cell; why, only of those that are pointed at."""
+    names = pair if tell is _why else list(known)
+    return [{"name": name, "text": tell(*known[name])} for name in names]
 
 
 def _values(report: FlowReport, state: StateFlow) -> str:
@@ -121,14 +147,8 @@ def _back(report: FlowReport, state: StateFlow) -> str:
 
 def _paths(report: FlowReport, state: StateFlow) -> str:
     """Return which share each way brings to the state before the last, and what a single way multiplies by."""
-    last, before = _ends(state)[1], state.steps[1] if state.direction == "reverse" else state.steps[-2]
-    nodes = report.nodes
-    into = {
-        i
-        for i, node in enumerate(nodes)
-        if (node.label, node.step) == (state.kind, before) and lane_of(node.scope) == state.scope
-    }
-    ways = [(link, nodes[link.child]) for link in report.links if link.parent in into and link.norm]
+    last, before = _ends(state)[1], _before_last(state)
+    ways = [(link, report.nodes[link.child]) for link in _into(report, state) if link.norm]
     if not ways:
         return f"No message to {state.kind} of t={before} was measured."
     factors = [
@@ -147,8 +167,29 @@ def _paths(report: FlowReport, state: StateFlow) -> str:
     seen = [(share, node) for share, node in shares[:_PATHS] if abs(share) >= _SEEN]
     said = [f"{share:.0%} through {node.label} of t={node.step}" for share, node in seen]
     taken = " What is negative takes away." if any(share < 0 for share, _ in seen) else ""
-    mean = " That is this step alone; the mean over all of them is in the sentence over the graph."
-    return f"Of all that arrives at {state.kind} of t={before} comes {', '.join(said)}.{taken}{mean}"
+    here = f"At this step, of all that arrives at {state.kind} of t={before}, comes {', '.join(said)}.{taken}"
+    return f"{here}{_on_average(report, state)}"
+
+
+def _on_average(report: FlowReport, state: StateFlow) -> str:
+    """Return the same shares as means of the steps, as the sentence on why has them; "" where they are not known."""
+    means = {child: found for (kind, child), found in mean_shares(report).items() if kind == state.kind}
+    if not means:
+        return ""
+    lag = max(lag for _, lag in means.values())
+    ways = sorted(means.items(), key=lambda way: -abs(way[1][0]))[:_PATHS]
+    said = [f"{share:.0%} through {child}" for child, (share, _) in ways if abs(share) >= _SEEN]
+    return f" Mean of {plural(lag, 'step')}: {', '.join(said)}."
+
+
+def _into(report: FlowReport, state: StateFlow) -> list[EdgeFlow]:
+    """Return the ways on which a gradient comes to the state before the last."""
+    into = {
+        i
+        for i, node in enumerate(report.nodes)
+        if (node.label, node.step) == (state.kind, _before_last(state)) and lane_of(node.scope) == state.scope
+    }
+    return [link for link in report.links if link.parent in into]
 
 
 def _horizon(report: FlowReport, state: StateFlow) -> str:
@@ -157,6 +198,20 @@ def _horizon(report: FlowReport, state: StateFlow) -> str:
     factor = f" That is ×{number(decay.per_step)} per step to {decay.lag} before the last." if decay is not None else ""
     expected = f"; one step alone let expect {number((state.relative(1) or 0.0) ** last)}" if last > 1 else ""
     return f"{words.findings(report)[0]}{factor} At the first step {left(state, last)} is left{expected}."
+
+
+def _why(report: FlowReport, state: StateFlow) -> str:
+    return reasons.why(report)
+
+
+def _deciding(report: FlowReport, state: StateFlow) -> list[str]:
+    """Return the names of what multiplies the gradient on its way straight from state to state."""
+    cause = next((cause for cause in report.causes() if cause.kind == state.kind), None)
+    return [state.kind, *([cause.gate.removeprefix("1 - ")] if cause is not None and cause.gate else [])]
+
+
+def _change(report: FlowReport, state: StateFlow) -> str:
+    return changes.remedy(report)
 
 
 def _weights(report: FlowReport, state: StateFlow) -> str:
@@ -178,6 +233,10 @@ def _parts(report: FlowReport, state: StateFlow) -> Iterator[str]:
             f"{_MOST:.0%} of the sizes of all parts, added up; the largest is {number(float(sizes.max()))}, that of "
             f"t={_ends(state)[0]} is {number(float(sizes[-1]))}."
         )
+
+
+def _before_last(state: StateFlow) -> int:
+    return state.steps[1] if state.direction == "reverse" else state.steps[-2]
 
 
 def _ends(state: StateFlow) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import math
 from tinygrad_rnn.engine.modes import scope_text
 from tinygrad_rnn.flow import FlowReport, NodeFlow, changes, reasons
 from tinygrad_rnn.flow.records import EXPLODED
+from tinygrad_rnn.flow.sentences import REACHES
 from tinygrad_rnn.viz.scale import SIZED, Look
 
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "matmul": "@"}
@@ -170,7 +171,7 @@ def findings(report: FlowReport) -> list[str]:
             "zero": "There is no gradient at the last step.",
             "explodes": f"The gradient explodes: {report.explodes_at} steps before the last {times}.",
             "vanishes": f"The gradient vanishes: less than {share} is left {horizon.steps} steps before the last.",
-            "survives": f"The gradient survives: it is nowhere less than {share}.",
+            "survives": f"The gradient survives: it is nowhere less than {share}. {REACHES}",
         }[report.verdict or "survives"]
     ]
 

@@ -30,7 +30,7 @@
 
 # %%
 
-# %% [markdown] question="number" answer="edge" tolerance="0.01"
+# %% [markdown] question="number" answer="min(k for k, values in found.items() if min(values) > 0.9)" tolerance="0.01"
 # 标记落在第 0 到第 4 步，最后一步是第 20 步。梯度至少要往回走多少步（最后 $k$ 步），网络才学得会这个任务？（赶时间时，`TINYGRAD_RNN_FAST=1`，最后一步是第 10 步。）
 
 # %% seconds="50" keep="found cuts"

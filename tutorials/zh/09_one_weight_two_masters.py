@@ -17,7 +17,7 @@
 # %%
 
 # %% [markdown] question="number" answer="product.mean()" tolerance="0.3"
-# 没有门。全部 $T = 20$ 个比特都经过同一个权重进来（记为 $u$，后面跟着 $v$），其中一个会被问到。$u v$ 小了：答案太小。$u v$ 大了：另外 19 个比特把它淹没。最好的折中下，$u v$ 会是多少？（赶时间用 `TINYGRAD_RNN_FAST=1` 时 $T = 8$。）
+# 没有门。全部 $T = 20$ 个比特都经过同一个权重进来（记为 $u$，后面跟着 $v$），其中一个会被问到。$u v$ 小了：答案太小。$u v$ 大了：另外 19 个比特把它淹没。最好的折中下，$u v$ 会是多少？（赶时间用 `TINYGRAD_RNN_FAST=1` 时 $T = 7$。）
 
 # %% seconds="5" keep="product plain weights"
 

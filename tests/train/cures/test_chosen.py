@@ -1,4 +1,4 @@
-"""Remedies of a whole training: they do what they say, are remembered, and refuse what they are not for."""
+"""Cures of a whole training: they do what they say, are remembered, and refuse what they are not for."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import AddingTask, TextTask
 from tinygrad_rnn.tasks.dates import DatesTask
 from tinygrad_rnn.train import (
+    MODELS,
+    Cures,
     EncoderDecoder,
-    Remedies,
     SequenceModel,
     Trainer,
     fit,
@@ -80,7 +81,9 @@ def test_about_the_share_that_is_said_is_told():
 
 def test_a_task_whose_inputs_a_model_cannot_write_has_no_teacher():
     with pytest.raises(InputError, match="the task adding is none for them"):
-        Remedies(teacher="linear").check(model_of(ADDING), ADDING)
+        Cures(teacher="linear").check(model_of(ADDING), ADDING)
+    with pytest.raises(InputError, match="one draw for all steps"):
+        Cures(teacher="linear").check(model_of(TEXT, variational=0.5), TEXT)
 
 
 # ---- pre-training --------------------------------------------------------------------------------------------------
@@ -95,6 +98,23 @@ def test_pre_training_lowers_the_error_of_every_layer_and_leaves_the_output_laye
     np.testing.assert_array_equal(model.output.weight.numpy(), before[0])
     assert np.abs(model.rnn.weight_hh_l1.numpy() - before[1]).max() > 0.01
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_pre_training_learns_from_batches_of_its_own(monkeypatch):
+    def drawn(train):
+        seeds = []
+        real = AddingTask.batch
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                AddingTask, "batch", lambda task, size, seed, *rest: seeds.append(seed) or real(task, size, seed)
+            )
+            train(model_of(ADDING, num_layers=2, dtype="float32"))
+        return seeds
+
+    own = drawn(lambda model: pretrain(model, ADDING, updates=3, batch=2, seed=5))
+    fitted = drawn(lambda model: list(fit(model, ADDING, optim.Adam(model.parameters()), 3, batch=2, seed=5)))
+    assert len({*own, *fitted}) == 6 + 3
+    assert {seed[:2] for seed in own}.isdisjoint({seed[:2] for seed in fitted})
 
 
 # ---- in a training -------------------------------------------------------------------------------------------------
@@ -120,13 +140,13 @@ def test_a_remedy_changes_the_training_and_is_remembered_with_the_schedule(tmp_p
 
     plain = trainer(5)
     plain.train()
-    whole = trainer(5, remedies=Remedies(**chosen))
+    whole = trainer(5, cures=Cures(**chosen))
     whole.train()
-    part = trainer(2, remedies=Remedies(**chosen))
+    part = trainer(2, cures=Cures(**chosen))
     part.train(Keeper())
     tg.manual_seed(99)
     again = Trainer.resumed(load_checkpoint(tmp_path / "m"), TEXT)
-    assert again.remedies == Remedies(**chosen)
+    assert again.cures == Cures(**chosen)
     again.updates = 5
     again.train()
     np.testing.assert_array_equal(values(again.model), values(whole.model))
@@ -137,10 +157,15 @@ def test_a_remedy_changes_the_training_and_is_remembered_with_the_schedule(tmp_p
         assert np.abs(values(whole.model) - values(plain.model)).max() > 1e-4
 
 
-def test_checking_the_remedies_leaves_no_gradient_and_costs_no_random_numbers():
+def test_files_that_call_cures_remedies_are_read():
+    assert Cures.said_by({"remedies": {"truncate": [1, 2]}}) == Cures.said_by({"cures": {"truncate": [1, 2]}})
+    assert Cures.said_by({}) == Cures()
+
+
+def test_checking_the_cures_leaves_no_gradient_and_costs_no_random_numbers():
     model = model_of(TEXT, "gru", num_layers=2, dropout=0.5)
     before = default_generator.counter.item()
-    Remedies(recompute=True).check(model, TEXT)
+    Cures(recompute=True).check(model, TEXT)
     assert default_generator.counter.item() == before
     assert all(p.grad is None for p in model.parameters())
 
@@ -156,13 +181,30 @@ def test_a_plateau_goes_by_the_validations():
 
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(InputError, match="choose one of truncate and omega"):
-        Remedies(truncate=(1, 2), omega=1.0)
-    with pytest.raises(InputError, match="no remedies"):
-        Remedies.of({"truncate": 3})
+        Cures(truncate=(1, 2), omega=1.0)
+    for wrong in (
+        lambda: Cures(recompute="no"), lambda: pretrain(model_of(ADDING), ADDING, -1, 2),
+        lambda: taught(model_of(TEXT), TEXT, None, 2.0),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="must be"):
+            wrong()
+    with pytest.raises(InputError, match="no cures"):
+        Cures.of({"truncate": 3})
     model = model_of(ADDING, "gru")
     with pytest.raises(InputError, match="not for gru"):
-        Trainer(model, ADDING, optim.Adam(model.parameters()), 3, remedies=Remedies(omega=1.0))
-    assert Remedies.of(json.loads(json.dumps(Remedies(truncate=(1, 2)).config()))) == Remedies(truncate=(1, 2))
+        Trainer(model, ADDING, optim.Adam(model.parameters()), 3, cures=Cures(omega=1.0))
+    assert Cures.of(json.loads(json.dumps(Cures(truncate=(1, 2)).config()))) == Cures(truncate=(1, 2))
+
+
+@pytest.mark.parametrize("cell", ["grid", "lstm"])
+def test_the_states_of_every_cell_are_recomputed(cell):
+    found = []
+    for chosen in (Cures(), Cures(recompute=True)):
+        model = model_of(ADDING, cell)
+        chosen.backward(model, ADDING, ADDING.batch(3, 0, "float64").to("cpu"), 0)
+        found.append([p.grad.numpy() for p in model.parameters() if p.grad is not None])
+    for recomputed, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(recomputed, plain, rtol=1e-9, atol=1e-14)
 
 
 # ---- zoneout and variational dropout of a model --------------------------------------------------------------------
@@ -180,6 +222,20 @@ def test_zoneout_and_variational_dropout_are_of_the_training_alone_and_are_kept(
     found = load_checkpoint(tmp_path / "m").model
     assert found.config() == model.config() != plain.config()
     np.testing.assert_array_equal(found.eval().outputs(batch).numpy(), model.eval().outputs(batch).numpy())
+
+
+@pytest.mark.parametrize("task", [TEXT, DatesTask("dot")])
+def test_states_may_have_a_zoneout_each_which_a_file_keeps(tmp_path, task):
+    kind = MODELS[task.model]
+    model = kind.for_task(task, "lstm", 4, zoneout={"c": 0.5, "h": 0.05})
+    assert model.config()["zoneout"] == {"h": 0.05, "c": 0.5}
+    assert kind.for_task(task, "lstm", 4, zoneout={"c": 0.5, "h": 0.5}).config()["zoneout"] == 0.5
+    save_checkpoint(tmp_path / "m", model, optim.Adam(model.parameters()), {})
+    again = load_checkpoint(tmp_path / "m").model
+    assert again.config() == model.config()
+    assert {tuple(part.zoneout.items()) for part in again.recurrent.values()} == {(("h", 0.05), ("c", 0.5))}
+    with pytest.raises(InputError, match="has no state 'z'"):
+        kind.for_task(task, "lstm", 4, zoneout={"z": 0.5})
 
 
 def test_with_zoneout_the_expectation_is_measured():

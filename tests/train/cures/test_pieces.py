@@ -86,9 +86,9 @@ def test_a_truncation_that_cannot_be_is_refused():
         truncated(model_of(task, "rnn", dropout=0.5), task, batch, 1, 2)
     dates = DatesTask()
     reader = EncoderDecoder.for_task(dates, "gru", 4, dtype="float64")
-    for remedy in (lambda *given: truncated(*given, 1, 2), recomputed):
+    for cure in (lambda *given: truncated(*given, 1, 2), recomputed):
         with pytest.raises(InputError, match="is for models of one sequence"):
-            remedy(reader, dates, batch_of(dates))
+            cure(reader, dates, batch_of(dates))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -122,13 +122,13 @@ def test_dropout_is_the_same_the_second_time_and_the_generator_goes_on():
     assert (loss.item(), stood) == (pytest.approx(expected.item()), default_generator.counter.item())
 
 
-def peak(steps, remedy):
+def peak(steps, cure):
     task = AddingTask(steps)
     model = SequenceModel("lstm", 2, 32, 1)
     batch = task.batch(8, seed=0).to("cpu")
     tracemalloc.start()
     try:
-        remedy(model, task, batch)
+        cure(model, task, batch)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -52,9 +52,12 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
     assert first.scores["loss"] != other.scores["loss"]
 
 
-@pytest.mark.parametrize("task", ["first_bit", "embedded_reber"])
-def test_it_learns_what_the_training_loop_learns(task):
-    plan = Plan(task, updates=5, every=5, batch=3, judged=4, steps=9, criterion=NEVER)
+@pytest.mark.parametrize(
+    ("task", "judged", "examples"), [("first_bit", 4, 0), ("embedded_reber", 4, 3), ("embedded_reber", 1, 4)]
+)
+def test_it_learns_what_the_training_loop_learns_and_is_judged_by_what_the_criterion_speaks_of(task, judged, examples):
+    criterion = dataclasses.replace(NEVER, examples=examples)
+    plan = Plan(task, updates=5, every=5, batch=3, judged=judged, steps=9, criterion=criterion)
     losses = []
     trial(RNN, plan, 3, on_look=lambda made, scores: losses.append(scores["loss"]))
     learned = parse_task(task).make(9)

@@ -1,4 +1,4 @@
-"""Which remedies a training takes: how an update finds its gradients."""
+"""Which cures a training takes: how an update finds its gradients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from tinygrad_rnn import optim
+from tinygrad_rnn import arguments, optim
 from tinygrad_rnn.engine.creation import default_generator
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
@@ -16,11 +16,11 @@ from tinygrad_rnn.train.cures.pieces import recomputed, truncated
 from tinygrad_rnn.train.cures.teaching import check_teacher, parse_teacher, taught
 from tinygrad_rnn.train.models import Model
 
-__all__ = ["Remedies"]
+__all__ = ["Cures"]
 
 
 @dataclass(frozen=True)
-class Remedies:
+class Cures:
     """How an update finds its gradients; one of the first four at most. Plain back-propagation unless chosen.
 
     Attributes:
@@ -33,8 +33,8 @@ class Remedies:
     Raises:
         InputError: two of the first four, a weight or a limit below 0, or an unknown teacher.
 
-    >>> from tinygrad_rnn.train import Remedies
-    >>> Remedies(truncate=(1, 15)).config()
+    >>> from tinygrad_rnn.train import Cures
+    >>> Cures(truncate=(1, 15)).config()
     {'truncate': [1, 15]}
     """
 
@@ -45,6 +45,7 @@ class Remedies:
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
+        arguments.flag("recompute", self.recompute)
         chosen = [name for name in ("truncate", "recompute", "omega", "teacher") if getattr(self, name)]
         if len(chosen) > 1:
             raise InputError(f"an update finds its gradients in one way: choose one of {' and '.join(chosen)}")
@@ -77,14 +78,25 @@ class Remedies:
         except InputError:
             raise
         except (TypeError, ValueError) as error:
-            raise InputError(f"these are no remedies: {dict(config)!r} ({error})") from None
+            raise InputError(f"these are no cures: {dict(config)!r} ({error})") from None
+
+    @classmethod
+    def said_by(cls, settings: Mapping[str, Any]) -> Self:
+        """Return what the settings of a checkpoint say; earlier ones call it remedies.
+
+        Raises:
+            InputError: they say something else.
+        """
+        return cls.of(settings.get("cures", settings.get("remedies", {})))
 
     def check(self, model: Model, task: Task) -> None:
-        """Refuse a model or a task that the remedies are not for, before anything is trained.
+        """Refuse a model or a task that the cures are not for, before anything is trained.
 
         Raises:
             InputError: they are not for it; says why.
         """
+        if task.stateful:
+            self._check_plain()
         if self.teacher is not None:
             check_teacher(model, task)
         if self.truncate or self.recompute or self.omega:
@@ -106,7 +118,18 @@ class Remedies:
             optim.clip_grad_value_(model.parameters(), self.clip_value)
         return loss
 
+    def _check_plain(self) -> None:
+        """Refuse what begins every batch with a state of zeros, where it should go on with the state carried."""
+        for name in ("truncate", "recompute", "omega", "teacher"):
+            if getattr(self, name):
+                raise InputError(
+                    f"{name} begins every batch with a state of zeros, and a stateful task carries it on from batch to "
+                    f"batch: leave {name} out, or the option stateful"
+                )
+
     def _backward(self, model: Model, task: Task, batch: Batch, update: int) -> Tensor:
+        if batch.continues is not None:
+            self._check_plain()
         if self.truncate is not None:
             return truncated(model, task, batch, *self.truncate)
         if self.recompute:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_rnn import nn
+from tinygrad_rnn import arguments, nn
 from tinygrad_rnn.engine.creation import stack
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
@@ -43,7 +43,7 @@ def omega(model: Model, task: Task, batch: Batch, weight: float = 1.0) -> tuple[
         The loss, and Omega, without their graphs.
 
     Raises:
-        InputError: a cell with gates, for which the paper says nothing; or dropout.
+        InputError: a cell with gates, for which the paper says nothing; dropout; or a weight below 0.
 
     >>> from tinygrad_rnn.tasks import AddingTask
     >>> from tinygrad_rnn.train import SequenceModel, omega
@@ -52,6 +52,7 @@ def omega(model: Model, task: Task, batch: Batch, weight: float = 1.0) -> tuple[
     >>> bool(0 < regulariser <= 5), model.rnn.weight_hh_l0.grad.shape      # a term for each pair of six steps
     (True, (4, 4))
     """
+    weight = arguments.not_negative("weight", weight)
     if not isinstance(model, SequenceModel):
         raise InputError(f"Omega is for models of one sequence, not for {model.kind}: train without it")
     if not isinstance(model.last_cell, nn.RNNCell):

@@ -124,7 +124,8 @@ def recomputed(model: Model, task: Task, batch: Batch, piece: int | None = None)
         arriving = (outputs * found.gradient[stretch]).sum()
         if later is not None:
             for part, gradient in zip(_parts(after), later, strict=True):
-                arriving = arriving + (part * gradient).sum()
+                if gradient is not None:  # a part of the state that nothing later depends on
+                    arriving = arriving + (part * gradient).sum()
         arriving.backward()
         later = None if before is None else [part.grad for part in _parts(before)]
     default_generator.load_state_dict(ended)

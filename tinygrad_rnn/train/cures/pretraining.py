@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+from tinygrad_rnn import arguments, nn, optim
 from tinygrad_rnn import functional as F
-from tinygrad_rnn import nn, optim
 from tinygrad_rnn.engine.creation import stack
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
@@ -20,14 +21,21 @@ PRETRAINING = 2
 
 
 def pretrain(
-    model: Model, task: Task, updates: int, batch: int, lr: float = 0.01, seed: int = 0, clip: float = 1.0
+    model: Model,
+    task: Task,
+    updates: int,
+    batch: int,
+    lr: float = 0.01,
+    seed: int = 0,
+    clip: float = 1.0,
+    on_update: Callable[[float, float], object] | None = None,
 ) -> list[tuple[float, float]]:
     """Train the recurrent layers of a model one after the other, from the first, without the task's targets.
 
     Layer l reads what the trained layers below it put out, and learns with a linear layer of its own, which is thrown
     away, to predict the next of these vectors from its state (squared error; the hierarchy of Schmidhuber 1992 does so,
-    and Hinton, Osindero & Teh 2006 train layers in this order). What the model's output layer has, stays. Afterwards
-    train the model as usual: that is the fine-tuning.
+    and Hinton, Osindero & Teh 2006 train layers in this order). What the model's output layer has, stays, and nothing
+    is dropped or zoned out. Afterwards train the model as usual: that is the fine-tuning.
 
     Args:
         model: a `SequenceModel`; trained in place.
@@ -37,12 +45,13 @@ def pretrain(
         lr: the learning rate.
         seed: of the batches, of which none is one that `fit` draws.
         clip: the largest norm a gradient may have.
+        on_update: called with the squared error and the norm of the gradient of each update.
 
     Returns:
         For each layer the squared error of its first and of its last update.
 
     Raises:
-        InputError: another kind of model, or a task of a single step.
+        InputError: another kind of model, a task of a single step, or less than one update.
         DivergenceError: an error is no longer finite.
 
     >>> import tinygrad_rnn as tg
@@ -57,6 +66,7 @@ def pretrain(
         raise InputError(f"pre-training is for models of one sequence; {model.kind} reads one and writes another")
     if task.steps < 2:
         raise InputError(f"the task {task.name} has a single step, after which there is nothing to predict")
+    updates = arguments.whole("updates", updates)
     errors = []
     for layer in range(model.rnn.num_layers):
         cell = model.rnn.cell(layer)
@@ -69,7 +79,7 @@ def pretrain(
             adam.zero_grad()
             error = F.mse_loss(predictor(_run(cell, read[:-1])), read[1:])
             error.backward()
-            optim.clip_grad_norm_(adam.params, clip)
+            norm = optim.clip_grad_norm_(adam.params, clip)
             found.append(error.item())
             if not math.isfinite(found[-1]):
                 raise DivergenceError(
@@ -77,7 +87,9 @@ def pretrain(
                     "diverged; take a smaller learning rate"
                 )
             adam.step()
-        errors.append((found[0], found[-1]) if found else (math.nan, math.nan))
+            if on_update is not None:
+                on_update(found[-1], norm.item())
+        errors.append((found[0], found[-1]))
     model.zero_grad()
     return errors
 

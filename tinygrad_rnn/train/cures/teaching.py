@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_rnn import specs
+from tinygrad_rnn import arguments, specs
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Task, TextTask
 from tinygrad_rnn.train.models import EncoderDecoder, Model, SequenceModel
@@ -88,13 +88,18 @@ def check_teacher(model: Model, task: Task) -> None:
     """Refuse models and tasks in which nothing is read that the model itself could write.
 
     Raises:
-        InputError: it is such a model or task.
+        InputError: it is such a model or task, or a text is learned with variational dropout.
     """
     writes = isinstance(model, EncoderDecoder) or (isinstance(model, SequenceModel) and isinstance(task, TextTask))
     if not writes:
         raise InputError(
             f"a teacher is for models that read what they write, of text or of a second sequence; the task {task.name} "
             "is none for them"
+        )
+    if isinstance(model, SequenceModel) and model.training and model.rnn.variational:
+        raise InputError(
+            "a teacher goes through a text step by step, and variational dropout is one draw for all steps; take "
+            "dropout or zoneout with it"
         )
 
 
@@ -111,7 +116,7 @@ def taught(model: Any, task: Task, batch: Batch, share: float) -> Any:
         share: the probability of being told; with 1 it is the usual training.
 
     Raises:
-        InputError: another model or task.
+        InputError: another model or task, or a share that is none.
 
     >>> from tinygrad_rnn.tasks import TextTask
     >>> from tinygrad_rnn.train import SequenceModel, taught
@@ -121,4 +126,5 @@ def taught(model: Any, task: Task, batch: Batch, share: float) -> Any:
     (4, 2, 7)
     """
     check_teacher(model, task)
+    share = arguments.number("share", share, "from 0 to 1", lambda found: 0 <= found <= 1)
     return model.taught(batch, share)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.engine.creation import default_generator, tensor
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks import Batch, Task
 
-__all__ = ["Model"]
+__all__ = ["Model", "in_use"]
 
 
 class Model(nn.Module):
@@ -29,8 +31,8 @@ class Model(nn.Module):
     reads: ClassVar[tuple[str, ...]] = ("inputs",)
     #: Along which axis of the inputs the examples lie.
     batch_axis: ClassVar[int] = 1
-    #: What its `config` has, and of which type; whole numbers are at least 1.
-    settings: ClassVar[Mapping[str, type]]
+    #: What its `config` has, and of which type or types; whole numbers are at least 1.
+    settings: ClassVar[Mapping[str, type | tuple[type, ...]]]
     #: Of these, what files did not always say.
     defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.0}
     cell_name: str
@@ -72,6 +74,18 @@ class Model(nn.Module):
         """Return the shapes of the parameters of the model with a `config`, by name, without making one."""
         raise NotImplementedError(f"{cls.__name__} has no shapes method: define one")
 
+    def carried(self) -> dict[str, Tensor]:
+        """Return the state with which the next batch begins, by the name of each part; nothing if none was carried."""
+        return {}
+
+    def carry(self, state: Mapping[str, Tensor]) -> None:
+        """Begin the next batch that goes on with a state that `carried` has returned.
+
+        Raises:
+            InputError: a model of this kind carries no state.
+        """
+        raise InputError(f"a model of the kind {self.kind} carries no state from batch to batch")
+
     def loss(self, task: Task, batch: Batch) -> Tensor:
         """Return what training minimises: the task's loss, and what the model itself may add to it."""
         return task.loss(self.outputs(batch), batch)
@@ -111,3 +125,14 @@ class Model(nn.Module):
         """Return a copy of the model in another dtype, on the same device."""
         copy = self.restored(self.config() | {"dtype": dtype}, self.state_dict(), self.device)
         return copy.train(self.training)
+
+
+@contextmanager
+def in_use(model: Model) -> Iterator[None]:
+    """Switch dropout off inside, and afterwards back to what it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

@@ -16,7 +16,7 @@ from tinygrad_rnn.nn.attention import Memory
 from tinygrad_rnn.nn.conv import Conv2d, max_pool2d
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.tasks.strips import LOOKS
-from tinygrad_rnn.train.models.base import Model
+from tinygrad_rnn.train.models.base import Model, in_use
 from tinygrad_rnn.train.models.sequence import recurrent_shapes
 
 #: Channels after each of the two convolutions.
@@ -69,7 +69,7 @@ class Captioner(Model):
     kind = "captioner"
     reads = ("replies",)
     batch_axis = 0
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,
@@ -251,7 +251,8 @@ class Captioner(Model):
 
     def measured(self, batch: Batch, start: dict[str, Tensor]) -> list[Tensor]:
         """Return the outputs of the decoder's steps, 0 to S - 1; the image lies before the first."""
-        return [output for output, _ in self._steps(batch, batch.replies)]
+        with in_use(self):
+            return [output for output, _ in self._steps(batch, batch.replies)]
 
 
 def _where(rows: int, columns: int, dtype: Any, device: str) -> Tensor:

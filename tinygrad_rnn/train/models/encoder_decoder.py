@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import nn
@@ -12,12 +12,23 @@ from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.attention import SCORES, Memory
+from tinygrad_rnn.nn.carrying import carried, zoneout
+from tinygrad_rnn.nn.variational import dropout_factors, dropping_state
 from tinygrad_rnn.tasks import Batch, Task
-from tinygrad_rnn.train.models.base import Model
-from tinygrad_rnn.train.models.sequence import recurrent_shapes, told
+from tinygrad_rnn.train.models.base import Model, in_use
+from tinygrad_rnn.train.models.sequence import by_step, recurrent_shapes, told, zoneout_of
 
 #: How the decoder looks at what was read; "none": it has the last state alone.
 ATTENTIONS = ("none", *SCORES)
+
+
+class Dropping(NamedTuple):
+    """What variational dropout drops in a layer of the decoder, at every step of a sequence."""
+
+    #: The layer's, which drops elements of the state.
+    cell: nn.Cell
+    #: Of what the layer reads, (B, N): 0 or 1 / (1 - p).
+    factors: Tensor
 
 
 class EncoderDecoder(Model):
@@ -39,6 +50,9 @@ class EncoderDecoder(Model):
         attention: "none", "dot", "general" or "additive".
         dtype, device: of the parameters.
         dropout: probability of dropping an element between two layers, in training.
+        zoneout: probability that an element of a state stays as it was, in both; see `nn.Recurrent`.
+        variational: probability of dropping an element of what a layer reads and of its state, in training: the same
+            ones at every step of the encoder, and the same ones at every step of the decoder.
 
     Raises:
         InputError: an unknown cell, option or kind of attention, or a cell whose output is not of its hidden size.
@@ -53,7 +67,7 @@ class EncoderDecoder(Model):
 
     kind = "encoder_decoder"
     reads = ("inputs", "replies")
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,
@@ -63,7 +77,10 @@ class EncoderDecoder(Model):
         "attention": str,
         "dtype": str,
         "dropout": float,
+        "zoneout": (float, dict),
+        "variational": float,
     }
+    defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0, "zoneout": 0.0, "variational": 0.0}
 
     def __init__(
         self,
@@ -77,13 +94,16 @@ class EncoderDecoder(Model):
         dtype: Any = "float32",
         device: str = "cpu",
         dropout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
+        variational: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
         if attention not in ATTENTIONS:
             raise InputError(f"attention must be one of {', '.join(ATTENTIONS)}, not {attention!r}")
         self.cell_name, self.replies, self.kind_of_attention = spec.text, replies, attention
         made: dict[str, Any] = {"dtype": dtype, "device": device}
-        rest = made | {"dropout": dropout} | spec.cell_options
+        shares = {"dropout": dropout, "zoneout": zoneout, "variational": variational}
+        rest = made | shares | spec.cell_options
         self.encoder = nn.Recurrent(spec.cell_class, input_size, hidden_size, num_layers, **rest)
         seen = self.encoder.output_size
         read = output_size + (seen if attention == "additive" else 0)
@@ -117,6 +137,8 @@ class EncoderDecoder(Model):
             "attention": self.kind_of_attention,
             "dtype": str(self.dtype),
             "dropout": float(self.encoder.dropout),
+            "zoneout": zoneout_of(self.encoder),
+            "variational": float(self.encoder.variational),
         }
 
     @classmethod
@@ -179,9 +201,25 @@ class EncoderDecoder(Model):
         return [tuple(part[layer] for part in parts) for layer in range(self.decoder.num_layers)]
 
     def write(
-        self, reply: Tensor, memory: Memory | None, states: list[tuple[Tensor, ...]], t: int
+        self,
+        reply: Tensor,
+        memory: Memory | None,
+        states: list[tuple[Tensor, ...]],
+        t: int,
+        dropping: list[Dropping] | None = None,
     ) -> tuple[Tensor, Tensor | None, list[tuple[Tensor, ...]]]:
-        """Read a reply (B, O), write the next: its logits (B, O), the weights of the attention, and the new states."""
+        """Read a reply (B, O), write the next: its logits (B, O), the weights of the attention, and the new states.
+
+        Args:
+            states: of every layer.
+            t: the number of the step.
+            dropping: what variational dropout drops at every step of a sequence, of every layer; only in training.
+
+        Raises:
+            InputError: it is learning with variational dropout, and nobody says what is dropped.
+        """
+        if self.decoder.variational and self.decoder.training and dropping is None:
+            raise InputError("variational dropout drops the same at every step of a sequence; call eval() before write")
         below, weights, new = reply, None, []
         drop = self.decoder.dropout if self.decoder.training else 0.0
         if self.attention is not None and memory is not None and self.vector is None:
@@ -190,7 +228,14 @@ class EncoderDecoder(Model):
                 below = concat([below, context], axis=-1)
         for layer, state in enumerate(states):
             with scope("layer", layer), scope("t", t), scope("decoder"):
-                made = self.decoder.cell(layer)(below, state if len(state) > 1 else state[0])
+                cell = self.decoder.cell(layer)
+                if dropping is not None:
+                    cell, below = dropping[layer].cell, below * dropping[layer].factors
+                before = state if len(state) > 1 else state[0]
+                made = cell(below, before)
+                if self.decoder.zoneout:
+                    carry: Any = carried(cell, [zoneout(cell, self.decoder.zoneout, 1, reply.shape[:-1])])
+                    made = carry(0, before, made)
                 new.append(made if isinstance(made, tuple) else (made,))
                 below = new[-1][0]
                 if drop and layer + 1 < self.decoder.num_layers:
@@ -227,11 +272,25 @@ class EncoderDecoder(Model):
             teach: the probability with which a reply is read and not what was written before.
         """
         reply = zeros(size, self.output.out_features, dtype=self.dtype, device=self.device)
+        dropping = self._dropping(size) if self.decoder.variational and self.decoder.training else None
         for s in range(self.replies):
             read = reply if replies is None else told(replies[s], reply, teach)
-            output, weights, states = self.write(read, memory, states, first + s)
+            output, weights, states = self.write(read, memory, states, first + s, dropping)
             reply = F.one_hot(output.detach().argmax(axis=-1), self.output.out_features, self.dtype)
             yield output, weights
+
+    def _dropping(self, size: int) -> list[Dropping]:
+        """Draw what variational dropout drops in the decoder while it writes, as a whole sequence would in its layers.
+
+        Args:
+            size: B.
+        """
+        found, p = [], self.decoder.variational
+        for layer in range(self.decoder.num_layers):
+            cell = self.decoder.cell(layer)
+            factors = dropout_factors(cell.first_parameter, (size, cell.input_size), p)
+            found.append(Dropping(dropping_state(cell, p, (size,)), factors))
+        return found
 
     def _said(self, hidden: Tensor, memory: Memory | None) -> tuple[Tensor, Any]:
         weights = None
@@ -260,13 +319,8 @@ class EncoderDecoder(Model):
         So each layer's states are one lane through both, and what is measured reaches from the last reply to the first
         thing read.
         """
-        steps: Any = batch.inputs
-        layers: list[tuple[Tensor, ...]] = []
-        for layer in range(self.encoder.num_layers):
-            state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
-            with scope("layer", layer):
-                steps, final = nn.unroll(self.encoder.cell(layer), steps, state if len(state) > 1 else state[0])
-            layers.append(final if isinstance(final, tuple) else (final,))
-        memory = self.attention.prepare(stack(steps)) if self.attention else None
-        written = self._steps(layers, memory, batch.inputs.shape[1], batch.replies, first=batch.inputs.shape[0])
-        return [output for output, _ in written]
+        with in_use(self):
+            steps, layers = by_step(self.encoder, batch.inputs, start)
+            memory = self.attention.prepare(stack(steps)) if self.attention else None
+            written = self._steps(layers, memory, batch.inputs.shape[1], batch.replies, first=batch.inputs.shape[0])
+            return [output for output, _ in written]

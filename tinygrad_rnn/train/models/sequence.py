@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.creation import rand, stack, zeros
+from tinygrad_rnn.engine.creation import rand, stack, tensor, zeros
 from tinygrad_rnn.engine.modes import scope
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.nn.carrying import carried, zoneout
 from tinygrad_rnn.tasks import Batch, Task
 from tinygrad_rnn.train.models.base import Model
@@ -25,7 +26,8 @@ class SequenceModel(Model):
         output_size: O.
         num_layers: L.
         dropout: probability of dropping an element between two layers, in training.
-        zoneout: probability that an element of a state stays as it was; see `nn.Recurrent`.
+        zoneout: probability that an element of a state stays as it was, one for all states, or one by the name of each;
+            see `nn.Recurrent`.
         variational: probability of dropping an element of inputs and states, the same ones at every step, in training.
         dtype, device: of the parameters. One seed gives the same ones on every device.
 
@@ -41,7 +43,7 @@ class SequenceModel(Model):
     """
 
     kind = "sequence"
-    settings: ClassVar[dict[str, type]] = {
+    settings: ClassVar[dict[str, type | tuple[type, ...]]] = {
         "cell": str,
         "input_size": int,
         "hidden_size": int,
@@ -49,7 +51,7 @@ class SequenceModel(Model):
         "num_layers": int,
         "dtype": str,
         "dropout": float,
-        "zoneout": float,
+        "zoneout": (float, dict),
         "variational": float,
     }
     defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0, "zoneout": 0.0, "variational": 0.0}
@@ -64,7 +66,7 @@ class SequenceModel(Model):
         dtype: Any = "float32",
         device: str = "cpu",
         dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         variational: float = 0.0,
     ) -> None:
         spec = nn.parse_cell(cell)
@@ -82,6 +84,7 @@ class SequenceModel(Model):
             **spec.cell_options,
         )
         self.output = nn.Linear(self.rnn.output_size, output_size, dtype=dtype, device=device)
+        self._carried: dict[str, Tensor] = {}
         spec.apply(self.rnn)  # last, so that one seed gives the same numbers to all that no option is about
 
     @classmethod
@@ -107,8 +110,49 @@ class SequenceModel(Model):
         return shapes | {"output.weight": (config["output_size"], features), "output.bias": (config["output_size"],)}
 
     def outputs(self, batch: Batch) -> Tensor:
-        """Return the outputs of all steps (T, B, O)."""
-        return self(batch.inputs)[0]
+        """Return the outputs of all steps (T, B, O); of a batch that goes on, from the state carried, which it renews.
+
+        No gradient goes back into the batch before.
+
+        Raises:
+            InputError: the state carried is of another number of examples.
+        """
+        if batch.continues is None:
+            return self(batch.inputs)[0]
+        outputs, state = self(batch.inputs, self._state_of(batch))
+        parts = state if isinstance(state, tuple) else (state,)
+        names = self.last_cell.state_names
+        self._carried = {name: part.detach() for name, part in zip(names, parts, strict=True)}
+        return outputs
+
+    def _state_of(self, batch: Batch) -> Any:
+        """Return what a batch that goes on begins with: zeros for the examples that do not."""
+        if not self._carried:
+            return None
+        parts = []
+        for part in self._carried.values():
+            if part.shape[1] != batch.size:
+                raise InputError(
+                    f"the state carried is of {part.shape[1]} examples, the batch has {batch.size}: go on with as many"
+                )
+            kept = tensor(batch.continues, dtype=part.dtype, device=self.device)
+            parts.append(part.to(self.device) * kept.reshape(1, -1, *[1] * (part.ndim - 2)))
+        return tuple(parts) if len(parts) > 1 else parts[0]
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the state with which the next batch that goes on begins, (L, B, H) each, by name."""
+        return dict(self._carried)
+
+    def carry(self, state: Mapping[str, Tensor]) -> None:
+        """Begin the next batch that goes on with a state that `carried` has returned; {} for zeros.
+
+        Raises:
+            InputError: it has other parts.
+        """
+        names = self.last_cell.state_names
+        if state and set(state) != set(names):
+            raise InputError(f"the state of {self.cell_name} has the parts {', '.join(names)}, not {', '.join(state)}")
+        self._carried = {name: state[name] for name in names if state}
 
     def taught(self, batch: Batch, share: float) -> Tensor:
         """Return the outputs of all steps (T, B, O) of a model that reads the last target with this probability.
@@ -143,7 +187,7 @@ class SequenceModel(Model):
             "num_layers": int(self.rnn.num_layers),
             "dtype": str(self.dtype),
             "dropout": float(self.rnn.dropout),
-            "zoneout": float(max(self.rnn.zoneout.values(), default=0.0)),
+            "zoneout": zoneout_of(self.rnn),
             "variational": float(self.rnn.variational),
         }
 
@@ -164,16 +208,30 @@ class SequenceModel(Model):
         return self.outputs_by_step(batch.inputs, start)
 
     def _hidden_by_step(self, x: Tensor, start: dict[str, Tensor]) -> list[Tensor]:
-        steps: Any = x
-        for layer in range(self.rnn.num_layers):
-            state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
-            cell = self.rnn.cell(layer).eval()  # with zoneout: the expectation
-            rules = [zoneout(cell, self.rnn.zoneout, len(steps), steps[0].shape[:-1])] if self.rnn.zoneout else []
-            with scope("layer", layer):
-                steps, _ = nn.unroll(
-                    cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules)
-                )
-        return list(steps)
+        return by_step(self.rnn, x, start)[0]
+
+
+def by_step(layers: nn.Recurrent, x: Tensor, start: dict[str, Tensor]) -> tuple[list[Tensor], list[tuple[Tensor, ...]]]:
+    """Return the outputs of the last of some layers, step by step, and the final state of each layer.
+
+    As in use: nothing is dropped, and with zoneout a state is the expectation.
+    """
+    steps: Any = x
+    finals: list[tuple[Tensor, ...]] = []
+    for layer in range(layers.num_layers):
+        state = tuple(part[layer].named(f"{name}0") for name, part in start.items())
+        cell = layers.cell(layer).eval()
+        rules = [zoneout(cell, layers.zoneout, len(steps), steps[0].shape[:-1])] if layers.zoneout else []
+        with scope("layer", layer):
+            steps, final = nn.unroll(cell, steps, state if len(state) > 1 else state[0], carry=carried(cell, rules))
+        finals.append(final if isinstance(final, tuple) else (final,))
+    return list(steps), finals
+
+
+def zoneout_of(layers: nn.Recurrent) -> float | dict[str, float]:
+    """Return the zoneout of some layers as JSON can hold it: a number for all states, or one for each."""
+    shares = {name: float(layers.zoneout.get(name, 0.0)) for name in layers.cell().state_names}
+    return shares if len(set(shares.values())) > 1 else next(iter(shares.values()))
 
 
 def told(right: Tensor, own: Tensor, share: float) -> Tensor:

@@ -52,6 +52,20 @@ class Experiment:
             return self
         return replace(self, plan=replace(self.plan, updates=updates, every=min(self.plan.every, updates)))
 
+    def of(self, names: Sequence[str] | None) -> Experiment:
+        """Return the experiment with these of its learners; itself with None.
+
+        Raises:
+            InputError: a learner that it does not have.
+        """
+        if names is None:
+            return self
+        there = {learner.name: learner for learner in self.learners}
+        for name in names:
+            if name not in there:
+                raise InputError(f"{self.name} has no line {name!r}; there are {', '.join(there)}")
+        return replace(self, learners=tuple(there[name] for name in dict.fromkeys(names)))
+
     def trials(self, seeds: Sequence[int]) -> Iterator[Trial]:
         """Yield every trial as it ends: each learner with each seed."""
         for learner in self.learners:

@@ -70,7 +70,7 @@ class Plan:
         updates: at most.
         every: so many updates lie between two looks at the criterion.
         batch: B, the examples of an update.
-        judged: the examples that the criterion is about, the same at every look.
+        judged: the examples that the criterion is about, the same at every look; more if it speaks of more.
         judged_steps: their T; that of training unless given.
         criterion: that of the task unless given.
         windows: with more than 0, batches are windows of streams, so many one after the other until streams begin anew;
@@ -114,7 +114,8 @@ class Trial:
         parameters: how many numbers it learned.
         reached: the updates after which the criterion was first seen to be met; None if it never was.
         updates: made.
-        scores: on examples that no look has shown before: the loss and the scores of the task.
+        scores: on examples drawn anew: the loss and the scores of the task. Where there are only so many held out,
+            looks have shown them before.
         seconds: of training and of looks at the criterion.
         ended: why it ended early without the criterion, if it did: "the loss was nan at update 12".
     """
@@ -154,6 +155,7 @@ def trial(
     if learner.algorithm not in ALGORITHMS:
         raise InputError(f"unknown algorithm {learner.algorithm!r}; there are {', '.join(ALGORITHMS)}")
     learned, judged, criterion = plan.tasks()
+    examples = max(plan.judged, criterion.examples)
     manual_seed(seed)
     model = MODELS[learned.model].for_task(learned, learner.cell, learner.hidden)
     model.eval()  # it has no dropout; and a look at the criterion then changes no setting that a tape relies on
@@ -170,7 +172,7 @@ def trial(
             ended = f"the loss was {loss} at update {made}"
             break
         if made % plan.every == 0 or made == plan.updates:
-            scores = assess(model, judged, plan.judged, seed)
+            scores = assess(model, judged, examples, seed)
             if on_look is not None:
                 on_look(made, scores)
             if criterion.met(scores):
@@ -183,7 +185,7 @@ def trial(
         parameters=parameters,
         reached=reached,
         updates=made,
-        scores=assess(model, judged, plan.judged, seed + FRESH),
+        scores=assess(model, judged, examples, seed + FRESH),
         seconds=seconds,
         ended=ended,
     )

@@ -15,6 +15,7 @@ function boxFacts(panel, box, done) {
   add("equation", box.equation);
   add("shape", `(${box.shape.join(", ")}${box.shape.length === 1 ? "," : ""})`);
   add("scope", box.scope);
+  if (box.kind === "gate") add("", panel.gates.find(({ label }) => label === box.caption.split(" ").at(-1))?.keeps);
   if (box.valueEvent < done) add("value", statisticsText(box.value, box.values) || "not measured");
   else add("value", "not computed yet");
   gradientFacts(panel, box, done, add);
@@ -58,15 +59,28 @@ function arrowFacts(panel, arrow, done) {
   const part = partText(arrow);
   if (part)
     facts.push(
-      ["share", `${part} the gradient of ${arrow.parent.name}`],
+      ["size", `${part} the gradient of ${arrow.parent.name}`],
       ["", "messages add up, their sizes need not"],
     );
+  const shares = sharesText(arrow);
+  if (shares) facts.push(["share", shares]);
   return facts;
 }
 
 function messageText(arrow) {
   const part = partText(arrow);
   return sizeText(arrow) + (part && `, ${part} the gradient here`);
+}
+
+/** Which share of what arrives a message is: at its step, and as the mean of which the sentence on why speaks. */
+function sharesText({ part, mean }) {
+  if (part === undefined) return "";
+  const here = `${percent(part)} of what arrives, at this step`;
+  return mean ? `${here}; ${percent(mean[0])} as the mean of ${count(mean[1], "step")}` : here;
+}
+
+function percent(share) {
+  return `${Math.round(100 * share)}%`.replace("-", "−");
 }
 
 /** How large a message is beside the gradient it becomes part of: "0.83 ×". */

@@ -123,7 +123,8 @@ class Curves {
     this.series = panels
       .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
-    this.key = html("p", { class: "key" }, ...this.series.map((series) => this.keyOf(series)));
+    const what = html("span", { text: "Size, that at the last step being 1:" });
+    this.key = html("p", { class: "key" }, what, ...this.series.map((series) => this.keyOf(series)));
     this.draw();
   }
 
@@ -132,10 +133,7 @@ class Curves {
   }
 
   keyOf({ panel, state, colour }) {
-    const own = panel.horizon?.state === state.kind && panel.horizon.steps !== null;
-    const horizon = own
-      ? `: below ${number(panel.threshold)} at ${count(panel.horizon.steps, "step")} before the last`
-      : "";
+    const horizon = state.horizon === null ? "" : `: below ${number(panel.threshold)} from ${state.horizon} back`;
     const line = svg(
       "svg",
       { width: 30, height: 10, "aria-hidden": "true" },
@@ -151,13 +149,13 @@ class Curves {
     const logs = this.series.map(({ state }) => state.shares.map((share) => (share ? Math.log10(share) : null)));
     const known = logs.flat().filter((value) => value !== null);
     const [low, high] = [Math.floor(Math.min(...known, -3)), Math.ceil(Math.max(...known, 0))];
-    const axes = new Axes(this.host, 175, [lags + 0.5, -0.5], [low, high], this.label(), this.margin());
+    const axes = new Axes(this.host, 150, [lags + 0.5, -0.5], [low, high], this.label(), this.margin());
     axes.draw(
       ticks(0, lags, axes.wide / 90),
       ticks(low, high, 8),
       String,
       (value) => (value === 0 ? "1" : `1e${value}`),
-      "steps before the last",
+      "lag T − t (steps back from the loss)",
     );
     const thresholds = new Set(this.series.map(({ panel }) => panel.threshold));
     axes.stripe("ghosts", low, Math.log10(Math.min(...thresholds)));
@@ -190,7 +188,7 @@ class Curves {
     const curves = logs.flatMap((series) =>
       series.flatMap((value, lag) => (value === null ? [] : [[axes.x(lag), axes.y(value)]])),
     );
-    const poles = this.series.map(({ panel }) => panel.horizon?.steps ?? null).filter((lag) => lag !== null);
+    const poles = this.series.map(({ state }) => state.horizon).filter((lag) => lag !== null);
     const choices = ["below this it counts as vanished", "vanished below", ""].flatMap((rest) => {
       const text = rest ? `${percent}: ${rest}` : percent;
       const end = axes.margin.left + 8 + text.length * 6.5;
@@ -229,13 +227,23 @@ class Curves {
           svg("text", { class: "nan", x: axes.x(lag), y: axes.y(axes.y1) + 12, "text-anchor": "middle", text: "×" }),
         );
     });
-    const horizon = panel.horizon;
-    if (horizon?.state === state.kind && horizon.steps !== null && logs[horizon.steps] !== null) {
-      const [x, y] = [axes.x(horizon.steps), axes.y(logs[horizon.steps])];
+    const { horizon } = state;
+    if (horizon !== null && logs[horizon] !== null) {
+      const [x, y] = [axes.x(horizon), axes.y(logs[horizon])];
       group.append(
         svg("circle", { class: `horizon ${name}`, cx: x, cy: y, r: 5 }),
         svg("line", { class: `horizon ${name}`, x1: x, x2: x, y1: y, y2: axes.y(axes.y0) }),
       );
+      if (panel.states.length > 1) // which of them it is; that of the longer horizon stands to the left of the other
+        group.append(
+          svg("text", {
+            class: `tick which ${name}`,
+            x: panel.horizon.state === state.kind ? x - 8 : x + 8,
+            y: y + 14,
+            "text-anchor": panel.horizon.state === state.kind ? "end" : "start",
+            text: state.kind,
+          }),
+        );
     }
   }
 
@@ -283,7 +291,8 @@ class Gates {
 
   nameOf(gate) {
     const name = gate.name.replaceAll("_", " ");
-    return name === gate.label ? name : `${name} ${gate.label}`;
+    const keeps = gate.keeps ? ` (${gate.keeps})` : "";
+    return (name === gate.label ? name : `${name} ${gate.label}`) + keeps;
   }
 
   draw() {

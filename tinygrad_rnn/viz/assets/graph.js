@@ -382,6 +382,15 @@ class Graph {
     if (box && tell) this.page.say(this.litText(box, boxes.size - 1));
   }
 
+  /** Ring the boxes with these names at the last step that is taken. */
+  ring(names) {
+    const last = this.panel.strip?.steps.at(-1);
+    this.boxes.forEach(({ group }, i) => {
+      const { caption, step } = this.panel.boxes[i];
+      group.toggleAttribute("data-ringed", step === last && names.includes(caption.split(" ").at(-1)));
+    });
+  }
+
   litText(box, others) {
     if (others === 0) return `${placed(box)} has no path to the loss in this picture.`;
     const through = `${others} other ${others === 1 ? "box" : "boxes"}`;

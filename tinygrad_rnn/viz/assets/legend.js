@@ -36,18 +36,22 @@ function makeLegend() {
   const boxes = panels.flatMap((panel) => panel.boxes);
   const own = [
     ["valued", "a value: a gate as far as it is open, else the middle 80%", boxes.some(({ level }) => level)],
-    ["gathering", "some messages have come", boxes.some(({ messages, weight }) => messages.length > 1 || weight)],
-    ["valued now", "its turn now", true],
+    ["gathering on-screen", "some messages have come", boxes.some(({ messages, weight }) => messages.length > 1 || weight)],
+    ["valued on-screen now", "its turn now", true],
+    ["chosen on-screen", "chosen: its paths to the loss are lit", true],
   ].filter(([, , occurs]) => occurs);
   const looks = [...others, ...own];
   byId("legend").append(
     html(
       "span",
       { class: "scale" },
-      html("span", { class: "scale-name", text: `size of the gradient, ${comparedText()}` }),
       html("span", { class: "swatches" }, ...swatches),
+      html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself` }),
     ),
-    ...looks.map(([name, text]) => html("span", { class: "look" }, legendBox(name), text)),
+    ...looks.map(([name, text]) =>
+      html("span", { class: name.includes("on-screen") ? "look on-screen" : "look" }, legendBox(name), text),
+    ),
+    ...(panels.some((panel) => panel.strip) ? [legendBracket()] : []),
     ...scale.arrows.map(({ text, widths, dashes }) =>
       html("span", { class: "look arrows" }, ...widths.map((width) => legendArrow(width, dashes)), text),
     ),
@@ -70,6 +74,13 @@ function legendArrow(width, dashes) {
   return svg("svg", { width: 22, height: 12, "aria-hidden": "true" }, line);
 }
 
+/** What is bracketed on a strip. */
+function legendBracket() {
+  const bracket = svg("path", { class: "brush", d: "M2 3v6H24v-6" });
+  const drawn = svg("svg", { width: 26, height: 12, "aria-hidden": "true" }, bracket);
+  return html("span", { class: "look on-screen" }, drawn, "steps that the graphs show");
+}
+
 function legendBox(name) {
   return svg(
     "svg",
@@ -79,7 +90,7 @@ function legendBox(name) {
       { class: `box ${name}`, "data-now": name.endsWith("now") ? "" : null },
       svg("rect", { class: "body", x: 4, y: 4, width: 18, height: 10, rx: 3 }),
       ...(name === "valued" ? [svg("rect", { class: "level", x: 5, y: 5, width: 9, height: 8 })] : []),
-      ...(name === "gathering" ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
+      ...(name.startsWith("gathering") ? [svg("rect", { class: "meter", x: 5, y: 10, width: 9, height: 3 })] : []),
     ),
   );
 }

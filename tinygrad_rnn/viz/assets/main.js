@@ -32,7 +32,7 @@ function makePanel(panel, i) {
   ];
   const heading = html("h2", { text: panel.name || "The graph" });
   const notes = panel.findings.map((text) => html("p", { class: "finding", text }));
-  if (panel.why) notes.push(html("p", { class: "why", text: panel.why }));
+  if (panel.why) notes.push(whyOf(`${panel.why}\nWhat that means: ${meanings(panel)}.`));
   if (!panel.measured) {
     notes.push(
       html("p", {
@@ -53,6 +53,20 @@ function makePanel(panel, i) {
   byId("panels").append(section);
   if (strip) byId("strips").append(strip.element);
   return { panel, graph, strip, weights, now, section };
+}
+
+/** What the words of its verdict, and of the changes, mean. */
+function meanings(panel) {
+  const used = ([word]) => word === panel.verdict || panel.why.includes(word.slice(0, 5)); // "it would explode"
+  return Object.entries(verdictsText()).filter(used).map(([, text]) => text).join("; ");
+}
+
+/** The sentences on why, the first line of which is there at once: all of them would push the graph out of sight. */
+function whyOf(text) {
+  const [first, ...more] = text.split("\n");
+  const rest = more.map((line) => html("p", { text: line }));
+  const summary = html("summary", { title: "the whole of it, and what would have to be changed" }, html("span", { text: first }));
+  return html("details", { class: "why" }, summary, ...rest);
 }
 
 /** Put graphs one above the other unless all can be read side by side. */
@@ -165,6 +179,7 @@ const most = Math.max(...panels.map((panel) => panel.strip?.steps.length ?? 0));
 const parts = [];
 for (const panel of panels) parts.push(makePanel(panel, parts.length));
 makeLegend();
+byId("verdicts").textContent = Object.values(verdictsText()).join("; ");
 const strips = parts.map((part) => part.strip).filter(Boolean);
 byId("strip-section").hidden = strips.length === 0;
 strips.forEach((strip, i) => {
@@ -190,3 +205,4 @@ arrange();
 openViews();
 player.go(clock.ticks);
 const tour = new Tour(data.tour);
+if (matchMedia("print").matches) dispatchEvent(new Event("beforeprint")); // opened on paper: no event tells

@@ -7,7 +7,8 @@ const CHARTS = 700; // as wide are charts: what is wider would make the browser 
 function listenToPrinting() {
   let theme;
   let tick;
-  addEventListener("beforeprint", () => {
+  const open = () => {
+    if (document.documentElement.classList.contains("printing")) return;
     theme = document.documentElement.dataset.theme;
     tick = player.tick;
     player.go(clock.ticks); // paper cannot be played
@@ -15,16 +16,23 @@ function listenToPrinting() {
     document.body.style.width = `${CHARTS}px`;
     document.documentElement.classList.add("printing");
     drawCharts();
+    document.querySelectorAll(".why").forEach((why) => why.setAttribute("open", ""));
     for (const { graph, section } of parts) section.append(html("div", { class: "printed" }, ...rowsOf(graph)));
-  });
-  addEventListener("afterprint", () => {
+  };
+  const close = () => {
+    if (!document.documentElement.classList.contains("printing")) return;
     player.go(tick);
     setTheme(theme);
     document.body.style.width = "";
     document.documentElement.classList.remove("printing");
     drawCharts();
+    document.querySelectorAll(".why").forEach((why) => why.removeAttribute("open"));
     document.querySelectorAll(".printed").forEach((rows) => rows.remove());
-  });
+  };
+  addEventListener("beforeprint", open);
+  addEventListener("afterprint", close);
+  // Not every program that prints a page sends these events; all of them change the medium.
+  matchMedia("print").addEventListener("change", (medium) => (medium.matches ? open() : close()));
 }
 
 /** Copies of a graph, each of which shows the steps that fit on the paper. */

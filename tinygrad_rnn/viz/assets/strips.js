@@ -1,6 +1,6 @@
 // ---- strips.js: the gradient at every step of time, one row per panel; a window of it is what the graph shows ----
 
-const CELL = { top: 16, high: 30, reach: 7, letters: 15 };
+const CELL = { top: 15, high: 24, foot: 9, letters: 14 }; // at the foot: what the graphs show, and the thin row
 const LOSS = 44; // pixels at the right end of a row for the loss
 
 /** The strip of one panel. `page` is told where the mouse, the focus and the brush are. */
@@ -18,7 +18,7 @@ class Strip {
         "div",
         { class: "strip-name" },
         html("b", { text: panel.name || "The gradient" }),
-        html("span", { text: `${this.place} ‖∂L/∂${this.kind}‖ ` }, html("b", { text: verdict })),
+        html("span", { text: `${this.place} ‖∂L/∂${this.kind}‖ ` }, html("b", { text: verdict, title: verdictsText()[verdict] })),
       ),
       this.host,
       html("div", { class: "strip-facts" }, ...numbers.map((text) => html("span", { text }))),
@@ -32,8 +32,8 @@ class Strip {
     const count = this.steps.length;
     this.pitch = (wide - LOSS) / this.most;
     this.left = wide - LOSS - this.pitch * count;
-    const letters = CELL.top + CELL.high + (this.reach ? CELL.reach : 0);
-    const high = letters + (this.lettered ? CELL.letters : 3);
+    const letters = CELL.top + CELL.high + CELL.foot;
+    const high = letters + (this.lettered ? CELL.letters : 1);
     this.root = svg("svg", {
       class: "strip",
       width: wide,
@@ -50,10 +50,10 @@ class Strip {
     );
     this.reached = this.reach
       ? this.cells.map((_, i) =>
-          svg("rect", { x: this.x(i), y: CELL.top + CELL.high + 1, width: this.pitch, height: CELL.reach - 2 }),
+          svg("rect", { x: this.x(i), y: CELL.top + CELL.high + 1, width: this.pitch, height: 4 }),
         )
       : [];
-    this.brush = svg("rect", { class: "brush", y: CELL.top - 2, height: CELL.high + 4, rx: 3 });
+    this.brush = svg("path", { class: "brush" });
     this.pointer = svg("path", { class: "pointer" });
     this.marks = this.edges.map((edge) => this.drawEdge(edge));
     const end = wide - LOSS;
@@ -61,7 +61,7 @@ class Strip {
     this.root.append(
       ...this.drawn,
       ...this.reached,
-      ...(this.lettered ? this.letters(letters + 12) : []),
+      ...(this.lettered ? this.letters(letters + 11) : []),
       svg("path", { class: "to-loss", d: `M${end} ${middle}h5` }),
       svg("rect", { class: "strip-loss", x: end + 5, y: middle - 10, width: LOSS - 6, height: 20, rx: 4 }),
       svg("text", { class: "strip-loss-text", x: end + 5 + (LOSS - 6) / 2, y: middle + 4, text: "loss" }),
@@ -91,12 +91,13 @@ class Strip {
   letters(y) {
     const texts = this.labels ?? this.steps.map(String);
     const long = Math.max(...texts.map((text) => [...text].length));
-    const wanted = Math.ceil((long * 7 + (this.labels ? 1 : 12)) / this.pitch);
+    const size = long === 1 && this.labels ? Math.max(9, Math.min(12, 1.35 * this.pitch)) : 12; // so that letters do not touch
+    const wanted = Math.ceil((long * 0.6 * size + (this.labels ? 1 : 12)) / this.pitch);
     const every = this.labels ? wanted : ([1, 2, 5, 10, 20, 50, 100].find((each) => each >= wanted) ?? wanted);
     const last = this.steps.length - 1;
     const shown = (i) => (this.labels ? last - i : this.steps[i]) % every === 0;
     return texts
-      .map((text, i) => svg("text", { class: "letter", x: this.x(i + 0.5), y, text, "data-place": i }))
+      .map((text, i) => svg("text", { class: "letter", style: `font-size:${size}px`, x: this.x(i + 0.5), y, text, "data-place": i }))
       .filter((_, i) => shown(i));
   }
 
@@ -106,14 +107,15 @@ class Strip {
     const [before, after] = [x, this.left + this.pitch * this.steps.length + LOSS - x]; // the room on both sides
     const wide = (words) => words.length * 7.2 + 18;
     const words = wide(text) <= Math.max(before, after) ? text : short;
-    const back = wide(words) <= before || before > after;
+    const back = name !== "other" && (wide(words) <= before || before > after); // the others stand between it and the loss
     const said = svg("text", {
       class: `edge-text ${name}`,
       x: back ? x - 4 : x + 5,
       y: 11,
       "text-anchor": back ? "end" : "start",
-      text: `◂ ${words}`,
+      text: name === "other" ? words : `◂ ${words}`,
     });
+    if (name === "other" && wide(words) > after - LOSS) said.textContent = "";
     const line = svg("line", { class: `edge ${name}`, x1: x, x2: x, y1: 1, y2: CELL.top + CELL.high + 3 });
     return { lag, line, said };
   }
@@ -134,13 +136,13 @@ class Strip {
     this.say();
   }
 
-  /** Frame the steps from one place to another: what the graph shows; null for none. */
+  /** Bracket the steps from one place to another: what the graph shows; null for none. */
   frame(range) {
     this.range = range;
     this.brush.style.display = range ? "" : "none";
     if (!range) return;
-    this.brush.setAttribute("x", this.x(range[0]) - 1);
-    this.brush.setAttribute("width", (range[1] - range[0] + 1) * this.pitch + 2);
+    const [y, end] = [CELL.top + CELL.high + 2, this.x(range[1] + 1) - 1];
+    this.brush.setAttribute("d", `M${this.x(range[0]) + 1} ${y}v5H${end}v-5`);
   }
 
   /** Mark the steps that the mouse is on, here or elsewhere; null for none. */

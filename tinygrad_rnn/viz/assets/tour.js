@@ -9,14 +9,13 @@ class Tour {
     this.reveal = this.button("Show", () => this.tell());
     this.before = this.button("‹ Back", () => this.go(this.at - 1));
     this.next = this.button("Next ›", () => this.go(this.at + 1));
-    const close = this.button("Leave (Esc)", () => this.leave());
+    this.close = this.button("Leave (Esc)", () => this.leave());
     this.element = byId("tour");
     this.element.append(
       this.heading,
       this.question,
-      this.reveal,
       this.answers,
-      html("p", { class: "tools" }, this.before, this.next, close),
+      html("p", { class: "tools" }, this.reveal, this.before, this.next, this.close),
     );
     byId("take-tour").hidden = stops.length === 0;
     byId("take-tour").addEventListener("click", () => this.go(0));
@@ -49,7 +48,8 @@ class Tour {
     this.answers.replaceChildren();
     this.reveal.hidden = false;
     this.before.setAttribute("aria-disabled", at === 0);
-    this.next.setAttribute("aria-disabled", at === this.stops.length - 1);
+    this.next.hidden = at === this.stops.length - 1; // there is nothing behind the last
+    this.close.textContent = this.next.hidden ? "End of the tour (Esc)" : "Leave (Esc)";
     this.compare(stop.compare);
     this.stand(stop.ask_at);
     this.look(stop.look);
@@ -62,10 +62,11 @@ class Tour {
     this.reveal.hidden = true;
     this.stand(stop.tell_at);
     if (stop.compare) this.lightPaths(stop.compare);
+    for (const { graph, panel } of parts) graph.ring(stop.point?.[panel.name] ?? []);
     this.answers.append(
       ...stop.answers.map(({ name, text }) => html("li", {}, html("b", { text: name && `${name}: ` }), text)),
     );
-    this.next.focus({ preventScroll: true });
+    (this.next.hidden ? this.close : this.next).focus({ preventScroll: true });
   }
 
   /** Put the clock at a place, or to where the backward pass is through a lag. */
@@ -85,9 +86,13 @@ class Tour {
 
   /** Show these panels alone and side by side, with the last two steps; null shows all as they were. */
   compare(names) {
+    for (const { graph } of parts) {
+      graph.light(null);
+      graph.ring([]);
+    }
     if (this.compared === names) return;
     this.compared = names;
-    parts.forEach(({ graph }) => graph.light(null));
+    if (names) this.choose(names); // where there is room for one only
     parts.forEach(({ graph }) => graph.setFollow(names === null)); // or the clock would move them
     parts.forEach(({ panel, section }) => section.classList.toggle("aside", names !== null && !names.includes(panel.name)));
     byId("panels").classList.toggle("compared", names !== null);
@@ -96,6 +101,13 @@ class Tour {
       graph.showSteps(lastTwo(panel));
       if (graph.view.zoom < READABLE) graph.view.open();
     }
+  }
+
+  /** Show one of these panels, unless one of them is shown. */
+  choose(names) {
+    const of = (name) => parts.findIndex(({ panel }) => panel.name === name);
+    const chosen = parts.findIndex(({ section }) => section.classList.contains("chosen"));
+    if (!names.map(of).includes(chosen)) byId("tabs").children[of(names[0])]?.click();
   }
 
   /** Light up the ways from the state one step before the last. */

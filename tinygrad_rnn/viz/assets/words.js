@@ -90,3 +90,13 @@ function stepText(panel, step) {
   });
   return `t=${step}: ${parts.filter(Boolean).join("; ") || "done"}`;
 }
+
+/** What verdicts mean: they are about a gradient, and not about learning. */
+function verdictsText() {
+  const least = number(Math.max(...panels.map(({ threshold }) => threshold)));
+  return {
+    vanishes: `vanishes: somewhere less than ${least} of the gradient at the last step is left`,
+    survives: `survives: nowhere less than ${least} is left, so a gradient reaches every step; that is not to say that anything is learned from there`,
+    explodes: `explodes: somewhere it is over ${data.exploded} times that at the last step`,
+  };
+}

@@ -15,6 +15,7 @@ Matplotlib's style sheets hold; `style=Style(theme="dark", size="16:9")` changes
 True
 """
 
+from tinygrad_rnn.viz.plots.alignment import alignment
 from tinygrad_rnn.viz.plots.attenuation import attenuation
 from tinygrad_rnn.viz.plots.chart import paper_of, rendered, require_matplotlib, save
 from tinygrad_rnn.viz.plots.clipping import clipping
@@ -22,7 +23,10 @@ from tinygrad_rnn.viz.plots.conflict import conflict
 from tinygrad_rnn.viz.plots.contributions import contributions
 from tinygrad_rnn.viz.plots.curves import curves
 from tinygrad_rnn.viz.plots.entry import Entry, Plot
+from tinygrad_rnn.viz.plots.error_curve import error_curve
+from tinygrad_rnn.viz.plots.forecast import forecast
 from tinygrad_rnn.viz.plots.gates import gates
+from tinygrad_rnn.viz.plots.gaze import gaze
 from tinygrad_rnn.viz.plots.loss_maps import loss_maps
 from tinygrad_rnn.viz.plots.over_training import over_training
 from tinygrad_rnn.viz.plots.singular_values import singular_values
@@ -31,7 +35,7 @@ from tinygrad_rnn.viz.plots.through_time import through_time
 from tinygrad_rnn.viz.styles import Style
 
 __all__ = [
-    "PLOTS", "Entry", "Plot", "Style", "attenuation", "clipping", "conflict", "contributions", "curves", "gates",
-    "loss_maps", "over_training", "paper_of", "rendered", "require_matplotlib", "save", "singular_values",
-    "through_time",
+    "PLOTS", "Entry", "Plot", "Style", "alignment", "attenuation", "clipping", "conflict", "contributions", "curves",
+    "error_curve", "forecast", "gates", "gaze", "loss_maps", "over_training", "paper_of", "rendered",
+    "require_matplotlib", "save", "singular_values", "through_time",
 ]  # fmt: skip

@@ -48,8 +48,9 @@ def _mark_run(axes: Axes, first: float, last: float, word: str, bottom: bool, pl
     marker = {"NaN": "x", "Inf": "^"}.get(word, "v")
     over = axes.get_xaxis_transform()  # x as data, y as a share of the axis
     axes.plot([first, last], [height] * 2, transform=over, color=colour, marker=marker, lw=thick(0.7), label=f"_{word}")
+    left = max(first, last) if axes.xaxis.get_inverted() else min(first, last)
     axes.annotate(
-        word, (first, height), (-5, 0), over, "offset points", color=colour, ha="right", va="center", fontsize="small",
+        word, (left, height), (-5, 0), over, "offset points", color=colour, ha="right", va="center", fontsize="small",
         bbox={"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
     )  # fmt: skip
 

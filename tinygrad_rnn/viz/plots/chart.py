@@ -145,6 +145,10 @@ class Paper:
         """Return how the line of each name looks."""
         return look.lines(names, self.style.theme == "print")
 
+    def part_lines(self, names: Iterable[str]) -> dict[str, look.Line]:
+        """Return how the line of each gate, path or op looks."""
+        return look.part_lines(names, self.style.theme == "print")
+
     def shade(self, place: float) -> str:
         """Return the colour of a place of the scale."""
         shade = colour(place, look.dark())
@@ -251,7 +255,8 @@ def label(axes: Axes, title: str, xlabel: str, ylabel: str, finding: str = "") -
     fewer = max(letters - 3, 8)  # a finding has no formulas, whose letters are narrow
     lines = textwrap.wrap(title, letters, break_on_hyphens=False) + textwrap.wrap(finding, fewer)
     axes.set_title("\n".join(lines))
-    axes.set(xlabel=xlabel, ylabel="" if inner else ylabel)
+    below = textwrap.wrap(xlabel, int(1.2 * letters), break_on_hyphens=False)  # its letters are narrower than a title's
+    axes.set(xlabel="\n".join(below), ylabel="" if inner else ylabel)
 
 
 def paper_of(figure: Figure) -> str:

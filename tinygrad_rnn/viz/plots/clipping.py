@@ -53,9 +53,8 @@ def clipping(
             log_line(panel, at, before, 0, label="before", color=looks[name].colour, lw=thick(2), alpha=0.7)
             log_line(panel, at, after, 1, label="after", color=ink(), ls="--", lw=thick(0.7))
             panel.axhline(threshold, color=grey(), lw=thick(0.7), ls=":", label=f"threshold {threshold:g}")
-            chart.label(
-                panel, f"{chart.plain(name)}: {int((after < before).sum())} of {len(made)} clipped", "update", "norm"
-            )
+            clipped = f"{chart.plain(name)}: {int((after < before).sum())} of {len(made)} clipped"
+            chart.label(panel, clipped, "update", "norm (absolute)")
             panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         settle(panels)
         return paper.finish(panels[:1])

@@ -117,7 +117,7 @@ def _bars(panel: Axes, moment: int, runs: Sequence[ConflictRun], looks: Mapping[
     panel.axhline(0, color=ink(), lw=thick(0.5), label="_zero")
     panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     title = f"{runs[0].task.kind}: {_moment(runs[0].pulls[moment])}"
-    chart.label(panel, title, "step $t$", f"{looked.weight} weight")
+    chart.label(panel, title, "step $t$", f"{looked.weight} weight: ∂L/∂w (absolute)")
 
 
 def _losses(panel: Axes, found: Mapping[str, Sequence[ConflictRun]], looks: Mapping[str, Line]) -> None:

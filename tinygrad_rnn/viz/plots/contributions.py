@@ -15,7 +15,7 @@ from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import log_marks, settle
 from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, extent, reports
-from tinygrad_rnn.viz.plots.lags import LAG, by_lag, named, ratio
+from tinygrad_rnn.viz.plots.lags import LAG, by_lag, named, ratio, time_to_the_right
 from tinygrad_rnn.viz.plots.look import ink, thick
 from tinygrad_rnn.viz.styles import Style
 
@@ -52,16 +52,20 @@ def contributions(
             return paper.empty(title, formula, f"No weight called {weight}... is read in the steps alone.")
         panels = paper.grid(title, formula, len(found), 3, 2.7)
         looks = paper.lines(reports)
+        time_to_the_right(panels)
         for panel, (name, report, wanted) in zip(panels, found, strict=True):
             flow = report.weights[wanted]
             state = report.cell[0] if report.cell else None
             at, shares = by_lag(report.steps, ratio(flow.per_step, flow.total), state)
             _log_bars(panel, at, shares, looks[name].colour)
-            chart.label(panel, chart.plain(name), LAG, f"of {chart.plain(wanted)}")
+            chart.label(panel, chart.plain(name), LAG, f"relative to ‖∂L/∂{chart.plain(wanted)}‖")
             at, gathered = by_lag(report.steps, ratio(flow.running, flow.total), state)
             _gathered(panel, at, gathered)
         settle(panels)
-        note = "Bars: logarithmic axis, left. Line: from the last step backward, linear axis, right."
+        note = (
+            "Relative to the size of the whole gradient of the weight. Bars: logarithmic axis, left. Line: gathered "
+            "from the last step backward, so from right to left; linear axis, right."
+        )
         return paper.finish(notes=[note])
 
 

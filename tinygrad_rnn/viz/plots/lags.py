@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from tinygrad_rnn.flow import FlowReport, StateFlow
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Measured = TypeVar("Measured")
 #: What an axis of lags is called.
-LAG = "lag: steps before the last, $T - t$"
+LAG = "lag $T-t$ (steps back from the loss)"
 NO_STATES = 'Nothing is known as a state: say t.named("h", role="state") inside tg.scope("t", t).'
+
+
+def time_to_the_right(panels: Iterable[Axes]) -> None:
+    """Let time run as it does in the graphs: lag 0, where the loss is, at the right end, and t = 0 at the left."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  (optional, and slow to load)
+
+    for axes in panels:
+        axes.xaxis.set_inverted(True)
+        axes.xaxis.set_major_locator(MaxNLocator(9, integer=True))
 
 
 def named(found: Mapping[str, Measured | None] | Measured) -> Mapping[str, Measured | None]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_rnn.viz.hues import hues
+from tinygrad_rnn.viz.hues import hues, part_hues
 from tinygrad_rnn.viz.scale import ink as ink_on
 
 #: Okabe and Ito's colours that stand out from white, which every kind of colour vision tells apart, and a few more.
@@ -16,6 +16,15 @@ _ON_LIGHT = (
 #: The same hues where paper is dark.
 _ON_DARK = (
     "#5cb3ff", "#ff8c42", "#2fd6a3", "#f0a6cf", "#ffc94d", "#9fd8f7", "#c39bea", "#d6b95e", "#ff7aa8", "#c0c0c0",
+)  # fmt: skip
+#: Of gates and paths: none of them is a cell's.
+_PARTS_ON_LIGHT = (
+    "#b8860b", "#00838f", "#3fa7d6", "#b5519c", "#5e35b1", "#6d4c41", "#8e1b4f", "#3949ab", "#a93226", "#5d7b93",
+    "#7cb342", "#827717",
+)  # fmt: skip
+_PARTS_ON_DARK = (
+    "#e0b040", "#4dd0e1", "#7cc8ec", "#e08fcf", "#b39ddb", "#bcaaa4", "#f48fb1", "#9fa8da", "#ff8a80", "#b0bec5",
+    "#aed581", "#d4e157",
 )  # fmt: skip
 #: In print dashes and marks tell lines apart.
 _IN_PRINT = ("#000000", "#5a5a5a", "#8a8a8a")
@@ -39,13 +48,30 @@ class Line:
         marks = (self.place * every // len(_MARKERS) % every, every)
         return {"color": self.colour, "linestyle": self.dashes, "marker": self.marker, "markevery": marks}
 
+    def of_part(self, place: int) -> dict[str, Any]:
+        """Return what tells the parts of a cell's state apart: the first is as it is, others are dotted."""
+        if not place:
+            return {}
+        return {"linestyle": (0, (1, 1 + 0.8 * place)), "markerfacecolor": _colour("axes.facecolor")}
+
 
 def lines(names: Iterable[str], printed: bool = False) -> dict[str, Line]:
     """Return a look for each name: a cell has the same everywhere, other names go by their place among them."""
-    colours = _IN_PRINT if printed else _ON_DARK if dark() else _ON_LIGHT
+    return _looks(hues(names), _IN_PRINT if printed else _ON_DARK if dark() else _ON_LIGHT)
+
+
+def part_lines(names: Iterable[str], printed: bool = False) -> dict[str, Line]:
+    """Return a look for each gate, path or op, in colours that no cell has."""
+    light, night = (
+        (*parts, *cells[3:]) for parts, cells in ((_PARTS_ON_LIGHT, _ON_LIGHT), (_PARTS_ON_DARK, _ON_DARK))
+    )  # what has no colour of its own gets one of the cells that have none either
+    return _looks(part_hues(names), _IN_PRINT if printed else night if dark() else light)
+
+
+def _looks(numbers: Mapping[str, int], colours: Sequence[str]) -> dict[str, Line]:
     return {
         name: Line(colours[i % len(colours)], _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)], i)
-        for name, i in hues(names).items()
+        for name, i in numbers.items()
     }
 
 

@@ -72,7 +72,7 @@ def loss_maps(
         marks = scale.axis(seen)
         bar.set_ticks([place for place, _ in marks], labels=[text for _, text in marks])
         bar.ax.set_ylim(marks[-1][0], marks[0][0])
-        bar.set_label("what is left of it")
+        bar.set_label("relative to the loss's own step")
         note = (
             "The colours of the graphs. Blank: no path from the state to the loss. ·: 0, or too small for the dtype. "
             "×: NaN or Inf."

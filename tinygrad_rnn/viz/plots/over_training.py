@@ -10,8 +10,16 @@ from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import mark_edges, mark_floors, settle
 from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, state_lines
-from tinygrad_rnn.viz.plots.lags import NO_STATES, named
-from tinygrad_rnn.viz.plots.relative import FORMULA, HORIZON, kinds_of, last_sizes, relative_lines, thresholds
+from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, named, time_to_the_right
+from tinygrad_rnn.viz.plots.relative import (
+    FORMULA,
+    HORIZON,
+    kinds_of,
+    last_sizes,
+    relative_lines,
+    thresholds,
+    told_apart,
+)
 from tinygrad_rnn.viz.styles import Style
 
 if TYPE_CHECKING:
@@ -40,15 +48,23 @@ def over_training(
         places = [(kind, update) for kind in kinds for update in updates]
         panels = paper.grid(title, FORMULA, len(places), len(updates), 2.9, sharey=True, together=len(updates))
         looks = paper.lines(found)
+        time_to_the_right(panels)
         for panel, (kind, update) in zip(panels, places, strict=True):
             panel.set_yscale("log")
             relative_lines(panel, at[update], kind, looks, fitted=False)
             when = "initial weights" if update == 0 else f"after {update} update{'s' * (update > 1)}"
-            chart.label(panel, f"{kind}, {when}", "lag", f"$G^{kind}_t / G^{kind}_T$")
+            chart.label(panel, f"{kind}, {when}", LAG, f"relative: $G^{kind}_t / G^{kind}_T$")
         settle(panels)
         mark_edges(panels, [at for history in found.values() for at in thresholds(history)])
         sizes = [last_sizes(at[update], kind) for kind, update in places]
-        return paper.finish(panels, [HORIZON, mark_floors(zip(panels, sizes, strict=True))])
+        return paper.finish(panels, [f"{HORIZON} {told_apart(kinds)}", mark_floors(zip(panels, sizes, strict=True))])
+
+
+def _named_as_cells(entries: Sequence[Entry]) -> dict[str, Sequence[tuple[int, FlowReport]]]:
+    """Return the histories by cell, for a name may tell of the last update only; by name where that is not enough."""
+    cells = [entry.cell or entry.name for entry in entries]
+    names = cells if len(set(cells)) == len(cells) else [entry.name for entry in entries]
+    return {name: entry.history for name, entry in zip(names, entries, strict=True)}
 
 
 def sentences(entries: Sequence[Entry]) -> list[str]:
@@ -88,7 +104,7 @@ PLOT = Plot(
     "over_training",
     "What does training change?",
     "The first picture again, after more and more updates.",
-    lambda entries, style: over_training({entry.name: entry.history for entry in entries}, style=style),
+    lambda entries, style: over_training(_named_as_cells(entries), style=style),
     sentences,
     alt,
     lambda entry: entry.history,

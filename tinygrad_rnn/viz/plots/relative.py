@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 Runs = FlowReport | Sequence[FlowReport] | None
 
 FORMULA = r"$G_t / G_T$ by the lag $T - t$,   $G^k_t = \sqrt{\mathrm{mean}_b\,\Vert\partial L_b/\partial k_t\Vert^2}$"
-HORIZON = "Grey: below the threshold. Red: above 1. Ring: the horizon, the first lag below the threshold."
+HORIZON = (
+    "All relative to lag 0. Grey: below the threshold. Red: above 1. Ring: the horizon of that part of the state, its "
+    "first lag below the threshold."
+)
 #: What a band of several runs is.
 QUARTILES = (0.25, 0.75)
+
+
+def told_apart(kinds: Sequence[str]) -> str:
+    """Return in words how the lines of the parts of a state differ; "" if there is one part."""
+    first, *others = kinds
+    return f"{first} has filled marks, {' and '.join(others)} hollow ones on a dotted line." if others else ""
 
 
 def runs_of(runs: Runs) -> list[FlowReport]:
@@ -49,6 +58,7 @@ def relative_lines(
     axes: Axes, reports: Mapping[str, Runs], kind: str, looks: Mapping[str, Line], fitted: bool = True
 ) -> None:
     """Draw G_t / G_T of every cell by lag, and the horizons; of several runs the median, with a band of quartiles."""
+    place = kinds_of(reports).index(kind)
     for name, threshold, found in states(reports, kind):
         runs = [relative(state) for state in found]
         style = looks[name]
@@ -57,7 +67,8 @@ def relative_lines(
         lags = np.arange(len(sizes))
         if len(runs) > 1:
             _band(axes, lags, runs, style)
-        log_line(axes, lags, sizes, style.place, zero_of(found[0]), label=label, **style.line(len(sizes)))
+        line = style.line(len(sizes)) | style.of_part(place)
+        log_line(axes, lags, sizes, style.place, zero_of(found[0]), label=label, **line)
         below = np.flatnonzero(sizes < threshold) if found[0].measurable else np.zeros(0, dtype=int)
         if len(below) and sizes[below[0]] > 0:
             axes.plot(below[0], sizes[below[0]], "o", ms=11, mfc="none", mec=style.colour, label=f"_horizon {name}")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_rnn.flow.held import held_gradient
 from tinygrad_rnn.flow.sentences import number, plural
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import log_line, mark_floors, settle
-from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, ends
-from tinygrad_rnn.viz.plots.lags import LAG, named
+from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, ends, reports
+from tinygrad_rnn.viz.plots.lags import LAG, beside, named, time_to_the_right
 from tinygrad_rnn.viz.plots.look import grey, ink, thick
 from tinygrad_rnn.viz.styles import Style
 
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tinygrad_rnn.flow import JacobianReport
+    from tinygrad_rnn.flow import FlowReport, JacobianReport
 
 _SIZES = {"largest": "-", "median": "--", "smallest": ":"}  # and how they are drawn
+#: The gradient of the loss, as a line.
+THIS = "of this loss's gradient"
+#: Less than this share of what could pass is said to be lost for its direction.
+ALIGNED = 0.01
 _BOUND = r"bound: $(\sigma_{\max}(W_{hh})\,\max\varphi')^{T-t}$"
 
 
@@ -31,12 +36,14 @@ def singular_values(
     bounds: Mapping[str, np.ndarray | None] | None = None,
     axes: Axes | Sequence[Axes] | None = None,
     style: Style | None = None,
+    reports: Mapping[str, FlowReport | None] | None = None,
 ) -> Figure:
     """Plot the largest, median and smallest singular value of ds_T/ds_t by lag, and the finite-time
     Lyapunov exponents.
 
     Args:
         bounds: by cell and lag, what no singular value exceeds, from `elman_bound`; other cells have none.
+        reports: by cell what was measured of one loss; what its gradient gets of all that can pass is drawn beside.
     """
     title = "What one state passes to an earlier one: singular values and Lyapunov exponents"
     formula = (
@@ -51,14 +58,19 @@ def singular_values(
         panels = paper.grid(title, formula, len(found) + 1, 3, 2.8)
         *by_cell, last = panels
         looks = paper.lines(jacobians)
+        time_to_the_right(by_cell)
         for panel, (name, report) in zip(by_cell, found.items(), strict=True):
             _singular_lines(panel, report, looks[name].colour)
             bound = (bounds or {}).get(name)
             if bound is not None:
                 log_line(panel, np.arange(len(bound)), bound, 3, label=_BOUND, color=ink(), ls="-.", lw=thick(0.7))
+            held = held_of(report, (reports or {}).get(name))
+            if held is not None:
+                log_line(panel, np.arange(len(held)), held, 4, label=THIS, color=ink(), lw=thick(1.3))
             state = ",".join(report.kinds)
             which = f"$s=({state})$" if len(report.kinds) > 1 else f"$s={state}$"
-            chart.label(panel, f"{chart.plain(name)}, {which}", LAG, r"$\sigma(\partial s_T/\partial s_t)$")
+            axis = r"relative: $\sigma(\partial s_T/\partial s_t)$"
+            chart.label(panel, f"{chart.plain(name)}, {which}", LAG, axis, gets(report, held))
         for name, report in found.items():
             at = np.arange(1, len(report.exponents) + 1)
             numbers = np.where(np.isfinite(report.exponents), report.exponents, np.nan)
@@ -70,7 +82,9 @@ def singular_values(
             )
         bounded = any(line.get_label() == _BOUND for panel in by_cell for line in panel.get_lines())
         for word, dashes in (_SIZES | ({_BOUND: "-."} if bounded else {})).items():
-            last.plot([], [], color=ink(), ls=dashes, label=word)  # for the legend: of no cell's colour
+            last.plot([], [], color=grey(), ls=dashes, label=word)  # for the legend: of no cell's colour
+        if any(line.get_label() == THIS for panel in by_cell for line in panel.get_lines()):
+            last.plot([], [], color=ink(), lw=thick(1.3), label=THIS)
         last.axhline(0, color=grey(), lw=thick(0.5), ls=":")
         chart.label(last, "finite-time Lyapunov exponents", "$i$", r"$\lambda_i$ (per step)")
         settle(by_cell)
@@ -80,12 +94,42 @@ def singular_values(
         return paper.finish(
             [last],
             [
+                "Largest: what a loss could keep whose gradient at the last state lies in the best direction. Of this "
+                f"loss's gradient: its size by the state s, relative to lag 0{_examples(found, reports)}. "
                 "A line ends where a singular value is below rounding (ε times the largest). "
                 "λ, the finite-time Lyapunov exponents: ln σ / d at the last lag d, the mean over examples, from the "
                 "largest to the smallest; below 0 that direction shrinks.",
                 floors,
             ],
         )
+
+
+def _examples(found: Mapping[str, JacobianReport], flows: Mapping[str, FlowReport | None] | None) -> str:
+    """Return of how many examples the singular values and the gradient are, where these are not the same."""
+    examples = {report.one_step.shape[1] for report in found.values()}
+    batches = {flow.batch for flow in (flows or {}).values() if flow is not None}
+    if not batches or examples == batches:
+        return ""
+    one, other = (" or ".join(map(str, sorted(counts))) for counts in (examples, batches))
+    return f" (singular values of {one} examples, the gradient of {other}, root mean square)"
+
+
+def held_of(report: JacobianReport, flow: FlowReport | None) -> np.ndarray | None:
+    """Return by lag what this loss's gradient gets of what can pass from state to state; None where it is unknown."""
+    if flow is None or not flow.cell or not beside(report, flow.cell[0]):
+        return None
+    held = held_gradient(flow, report.kinds)
+    return held if held is not None and len(held) == len(report.steps) else None
+
+
+def gets(report: JacobianReport, held: np.ndarray | None) -> str:
+    """Return in words what could be left at the last lag, and what is left of this loss's gradient; "" if unknown."""
+    lag = len(report.steps) - 1
+    if held is None or not lag or not math.isfinite(report.largest[lag]):
+        return ""
+    most, own = float(report.largest[lag]), float(held[lag])
+    share = f"{own / most:.0%} of that" if own >= ALIGNED * most else "it lies in directions that shrink"
+    return f"possible at lag {lag}: {number(most)}, this loss's gradient gets {number(own)}: {share}"
 
 
 def _singular_lines(axes: Axes, report: JacobianReport, colour: str) -> None:
@@ -136,6 +180,8 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
                 f"{entry.called()}: {what} is {number(exponents[0])}: after {plural(lag, 'step')} a change of the "
                 f"state is at most {number(sigma)} times as large, ×{per_step:.4g} with each{rest}."
             )
+            if this := gets(entry.jacobians, held_of(entry.jacobians, entry.report)):
+                found.append(f"{entry.called()}: {this}.")
     return found
 
 
@@ -157,7 +203,10 @@ PLOT = Plot(
     "most its largest singular value times as much, at least its smallest. That holds for every example; shown is the "
     "geometric mean over the examples.",
     lambda entries, style: singular_values(
-        {entry.name: entry.jacobians for entry in entries}, {entry.name: entry.bound for entry in entries}, style=style
+        {entry.name: entry.jacobians for entry in entries},
+        {entry.name: entry.bound for entry in entries},
+        style=style,
+        reports=reports(entries),
     ),
     sentences,
     alt,

@@ -15,7 +15,7 @@ from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import mark_edges, mark_floors, settle
 from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, state_lines
-from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, furthest
+from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, furthest, time_to_the_right
 from tinygrad_rnn.viz.plots.relative import (
     FORMULA,
     HORIZON,
@@ -26,6 +26,7 @@ from tinygrad_rnn.viz.plots.relative import (
     relative_lines,
     runs_of,
     thresholds,
+    told_apart,
 )
 from tinygrad_rnn.viz.styles import Style
 
@@ -41,8 +42,9 @@ def through_time(
 ) -> Figure:
     """Plot G_t / G_T by lag: how much of the gradient is left at h of each step, and at c where there is one.
 
-    A ring marks the horizon. The legend has the factor per step and the half-life. Of several runs of a cell, a list
-    of reports, it is the median at every lag, with a band of quartiles.
+    Time runs to the right, as in the graphs: lag 0 is at the right end. Of the parts of a state h has filled marks,
+    others hollow ones on dots. A ring marks the horizon. The legend has the factor per step and the half-life. Of
+    several runs of a cell, a list of reports, it is the median at every lag, with a band of quartiles.
     """
     title = "Gradient through time"
     reports = reports if isinstance(reports, Mapping) else {"network": reports}
@@ -52,9 +54,10 @@ def through_time(
             return paper.empty(title, FORMULA, NO_STATES)
         panels = paper.grid(title, FORMULA, len(kinds), 2, 4.2, sharey=True)
         looks = paper.lines(reports)
+        time_to_the_right(panels)
         for panel, kind in zip(panels, kinds, strict=True):
             relative_lines(panel, reports, kind, looks)
-            chart.label(panel, f"state {kind}", LAG, f"$G^{kind}_t / G^{kind}_T$")
+            chart.label(panel, f"state {kind}", LAG, f"relative: $G^{kind}_t / G^{kind}_T$")
         settle(panels)
         mark_edges(panels, thresholds(reports))
         floors = mark_floors(zip(panels, [last_sizes(reports, kind) for kind in kinds], strict=True))
@@ -63,7 +66,7 @@ def through_time(
         )
         several = any(len(runs_of(runs)) > 1 for runs in reports.values())
         bands = "Thick: the median over runs that differ in their seed; band: their quartiles." if several else ""
-        return paper.finish(panels, [factor, bands, HORIZON, floors], columns=2)
+        return paper.finish(panels, [factor, bands, f"{HORIZON} {told_apart(kinds)}", floors], columns=2)
 
 
 def sentences(entries: Sequence[Entry]) -> list[str]:
@@ -141,7 +144,8 @@ def _compared(entries: Sequence[Entry]) -> Iterator[str]:
     if known[most] == known[least]:
         yield f"At lag {lag} all keep the same share of the gradient, {number(known[most])}."
     else:
-        shares = f"({number(known[most])}), {least} keeps least ({number(known[least])})"
+        left_of = {name: f"{number(known[name])} of that at {states[name].kind}" for name in (most, least)}
+        shares = f"({left_of[most]}), {least} keeps least ({left_of[least]})"
         others = ", apart from those that explode" if any(e.report.verdict == "explodes" for e in entries) else ""
         yield f"At lag {lag} {most} keeps most of the gradient {shares}{others}."
 
@@ -154,8 +158,8 @@ def alt(entries: Sequence[Entry]) -> str:
 PLOT = Plot(
     "through_time",
     "How far back does the gradient reach?",
-    "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps. A straight "
-    "line means: the same factor with every step.",
+    "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps, relative to "
+    "that at the last. A straight line means: the same factor with every step.",
     lambda entries, style: through_time({entry.name: [entry.report, *entry.repeats] for entry in entries}, style=style),
     sentences,
     alt,
