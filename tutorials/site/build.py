@@ -1,8 +1,8 @@
 """Build the site: `python tutorials/site/build.py build/docs`. Needs the extra `docs`; who reads it needs no network.
 
 Pages are written from the tutorials, the tables and the docstrings into a folder beside the site, together with those
-that lie here, and Sphinx makes HTML of them. Tutorials are run. What they print is kept for the next time, until the
-package changes: a tutorial that was not touched may show other numbers then.
+that lie here, and Sphinx makes HTML of them. Tutorials are run. What they print is kept for the next time, until their
+code or the package changes.
 """
 
 import argparse
@@ -52,9 +52,8 @@ def main() -> int:
     fast = bool(os.environ.get("TINYGRAD_RNN_FAST"))
     pages.write_all(source, HERE, kept, options.only.split(",") if options.only else None, fast)
     strict = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]
-    places = ["-D", f"nb_execution_cache_path={kept / 'tutorials'}", "-D", f"html_extra_path={source / 'extra'}"]
-    folders = ["-c", str(HERE), "-d", str(kept / "doctrees"), str(source), str(out)]
-    done = sphinx([*strict, "-b", "html", *places, *folders])
+    folders = ["-D", f"html_extra_path={source / 'extra'}", "-c", str(HERE), "-d", str(kept / "doctrees"), str(source), str(out)]
+    done = sphinx([*strict, "-b", "html", *folders])
     if done:
         shutil.rmtree(kept / "doctrees", ignore_errors=True)  # a page that was read once would not warn again
     else:

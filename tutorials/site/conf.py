@@ -27,13 +27,8 @@ templates_path: list[str] = []
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
-nb_execution_timeout = 600
-nb_execution_in_temp = True
-nb_execution_raise_on_error = True
+nb_execution_mode = "off"  # they were run
 nb_merge_streams = True
-nb_code_prompt_show = "Show the code"
-nb_code_prompt_hide = "Hide the code"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

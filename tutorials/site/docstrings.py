@@ -6,6 +6,8 @@ from typing import Any
 #: A line that is an equation: "h' = o * tanh(c')".
 _EQUATION = re.compile(r"[\w'^,./()\[\]{} -]{1,40} = \S.*")
 _SECTION = re.compile(r"(Args|Arguments|Attributes|Returns|Yields|Raises|Note):$")
+#: An indented line that says what something is: "    steps: T, at least 2".
+_ITEM = re.compile(r" {4}[\w*, ]+: ")
 _SPECIAL = re.compile(r"[*|\\]|_(?!\w)|(?<!\w)_")
 
 
@@ -15,14 +17,17 @@ def setup(app: Any) -> None:
 
 
 def _plain(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = as_markup(lines)
+    described = as_markup(lines)
+    if what in ("attribute", "data", "property"):
+        described.insert(0, "")  # or what stands before a colon would be taken for its type
+    lines[:] = described
 
 
 def as_markup(lines: list[str]) -> list[str]:
     """Return a docstring's lines so that Sphinx shows what they say: code in backticks, equations line by line.
 
     >>> as_markup(["Clip `x` in place, as clip_ does.", "", "h' = o * x"])
-    ['Clip ``x`` in place, as clip\\\\_ does.', '', '::', '', "    h' = o * x", '']
+    ['Clip ``x`` in place, as clip\\\\_ does.', '', '::', '', "    h' = o * x", '', '']
     """
     done: list[str] = []
     in_section = False
@@ -39,7 +44,7 @@ def as_markup(lines: list[str]) -> list[str]:
             in_section = False
             done += _prose(block)
         done.append("")
-    return done[:-1] if done and not done[-2:-1] == [""] else done
+    return done
 
 
 def _blocks(lines: list[str]) -> list[list[str]]:
@@ -57,6 +62,8 @@ def _blocks(lines: list[str]) -> list[list[str]]:
 def _prose(block: list[str]) -> list[str]:
     if block[0].startswith(("- ", "1. ")):
         return _escaped(block)
+    if _ITEM.match(block[0]):
+        return _escaped([f"- {line[4:]}" if line[4:5] != " " else f"  {line.strip()}" for line in block])
     if _EQUATION.match(block[0]) or any(line.startswith(" ") for line in block):
         return ["::", "", *[f"    {line}" for line in block], ""]
     listed = next((at for at, line in enumerate(block) if line.startswith("- ")), None)
@@ -67,8 +74,10 @@ def _prose(block: list[str]) -> list[str]:
 
 def _escaped(lines: list[str]) -> list[str]:
     """Return lines of prose whose stars and underscores are only that; what is between backticks becomes code."""
-    parts = "\n".join(lines).split("`")
+    parts = "\n".join(lines).replace("``", "`").split("`")
     if len(parts) % 2 == 0:  # one backtick is alone
         parts = ["'".join(parts)]
     parts[::2] = [_SPECIAL.sub(r"\\\g<0>", part) for part in parts[::2]]
+    for at in range(2, len(parts), 2):  # code ends at a space, or at one that is not shown
+        parts[at] = f"\\ {parts[at]}" if parts[at][:1].isalnum() else parts[at]
     return "``".join(parts).split("\n")

@@ -1,18 +1,24 @@
 """The pages that are written and not kept: tutorials as notebooks, galleries from the tables, a page of the API a room."""
 
 import contextlib
+import hashlib
 import importlib
 import inspect
 import io
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn, viz
 from tinygrad_rnn.cli import main as command
+from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tutorial import all_lessons
-from tinygrad_rnn.tutorial.notebooks import as_notebook
+from tinygrad_rnn.tutorial.notebooks import as_notebook, run_notebook
+from tinygrad_rnn.tutorial.words import Words
 from tinygrad_rnn.viz.render import rendered
 
 __all__ = ["write_all"]
@@ -50,6 +56,8 @@ WORDS = {
         ("一次缩短的运行", "一次完整的运行"),
     ),
 }
+#: What the fold of a solution says while it is closed, and open.
+PROMPTS = {"en": ("Code of the solution", "Code of the solution"), "zh": ("参考解答的代码", "参考解答的代码")}
 
 
 def write_all(source: Path, here: Path, kept: Path, only: list[str] | None, fast: bool) -> None:
@@ -66,7 +74,8 @@ def write_all(source: Path, here: Path, kept: Path, only: list[str] | None, fast
         path.relative_to(here).as_posix(): path.read_bytes() for path in here.rglob("*.md")
     }
     for language in WORDS:
-        files |= _tutorials(language, only, fast)
+        files |= _tutorials(language, kept, only, fast)
+    files["pictures/lstm.svg"] = (ROOT / "tutorials/pictures/lstm.svg").read_bytes()
     files |= _cells() | _tasks() | _api() | _numbers() | _measured(kept)
     for path in [path for path in source.rglob("*") if path.is_file()]:
         if path.relative_to(source).as_posix() not in files:
@@ -78,21 +87,21 @@ def write_all(source: Path, here: Path, kept: Path, only: list[str] | None, fast
             path.write_bytes(content)
 
 
-def _tutorials(language: str, only: list[str] | None, fast: bool) -> dict[str, bytes]:
-    """Return the tutorials of a language as notebooks that Sphinx runs, and the page that lists them."""
-    import nbformat  # noqa: PLC0415  (an extra)
-
+def _tutorials(language: str, kept: Path, only: list[str] | None, fast: bool) -> dict[str, bytes]:
+    """Return the tutorials of a language as notebooks that were run, and the page that lists them."""
     title, words, how, lengths = WORDS[language]
     folder = "tutorials" if language == "en" else language
     lessons = [lesson for lesson in all_lessons(language) if only is None or lesson.name[:2] in only]
     files: dict[str, bytes] = {}
     for lesson in lessons:
         notebook = as_notebook(lesson)
+        _run(notebook, f"{language}/{lesson.name}", kept)
         about = how.format(number=lesson.name[:2], name=lesson.name, length=lengths[not fast])
         first = next(at for at, cell in enumerate(notebook.cells) if cell.cell_type == "markdown")
         notebook.cells.insert(first + 1, nbformat.v4.new_markdown_cell(f":::{{tip}}\n{about}\n:::", id="about"))
-        if language == "zh":
-            notebook.metadata["mystnb"] = {"code_prompt_show": "展开代码", "code_prompt_hide": "收起代码"}
+        notebook.cells = [shown for cell in notebook.cells for shown in _answered(cell, language)]
+        show, hide = PROMPTS[language]
+        notebook.metadata["mystnb"] = {"code_prompt_show": show, "code_prompt_hide": hide}
         files[f"{folder}/{lesson.name}.ipynb"] = nbformat.writes(notebook).encode()
         if language == "en":
             files[f"{folder}/{lesson.name}.py"] = lesson.path.read_bytes()
@@ -100,11 +109,36 @@ def _tutorials(language: str, only: list[str] | None, fast: bool) -> dict[str, b
     return files
 
 
+def _run(notebook: Any, name: str, kept: Path) -> None:
+    """Give a notebook its outputs: those of the same code if they were kept, else by running it."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    key = hashlib.sha256("\0".join(cell.source for cell in code).encode()).hexdigest()[:16]
+    path = kept / f"{name}.{key}.ipynb"
+    if not path.is_file():
+        print(f"running {name}", flush=True)
+        run_notebook(notebook, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, nbformat.writes(notebook).encode())
+        return
+    known = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    for cell, ran in zip(code, known, strict=True):
+        cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+
+
+def _answered(cell: Any, language: str) -> list[Any]:
+    """Return a cell as it is, but the code that shows an answer as the word for it: the value alone says little."""
+    if cell.metadata.get("tags") != ["hide-input"]:
+        return [cell]
+    cell.metadata["tags"] = ["remove-input"]
+    word = Words(language)("answer")
+    return [nbformat.v4.new_markdown_cell(f"**{word[0].upper()}{word[1:]}:**", id=f"{cell['id']}-word"), cell]
+
+
 def _cells() -> dict[str, bytes]:
     """Return the gallery of cells: of each the equations, what can be chosen, and its gradient in a picture."""
     files: dict[str, bytes] = {}
     parts = []
-    for entry in _printed("cells", "--json")["cells"]:
+    for entry in json.loads(_said("cells", "--json"))["cells"]:
         name = entry["name"]
         flow, files[f"gallery/cells/{name}.svg"] = _drawn(name)
         facts = [
@@ -115,7 +149,7 @@ def _cells() -> dict[str, bytes]:
         ]
         equations = "\n".join(entry["equations"])
         parts += [
-            f"## {name}\n\n{entry['summary'].capitalize()}.",
+            f"## {name}\n\n{_sentence(entry['summary'])}",
             f"```text\n{equations}\n```",
             "\n".join(facts),
             f":::{{image}} cells/{name}.svg\n:alt: The graph of one step of {name}, coloured by its gradient; the "
@@ -141,7 +175,7 @@ def _drawn(name: str) -> tuple[object, bytes]:
 def _tasks() -> dict[str, bytes]:
     """Return the gallery of tasks."""
     parts = []
-    for entry in _printed("tasks", "--json")["tasks"]:
+    for entry in json.loads(_said("tasks", "--json"))["tasks"]:
         name = entry["name"]
         facts = [
             f"- Length: {'fixed' if entry['steps'] is None else str(entry['steps']) + ' steps, or `--steps T`'}.",
@@ -154,7 +188,7 @@ def _tasks() -> dict[str, bytes]:
             facts.append(f"- `{name}:{option}=...`: {entry['values'][option]} ({usual}).")
         until = " --until-solved" if entry["solved"] else ""
         parts += [
-            f"## {name}\n\n{entry['summary'][0].upper()}{entry['summary'][1:].rstrip('.?')}.",
+            f"## {name}\n\n{_sentence(entry['summary'])}",
             "\n".join(facts),
             f"```text\ntinygrad-rnn train --task {name}{until}\n```",
         ]
@@ -204,16 +238,24 @@ def _measured(kept: Path) -> dict[str, bytes]:
     """Return the pages that `tinygrad-rnn graph` writes, of a short run."""
     folder, names = kept / "graph", ("stepper.html", "flow.html")
     if not all((folder / name).is_file() for name in names):
-        command(["graph", "--steps", "20", "--hidden", "16", "--batch", "8", "--train", "60", "--out", str(folder)])
+        print("measuring three cells", flush=True)
+        with contextlib.redirect_stderr(io.StringIO()):
+            _said("graph", "--steps", "20", "--hidden", "16", "--batch", "8", "--train", "60", "--out", str(folder))
     return {f"extra/pages/{name}": (folder / name).read_bytes() for name in names}
 
 
-def _printed(*words: str) -> dict:
-    """Return what a command prints as JSON."""
+def _said(*words: str) -> str:
+    """Return what a command prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        command(list(words))
-    return json.loads(printed.getvalue())
+        done = command(list(words))
+    if done:
+        raise SystemExit(f"{' '.join(words)} failed: {printed.getvalue()}")
+    return printed.getvalue()
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:].rstrip(".") + "."
 
 
 def _code(names: object) -> str:
