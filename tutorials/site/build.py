@@ -17,9 +17,9 @@ from sphinx.cmd.build import main as sphinx
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-import pages  # noqa: E402  (beside this file)
+import pages
 
-import tinygrad_rnn  # noqa: E402
+import tinygrad_rnn
 
 
 def digest() -> str:
@@ -52,8 +52,17 @@ def main() -> int:
     fast = bool(os.environ.get("TINYGRAD_RNN_FAST"))
     pages.write_all(source, HERE, kept, options.only.split(",") if options.only else None, fast)
     strict = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]
-    folders = ["-D", f"html_extra_path={source / 'extra'}", "-c", str(HERE), "-d", str(kept / "doctrees"), str(source), str(out)]
-    done = sphinx([*strict, "-b", "html", *folders])
+    settings = [
+        "-b",
+        "html",
+        "-c",
+        str(HERE),
+        "-d",
+        str(kept / "doctrees"),
+        "-D",
+        f"html_extra_path={source / 'extra'}",
+    ]
+    done = sphinx([*strict, *settings, str(source), str(out)])
     if done:
         shutil.rmtree(kept / "doctrees", ignore_errors=True)  # a page that was read once would not warn again
     else:

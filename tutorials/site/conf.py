@@ -6,10 +6,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import docstrings  # noqa: E402  (beside this file)
-import formulas  # noqa: E402
+import docstrings
+import formulas
 
-import tinygrad_rnn  # noqa: E402
+import tinygrad_rnn
 
 project = "tinygrad_rnn"
 version = release = tinygrad_rnn.__version__

@@ -70,9 +70,7 @@ def write_all(source: Path, here: Path, kept: Path, only: list[str] | None, fast
         only: the numbers of the tutorials wanted; None for all.
         fast: whether tutorials make short runs.
     """
-    files: dict[str, bytes] = {
-        path.relative_to(here).as_posix(): path.read_bytes() for path in here.rglob("*.md")
-    }
+    files: dict[str, bytes] = {path.relative_to(here).as_posix(): path.read_bytes() for path in here.rglob("*.md")}
     for language in WORDS:
         files |= _tutorials(language, kept, only, fast)
     files["pictures/lstm.svg"] = (ROOT / "tutorials/pictures/lstm.svg").read_bytes()
