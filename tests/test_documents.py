@@ -1,4 +1,4 @@
-"""Every command in README.md, CONTRIBUTING.md and the site's pages is run, as written, by a test or script of the project.
+"""Every command in README.md, CONTRIBUTING.md and the site's pages is run, as written, by a test or a script here.
 
 A command that is new in a document fails the first test until it is said here who runs it.
 """

@@ -1,4 +1,4 @@
-"""The site: code of its pages runs, docstrings are shown as they are meant, links lead somewhere, nothing is fetched."""
+"""The site: code of its pages runs, docstrings read as they are meant, links lead somewhere, nothing is fetched."""
 
 import importlib.util
 import os
@@ -20,13 +20,8 @@ WITH_CODE = [path for path in sorted(SITE.rglob("*.md")) if "```python" in path.
 
 def test_formulas_of_tutorials_can_be_drawn():
     latex = pytest.importorskip("docutils.utils.math.latex2mathml")
-    prose = [
-        cell.source
-        for lang in ("en", "zh")
-        for lesson in all_lessons(lang)
-        for cell in lesson.cells
-        if not cell.is_code
-    ]
+    lessons = [lesson for language in ("en", "zh") for lesson in all_lessons(language)]
+    prose = [cell.source for lesson in lessons for cell in lesson.cells if not cell.is_code]
     found = [a or b for text in prose for a, b in re.findall(r"\$\$(.+?)\$\$|\$(.+?)\$", text, re.DOTALL)]
     assert len(found) > 100
     for formula in found:
@@ -98,7 +93,11 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site") / "docs"
     command = [sys.executable, str(SITE / "build.py"), str(out), "--only", "01"]
     done = subprocess.run(
-        command, env=os.environ | {"TINYGRAD_RNN_FAST": "1"}, capture_output=True, text=True, check=False
+        command,
+        env=os.environ | {"TINYGRAD_RNN_FAST": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return out
