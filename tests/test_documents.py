@@ -29,6 +29,7 @@ SLOW = (
     "python -m tinygrad_rnn graph --level ops --steps 90:100",
     "python -m tinygrad_rnn graph --level rolled",
     "python -m tinygrad_rnn graph --backward",
+    "python -m tinygrad_rnn graph --lang zh",
     "python -m tinygrad_rnn graph --tape --cell lstm --steps 6",
     "python -m tinygrad_rnn train --updates 2",
     ".venv/bin/pytest tests/engine -k slice",

@@ -44,13 +44,14 @@ def fresh_model(cell: str, task: Task, options: argparse.Namespace, seed: int) -
 
 def style_of(options: argparse.Namespace) -> Style:
     """Return how pictures and plots are to look."""
-    return Style(options.theme, options.size, options.font, options.legend, options.caption)
+    return Style(options.theme, options.size, options.font, options.legend, options.caption, options.lang)
 
 
 def style_words(options: argparse.Namespace) -> list[str]:
     """Return the options that ask for these looks and formats."""
     given = [(name, getattr(options, name)) for name in ("theme", "size", "font")]
     words = [word for name, value in given if value is not None for word in (f"--{name}", f"{value}")]
+    words += ["--lang", options.lang] if options.lang != "en" else []
     words += [f"--no-{name}" for name in ("legend", "caption") if not getattr(options, name)]
     return [*words, "--format", ",".join(options.format)] if options.format else words
 

@@ -33,6 +33,7 @@ from tinygrad_rnn.cli.values import (
 from tinygrad_rnn.nn import CELLS
 from tinygrad_rnn.optim import OPTIMIZERS, SCHEDULES
 from tinygrad_rnn.tasks import TASKS
+from tinygrad_rnn.viz.languages import LANGUAGES
 from tinygrad_rnn.viz.styles import ON_A_PAGE, ON_A_SLIDE, SIZES, THEMES
 
 #: Measured unless others are asked for.
@@ -541,6 +542,8 @@ def _add_style(parser: Parser, what: str) -> None:
     parser.add_argument("--font", type=positive_float, metavar="N", help=font_help)
     legend_help = "leave out the legend of pictures and plots"
     parser.add_argument("--no-legend", dest="legend", action="store_false", help=legend_help)
+    lang_help = f"language of {what}: en or zh (default: en); what has no translation stays English"
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", metavar="LANG", help=lang_help)
     caption_help = "leave out the words above and below pictures and plots"
     parser.add_argument("--no-caption", dest="caption", action="store_false", help=caption_help)
 

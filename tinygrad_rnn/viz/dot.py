@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tinygrad_rnn.engine.protocol import Value, is_value
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import BackwardReport, FlowReport, grads_at_hand
+from tinygrad_rnn.viz.languages import broken, translated
 from tinygrad_rnn.viz.letters import SMALL, text_width
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, SIZED, Look
@@ -94,7 +95,7 @@ def draw(
     """
     from tinygrad_rnn.viz.drawing import Drawing  # noqa: PLC0415  (importing this library does not load Graphviz)
 
-    lines = restyled(_lines(x, level, title, window, decades), style)
+    lines = restyled(_lines(x, level, title, window, decades, style), style)
     return Drawing("gradient_flow", body=[f"{line}\n" for line in lines])
 
 
@@ -107,12 +108,17 @@ def dot_source(
     style: Style | None = None,
 ) -> str:
     """Return what `draw` draws as DOT text; needs no Graphviz, not even its Python package."""
-    lines = restyled(_lines(x, level, title, window, decades), style)
+    lines = restyled(_lines(x, level, title, window, decades, style), style)
     return "\n".join(["digraph gradient_flow {", *lines, "}", ""])
 
 
 def _lines(
-    x: Value | FlowReport, level: str | None, title: str | None, window: tuple[int, int] | None, decades: int
+    x: Value | FlowReport,
+    level: str | None,
+    title: str | None,
+    window: tuple[int, int] | None,
+    decades: int,
+    style: Style | None,
 ) -> list[str]:
     if not (isinstance(x, FlowReport) or is_value(x)):
         raise InputError(
@@ -120,21 +126,26 @@ def _lines(
             "gradient_flow(losses)"
         )
     report = x if isinstance(x, FlowReport) else grads_at_hand(x)
-    return _Writer(picture(report, level, window, decades)).lines(title)
+    return _Writer(picture(report, level, window, decades), (style or Style()).language).lines(title)
 
 
 class _Writer:
     """The DOT lines of one picture."""
 
-    def __init__(self, drawn: Picture) -> None:
+    def __init__(self, drawn: Picture, language: str) -> None:
         self.picture = drawn
         self.free = not drawn.timed
+        self.language = language
+
+    def _said(self, text: str) -> str:
+        """Return what is written, line by line, in the language of the picture."""
+        return "\n".join(translated(line, self.language) for line in text.splitlines())
 
     def lines(self, title: str | None) -> list[str]:
         drawn = self.picture
         free = {**_FREE, **(_HURRIED if len(drawn.arrows) > _MANY else {})}
         graph = {**_GRAPH, **(free if self.free else {"layout": "nop2"})}
-        label = _quoted("\n".join(_wrapped(picture_title(drawn, title))), left=True)
+        label = _quoted("\n".join(_wrapped(picture_title(drawn, title), self.language)), left=True)
         node = _NODE if self.free else {**_NODE, **_PLACED}
         lines = [f"graph [{_attributes(graph)}, label={label}]", f"node [{_attributes(node)}]"]
         lines += [f'edge [arrowsize="0.6", fontname="Helvetica", fontsize="{SMALL:g}"]', *self._legend()]
@@ -153,7 +164,7 @@ class _Writer:
         return f"{x:.1f},{self.picture.height - y:.1f}"
 
     def _box(self, box: Box) -> str:
-        attributes = {"label": "\n".join(box.lines), "tooltip": box.tooltip, **_fill(box.seen)}
+        attributes = {"label": self._said("\n".join(box.lines)), "tooltip": self._said(box.tooltip), **_fill(box.seen)}
         if box.kind == "fold":
             attributes |= _FOLD
         elif box.kind in ("parameter", "total"):
@@ -178,22 +189,24 @@ class _Writer:
         lines = [boxes[name] for name in frame.boxes if name not in within]
         if not frame.inner:
             lines += [line for other in inner for line in self._frame(other, boxes)]
-        attributes = {**_FRAME, "label": frame.label}
+        label = self._said(frame.label)
+        attributes = {**_FRAME, "label": label}
         if not self.free:
             left, right = frame.x, frame.x + frame.width
             top, bottom = frame.y, frame.y + frame.height
             attributes["bb"] = f"{self._place(left, bottom)},{self._place(right, top)}"
-            attributes["lp"] = self._place(left + text_width(frame.label, 13) / 2 + 6, top + 10)
+            attributes["lp"] = self._place(left + text_width(label, 13) / 2 + 6, top + 10)
         return _subgraph(f"cluster_{frame.name}", attributes, lines)
 
     def _flag(self, i: int, flag: Flag) -> list[str]:
         name = f"flag.{i}"
-        width = text_width(flag.text) + 14
+        text = self._said(flag.text)
+        width = text_width(text) + 14
         spot = self._spot(flag.x, flag.y, width, 20)
         foot = f"{name}.foot"
         hidden = {"label": "", "style": "invis", "width": "0.01", "height": "0.01"}
         pole = ((flag.x, flag.y + 10), (flag.x, flag.y + 12), (flag.x, flag.foot - 2), (flag.x, flag.foot))
-        lines = [f"{_quoted(name)} [{_attributes({**_FLAG, 'label': flag.text, 'tooltip': flag.text})}{spot}]"]
+        lines = [f"{_quoted(name)} [{_attributes({**_FLAG, 'label': text, 'tooltip': text})}{spot}]"]
         if not self.free:
             lines.append(f'{_quoted(foot)} [{_attributes(hidden)}, pos="{self._place(flag.x, flag.foot)}"]')
             pos = self._curve(pole, headed=False)
@@ -201,7 +214,7 @@ class _Writer:
         return lines
 
     def _arrow(self, arrow: Arrow) -> str:
-        attributes = {**_stroke(arrow.seen, arrow.width), "tooltip": arrow.tooltip}
+        attributes = {**_stroke(arrow.seen, arrow.width), "tooltip": self._said(arrow.tooltip)}
         if arrow.against:
             attributes["style"] = "dashed"
         if arrow.text:
@@ -239,7 +252,7 @@ class _Writer:
         return found
 
     def _legend(self) -> list[str]:
-        looks = self._samples()
+        looks = [(self._said(text), look) for text, look in self._samples()]
         names = [_quoted(f"legend.{i}") for i in range(len(looks))]
         if self.free:
             boxes = [
@@ -247,7 +260,7 @@ class _Writer:
                 for name, (text, look) in zip(names, looks, strict=True)
             ]
             boxes.append(f'{{ rank="same"; edge [style="invis"]; {" -> ".join(reversed(names))} }}')
-            return _subgraph("cluster_legend", {**_FRAME, "label": _scale_text(self.picture)}, boxes)
+            return _subgraph("cluster_legend", {**_FRAME, "label": self._said(_scale_text(self.picture))}, boxes)
         width, height = _SWATCH
         across = int(min(max(self.picture.width, 6 * width), _SCREEN) // width)
         rows = math.ceil(len(looks) / across)
@@ -259,7 +272,7 @@ class _Writer:
             attributes = {"fontsize": "10", **look, "label": text, "tooltip": text}
             lines.append(f"{name} [{_attributes(attributes)}{self._spot(x, y, width - 6, height)}]")
         count = min(len(looks), across)
-        attributes = {**_FRAME, "label": (text := _scale_text(self.picture))}
+        attributes = {**_FRAME, "label": (text := self._said(_scale_text(self.picture)))}
         attributes["bb"] = f"{self._place(-4, -2)},{self._place(count * width + 2, top)}"
         attributes["lp"] = self._place(text_width(text, 13) / 2 + 4, top + 11)
         return _subgraph("cluster_legend", attributes, lines)
@@ -277,12 +290,14 @@ def _scale_text(drawn: Picture) -> str:
     return f"colour: relative, 1 is {found}; numbers in boxes: absolute"
 
 
-def _wrapped(lines: Sequence[str]) -> list[str]:
-    """Return lines that a window of usual size holds, with every character as it was."""
+def _wrapped(lines: Sequence[str], language: str) -> list[str]:
+    """Return lines that a window of usual size holds, with every character as it was, or in another language."""
     wrapper = textwrap.TextWrapper(
         _LETTERS, expand_tabs=False, replace_whitespace=False, break_long_words=False, break_on_hyphens=False
     )
     parts = [part for line in lines for part in line.splitlines()]
+    if language != "en":
+        return [short for part in parts for short in broken(translated(part, language), _LETTERS)]
     return [short for part in parts for short in wrapper.wrap(part) or [""]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tinygrad_rnn.viz.languages import letter_width
+
 #: Sizes in points.
 FONT = 11.0
 SMALL = 10.0  # of what is written on arrows
@@ -11,4 +13,4 @@ CHARACTER = 0.56  # the width of a letter of Helvetica, of its size
 
 def text_width(text: str, size: float = FONT) -> float:
     """Return about how wide a line of text is, in points."""
-    return len(text) * CHARACTER * size
+    return letter_width(text) * CHARACTER * size

@@ -32,6 +32,7 @@ from tinygrad_rnn.viz.equations import equations
 from tinygrad_rnn.viz.events import Clock, Event, arrivals, clock
 from tinygrad_rnn.viz.folds import Folding
 from tinygrad_rnn.viz.hues import hues
+from tinygrad_rnn.viz.languages import for_scripts, translated_html
 from tinygrad_rnn.viz.picture import picture
 from tinygrad_rnn.viz.scale import DECADES, NONFINITE, SIZED
 from tinygrad_rnn.viz.shapes import WHOLE, Arrow, Box, Picture
@@ -47,7 +48,7 @@ _Thing = TypeVar("_Thing")
 
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
-    "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
+    "dom", "language", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
     "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
 #: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
@@ -80,7 +81,7 @@ def page(
         inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
             Without, steps have numbers only.
         maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
-        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers.
+        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers; its language.
         pages: what else there is to see in the folder, file names by what they are called.
 
     Returns:
@@ -101,14 +102,16 @@ def page(
     pictures = [picture(report, level, window, decades, FOLDING) for report in reports.values()]
     read, reached = _named(inputs, reports, "inputs"), _named(maps, reports, "maps")
     title = title or "Gradient flow, step by step"
+    language = (style or Style()).language
     content = {
-        "TITLE": html.escape(title),
+        "TITLE": translated_html(html.escape(title), language),
         "CSS": _asset("page.css"),
         "DATA": _escaped(_content(title, list(reports), pictures, read, reached, style or Style())),
-        "PAGES": links_to(pages or {}),
+        "PAGES": translated_html(links_to(pages or {}), language),
         "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
-    return re.sub(r"\{\{(TITLE|CSS|PAGES|DATA|JS)\}\}", lambda found: content[found[1]], _asset("page.html"))
+    frame = translated_html(_asset("page.html"), language)
+    return re.sub(r"\{\{(TITLE|CSS|PAGES|DATA|JS)\}\}", lambda found: content[found[1]], frame)
 
 
 def write_page(
@@ -200,6 +203,7 @@ def _content(
     return {
         "title": title,
         "theme": style.theme,
+        "language": for_scripts(style.language),
         "exploded": EXPLODED,
         "scale": {
             "nonfinite": NONFINITE,

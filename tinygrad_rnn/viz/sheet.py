@@ -21,6 +21,7 @@ from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.change_tables import REMEDIED, REMEDIED_ABOUT, remedied, trained
+from tinygrad_rnn.viz.languages import translated_html
 from tinygrad_rnn.viz.plots import PLOTS, Entry, Plot, Style
 from tinygrad_rnn.viz.plots.through_time import side_by_side
 from tinygrad_rnn.viz.scale import ink
@@ -146,7 +147,8 @@ def write_sheet(
                 write_whole(written[-1], pictures[kind])
             sections.append(_section(plot, [_figure(figure, pictures["svg"], plot.alt(entries)), said]))
     page = folder / PAGE
-    write_whole(page, _page(entries, settings, command, sections, pages or {}).encode())
+    text = _page(entries, settings, command, sections, pages or {})
+    write_whole(page, translated_html(text, (style or Style()).language).encode())
     return [*written, page]
 
 

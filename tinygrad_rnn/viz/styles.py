@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.viz.languages import LANGUAGES
 from tinygrad_rnn.viz.scale import colour, ink
 
 #: Colours of the paper, of what is written on it, and of the lines of a grid.
@@ -43,9 +44,11 @@ class Style:
     font: float | None = None  # points of the letters of plots; pictures and pages are zoomed
     legend: bool = True
     caption: bool = True  # the title, and what is written below
+    language: str = "en"  # or "zh"
 
     def __post_init__(self) -> None:
-        for what, value, known in (("theme", self.theme, THEMES), ("size", self.size, SIZES)):
+        chosen = (("theme", self.theme, THEMES), ("size", self.size, SIZES), ("language", self.language, LANGUAGES))
+        for what, value, known in chosen:
             if value is not None and value not in known:
                 raise InputError(f"Style: the {what} {value!r} is unknown; use one of {', '.join(known)}")
 

@@ -2,6 +2,7 @@
 
 const data = JSON.parse(byId("data").textContent);
 const { panels, scale, clock } = data;
+if (data.language) speak(data.language);
 const timed = panels.some((panel) => panel.timed);
 // ---- the panels ----
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.viz import styles
-from tinygrad_rnn.viz.plots import look
+from tinygrad_rnn.viz.languages import broken, letter_width, translated
+from tinygrad_rnn.viz.plots import fonts, look
 from tinygrad_rnn.viz.scale import colour
 from tinygrad_rnn.viz.styles import ON_A_PAGE, Style
 
@@ -72,6 +73,8 @@ def _settings(style: Style) -> Iterator[None]:
 
     default: Any = matplotlib.rcParamsDefault
     asked: Any = styles.settings(style, look.settings(), default)
+    if style.language != "en" and (font := fonts.found(style.language)):
+        asked["font.family"] = [*look.settings()["font.family"], font]  # the first that has a letter shows it
     with matplotlib.rc_context(asked):
         yield
 
@@ -97,6 +100,7 @@ class Paper:
         self.style = style
         self._axes = axes
         self._fixed: tuple[float, float] | None = None  # width and height, where they are given
+        self._panels: list[Axes] = []
 
     def grid(
         self, title: str, formula: str, panels: int, columns: int = 3, height: float = 2.6, sharey: bool = False,
@@ -132,14 +136,16 @@ class Paper:
         axes = self.figure.subplots(rows, columns, squeeze=False, sharey=sharey)
         for unused in axes.flat[panels:]:
             unused.remove()
-        return list(axes.flat[:panels])
+        self._panels = list(axes.flat[:panels])
+        return self._panels
 
     def _given(self, panels: int) -> list[Axes]:
         axes: list[Any] = list(self._axes) if isinstance(self._axes, Iterable) else [self._axes]
         if len(axes) < panels or not axes:
             raise InputError(f"this plot has {panels} panels, so it needs as many axes and not {len(axes)}")
         self.figure = _figure_of(axes[0])
-        return axes[:panels]
+        self._panels = axes[:panels]
+        return self._panels
 
     def lines(self, names: Iterable[str]) -> dict[str, look.Line]:
         """Return how the line of each name looks."""
@@ -161,6 +167,7 @@ class Paper:
             legend_of: the panels whose lines it lists; what has the same name in several appears once.
             columns: of the legend, or fewer if its entries are long.
         """
+        self._translate()
         if self._axes is not None:
             for axes in legend_of if self.style.legend else ():
                 if axes.get_legend_handles_labels()[0]:
@@ -171,11 +178,11 @@ class Paper:
         entries: dict[str, Any] = {}
         for axes in legend_of if self.style.legend else ():
             for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-                entries.setdefault(name, handle)
+                entries.setdefault(translated(name, self.style.language), handle)
         letters = int(_LETTERS_IN_NOTES * wide / _INCHES_WIDE / large)
-        lines = [line for note in notes for line in textwrap.wrap(note, letters)] if self.style.caption else []
+        lines = [line for note in notes for line in self._wrapped(note, letters)] if self.style.caption else []
         listed = _legend_points() / 8
-        inches = (0.75 + 0.056 * max(map(len, entries), default=0)) * listed  # of the widest entry, about
+        inches = (0.75 + 0.056 * max(map(letter_width, entries), default=0)) * listed  # of the widest entry, about
         columns = max(1, min(columns if self._fixed is None else len(entries), int(wide / inches)))
         notes_high = _INCHES_PER_LINE * len(lines) * large
         legend_high = (0.19 * math.ceil(len(entries) / columns) + 0.1 * bool(entries)) * listed
@@ -192,11 +199,37 @@ class Paper:
             notes_ink: dict[str, Any] = {"va": "bottom", "fontsize": _points(7.5), "alpha": 0.85}
             _fit(figure.text(_LEFT, 0.05 / total, "\n".join(lines), **notes_ink), figure)
         if entries:
-            figure.legend(
+            legend = figure.legend(
                 entries.values(), entries.keys(), loc="lower center", ncols=min(len(entries), columns),
                 bbox_to_anchor=(0.5, (notes_high + 0.05) / total), borderaxespad=0,
             )  # fmt: skip
+            for text in legend.get_texts():
+                self._with_letters(text)
         return figure
+
+    def _wrapped(self, note: str, letters: int) -> list[str]:
+        """Return a note in lines, in the language of the plot."""
+        said = translated(note, self.style.language)
+        return textwrap.wrap(note, letters) if said == note else broken(said, letters)
+
+    def _translate(self) -> None:
+        """Put what is written so far, on the figure and its panels, into the language of the plot."""
+        if self.style.language == "en":
+            return
+        for within in [self.figure] if self._axes is None else self._panels:
+            for text in within.findobj(_is_text):
+                lines = text.get_text().split("\n")
+                said = translated(" ".join(lines), self.style.language)
+                if said != " ".join(lines):
+                    wide = max(map(len, lines)) if len(lines) > 1 else letter_width(said)
+                    text.set_text(said if "$" in said else "\n".join(broken(said, wide)))
+                    self._with_letters(text)
+
+    def _with_letters(self, text: Text) -> None:
+        """Give what stands around a formula a font with its letters: Matplotlib looks into one font only for it."""
+        font = fonts.found(self.style.language)
+        if font and "$" in text.get_text():
+            text.set_fontfamily(font)
 
     def empty(self, title: str, formula: str, reason: str) -> Figure:
         """Return a figure that says why there is nothing to show."""
@@ -207,6 +240,12 @@ class Paper:
             (axes,) = self._given(1)
             axes.text(0.5, 0.5, reason, ha="center", color=look.grey(), wrap=True, transform=axes.transAxes)
         return self.finish()
+
+
+def _is_text(artist: object) -> bool:
+    from matplotlib.text import Text  # noqa: PLC0415  (optional, and slow to load)
+
+    return isinstance(artist, Text)
 
 
 def _points(on_a_page: float) -> float:
