@@ -3,6 +3,7 @@
 #   make graph TEXT=my.txt                   measure on your own text
 #   make graph GRAPH_ARGS='--hidden 32'      options handed to `tinygrad-rnn graph`
 #   make flow FLOW_ARGS='--steps 50'         options handed to `tinygrad-rnn flow`
+#   make docs DOCS_ARGS='--only 01,02'       fewer tutorials; DOCS_FAST= runs them at full length
 #   make test PYTEST_ARGS='-x -k lstm'       options handed to pytest
 #   make setup PYTHON=python3.12             another interpreter (before .venv exists)
 
@@ -16,12 +17,14 @@ ONE_THREAD = OMP_NUM_THREADS=1
 FAST = not process and not slow and not bench and not cuda and not ptx
 SIMULATED = NUMBA_ENABLE_CUDASIM=1 HYPOTHESIS_PROFILE=brief
 BENCH_ARGS =
+DOCS_ARGS =
+DOCS_FAST = 1
 
 VENV = .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup graph flow notebooks test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint
+.PHONY: help setup graph flow notebooks docs test test-fast test-slow test-reference test-sim test-ptx test-gpu test-wheel test-peers lint
 .PHONY: bench bench-gpu cells-table results clean
 
 help: ## list these targets (the default)
@@ -37,6 +40,9 @@ flow: $(VENV)/.render ## compare how the gradient of more cells flows, as plots 
 
 notebooks: $(VENV)/.notebooks ## run every tutorial as a notebook, with its pictures inside, in build/notebooks
 	$(ONE_THREAD) $(BIN)/python -m tinygrad_rnn tutorial --notebooks build/notebooks --lang en
+
+docs: $(VENV)/.docs ## make the site: tutorials with their outputs, galleries, how-to, reference, in build/docs
+	$(ONE_THREAD) TINYGRAD_RNN_FAST=$(DOCS_FAST) $(BIN)/python tutorials/site/build.py build/docs $(DOCS_ARGS)
 
 test: $(VENV)/.dev ## run the tests and doctests; below 95% line coverage of engine/ fails
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --durations=25 $(PYTEST_ARGS)
@@ -134,6 +140,10 @@ $(VENV)/.dev: $(VENV)/.render
 
 $(VENV)/.notebooks: $(VENV)/.dev
 	@$(PIP_INSTALL) -e '.[notebooks,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	@$(PIP_INSTALL) -e '.[docs,dev]'
 	@touch $@
 
 $(VENV)/.$(CUDA): $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""Every command in README.md and CONTRIBUTING.md is run, as written, by a test here or by a script of the project.
+"""Every command in README.md, CONTRIBUTING.md and the site's pages is run, as written, by a test or a script here.
 
 A command that is new in a document fails the first test until it is said here who runs it.
 """
@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+HOW_TO = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tutorials" / "site").rglob("*.md"))
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *HOW_TO)
 
 #: Commands that are run here, those that take long as slow tests.
 QUICK = tuple(f"python -m tinygrad_rnn {name}" for name in ("doctor", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97"))
@@ -30,6 +31,7 @@ SLOW = (
     "python -m tinygrad_rnn graph --backward",
     "python -m tinygrad_rnn graph --lang zh",
     "python -m tinygrad_rnn graph --tape --cell lstm --steps 6",
+    "python -m tinygrad_rnn train --updates 2",
     ".venv/bin/pytest tests/engine -k slice",
 )
 #: Run one after the other, in one folder.
@@ -54,6 +56,13 @@ LEARNED = (
     "python -m tinygrad_rnn sample --model runs/stream --evaluate",
     "python -m tinygrad_rnn sample --model runs/stream --top-k 5",
 )
+#: Run where a text is called my.txt.
+OWN_TEXT = (
+    "python -m tinygrad_rnn graph --text my.txt",
+    "python -m tinygrad_rnn train --text my.txt --updates 500",
+)
+#: Run with those of the page's next block, in a copy of the repository.
+CLASSROOM = ('python -m pip wheel --wheel-dir wheelhouse ".[plots,render]"', "python -m venv classroom")
 #: Run one after the other in a fresh environment, in a copy of the repository.
 WITHOUT_MAKE = ('pip install ".[plots,render]"', "python -m tinygrad_rnn graph")
 #: Needs a GPU; without one it has to say so.
@@ -76,6 +85,8 @@ TARGETS = {
     "bench": "who measures",
     "cells-table": "who adds a cell: tests/nn/test_cells_table.py finds what is missing",
     "results": "who adds a task",
+    "flow": "test_a_slow_command_runs runs the command that it is",
+    "docs": "who releases: tests/tutorial/test_site.py makes a small one",
     "notebooks": "who releases: tests/tutorial/test_notebooks.py makes a small one",
     "bench-gpu": "who measures on a GPU",
 }
@@ -87,6 +98,11 @@ OTHERS = {
     "python -m tinygrad_rnn tutorial --copy mine": "tests/tutorial/test_lessons.py, and make test-wheel",
     "python -m tinygrad_rnn tutorial --notebooks build/notebooks": "make notebooks",
     "make graph TEXT=my.txt": "tests/test_makefile_help.py",
+    "make docs DOCS_FAST=": "make docs, with the long runs of tests/tutorial",
+    "python -m tinygrad_rnn flow": "test_a_slow_command_runs, with options",
+    "python -m venv .venv": "make setup",
+    "python -m pip wheel --no-deps .": "make test-wheel",
+    'pip install ".[notebooks]"': "make notebooks",
 }
 
 
@@ -111,12 +127,12 @@ def targets(command):
 
 def test_documents_have_commands():
     assert len(ALL) > 15
-    assert {"make graph", "make lint", *SLOW, *MODEL, *LEARNED, *WITHOUT_MAKE} <= ALL.keys()
+    assert {"make graph", "make lint", *SLOW, *MODEL, *LEARNED, *OWN_TEXT, *CLASSROOM, *WITHOUT_MAKE} <= ALL.keys()
 
 
 @pytest.mark.parametrize("command", ALL)
 def test_somebody_runs_every_command_of_the_documents(command):
-    run_here = {*QUICK, *SLOW, *MODEL, *LEARNED, *WITHOUT_MAKE, ON_A_GPU, CI}
+    run_here = {*QUICK, *SLOW, *MODEL, *LEARNED, *OWN_TEXT, *CLASSROOM, *WITHOUT_MAKE, ON_A_GPU, CI}
     if command in run_here or command in OTHERS:
         return
     assert targets(command), f"{command!r} in {ALL[command]} is run by nobody: add it to this file"
@@ -196,6 +212,13 @@ def test_what_models_learned_is_as_the_readme_says(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_text_of_ones_own_is_read(tmp_path):
+    (tmp_path / "my.txt").write_text("the cat sat on the mat, and the dog sat on the cat. " * 200, encoding="utf-8")
+    for command in OWN_TEXT:
+        assert "written:" in run(command, tmp_path)
+
+
+@pytest.mark.slow
 def test_training_on_a_gpu_works_or_says_what_is_missing(tmp_path):
     words = [sys.executable, *shlex.split(ON_A_GPU)[1:], "--updates", "2"]
     done = subprocess.run(words, cwd=tmp_path, env=with_this_package(), capture_output=True, text=True, check=False)
@@ -218,6 +241,22 @@ def test_the_way_without_make_works_in_a_fresh_environment(copy, tmp_path):
     assert "flow.html" in printed
     for name in ("lstm.svg", "stepper.html", "flow.html", "gates.png"):
         assert (copy / "build" / "graph" / name).stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the page says what differs on Windows")
+def test_a_classroom_is_set_up_without_network(copy, tmp_path):
+    collect, set_up = re.findall(
+        r"^```\n(.*?)^```", (ROOT / "tutorials/site/howto/offline_classroom.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    run(collect.strip(), copy)
+    room = shutil.copytree(copy / "wheelhouse", tmp_path / "room" / "wheelhouse").parent
+    for line in set_up.splitlines():
+        words = [str(room / word) if word.startswith("classroom/bin") else word for word in shlex.split(line)]
+        words[0] = sys.executable if words[0] == "python" else words[0]
+        done = subprocess.run(words, cwd=room, env=outside(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (room / "mine" / "01_a_slope_for_every_number.py").is_file()
 
 
 @pytest.mark.slow

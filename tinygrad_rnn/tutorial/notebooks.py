@@ -14,7 +14,7 @@ from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.script import Cell
 from tinygrad_rnn.tutorial.words import Words
 
-__all__ = ["as_notebook", "repository", "write_notebook"]
+__all__ = ["as_notebook", "repository", "run_notebook", "write_notebook"]
 
 #: Seconds that a cell may take.
 PATIENCE = 600
@@ -39,7 +39,7 @@ def write_notebook(lesson: Lesson, target: Path, execute: bool = True) -> Path:
     """
     notebook = as_notebook(lesson)
     if execute:
-        _run(notebook, lesson)
+        run_notebook(notebook, lesson.name)
     path = target / f"{lesson.name}.ipynb"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +81,32 @@ def as_notebook(lesson: Lesson) -> Any:
     return make.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
+def run_notebook(notebook: Any, name: str) -> None:
+    """Run a notebook; each of its cells of code gets its outputs.
+
+    Args:
+        notebook: as `as_notebook` returns it.
+        name: of the tutorial, for errors.
+
+    Raises:
+        MissingToolError: what runs notebooks is not installed.
+        InputError: a cell failed.
+    """
+    try:
+        from nbclient import NotebookClient  # noqa: PLC0415  (an extra)
+        from nbclient.exceptions import CellExecutionError  # noqa: PLC0415
+    except ImportError:
+        raise MissingToolError("notebooks need more packages: pip install 'tinygrad-rnn[notebooks]'") from None
+    client = NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3", record_timing=False)
+    manager = client.create_kernel_manager()
+    if os.name != "nt":
+        manager.transport = "ipc"  # files of this user; a port could be listened to
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise InputError(f"{name} failed as a notebook: {error.ename}: {error.evalue}") from None
+
+
 def repository() -> str | None:
     """Return the address of this library's source, as its pyproject.toml says it; None if it says none."""
     try:
@@ -106,22 +132,6 @@ def _nbformat() -> Any:
     except ImportError:
         raise MissingToolError("notebooks need more packages: pip install 'tinygrad-rnn[notebooks]'") from None
     return nbformat
-
-
-def _run(notebook: Any, lesson: Lesson) -> None:
-    try:
-        from nbclient import NotebookClient  # noqa: PLC0415  (an extra)
-        from nbclient.exceptions import CellExecutionError  # noqa: PLC0415
-    except ImportError:
-        raise MissingToolError("notebooks need more packages: pip install 'tinygrad-rnn[notebooks]'") from None
-    client = NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3", record_timing=False)
-    manager = client.create_kernel_manager()
-    if os.name != "nt":
-        manager.transport = "ipc"  # files of this user; a port could be listened to
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        raise InputError(f"{lesson.name} failed as a notebook: {error.ename}: {error.evalue}") from None
 
 
 def _prose(cell: Cell, words: Words) -> str:
