@@ -68,7 +68,7 @@ def test_lines_of_chinese_are_as_wide_as_asked_and_begin_with_no_stop():
 
 
 def test_a_picture_in_chinese_has_the_same_boxes_and_no_english(flow):
-    ours, theirs = viz.dot_source(flow, style=IN_CHINESE), viz.dot_source(flow)
+    ours, theirs = viz.dot_source(flow, "cell", style=IN_CHINESE), viz.dot_source(flow, "cell")
     names = re.compile(r'^ *("[^"]+"(?: -> "[^"]+")?) \[', re.MULTILINE)
     assert names.findall(ours) == names.findall(theirs)
     assert "遗忘门 f" in ours

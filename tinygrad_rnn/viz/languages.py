@@ -52,13 +52,14 @@ def patterns(language: str) -> list[Pattern]:
         if not holes:
             continue
         parts = _HOLE.split(english)
-        source = "".join(
-            re.escape(part) if i % 2 == 0 else _WORD if len(part) == 1 else _REST if part.startswith("rest") else _PHRASE
-            for i, part in enumerate(parts)
-        )
+        source = "".join(re.escape(part) if i % 2 == 0 else _held_by(part) for i, part in enumerate(parts))
         written = _HOLE.sub(lambda hole, order=holes: f"${order.index(hole[1]) + 1}", other)  # type: ignore[misc]
         found.append((len(_HOLE.sub("", english)), Pattern(re.compile(f"^{source}$"), written)))
     return [pattern for _, pattern in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _held_by(hole: str) -> str:
+    return _WORD if len(hole) == 1 else _REST if hole.startswith("rest") else _PHRASE
 
 
 @cache
@@ -82,12 +83,8 @@ def translated(text: str, language: str) -> str:
 
 def _said(text: str, language: str) -> str:
     """Return one line without blanks around it in a language, or as it is."""
-    if (exact := _TABLES[language].get(text)) is not None:
-        return exact
-    for pattern in patterns(language):
-        if found := pattern.matches.match(text):
-            inner = [translated(part, language) for part in found.groups()]
-            return re.sub(r"\$(\d+)", lambda hole: inner[int(hole[1]) - 1], pattern.written)  # noqa: B023
+    if (known := _known(text, language)) is not None:
+        return known
     if "$" in text:  # a formula
         return text
     for end in _ENDS:
@@ -95,9 +92,20 @@ def _said(text: str, language: str) -> str:
         if len(parts) > 1:
             return _joined(translated(part, language) for part in parts)
         stop = _STOPS.get(text[-1])  # of one sentence: without it, it may be known
-        if stop and (said := translated(text[:-1], language)) != text[:-1]:
-            return said + stop
+        if stop and (known := _known(text[:-1], language)) is not None:
+            return known + stop
     return text
+
+
+def _known(text: str, language: str) -> str | None:
+    """Return what the table has for a text as a whole, or for its pattern."""
+    if (exact := _TABLES[language].get(text)) is not None:
+        return exact
+    for pattern in patterns(language):
+        if found := pattern.matches.match(text):
+            inner = [translated(part, language) for part in found.groups()]
+            return re.sub(r"\$(\d+)", lambda hole: inner[int(hole[1]) - 1], pattern.written)  # noqa: B023
+    return None
 
 
 def _joined(parts: Iterator[str]) -> str:

@@ -17,20 +17,30 @@ function speak({ whole, patterns, closing, stops }) {
   }
 
   function said(text) {
-    for (const [matches, written] of rules) {
-      const found = text.match(matches);
-      if (found) return written.replace(/\$(\d+)/g, (_, i) => translated(found[i]));
-    }
+    const found = lookUp(text);
+    if (found !== null) return found;
+    if (text.includes("$")) return text; // a formula
     for (const end of [/(?<=[.?!]) |(?<=[.?!]\)) /, /(?<=;) /, /(?<=:) /]) {
       const parts = text.split(end);
       if (parts.length > 1)
         return parts
           .map(translated)
           .reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
-      const bare = text.slice(0, -1); // one sentence: without its stop, it may be known
-      if (stops[text.at(-1)] && translated(bare) !== bare) return translated(bare) + stops[text.at(-1)];
+      const stop = stops[text.at(-1)]; // of one sentence: without it, it may be known
+      const bare = stop ? lookUp(text.slice(0, -1)) : null;
+      if (bare !== null) return bare + stop;
     }
     return text;
+  }
+
+  /** What the table has for a text as a whole, or for its pattern. */
+  function lookUp(text) {
+    if (Object.hasOwn(whole, text)) return whole[text];
+    for (const [matches, written] of rules) {
+      const found = text.match(matches);
+      if (found) return written.replace(/\$(\d+)/g, (_, i) => translated(found[i]));
+    }
+    return null;
   }
 
   function change(node) {
