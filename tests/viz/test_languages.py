@@ -19,7 +19,7 @@ from tinygrad_rnn.viz.styles import Style
 IN_CHINESE = Style(language="zh")
 #: What is called the same in both languages: numbers, formulas, names of parameters, keys.
 NAMES = re.compile(
-    r"\$[^$]+\$|\b(?:RNN|LSTM|GRU|tanh|relu|rms|NaN|Inf|grad|weight|bias|Home|Page|Up|Down|Shift|Ctrl|Tab|Escape|Esc|End"
+    r"\$[^$]+\$|\b(?:RNN|LSTM|GRU|tanh|relu|rms|float32|float64|NaN|Inf|grad|weight|bias|Home|Page|Up|Down|Shift|Ctrl|Tab|Escape|Esc|End"
     r"|JavaScript|gradient_flow|losses|statistics|True|layer\w*|[a-z]+_\w+|t\d+\w*)\b"
 )
 

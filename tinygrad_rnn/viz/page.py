@@ -48,8 +48,8 @@ _Thing = TypeVar("_Thing")
 
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
-    "dom", "language", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
-    "pointing", "controls", "print", "tour", "main",
+    "dom", "language", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player",
+    "legend", "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
 #: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
 FOLDING = {"cell": Folding(100, 3, 5, 12), "ops": Folding(40, 2, 3, 5)}

@@ -217,7 +217,8 @@ class Paper:
         if self.style.language == "en":
             return
         for within in [self.figure] if self._axes is None else self._panels:
-            for text in map(_as_text, within.findobj(_is_text)):
+            texts: list[Any] = within.findobj(_is_text)
+            for text in texts:
                 lines = text.get_text().split("\n")
                 said = translated(" ".join(lines), self.style.language)
                 if said != " ".join(lines):
@@ -246,10 +247,6 @@ def _is_text(artist: object) -> bool:
     from matplotlib.text import Text  # noqa: PLC0415  (optional, and slow to load)
 
     return isinstance(artist, Text)
-
-
-def _as_text(artist: Any) -> Text:
-    return artist  # type: ignore[no-any-return]
 
 
 def _points(on_a_page: float) -> float:
