@@ -48,7 +48,7 @@ _Thing = TypeVar("_Thing")
 
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
-    "dom", "language", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player",
+    "dom", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player",
     "legend", "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
 #: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
@@ -104,12 +104,13 @@ def page(
     read, reached = _named(inputs, reports, "inputs"), _named(maps, reports, "maps")
     title = title or "Gradient flow, step by step"
     language = (style or Style()).language
+    scripts = SCRIPTS if language == "en" else ("language", *SCRIPTS)
     content = {
         "TITLE": translated_html(html.escape(title), language),
         "CSS": _asset("page.css"),
         "DATA": _escaped(_content(title, list(reports), pictures, read, reached, style or Style())),
         "PAGES": translated_html(links_to(pages or {}), language),
-        "JS": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
+        "JS": "\n".join(_asset(f"{name}.js") for name in scripts),
     }
     frame = translated_html(_asset("page.html"), language)
     return re.sub(r"\{\{(TITLE|CSS|PAGES|DATA|JS)\}\}", lambda found: content[found[1]], frame)
