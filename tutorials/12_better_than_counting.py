@@ -175,7 +175,7 @@ ax.set(xlabel="characters read", ylabel="nats a character", title="A few charact
 ax.legend()
 viz.show(fig, name="characters_read")
 print("enough:", enough)
-assert 2 <= enough <= 20 and mean[0] > mean[29:].mean() + 0.3
+assert 1 <= enough <= 20 and (FAST or mean[0] > mean[29:].mean() + 0.3)
 
 # %% [markdown] question="choice" options="the table | the network | both | neither" answer="(2 if min(ratio) > 1.5 else 4) if same else (3 if min(ratio) > 1.5 else 1)"
 # Now the probe: `found = read(values` and `found = values`. Which of the two rivals, the table of order 4 or the network, gives a `)` a higher
@@ -263,14 +263,16 @@ viz.show(plots.forecast(found), name="forecasts")
 assert min(errors["co2 level"]) > costs["co2"]["last value"]
 assert max(errors["co2 difference"]) < costs["co2"]["last value"]
 assert max(errors["sunspots level"]) < costs["sunspots"]["last value"]
+assert FAST or found.rmse("difference")[:, -1].min() > found.rmse("a season ago")[0, -1]
 
 # %% [markdown]
 # Worse than the rule that needs no rule. The units of a GRU end at 1 and -1, and above the highest level it has learned from it has
 # nothing to say; CO2 goes there and stays there. Given the **differences** from week to week, the same network is good: they are as
 # large in the future as in the past. So the trend was *not* found by the network. It was found by whoever took differences.
 #
-# Beside the autoregression the gain is small or none, for the spots as well. For short, clean series a straight line is
-# hard to beat.
+# Beside the autoregression the gain is small or none, for the spots as well. And left to its own forecasts for a whole year
+# (the middle panel), even this network does worse than repeating what was there a year before. For short, clean series
+# simple rules are hard to beat.
 
 # %% [markdown] exercise="1" question="number" answer="uniform" tolerance="0.01"
 # Which loss, in nats, has someone who gives each of the characters of `letters` the same probability? (Every loss above should be
