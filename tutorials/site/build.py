@@ -50,17 +50,9 @@ def main() -> int:
     kept = kept_in(kept)
     fast = bool(os.environ.get("TINYGRAD_RNN_FAST"))
     pages.write_all(source, HERE, kept, options.only.split(",") if options.only else None, fast)
+    doctrees = kept / f"doctrees-{digest(HERE)}"
     strict = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]
-    settings = [
-        "-b",
-        "html",
-        "-c",
-        str(HERE),
-        "-d",
-        str(kept / "doctrees"),
-        "-D",
-        f"html_extra_path={source / 'extra'}",
-    ]
+    settings = ["-b", "html", "-c", str(HERE), "-d", str(doctrees), "-D", f"html_extra_path={source / 'extra'}"]
     done = sphinx([*strict, *settings, str(source), str(out)])
     if done:
         shutil.rmtree(doctrees, ignore_errors=True)  # a page that was read once would not warn again
