@@ -14,6 +14,7 @@ from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import MODELS, Measurement, Model
 from tinygrad_rnn.viz import plots
+from tinygrad_rnn.viz.plots import fonts
 from tinygrad_rnn.viz.styles import Style
 
 #: Training needs no more precision than this; what is measured has the dtype asked for.
@@ -24,13 +25,15 @@ CLIP = 1.0
 NUMBERS = ("flow.json", "run.safetensors")
 
 
-def can_plot(page: Path) -> bool:
-    """Return whether there is what plots take; say at once what to install if not."""
+def can_plot(page: Path, language: str = "en") -> bool:
+    """Return whether there is what plots take; say at once what to install if not, or for letters that are missing."""
     try:
         plots.require_matplotlib()
     except MissingToolError as error:
         say(f"{shown(page)} and its plots will not be written, the numbers will: {error}")
         return False
+    if lacking := fonts.missing(language):
+        say(lacking)
     return True
 
 

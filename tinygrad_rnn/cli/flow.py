@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     stems = [_stem(name, options, seed) for name in names for seed in _seeds(options)]
     numbers = [f"{stem}.{kind}" for stem in stems for kind in NUMBERS]
     formats = options.format or DEFAULT_FORMATS
-    plotted = can_plot(folder / PAGE)
+    plotted = can_plot(folder / PAGE, options.lang)
     may_be_written = [*(files(formats) if plotted else ()), *numbers]
     writable_folder(folder, "--out", may_be_written)
     describe(corpus, task)

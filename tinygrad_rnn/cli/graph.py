@@ -52,6 +52,7 @@ from tinygrad_rnn.train import (
 )
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.measured import measured_entry
+from tinygrad_rnn.viz.plots import fonts
 from tinygrad_rnn.viz.sheet import DEFAULT_FORMATS as PLOTTED
 from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     html = "html" in (options.format or DEFAULT_FORMATS)
     names = [f"{stem}.{kind}" for cell in cells for stem in _stems(cell) for kind in _kinds(stem, pictures, options)]
     if html:
-        _say_what_is_missing(folder)
+        _say_what_is_missing(folder, options.lang)
     pages = [*STEPPERS.values(), *files(_plotted(options))] if html else []
     writable_folder(folder, "--out", [*names, *pages])
     describe(corpus, task)
@@ -159,9 +160,11 @@ def _plotted(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(name for name in options.format or () if name in PLOT_FORMATS) or PLOTTED
 
 
-def _say_what_is_missing(folder: Path) -> None:
+def _say_what_is_missing(folder: Path, language: str) -> None:
     try:
         plots.require_matplotlib()
+        if lacking := fonts.missing(language):
+            say(lacking)
     except MissingToolError as error:
         say(f"{shown(folder / PAGE)} will have sentences and tables, but no plots: {error}")
 

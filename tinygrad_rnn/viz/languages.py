@@ -1,8 +1,8 @@
 """Pictures, plots and pages in another language: what is written in them, translated as it is drawn.
 
-All that is drawn is written in English, in many files. Here a finished text is looked up in the table of a language, as a
-whole, by its pattern, or sentence by sentence; what the table does not have stays English. So nothing that draws or counts
-knows of languages, and a new one is a table.
+All that is drawn is written in English, in many files. Here a finished text is looked up in the table of a language, as
+a whole, by its pattern, or sentence by sentence; what the table does not have stays English. So nothing that draws or
+counts knows of languages, and a new one is a table.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _HOLE = re.compile(r"\{(\w+)\}")
 _WORD, _PHRASE, _REST = r"(\S+?)", r"((?:(?![.?!;:] ).)+?)", "(.+)"
 #: Where a sentence ends, and then parts of one that can stand alone.
 _ENDS = (re.compile(r"(?<=[.?!]) |(?<=[.?!]\)) "), re.compile(r"(?<=;) "), re.compile(r"(?<=:) "))
+_STOPS = {".": "。", ";": "；", ":": "："}
 #: What is never at the beginning of a line, in Chinese.
 _CLOSING = "，。；：、！？）》”’…"
 _TEXT = re.compile(r"(?s)(<(?:style|script|pre|title)\b.*?</(?:style|script|pre|title)>|<[^>]*>)")
@@ -51,13 +52,14 @@ def patterns(language: str) -> list[Pattern]:
         if not holes:
             continue
         parts = _HOLE.split(english)
-        source = "".join(
-            re.escape(part) if i % 2 == 0 else _WORD if len(part) == 1 else _REST if part == "rest" else _PHRASE
-            for i, part in enumerate(parts)
-        )
+        source = "".join(re.escape(part) if i % 2 == 0 else _held_by(part) for i, part in enumerate(parts))
         written = _HOLE.sub(lambda hole, order=holes: f"${order.index(hole[1]) + 1}", other)  # type: ignore[misc]
         found.append((len(_HOLE.sub("", english)), Pattern(re.compile(f"^{source}$"), written)))
     return [pattern for _, pattern in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _held_by(hole: str) -> str:
+    return _WORD if len(hole) == 1 else _REST if hole.startswith("rest") else _PHRASE
 
 
 @cache
@@ -81,19 +83,29 @@ def translated(text: str, language: str) -> str:
 
 def _said(text: str, language: str) -> str:
     """Return one line without blanks around it in a language, or as it is."""
-    if (exact := _TABLES[language].get(text)) is not None:
-        return exact
-    for pattern in patterns(language):
-        if found := pattern.matches.match(text):
-            inner = [translated(part, language) for part in found.groups()]
-            return re.sub(r"\$(\d+)", lambda hole: inner[int(hole[1]) - 1], pattern.written)  # noqa: B023
+    if (known := _known(text, language)) is not None:
+        return known
     if "$" in text:  # a formula
         return text
     for end in _ENDS:
         parts = end.split(text)
         if len(parts) > 1:
             return _joined(translated(part, language) for part in parts)
+        stop = _STOPS.get(text[-1])  # of one sentence: without it, it may be known
+        if stop and (known := _known(text[:-1], language)) is not None:
+            return known + stop
     return text
+
+
+def _known(text: str, language: str) -> str | None:
+    """Return what the table has for a text as a whole, or for its pattern."""
+    if (exact := _TABLES[language].get(text)) is not None:
+        return exact
+    for pattern in patterns(language):
+        if found := pattern.matches.match(text):
+            inner = [translated(part, language) for part in found.groups()]
+            return re.sub(r"\$(\d+)", lambda hole: inner[int(hole[1]) - 1], pattern.written)  # noqa: B023
+    return None
 
 
 def _joined(parts: Iterator[str]) -> str:
@@ -134,7 +146,11 @@ def for_scripts(language: str) -> dict[str, object] | None:
         "whole": whole,
         "patterns": [(pattern.matches.pattern, pattern.written) for pattern in patterns(language)],
         "closing": _CLOSING,
+        "stops": _STOPS,
     }
+
+
+_FORMULA = re.compile(r"\$[^$]+\$")
 
 
 # ---- room ----------------------------------------------------------------------------------------------------------
@@ -146,7 +162,7 @@ def letter_width(text: str) -> int:
     >>> letter_width("gate 门")
     7
     """
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in _FORMULA.sub("--------", text))
 
 
 def broken(text: str, width: int) -> list[str]:
@@ -156,7 +172,7 @@ def broken(text: str, width: int) -> list[str]:
     ['梯度消失', '了，完了。']
     """
     lines, line = [], ""
-    for piece in re.findall(rf"(?:[!-~‖∂φσΣ²ᵀ·×÷√≥≤→∞αβγ]+|.)[{_CLOSING}]*", text):
+    for piece in re.findall(rf"(?:\$[^$]+\$|[!-#%-~‖∂φσΣ²ᵀ·×÷√≥≤→∞αβγ]+|.)[{_CLOSING}]*", text):
         if line.strip() and letter_width(line + piece) > width:
             lines.append(line.rstrip())
             line = piece.lstrip()

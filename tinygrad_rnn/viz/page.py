@@ -48,8 +48,8 @@ _Thing = TypeVar("_Thing")
 
 #: Joined in this order into one function, so that nothing leaks; the last one starts the page.
 SCRIPTS = (
-    "dom", "language", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player", "legend",
-    "pointing", "controls", "print", "tour", "main",
+    "dom", "language", "words", "course", "card", "view", "tiles", "graph", "weights", "strips", "charts", "player",
+    "legend", "pointing", "controls", "print", "tour", "main",
 )  # fmt: skip
 #: The strip is the overview, and the graph is moved: so more steps are drawn than in a picture.
 FOLDING = {"cell": Folding(100, 3, 5, 12), "ops": Folding(40, 2, 3, 5)}
@@ -81,7 +81,8 @@ def page(
         inputs: of `train.input_flow`, by the names of the panels: what each step reads, and how the loss depends on it.
             Without, steps have numbers only.
         maps: of `train.flow_map_of`, by the names of the panels: which later losses reach back to a step.
-        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers; its language.
+        style: its theme, "light", "dark" or "print" (greys); unless given, as the reader's browser prefers;
+            and its language.
         pages: what else there is to see in the folder, file names by what they are called.
 
     Returns:

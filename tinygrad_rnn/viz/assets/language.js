@@ -4,7 +4,7 @@
  * Translate what is in the page, and all that the page writes later, before it is seen. The scripts write English; the
  * table comes with the data, as whole texts and as patterns ("$1" is their first hole), and languages.py reads it alike.
  */
-function speak({ whole, patterns, closing }) {
+function speak({ whole, patterns, closing, stops }) {
   const rules = patterns.map(([matches, written]) => [new RegExp(matches), written]);
   const known = new Map(Object.entries(whole));
 
@@ -17,16 +17,30 @@ function speak({ whole, patterns, closing }) {
   }
 
   function said(text) {
+    const found = lookUp(text);
+    if (found !== null) return found;
+    if (text.includes("$")) return text; // a formula
+    for (const end of [/(?<=[.?!]) |(?<=[.?!]\)) /, /(?<=;) /, /(?<=:) /]) {
+      const parts = text.split(end);
+      if (parts.length > 1)
+        return parts
+          .map(translated)
+          .reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
+      const stop = stops[text.at(-1)]; // of one sentence: without it, it may be known
+      const bare = stop ? lookUp(text.slice(0, -1)) : null;
+      if (bare !== null) return bare + stop;
+    }
+    return text;
+  }
+
+  /** What the table has for a text as a whole, or for its pattern. */
+  function lookUp(text) {
+    if (Object.hasOwn(whole, text)) return whole[text];
     for (const [matches, written] of rules) {
       const found = text.match(matches);
       if (found) return written.replace(/\$(\d+)/g, (_, i) => translated(found[i]));
     }
-    for (const end of [/(?<=[.?!]) |(?<=[.?!]\)) /, /(?<=;) /, /(?<=:) /]) {
-      const parts = text.split(end).map((part, _, all) => (all.length > 1 ? translated(part) : part));
-      if (parts.length > 1)
-        return parts.reduce((before, part) => before + (closing.includes(before.at(-1)) ? "" : " ") + part);
-    }
-    return text;
+    return null;
   }
 
   function change(node) {

@@ -217,12 +217,13 @@ class Paper:
         if self.style.language == "en":
             return
         for within in [self.figure] if self._axes is None else self._panels:
-            for text in within.findobj(_is_text):
+            texts: list[Any] = within.findobj(_is_text)
+            for text in texts:
                 lines = text.get_text().split("\n")
                 said = translated(" ".join(lines), self.style.language)
                 if said != " ".join(lines):
                     wide = max(map(len, lines)) if len(lines) > 1 else letter_width(said)
-                    text.set_text(said if "$" in said else "\n".join(broken(said, wide)))
+                    text.set_text("\n".join(broken(said, wide)))
                     self._with_letters(text)
 
     def _with_letters(self, text: Text) -> None:

@@ -9,9 +9,10 @@ __all__ = ["found", "missing"]
 #: Fonts that have the letters of a language, the usual ones of every system; the first is the one to install.
 _FONTS = {
     "zh": (
-        "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB",
-        "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Arial Unicode MS",
-        "Noto Sans CJK JP", "Noto Serif CJK SC", "Noto Serif CJK JP", "SimSun",
+        "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC",
+        "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+        "Droid Sans Fallback", "Arial Unicode MS", "Noto Sans CJK JP", "Noto Serif CJK SC", "Noto Serif CJK JP",
+        "SimSun",
     )
 }  # fmt: skip
 
@@ -29,7 +30,8 @@ def missing(language: str) -> str | None:
     """Return what to install for the letters of a language; None if they are there, or all fonts have them."""
     if language not in _FONTS or found(language):
         return None
+    font = _FONTS[language][0]
     return (
-        f"no font with the letters of {language!r} was found, so plots will have empty boxes: install {_FONTS[language][0]} "
+        f"no font with the letters of {language!r} was found, so plots will have empty boxes: install {font} "
         "(Debian, Ubuntu: apt install fonts-noto-cjk), then delete Matplotlib's list of fonts in its cache folder"
     )
