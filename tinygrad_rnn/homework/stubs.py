@@ -81,5 +81,5 @@ def leaks(sources: Iterable[str], secrets: Iterable[str], shown: Mapping[str, by
 
 
 def _plain(line: str) -> str:
-    """Return a line without spaces and comment: how a copy is recognised that was moved or respaced."""
-    return re.sub(r"\s+", "", line.split("  #")[0])
+    """Return a line without spaces and comment: how a copy is recognised that was moved, respaced or commented out."""
+    return re.sub(r"[\s#]+", "", line.split("  #")[0])

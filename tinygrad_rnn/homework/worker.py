@@ -182,6 +182,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     receive, send = os.dup(0), os.dup(1)  # what is printed goes elsewhere: the channel is no stream of Python's
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
