@@ -1,16 +1,25 @@
 """What hostile code gets: its other tasks keep their points, one clear line, and nothing of it is left behind."""
 
+import base64
 import contextlib
 import os
 import re
+import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tinygrad_rnn.homework import remote, sandbox
+from tinygrad_rnn.homework import remote, sandbox, values
 from tinygrad_rnn.homework.remote import Child, StudentError, WorkerDiedError
 
 pytestmark = pytest.mark.process
+
+
+def npy(header):
+    """Return an array's bytes with a header of one's own, and eight bytes of data."""
+    return base64.b64encode(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(8)).decode()
+
 
 #: The functions of os, which no import statement is needed for.
 OS = "OS = next(c for c in object.__subclasses__() if c.__name__ == '_wrap_close').__init__.__globals__\n"
@@ -156,6 +165,38 @@ def test_the_network_cannot_be_reached():
     text = "import socket\ndef f():\n    s = socket.socket()\n    s.settimeout(2)\n    s.connect(('192.0.2.1', 80))"
     with pytest.raises(StudentError, match="OSError"):
         ask(text)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None, [], ["plain", 1], ["plain", {}], ["int", "zz"], ["int", 3], ["float", "x"], ["list", 3], ["dict", [1]],
+        ["dict", [[["list", []], ["int", "1"]]]], ["array", "!"], ["array", ""], ["object", [1]],
+        ["object", ["a", "b"]],         ["callback", 0], ["pickle", "gASVAAAAAA=="],
+        ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }")],
+        ["array", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }")],
+        ["array", npy("{'descr': [('a', '<f8', (-1,))], 'fortran_order': False, 'shape': (1,), }")],
+        ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }")],
+        ["array", npy("(" * 500)], ["array", npy("'")],
+    ],
+)  # fmt: skip
+def test_a_forged_value_is_no_value(told):
+    def other(kind, content):
+        number, _ = content
+        if kind != "object" or type(number) is not int:
+            raise ValueError(kind)
+
+    with pytest.raises(values.BadValueError):
+        values.load(told, other)
+
+
+def test_values_come_back_as_they_went():
+    for value in (None, True, -(2**99), 0.1, float("inf"), "é", [1, (2.0, {"a": [None]})], {(1, 2): 3}):
+        assert values.load(values.dump(value, list), None) == value
+    array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    back = values.load(values.dump([array, np.float32(1.5)], list), None)
+    assert (back[0] == array).all()
+    assert type(back[1]) is np.float32
 
 
 def test_answers_are_never_unpickled():

@@ -2,7 +2,8 @@
 
 import json
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -62,9 +63,8 @@ def test_a_class_gets_its_table_and_the_same_again(tiny, handed_in, tmp_path, ca
 
 def test_what_was_lost_or_changed_is_graded_again(tiny, handed_in, tmp_path):
     def graded():
-        with ThreadPoolExecutor(1) as executor:
-            paths = [handed_in / "=cmd.zip"]
-            return list(grading.grade(tiny, paths, tmp_path / "kept", executor=executor))
+        paths = [handed_in / "=cmd.zip"]
+        return list(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: ThreadPoolExecutor(1)))
 
     (first,) = graded()
     place = tmp_path / "kept" / "=cmd.zip.json"
@@ -72,6 +72,43 @@ def test_what_was_lost_or_changed_is_graded_again(tiny, handed_in, tmp_path):
     assert graded() == [first]
     (handed_in / "=cmd.zip").write_bytes(b"something else")
     assert graded()[0][1]["key"] != first[1]["key"]
+
+
+class Falls(ThreadPoolExecutor):
+    """An executor whose processes end when they get a submission of eve's, as all of a pool's then do."""
+
+    def submit(self, call, *arguments):
+        if any("eve" in str(each) for each in arguments):
+            self.fallen = True
+        if getattr(self, "fallen", False):
+            failed = Future()
+            failed.set_exception(BrokenProcessPool("a process ended"))
+            return failed
+        return super().submit(lambda: {"submission": arguments[1].name, "note": "", "points": {}, "results": []})
+
+
+def test_a_submission_that_brings_its_process_down_takes_nobody_with_it(tiny, tmp_path):
+    paths = [tmp_path / name for name in ("ada.py", "eve.py", "zoe.py")]
+    for path in paths:
+        path.write_text("")
+    graded = list(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: Falls(1)))
+    assert {path.name: told["note"][:11] for path, told in graded} == {
+        "ada.py": "", "eve.py": "the process", "zoe.py": "",
+    }  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["ada.py.json", "zoe.py.json"]
+
+
+def test_a_check_that_fails_in_a_way_of_its_own_stops_nobody(tiny, tmp_path):
+    class Odd(ThreadPoolExecutor):
+        def submit(self, call, *arguments):
+            return super().submit(lambda: {} if "ada" in arguments[1].name else 1 / 0)
+
+    paths = [tmp_path / "ada.py", tmp_path / "eve.py"]
+    for path in paths:
+        path.write_text("")
+    graded = dict(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: Odd(1)))
+    assert "ZeroDivisionError" in graded[paths[1]]["note"]
+    assert len(graded) == 2
 
 
 def test_no_submission_is_said(tmp_path):

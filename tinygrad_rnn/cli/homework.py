@@ -143,13 +143,19 @@ def _grade(options: argparse.Namespace) -> int:
     submissions = grading.submissions_of(Path(options.submissions))
     out = Path(options.out)
     graded = []
-    with grading.processes(options.jobs) as executor:
-        kept = out.with_name(out.name + ".kept")
-        done = grading.grade(source, submissions, kept, seed=options.seed, patience=options.patience, executor=executor)
-        for path, found in done:
-            graded.append(found)
-            note = f"; {found['note']}" if found["note"] else ""
-            say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
+    kept = out.with_name(out.name + ".kept")
+    done = grading.grade(
+        source,
+        submissions,
+        kept,
+        seed=options.seed,
+        patience=options.patience,
+        pool=lambda: grading.processes(options.jobs),
+    )
+    for path, found in done:
+        graded.append(found)
+        note = f"; {found['note']}" if found["note"] else ""
+        say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
     grading.write_table(out, assignment, graded)
     print(f"written: {shown(out)}")
     return 0

@@ -7,8 +7,8 @@ import hashlib
 import io
 import json
 import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,13 @@ def grade_one(source: Path, submission: Path, seed: int, patience: float = 20.0)
 
 
 def grade(
-    source: Path, submissions: list[Path], kept: Path, *, seed: int = 0, patience: float = 20.0, executor: Executor
+    source: Path,
+    submissions: list[Path],
+    kept: Path,
+    *,
+    seed: int = 0,
+    patience: float = 20.0,
+    pool: Callable[[], Executor],
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield submissions with what was found, as they are done; those that were done before, first.
 
@@ -80,10 +86,10 @@ def grade(
             the submission, the assignment and the seed are the same.
         seed: what the checks draw from.
         patience: the seconds that a check may take.
-        executor: what runs them; each call has to be in a process that does nothing else meanwhile.
+        pool: makes what runs them; each call has to be in a process that does nothing else meanwhile.
     """
     kept.mkdir(parents=True, exist_ok=True)
-    waiting = {}
+    waiting: dict[Path, str] = {}
     for path in submissions:
         place = kept / f"{path.name}.json"
         key = _key(source, path, seed)
@@ -94,12 +100,50 @@ def grade(
                 continue
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not graded yet, or the power went while it was
-        waiting[executor.submit(grade_one, source, path, seed, patience)] = path, place, key
-    for done in as_completed(waiting):
-        path, place, key = waiting[done]
-        told = done.result() | {"key": key}
-        write_whole(place, (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
-        yield path, told
+        waiting[path] = key
+    broken = yield from _round(source, waiting, kept, seed, patience, pool)
+    for path in broken:  # each alone: one that brings its process down takes nobody with it
+        alone = {path: waiting[path]}
+        if (yield from _round(source, alone, kept, seed, patience, pool)):
+            note = "the process that graded it was ended, twice, as by a lack of memory; grade it by hand"
+            yield path, _not_graded(path, note)
+
+
+def _not_graded(path: Path, note: str) -> dict[str, Any]:
+    return {"submission": path.name, "note": note, "results": [], "points": {}}
+
+
+def _round(
+    source: Path, waiting: dict[Path, str], kept: Path, seed: int, patience: float, pool: Callable[[], Executor]
+) -> Generator[tuple[Path, dict[str, Any]], None, list[Path]]:
+    """Grade some submissions, keep and yield what was found; return those whose process ended before it was."""
+    executor = pool()
+    broken: list[Path] = []
+    try:
+        running: dict[Future[dict[str, Any]], Path] = {}
+        for path in waiting:
+            try:
+                running[executor.submit(grade_one, source, path, seed, patience)] = path
+            except BrokenExecutor:
+                broken.append(path)
+        for done in as_completed(running):
+            path = running[done]
+            try:
+                told = done.result() | {"key": waiting[path]}
+            except BrokenExecutor:
+                broken.append(path)
+                continue
+            except InputError:  # about the assignment
+                raise
+            except Exception as error:  # a fault of a check, or of ours: this one's points are missing, nobody else's
+                note = f"not graded, a check failed on it in a way of its own ({type(error).__name__}: {error})"[:300]
+                yield path, _not_graded(path, note)
+                continue
+            write_whole(kept / f"{path.name}.json", (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
+            yield path, told
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return broken
 
 
 def processes(jobs: int) -> Executor:

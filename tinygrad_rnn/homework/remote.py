@@ -198,7 +198,7 @@ class Child:
             raise WorkerDiedError("the process asked for a function that it was not given")
         try:
             result = self._callbacks[number](*self._value(message.get("with")))
-        except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
             return {"reply": None, "error": f"{type(error).__name__}: {error}"}
         return {"reply": values.dump(result, self._refer)}
 
@@ -239,7 +239,7 @@ class Child:
         try:
             size = values.size_of_frame(self._bytes(4))
             message = json.loads(self._bytes(size))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise WorkerDiedError(f"the process sent what is no message ({str(error)[:80]})") from error
         if not isinstance(message, dict):
             raise WorkerDiedError("the process sent what is no message")

@@ -7,7 +7,6 @@ load this file, so it imports nothing of the package.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import struct
@@ -19,7 +18,7 @@ import numpy as np
 __all__ = ["LARGEST", "BadValueError", "dump", "frame", "load", "size_of_frame"]
 
 #: The largest message in bytes that is read.
-LARGEST = 1 << 25
+LARGEST = 1 << 23
 #: How deep lists may lie in lists.
 _DEPTH = 40
 _LENGTH = struct.Struct(">I")
@@ -74,7 +73,7 @@ def load(told: Any, other: Callable[[str, Any], Any]) -> Any:
     """
     try:
         return _load(told, other, 0)
-    except (TypeError, ValueError, KeyError, OverflowError, binascii.Error, EOFError) as error:
+    except Exception as error:  # whatever a forged message makes JSON's or NumPy's readers raise
         raise BadValueError(f"no value: {error}") from error
 
 
