@@ -58,6 +58,9 @@ def _check(options: argparse.Namespace) -> int:
         own = [each for each in results if each.task == task.id]
         if own:
             _report(task, own)
+    failing = [name for name in dict.fromkeys(each.task for each in results if not each.earned)]
+    if len(failing) > 1:
+        print(f"note: tasks use each other here, so begin with {failing[0]}; at grading the others are right ones")
     for text in printed:
         if text.strip():
             print("\nyour code printed, at the end:\n" + "".join(f"    {line}\n" for line in text.splitlines()[-20:]))
@@ -75,9 +78,11 @@ def _report(task: Task, results: list[Result]) -> None:
     print(f"{'ok' if all(each.earned for each in results) else 'x '} {title}: {earned:g} of {task.points:g}")
     for each in results:
         if not each.earned:
-            waits = each.status == "missing" and not each.message.startswith(f"Task {task.id}:")
-            needs = "this needs another task first: " if waits else ""
-            print(f"     {each.check}: {needs}{each.message}")
+            message = each.message
+            if each.status == "missing":
+                own = message.startswith(f"Task {task.id}:")
+                message = "not written yet" if own else f"this needs another task first: {message}"
+            print(f"     {each.check}: {message}".replace("\n", "\n     "))
 
 
 def _hint(options: argparse.Namespace) -> int:
