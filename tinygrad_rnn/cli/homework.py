@@ -58,7 +58,7 @@ def _check(options: argparse.Namespace) -> int:
         own = [each for each in results if each.task == task.id]
         if own:
             _report(task, own)
-    failing = [name for name in dict.fromkeys(each.task for each in results if not each.earned)]
+    failing = list(dict.fromkeys(each.task for each in results if not each.earned))
     if len(failing) > 1:
         print(f"note: tasks use each other here, so begin with {failing[0]}; at grading the others are right ones")
     for text in printed:

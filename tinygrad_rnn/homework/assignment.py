@@ -14,7 +14,15 @@ from tinygrad_rnn.tasks.corpus import shown
 __all__ = ["Assignment", "Task", "load", "load_text"]
 
 #: What an assignment and a task have to say, and of which kind it is; texts are given as {en = ..., zh = ...}.
-_ASSIGNMENT = {"name": str, "title": dict, "hours": (int, float), "files": list, "imports": list, "task": list}
+_ASSIGNMENT = {
+    "name": str,
+    "title": dict,
+    "hours": (int, float),
+    "files": list,
+    "given": list,
+    "imports": list,
+    "task": list,
+}
 _TASK = {"id": str, "title": dict, "points": (int, float), "minutes": int, "kind": str, "hints": dict}
 KINDS = ("code", "written")
 
@@ -42,6 +50,8 @@ class Assignment:
     hours: float
     #: The files with the marked regions; the first is the module that checks call.
     files: tuple[str, ...]
+    #: Files that students get besides, such as a script that uses theirs.
+    given: tuple[str, ...]
     #: The modules that a solution may import.
     imports: tuple[str, ...]
     tasks: tuple[Task, ...]
@@ -96,10 +106,10 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
     twice = sorted({name for name in names if names.count(name) > 1})
     if not tasks or twice:
         raise InputError(f"{where}: " + (f"task {twice[0]} is there twice" if twice else "there is no [[task]]"))
-    rest = {name: tuple(told[name]) for name in ("files", "imports")}
-    if not rest["files"] or any(Path(name).name != name for name in rest["files"]):
+    rest = {name: tuple(told[name]) for name in ("files", "given", "imports")}
+    if not rest["files"] or any(Path(name).name != name for name in (*rest["files"], *rest["given"])):
         raise InputError(f"{where}: files are names without folders, such as files = ['engine.py']")
-    return Assignment(told["name"], told["title"], told["hours"], rest["files"], rest["imports"], tuple(tasks))
+    return Assignment(told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks))
 
 
 def _expect(told: Any, kinds: Mapping[str, Any], where: str) -> None:

@@ -73,7 +73,9 @@ def student_files(folder: Path) -> dict[str, bytes]:
     """
     assignment, reference = source_of(folder)
     files = {name: make_stub(text, assignment).encode() for name, text in reference.items()}
-    files |= {name: (folder / name).read_bytes() for name in _AS_IT_IS if (folder / name).is_file()}
+    files |= {
+        name: (folder / name).read_bytes() for name in (*_AS_IT_IS, *assignment.given) if (folder / name).is_file()
+    }
     return dict(sorted(files.items()))
 
 

@@ -136,23 +136,23 @@ def gradcheck(f, x, gradient):
 class Tensor:
     """An array that remembers what it was computed from."""
 
-    def __init__(self, data, parents=(), vjp=None):
+    def __init__(self, data, parents=(), vjp=None, op=None):
         self.data = np.asarray(data, dtype=np.float64)
-        self.parents, self.vjp, self.grad = tuple(parents), vjp, None
+        self.parents, self.vjp, self.op, self.grad = tuple(parents), vjp, op, None
 
     def __add__(self, other):
         other = as_tensor(other)
         a, b = self.data, other.data
-        return Tensor(a + b, (self, other), lambda g: (fitted(g, a.shape), fitted(g, b.shape)))
+        return Tensor(a + b, (self, other), lambda g: (fitted(g, a.shape), fitted(g, b.shape)), "add")
 
     def __mul__(self, other):
         other = as_tensor(other)
         a, b = self.data, other.data
-        return Tensor(a * b, (self, other), lambda g: (fitted(g * b, a.shape), fitted(g * a, b.shape)))
+        return Tensor(a * b, (self, other), lambda g: (fitted(g * b, a.shape), fitted(g * a, b.shape)), "mul")
 
     def __matmul__(self, other):
         a, b = self.data, other.data
-        return Tensor(a @ b, (self, other), lambda g: matmul_messages(g, a, b))
+        return Tensor(a @ b, (self, other), lambda g: matmul_messages(g, a, b), "matmul")
 
     def __sub__(self, other):
         return self + -as_tensor(other)
@@ -166,22 +166,22 @@ class Tensor:
     def apply(self, op):
         """Return op(self) for one of the eight functions."""
         x, y = self.data, FUNCTIONS[op](self.data)
-        return Tensor(y, (self,), lambda g: (g * slope(op, x, y),))
+        return Tensor(y, (self,), lambda g: (g * slope(op, x, y),), op)
 
     def tanh(self):
         return self.apply("tanh")
 
     def sum(self, axis=None):
         x = self.data
-        return Tensor(x.sum(axis), (self,), lambda g: (sum_message(g, x, axis),))
+        return Tensor(x.sum(axis), (self,), lambda g: (sum_message(g, x, axis),), "sum")
 
     def max(self, axis):
         x = self.data
-        return Tensor(x.max(axis), (self,), lambda g: (max_message(g, x, axis),))
+        return Tensor(x.max(axis), (self,), lambda g: (max_message(g, x, axis),), "max")
 
     def log_softmax(self):
         y = log_softmax(self.data)
-        return Tensor(y, (self,), lambda g: (log_softmax_message(g, y),))
+        return Tensor(y, (self,), lambda g: (log_softmax_message(g, y),), "log_softmax")
 
     def backward(self):
         backward(self)
