@@ -18,7 +18,10 @@ HOW_TO = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tutorials
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *HOW_TO)
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = tuple(f"python -m tinygrad_rnn {name}" for name in ("doctor", "homework list", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97"))
+QUICK = tuple(
+    f"python -m tinygrad_rnn {name}"
+    for name in ("doctor", "homework list", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97")
+)
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
