@@ -18,7 +18,10 @@ HOW_TO = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tutorials
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *HOW_TO)
 
 #: Commands that are run here, those that take long as slow tests.
-QUICK = tuple(f"python -m tinygrad_rnn {name}" for name in ("doctor", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97"))
+QUICK = tuple(
+    f"python -m tinygrad_rnn {name}"
+    for name in ("doctor", "homework list", "tasks", "tasks adding", "tutorial", "cells", "cells lstm97")
+)
 SLOW = (
     "python -m tinygrad_rnn graph --cell lstm",
     "python -m tinygrad_rnn flow --cells rnn,irnn,lstm:forget_bias=0,lstm:forget_bias=3,gru --steps 100",
@@ -97,6 +100,16 @@ OTHERS = {
     "python -m tinygrad_rnn tutorial 01": "tests/tutorial, and each script alone as a slow test",
     "python -m tinygrad_rnn tutorial --copy mine": "tests/tutorial/test_lessons.py, and make test-wheel",
     "python -m tinygrad_rnn tutorial --notebooks build/notebooks": "make notebooks",
+    "python -m tinygrad_rnn homework start hw1": "tests/homework/test_desk.py",
+    "python -m tinygrad_rnn homework check": "tests/homework/test_desk.py",
+    "python -m tinygrad_rnn homework hint 1.2": "tests/homework/test_desk.py",
+    "python -m tinygrad_rnn homework status": "tests/homework/test_desk.py",
+    "python -m tinygrad_rnn homework submit --name ada": "tests/homework/test_desk.py",
+    "python -m tinygrad_rnn homework build hw1 --out build/hw1": "tests/homework/test_building.py",
+    "python -m tinygrad_rnn homework verify hw1": "tests/homework/test_hw1.py",
+    "python -m tinygrad_rnn homework grade submissions --out grades.csv --jobs 4 --seed 7 --require-sandbox": (
+        "tests/homework/test_grading.py"
+    ),
     "make graph TEXT=my.txt": "tests/test_makefile_help.py",
     "make docs DOCS_FAST=": "make docs, with the long runs of tests/tutorial",
     "python -m tinygrad_rnn flow": "test_a_slow_command_runs, with options",

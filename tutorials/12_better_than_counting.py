@@ -93,13 +93,13 @@ assert 3 <= best <= 5 and counting[6] > counting[best] < counting[2]
 
 # %% [markdown]
 # We ask three things of a trained network. Its loss on held-out text, after it has read 1, 2, ... 40 characters. What it writes.
-# And a **probe**: two lines that end in the same characters, but in one of them a bracket is open.
+# And a **probe**: how likely is one more space, after a new line and 4, 5, 6, 7 or 8 of them? This source indents by four.
 
 
 # %%
 def by_characters_read(model):
     """Loss after 1 to 40 characters of held-out text, from a state of zeros."""
-    batch = held.batch(400, seed=7)
+    batch = held.batch(2000, seed=7)
     with tg.no_grad():
         logits = model.outputs(batch.to("cpu"))
         losses = F.cross_entropy(
@@ -122,16 +122,15 @@ def write(model, temperature, length, seed=0):
     return learned.vocabulary.decode(list(numbers))
 
 
-NAMES = ["values", "length", "options", "message", "weights", "result", "shapes", "numbers"]
-OPEN, CLOSED = [f"\n    found = read({name}" for name in NAMES], [f"\n    found = {name}" for name in NAMES]
-assert all(a[-4:] == b[-4:] for a, b in zip(OPEN, CLOSED, strict=True))
+INDENTS = ["    if found:\n" + " " * spaces for spaces in (4, 5, 6, 7, 8)]
+assert {text[-4:] for text in INDENTS} == {"    "}
 
 # %% [markdown] question="choice" options="the network | the table, clearly | neither: they are equal" answer="2 if min(network) > counting[best] + 0.05 else 1 if max(network) < counting[best] - 0.05 else 3"
 # The network is trained for some ten seconds on the same text, the table was counted in less than one. Which has the smaller loss
 # on held-out text, the network after ten or more characters, or the best table?
 
-# %% seconds="45" keep="network curves opened closed samples repeats"
-network, curves, opened, closed, samples, repeats = [], [], [], [], {}, []
+# %% seconds="45" keep="network curves spaces samples repeats"
+network, curves, spaces, repeats = [], [], [], []
 for seed in SEEDS:
     tg.manual_seed(seed)
     model = train.SequenceModel("gru", len(letters), 64, len(letters))
@@ -140,8 +139,7 @@ for seed in SEEDS:
         pass
     curves.append(by_characters_read(model))
     network.append(curves[-1][10:].mean())
-    opened.append([chance_of(model, text, ")") for text in OPEN])
-    closed.append([chance_of(model, text, ")") for text in CLOSED])
+    spaces.append([chance_of(model, text, " ") for text in INDENTS])
     repeats.append(write(model, 0, 400))
     print(f"seed {seed}: {network[-1]:.2f} nats a character; the table of order {best}: {counting[best]:.2f}")
 samples = {temperature: write(model, temperature, 300) for temperature in (0.5, 1.0)}
@@ -175,28 +173,27 @@ ax.set(xlabel="characters read", ylabel="nats a character", title="A few charact
 ax.legend()
 viz.show(fig, name="characters_read")
 print("enough:", enough)
-assert 2 <= enough <= 20 and mean[0] > mean[29:].mean() + 0.3
+assert 1 <= enough <= 20 and (FAST or mean[0] > mean[29:].mean() + 0.3)
 
-# %% [markdown] question="choice" options="the table | the network | both | neither" answer="(2 if min(ratio) > 1.5 else 4) if same else (3 if min(ratio) > 1.5 else 1)"
-# Now the probe: `found = read(values` and `found = values`. Which of the two rivals, the table of order 4 or the network, gives a `)` a higher
-# probability where a bracket is open? (In a hurry, the network has not been trained enough to say.)
+# %% [markdown] question="choice" options="the table | the network | both | neither" answer="2 if same and min(gap) > 0.1 else 4"
+# Now the probe. After 4 or 8 spaces a word may begin, after 5, 6 or 7 it may not. Which of the two rivals knows that: the table of
+# order 4, or the network? (In a hurry, the network has not been trained enough to say.)
 
 # %%
-ratio = [np.mean(a) / np.mean(b) for a, b in zip(opened, closed, strict=True)]
-of_table = [
-    (probability(tables, a[-4:], ")"), probability(tables, b[-4:], ")")) for a, b in zip(OPEN, CLOSED, strict=True)
-]
-same = all(a == b for a, b in of_table)
-print("table:   ) is", "exactly as likely in both" if same else "told apart")
-for seed, (a, b) in enumerate(zip(opened, closed, strict=True)):
-    print(f"network: ) has {np.mean(a):.3f} where one is open, {np.mean(b):.3f} where none is (seed {seed})")
+of_table = [probability(tables, text[-4:], " ") for text in INDENTS]
+same = len(set(of_table)) == 1
+gap = [min(chances[1:4]) - max(chances[0], chances[4]) for chances in spaces]
+print("spaces so far   ", "".join(f"{n:7}" for n in (4, 5, 6, 7, 8)))
+print("table           ", "".join(f"{chance:7.2f}" for chance in of_table))
+for seed, chances in enumerate(spaces):
+    print(f"network, seed {seed} ", "".join(f"{chance:7.2f}" for chance in chances))
 assert same
-assert FAST or min(ratio) > 1.5
+assert FAST or min(gap) > 0.1
 
 # %% [markdown]
-# **That** is what the network knows. For a table of order 4 the two lines are the same line, whatever was counted: `lues`. A
-# table that reached back to the bracket would have to see each name in between, one by one. The network carries one more fact
-# along, "a bracket is open", past any name.
+# **That** is what the network knows. For a table of order 4 these five lines are one and the same: four spaces, whatever was
+# counted. The network carries along where in the line it stands. A table that should know needs longer contexts, and
+# then it needs them for everything, and starves.
 #
 # ## What it writes
 #
@@ -263,14 +260,16 @@ viz.show(plots.forecast(found), name="forecasts")
 assert min(errors["co2 level"]) > costs["co2"]["last value"]
 assert max(errors["co2 difference"]) < costs["co2"]["last value"]
 assert max(errors["sunspots level"]) < costs["sunspots"]["last value"]
+assert FAST or found.rmse("difference")[:, -1].min() > found.rmse("a season ago")[0, -1]
 
 # %% [markdown]
 # Worse than the rule that needs no rule. The units of a GRU end at 1 and -1, and above the highest level it has learned from it has
 # nothing to say; CO2 goes there and stays there. Given the **differences** from week to week, the same network is good: they are as
 # large in the future as in the past. So the trend was *not* found by the network. It was found by whoever took differences.
 #
-# Beside the autoregression the gain is small or none, for the spots as well. For short, clean series a straight line is
-# hard to beat.
+# Beside the autoregression the gain is small or none, for the spots as well. And left to its own forecasts for a whole year
+# (the middle panel), even this network does worse than repeating what was there a year before. For short, clean series
+# simple rules are hard to beat.
 
 # %% [markdown] exercise="1" question="number" answer="uniform" tolerance="0.01"
 # Which loss, in nats, has someone who gives each of the characters of `letters` the same probability? (Every loss above should be
@@ -304,4 +303,4 @@ assert all(turns)
 # does not find trends outside what it has seen; whoever prepares the data does.
 #
 # **What this did not show.** Large networks and long trainings, where counting loses. How far the likeliest single
-# character is from the likeliest text (`train.beam_search`). And anything about sentences: the state here holds a bracket, not a plot.
+# character is from the likeliest text (`train.beam_search`). And anything about sentences: the state here holds an indent, not a plot.

@@ -22,7 +22,7 @@ from tinygrad_rnn.viz import plots
 
 FAST = bool(os.environ.get("TINYGRAD_RNN_FAST"))
 SEEDS = range(1 if FAST else 3)
-UPDATES = 120 if FAST else 250
+UPDATES = 80 if FAST else 250
 
 dates = {look: tasks.parse_task(f"dates:attention={look}").make() for look in ("none", "dot")}
 batch = dates["dot"].batch(5, seed=3)
@@ -157,7 +157,7 @@ def learn_strips(look, seed):
     tg.manual_seed(seed)
     model = train.Captioner.for_task(task, "gru", 48)
     adam = optim.Adam(model.parameters(), lr=3e-3)
-    for _ in train.fit(model, task, adam, 60 if FAST else 600, batch=32, seed=seed):
+    for _ in train.fit(model, task, adam, 30 if FAST else 600, batch=32, seed=seed):
         pass
     return model, held
 

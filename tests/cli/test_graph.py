@@ -120,6 +120,7 @@ def test_the_table_fits_a_page_and_agrees_with_the_files(graph, capsys):
     printed = capsys.readouterr().out
     assert max(map(len, printed.partition("written:")[0].splitlines())) <= 80
     assert "…" not in printed
+    assert f"open {folder / 'flow.html'} first" in printed.splitlines()[-1]
     rows = [line.split() for line in printed.splitlines() if re.search(r" [hc] +\d", line)]
     assert [row[:3] for row in rows[:2]] == [["rnn", "initial", "h"], ["rnn", "trained", "h"]]
     assert [row[:1] for row in rows[3::2]] == [["c"], ["c"]]
@@ -141,6 +142,7 @@ def test_a_wide_table_of_two_layers_is_not_cut(graph, capsys):
     printed = capsys.readouterr().out
     assert max(map(len, printed.partition("written:")[0].splitlines())) <= 80
     assert "layer 1 c" in printed
+    assert "flow.html" not in printed, "where it was not written, nobody is sent there"
     found = flow(folder, "lstm")
     assert [layer["layer"] for layer in found["layers"]] == [0, 1]
     assert found["hidden_grad"] == found["layers"][1]["hidden_grad"] != found["layers"][0]["hidden_grad"]

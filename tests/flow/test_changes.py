@@ -48,9 +48,8 @@ def test_a_change_for_the_worse_is_no_milder_one():
 
 
 def test_what_it_does_to_the_loss_is_told_where_it_does_much():
-    assert "(About the gradient, not about learning: the loss at the last step would at once be 3 instead of 1.)" in said(
-        FALLING, tried("A", 0.25, loss=3.0)
-    )
+    told = "not about learning: the loss at the last step would at once be 3 instead of 1.)"
+    assert told in said(FALLING, tried("A", 0.25, loss=3.0))
     assert "learning" not in said(FALLING, tried("A", 0.25, loss=1.04))
 
 
@@ -102,8 +101,9 @@ def test_training_is_told_in_the_figures_that_both_reports_have():
     before = report(state("h", FALLING)).beside(sigma_max=(("weight_hh_l0", 0.5),))
     after = report(state("h", LASTING)).beside(sigma_max=(("weight_hh_l0", 1.5),), before=before)
     assert training(after) == (
-        "σ_max of weight_hh_l0 0.5 → 1.5, × per step to the horizon 0.0316 → 0.894, horizon 2 → >2, left at the first "
-        "step 0.001 → 0.8."
+        "Training made the gradient survive; before, it vanished, with less than 0.01 of it left 2 steps back (×0.894 "
+        "instead of ×0.0316 per step). In figures: σ_max of weight_hh_l0 0.5 → 1.5, × per step to the horizon 0.0316 → 0.894, "
+        "horizon 2 → >2, left at the first step 0.001 → 0.8."
     )
     assert figures(after)["loss of the last step"] == "1"
     assert training(before) == ""

@@ -219,6 +219,28 @@ def test_the_sums_of_shared_weights_grow_by_each_steps_part(show, lstm):
     assert shown.tab.locator(".frame.hot").count() == 1
 
 
+def test_a_sum_that_was_larger_on_the_way_says_so_when_it_is_complete(show):
+    """Or a bar that is not full would look like a gradient that is not complete."""
+    report = measured("RNN", steps=20, seed=2)
+    shown = show(report, level="cell")
+    shrunk = {name for name, weight in report.weights.items() if weight.running.max() > 1.01 * weight.total}
+    assert shrunk == {"bias_ih_l0", "bias_hh_l0", "weight_ih_l0"}
+    for name, weight in report.weights.items():
+        said = shown.tab.locator(f'[data-weight="{name}"] .sum').text_content()
+        expected = [weight.total, weight.running.max()] if name in shrunk else [weight.total]
+        assert numbers(said) == pytest.approx(expected, rel=6e-3)
+    shown.press("t", "PageDown", "PageDown", "PageDown")
+    assert "was" not in shown.tab.locator('[data-weight="bias_ih_l0"] .sum').text_content()
+
+
+def test_only_a_gate_from_0_to_1_has_a_bar_for_how_far_it_is_open(show, lstm):
+    shown = show(lstm, level="cell")
+    assert shown.box("t1_forget_gate_f").locator(".level.low").is_visible()
+    assert shown.box("t1_candidate_g").locator(".level.low").count() == 0
+    shown.tab.click("#turn")
+    assert shown.box("t1_candidate_g").locator(".level").is_visible(), "where its values lie, as long as they are shown"
+
+
 def test_a_bar_is_as_high_as_what_its_step_adds(show):
     """On a logarithmic axis all would look alike; and before it arrives, none may be seen."""
     report = measured("LSTM", steps=20)

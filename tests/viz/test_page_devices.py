@@ -86,8 +86,8 @@ def test_on_a_phone_a_tap_shows_the_card_and_two_fingers_zoom(show, lstm):
     assert numbers(shown.tab.get_attribute(".graph > g", "transform"))[2] == pytest.approx(2 * before, rel=1e-3)
 
 
-def test_on_paper_every_step_is_there_and_no_button(show):
-    report = measured("LSTM", steps=30)
+def test_on_paper_are_both_ends_of_time_and_the_horizon_and_no_button(show):
+    report = measured("LSTM", steps=40)
     shown = show(report, level="cell", color_scheme="dark")
     shown.press("t")
     shown.tab.evaluate("() => dispatchEvent(new Event('beforeprint'))")
@@ -101,9 +101,20 @@ def test_on_paper_every_step_is_there_and_no_button(show):
     rows = shown.tab.locator(".printed svg").evaluate_all(
         "all => all.map(row => [row.viewBox.baseVal.x, row.viewBox.baseVal.width, row.getBoundingClientRect().width])"
     )
-    ends = [0, *(x + width for x, width, _ in rows)]
-    assert ends[:-1] == pytest.approx([x for x, *_ in rows]), "each row goes on where the one before ends"
-    assert ends[-1] == pytest.approx(shown.panel()["width"])
+    assert rows[0][0] == 0
+    assert rows[-1][0] + rows[-1][1] == pytest.approx(shown.panel()["width"])
+    frames = [frame for frame in shown.panel()["frames"] if frame["step"] is not None and not frame["inner"]]
+    drawn = {
+        frame["step"]
+        for frame in frames
+        if any(x <= frame["x"] and frame["x"] + frame["w"] <= x + width for x, width, _ in rows)
+    }
+    said = [numbers(text) for text in shown.tab.locator(".left-out").all_text_contents()]
+    left_out = {step for first, last in said for step in range(int(first), int(last) + 1)}
+    assert len(left_out) > 10
+    assert not drawn & left_out
+    assert drawn | left_out == set(range(40)), "what is not drawn is said not to be"
+    assert {0, 39, 39 - report.horizon.steps} <= drawn
     assert all(wide <= 701 for *_, wide in rows)
     assert shown.tab.evaluate("() => document.documentElement.scrollWidth") <= 1300
     room = shown.tab.evaluate("() => document.body.getBoundingClientRect().width")

@@ -15,7 +15,7 @@ from tinygrad_rnn.flow import RemedyFlow, gradient_flow
 from tinygrad_rnn.viz import sheet
 from tinygrad_rnn.viz.change_tables import remedied
 from tinygrad_rnn.viz.change_tables import trained as trained_table
-from tinygrad_rnn.viz.plots import Entry
+from tinygrad_rnn.viz.plots import PLOTS, Entry
 from tinygrad_rnn.viz.sheet import write_sheet
 
 WICKED = "<b>\"x\" & 'y'</script> $z$"
@@ -92,7 +92,10 @@ def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
     write_sheet(tmp_path, [trained()], {}, "none", pages={"step by step, <initial>": "stepper.init.html"})
     page = page_of(tmp_path)
     found = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
-    assert page.texts["h2"][0] == "rnn"
+    assert page.texts["h2"][:2] == [PLOTS["over_training"].heading, "rnn"]
+    said = next(text for text in page.texts["li"] if text.startswith("rnn: Training "))
+    text = (tmp_path / "flow.html").read_text(encoding="utf-8")
+    assert text.index("<img") < text.index(said) < text.index(">where<"), "first a picture, then what it shows"
     assert found["where"].startswith("rnn vanishes: less than 0.01 of ")
     assert "left at the first step 0.001 → 0.005" in found["what training did"]
     assert found["what to change"].startswith("with W_hh times 2, and nothing else, the gradient would survive: ")
@@ -100,6 +103,13 @@ def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
     assert "stepper.init.html" in page.addresses
     for name in ("#change", "#training"):
         assert name in page.addresses
+
+
+def test_without_a_training_the_gradient_through_time_comes_first(tmp_path):
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
+    page = page_of(tmp_path)
+    assert page.texts["h2"][:2] == [PLOTS["through_time"].heading, "x"]
+    assert not any("Training" in text for text in page.texts["li"])
 
 
 def test_changes_and_training_have_a_table_each(tmp_path):
@@ -165,20 +175,27 @@ def test_the_table_shows_horizon_factor_and_half_life():
     assert sheet.cells(second) == ["1", "1", ">8", "1", "none"]
 
 
-def test_on_a_phone_what_is_wider_says_so_and_keeps_the_names_of_its_rows(tmp_path, chromium):
+def test_on_a_phone_no_column_and_no_part_of_a_picture_is_off_the_edge(tmp_path, chromium):
     entries = [Entry(name, report(h=list(np.geomspace(1e-6, 1, 40)))) for name in ("rnn, 250 updates", "lstm")]
     write_sheet(tmp_path, entries, {}, "none")
     tab = chromium.new_page(viewport={"width": 390, "height": 844})
     tab.goto((tmp_path / "flow.html").as_uri())
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
-    hint = "box => getComputedStyle(box, '::before').content"
-    assert all("sideways" in each.evaluate(hint) for each in tab.locator(".wide").all())
-    table = tab.locator(".wide:has(table)").first
-    assert table.evaluate("box => box.scrollWidth > box.clientWidth")
-    table.evaluate("box => { box.scrollLeft = 1000 }")
-    names = tab.locator("td:first-child").evaluate_all("all => all.map(each => each.getBoundingClientRect().left)")
-    assert min(names) >= 0
-    assert max(names) < 40, "in sight beside what the table is moved to"
+    ends = "all => all.map(each => [each.getBoundingClientRect().left, each.getBoundingClientRect().right])"
+    for what in ("td", "img"):
+        found = tab.locator(what).evaluate_all(ends)
+        assert found
+        assert all(0 <= left < right <= 390 for left, right in found), what
+    content = "cell => getComputedStyle(cell, '::before').content"
+    row = tab.locator("tbody tr").first.locator("td").all()
+    assert row[0].evaluate(content) == "none"
+    assert [cell.evaluate(content).strip('"') for cell in row[-3:]] == ["× per step ", "half-life ", "verdict "]
+    picture = tab.locator("figure .wide").first
+    assert "touch" in picture.evaluate(content)
+    picture.focus()
+    assert picture.evaluate("box => box.scrollWidth > box.clientWidth"), "as large as its letters need"
+    assert "sideways" in picture.evaluate(content)
     tab.set_viewport_size({"width": 1200, "height": 900})
-    assert tab.locator(".wide").first.evaluate(hint) == "none"
+    assert tab.locator(".wide").first.evaluate(content) == "none"
+    assert row[-1].evaluate(content) == "none"
     tab.close()

@@ -7,7 +7,7 @@ from tests.viz.test_plots import report
 from tinygrad_rnn.flow import RemedyFlow
 from tinygrad_rnn.viz.plots import Entry
 from tinygrad_rnn.viz.sheet import write_sheet
-from tinygrad_rnn.viz.weights_told import initial, survivors, told
+from tinygrad_rnn.viz.weights_told import concluded, initial, survivors, told
 
 AT_FIRST = (
     RemedyFlow("W_hh times 2", "vanishes", "h", 2, 0.07, 2, 0.005, 4.2),
@@ -44,6 +44,11 @@ def test_a_cell_that_was_not_trained_has_one_column():
     loaded = Entry("rnn, 7 updates", report(h=[0.001, 0.1, 1.0]), cell="rnn", updates_made=7)
     _, columns = told([loaded])
     assert re.findall("<h3>(.*?)</h3>", columns) == ["Trained weights, after 7 updates"]
+
+
+def test_what_a_training_did_is_concluded_of_each_cell_that_was_trained():
+    (said,) = concluded([entry(), Entry("bare", report(h=[0.5, 0.7, 1.0]))])
+    assert said.startswith("rnn: Training left the horizon where it was: 2 steps back")
 
 
 def test_what_survives_is_named_and_what_does_not_is_said_to():

@@ -107,6 +107,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {shown(result.stem)}.{{{','.join(result.kinds)}}}")
         for page in written:
             print(f"  {shown(page)}")
+        if html:
+            print(f"\nopen {shown(folder / PAGE)} first: answers, plots and tables; it leads to the other pages")
     return 0
 
 

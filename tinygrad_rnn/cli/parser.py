@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_rnn import __version__
+from tinygrad_rnn.cli.homework_options import add_homework_commands
 from tinygrad_rnn.cli.usage import Parser
 from tinygrad_rnn.cli.values import (
     FORMATS,
@@ -98,7 +99,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
         _add_graph, _add_flow, _add_conflict, _add_reproduce, _add_train, _add_runs, _add_sample,
-        _add_translate, _add_caption, _add_forecast, _add_tasks, _add_cells, _add_tutorial, _add_doctor,
+        _add_translate, _add_caption, _add_forecast, _add_tasks, _add_cells, _add_tutorial, _add_homework, _add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -481,6 +482,17 @@ def _add_tutorial(commands: argparse._SubParsersAction[Parser]) -> None:
     notebooks_help = "run it, or all, as notebooks with their pictures inside, and write them there"
     what.add_argument("--notebooks", metavar="DIR", help=notebooks_help)
     what.add_argument("--json", action="store_true", help="print the list as JSON instead of a table")
+
+
+def _add_homework(commands: argparse._SubParsersAction[Parser]) -> None:
+    homework = _command(
+        commands,
+        "homework",
+        "start, check and hand in an assignment; grade a class",
+        "Assignments: parts of an engine that you write yourself. start one, check what you have written, ask for a "
+        "hint, submit. For instructors: build, verify, grade.",
+    )
+    add_homework_commands(homework)
 
 
 def _add_tasks(commands: argparse._SubParsersAction[Parser]) -> None:

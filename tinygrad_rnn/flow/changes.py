@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
 from tinygrad_rnn.flow.records import EXPLODED, RemedyFlow, StateFlow
 from tinygrad_rnn.flow.report import FlowReport
+from tinygrad_rnn.flow.trained import conclusion
 
 #: A loss that changes by less than this share is not mentioned.
 _NEXT_TO_NOTHING = 0.05
@@ -143,12 +144,12 @@ def figures(report: FlowReport) -> dict[str, str]:
 
 
 def training(report: FlowReport) -> str:
-    """Return what a training did to the factors behind the gradient; "" if the report before it is not known."""
+    """Return what a training did to the gradient and its factors; "" if the report before it is not known."""
     if report.before is None or report.verdict not in _JUDGED or report.before.verdict not in _JUDGED:
         return ""
     before, after = figures(report.before), figures(report)
     changed = [f"{name} {old} → {after[name]}" for name, old in _telling(before).items() if name in after]
-    return f"{', '.join(changed)}."
+    return f"{conclusion(report)} In figures: {', '.join(changed)}."
 
 
 def _telling(found: Mapping[str, str]) -> dict[str, str]:

@@ -27,12 +27,14 @@ from tinygrad_rnn.viz.plots.through_time import side_by_side
 from tinygrad_rnn.viz.scale import ink
 from tinygrad_rnn.viz.siblings import links_to
 from tinygrad_rnn.viz.terms import glossary, verdict_words
-from tinygrad_rnn.viz.weights_told import initial, survivors, told, trained_for
+from tinygrad_rnn.viz.weights_told import concluded, initial, survivors, told, trained_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "flow.html"
+#: The first of these that shows something stands at the top of the page, before all that is said in words.
+LEADING = ("over_training", "through_time")
 #: Of the plots beside the page.
 DEFAULT_FORMATS = ("svg", "png")
 
@@ -129,15 +131,15 @@ def write_sheet(
         InputError: a file cannot be written.
     """
     written: list[Path] = []
-    sections = []
+    sections = {}
     lacking = _lacking()
     for plot in PLOTS.values():
         # What the first says is said at the top of the page.
         said = _list(plot.sentences(entries)) if plot is not PLOTS["through_time"] else ""
         if not any(plot.there(entry) for entry in entries):
-            sections.append(_section(plot, [_paragraph(plot.missing)]))
+            sections[plot.name] = _section(plot, [_paragraph(plot.missing)])
         elif lacking:
-            sections.append(_section(plot, [_paragraph(f"Not drawn: {lacking}"), said]))
+            sections[plot.name] = _section(plot, [_paragraph(f"Not drawn: {lacking}"), said])
         else:
             on_plot(plot.heading)
             figure = plot.draw(entries, style)
@@ -145,7 +147,7 @@ def write_sheet(
             for kind in formats:
                 written.append(folder / f"{plot.name}.{kind}")
                 write_whole(written[-1], pictures[kind])
-            sections.append(_section(plot, [_figure(figure, pictures["svg"], plot.alt(entries)), said]))
+            sections[plot.name] = _section(plot, [_figure(figure, pictures["svg"], plot.alt(entries)), said])
     page = folder / PAGE
     text = _page(entries, settings, command, sections, pages or {})
     write_whole(page, translated_html(text, (style or Style()).language).encode())
@@ -168,7 +170,7 @@ def _page(
     entries: Sequence[Entry],
     settings: Mapping[str, object],
     command: str,
-    sections: Iterable[str],
+    sections: Mapping[str, str],
     pages: Mapping[str, str],
 ) -> str:
     names = "; ".join(entry.name for entry in entries)
@@ -177,6 +179,7 @@ def _page(
     named = [(name, heading) for name, heading, _ in changes] + [(plot.name, plot.heading) for plot in PLOTS.values()]
     links = "".join(f'<li><a href="#{name}">{_escaped(heading)}</a></li>' for name, heading in named)
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.report.notes]
+    leading = next((name for name in LEADING if any(map(PLOTS[name].there, entries))), None)
     parts = [
         "<h1>Gradient flow through time</h1>",
         _paragraph(
@@ -185,6 +188,8 @@ def _page(
             + "What this page says about them is worked out from the numbers measured."
         ),
         links_to(pages),
+        *([sections[leading]] if leading else []),
+        _list(concluded(entries)),
         *told(entries),
         _list(side_by_side(entries)),
         f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',
@@ -192,7 +197,7 @@ def _page(
         _table([each for entry in entries for each in (initial(entry), entry) if each]),
         _list(notes),
         *[f'<h2 id="{name}">{_escaped(heading)}</h2>\n{table}' for name, heading, table in changes],
-        *sections,
+        *[section for name, section in sections.items() if name != leading],
         '<h2 id="words">Words on this page</h2>',
         _definitions(glossary(entries, settings)),
         '<h2 id="settings">Settings</h2>',
@@ -269,13 +274,18 @@ def _table_of(heads: Sequence[str], lines: Iterable[Sequence[str]], before: int,
     """Return a table whose columns are numbers, but for some before these and behind."""
     kinds = [*[""] * before, *[' class="number"'] * (len(heads) - before - behind), *[""] * behind]
 
-    def line(tag: str, texts: Sequence[str]) -> str:
-        fields = (f"<{tag}{kind}>{_escaped(text)}</{tag}>" for kind, text in zip(kinds, texts, strict=True))
+    def line(tag: str, texts: Sequence[str], named: Sequence[str] = ()) -> str:
+        # A phone has no room for columns: there each number has the head of its column beside it.
+        names = [f' data-head="{_escaped(name)}"' for name in named] or [""] * len(heads)
+        fields = (
+            f"<{tag}{kind}{name}>{_escaped(text)}</{tag}>" for kind, name, text in zip(kinds, names, texts, strict=True)
+        )
         return f"<tr>{''.join(fields)}</tr>"
 
-    body = "\n".join(line("td", texts) for texts in lines)
+    body = "\n".join(line("td", texts, heads) for texts in lines)
     return (
-        f'<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n<thead>{line("th", heads)}</thead>\n'
+        '<div class="wide table" tabindex="0" role="group" aria-label="Table">'
+        f"<table>\n<thead>{line('th', heads)}</thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table></div>\n{_paragraph(caption, 'soft')}"
     )
 

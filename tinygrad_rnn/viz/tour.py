@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.flow import EdgeFlow, FlowReport, StateFlow, changes, reasons
+from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow, changes, reasons
 from tinygrad_rnn.flow.sentences import OPERATIONS, left, number, plural
 from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.viz import words
@@ -29,9 +29,9 @@ _SEEN = 0.005
 def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
     """Return the stops: where the clock stands when the question is asked ("ask_at"), and for the answer ("tell_at").
 
-    That is the name of a place, or a lag. "look" is what should be in sight, "compare" the panels that are shown side
-    by side: those with the fewest and the most ways from state to state, the same whatever the weights. "point" has the
-    names of what is pointed at on them, at the last step. There is no tour without named states over several steps.
+    That is the name of a place, or a lag. "look" is what should be in sight, "compare" the panels of which only the
+    ways from state to state are shown: of all cells that are spoken of. "point" has the names of what is pointed at on
+    them, at the last step. There is no tour without named states over several steps.
     """
     seen = {name: (report, state) for name, report in reports.items() if (state := judged(report)) is not None}
     known = {name: pair for name, pair in seen.items() if len(pair[1].steps) > 2 and pair[1].measurable}
@@ -41,13 +41,11 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
     lags = [state.horizon(report.threshold) for report, state in known.values()]
     threshold = max(report.threshold for report, _ in known.values())
     furthest = max((lag for lag in lags if lag is not None), default=steps - 1)
-    by_ways = sorted(known, key=lambda name: len(_into(*known[name])))
-    pair = list(dict.fromkeys((by_ways[0], by_ways[-1])))
     stops = [
         (
-            "Forward", "start", "turn", "graphs",
-            f"Values are computed from left to right, through {plural(steps, 'step')}. Will states have become smaller "
-            "at the end than they were at the beginning?",
+            "Forward", "first", "turn", "graphs",
+            f"Values are computed from left to right, through {plural(steps, 'step')}; those of the first are there. "
+            "Will states be smaller at the last step than they are here?",
             _values,
         ),
         (
@@ -90,15 +88,15 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             _change,
         ),
     ]  # fmt: skip
-    told = [(*stop, _answers(stop[-1], known, pair)) for stop in stops]
+    told = [(*stop, _answers(stop[-1], known)) for stop in stops]
     return [
         {
             "title": title,
             "ask_at": ask_at,
             "tell_at": tell_at,
             "look": look,
-            "compare": pair if look == "paths" else None,
-            "point": {name: _deciding(*known[name]) for name in pair} if tell is _why else None,
+            "compare": list(known) if look == "paths" else None,
+            "point": {name: _deciding(*pair) for name, pair in known.items()} if tell is _why else None,
             "question": question,
             "answers": answers,
         }
@@ -108,25 +106,23 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
 
 
 def _answers(
-    tell: Callable[[FlowReport, StateFlow], str], known: Mapping[str, tuple[FlowReport, StateFlow]], pair: Sequence[str]
+    tell: Callable[[FlowReport, StateFlow], str], known: Mapping[str, tuple[FlowReport, StateFlow]]
 ) -> list[dict[str, str]]:
-    """Return what is told of each cell; why, only of those that are pointed at."""
-    names = pair if tell is _why else list(known)
-    return [{"name": name, "text": tell(*known[name])} for name in names]
+    return [{"name": name, "text": tell(*pair)} for name, pair in known.items()]
 
 
 def _values(report: FlowReport, state: StateFlow) -> str:
-    spread = {
-        node.step: node.values.std
+    sizes = {
+        node.step: math.hypot(node.values.mean, node.values.std)
         for node in report.nodes
         if node.label == state.kind and node.values is not None and lane_of(node.scope) == state.scope
     }
     first, last = _ends(state)
-    if first not in spread or last not in spread:
+    if first not in sizes or last not in sizes:
         return "Values were not measured."
     return (
-        f"{state.kind} has standard deviation {number(spread[first])} at t={first} and {number(spread[last])} at "
-        f"t={last}: ×{number(spread[last] / spread[first] if spread[first] else math.nan)}."
+        f"{state.kind} has root mean square (rms) {number(sizes[first])} at t={first} and {number(sizes[last])} at "
+        f"t={last}: ×{number(sizes[last] / sizes[first] if sizes[first] else math.nan)}."
     )
 
 
@@ -168,7 +164,16 @@ def _paths(report: FlowReport, state: StateFlow) -> str:
     said = [f"{share:.0%} through {node.label} of t={node.step}" for share, node in seen]
     taken = " What is negative takes away." if any(share < 0 for share, _ in seen) else ""
     here = f"At this step, of all that arrives at {state.kind} of t={before}, comes {', '.join(said)}.{taken}"
-    return f"{here}{_on_average(report, state)}"
+    return f"{here}{_detour(state, [node for _, node in seen])}{_on_average(report, state)}"
+
+
+def _detour(state: StateFlow, ways: Sequence[NodeFlow]) -> str:
+    """Return why a way may lead through the step of the state itself, and not through the one after it."""
+    before, last = _before_last(state), _ends(state)[1]
+    here = next((node.label for node in ways if node.step == before), None)
+    if here is None:
+        return ""
+    return f" ({here} of t={before} is made of {state.kind} in the same step, and is what t={last} reads.)"
 
 
 def _on_average(report: FlowReport, state: StateFlow) -> str:

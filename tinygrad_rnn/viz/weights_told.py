@@ -9,6 +9,7 @@ from dataclasses import replace
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.figures import plural
 from tinygrad_rnn.flow.sentences import answers
+from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz.plots import Entry
 
 
@@ -30,6 +31,12 @@ def told(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"<h2>{html.escape(who)}</h2>"
             sections = [(weights, known[who]) for weights, known in columns if who in known]
             yield f'<div class="pair">\n{"".join(_section(*each) for each in sections or [("", found)])}</div>'
+
+
+def concluded(entries: Sequence[Entry]) -> list[str]:
+    """Return for each cell what its training did to the gradient; of those that were not trained there is nothing."""
+    said = ((entry.cell or entry.name, conclusion(entry.report)) for entry in entries)
+    return [f"{name}: {found}" for name, found in said if found]
 
 
 def initial(entry: Entry) -> Entry | None:

@@ -22,18 +22,17 @@ import pages
 import tinygrad_rnn
 
 
-def digest() -> str:
-    """Return what changes when the package does, and with how long the tutorials take."""
-    found = hashlib.sha256(os.environ.get("TINYGRAD_RNN_FAST", "").encode())
-    package = Path(tinygrad_rnn.__file__).parent
-    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".js", ".css", ".html")):
-        found.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+def digest(folder: Path, seed: str = "") -> str:
+    """Return what changes when the code in a folder does."""
+    found = hashlib.sha256(seed.encode())
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".js", ".css", ".html")):
+        found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return found.hexdigest()[:16]
 
 
 def kept_in(folder: Path) -> Path:
     """Return where to keep what was computed; what an earlier state of the package left there is removed."""
-    kept = folder / digest()
+    kept = folder / digest(Path(tinygrad_rnn.__file__).parent, os.environ.get("TINYGRAD_RNN_FAST", ""))
     for old in folder.glob("*") if folder.is_dir() else ():
         if old != kept:
             shutil.rmtree(old)
@@ -51,20 +50,12 @@ def main() -> int:
     kept = kept_in(kept)
     fast = bool(os.environ.get("TINYGRAD_RNN_FAST"))
     pages.write_all(source, HERE, kept, options.only.split(",") if options.only else None, fast)
+    doctrees = kept / f"doctrees-{digest(HERE)}"
     strict = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]
-    settings = [
-        "-b",
-        "html",
-        "-c",
-        str(HERE),
-        "-d",
-        str(kept / "doctrees"),
-        "-D",
-        f"html_extra_path={source / 'extra'}",
-    ]
+    settings = ["-b", "html", "-c", str(HERE), "-d", str(doctrees), "-D", f"html_extra_path={source / 'extra'}"]
     done = sphinx([*strict, *settings, str(source), str(out)])
     if done:
-        shutil.rmtree(kept / "doctrees", ignore_errors=True)  # a page that was read once would not warn again
+        shutil.rmtree(doctrees, ignore_errors=True)  # a page that was read once would not warn again
     else:
         print(f"written: {options.out / 'index.html'}")
     return done

@@ -19,7 +19,7 @@ def setup(app: Any) -> None:
 def _plain(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
     described = as_markup(lines)
     if what in ("attribute", "data", "property"):
-        described.insert(0, "")  # or what stands before a colon would be taken for its type
+        described[:0] = ["..", ""]  # an empty comment, or what stands before a colon would be taken for the type
     lines[:] = described
 
 

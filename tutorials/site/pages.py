@@ -37,12 +37,13 @@ NUMBERS = {
     "cells_as_they_start": "tinygrad_rnn/nn/cells/README.md",
     **{name: f"tests/bench/{name}.md" for name in ("eager", "cells", "flow", "tape", "gpu")},
 }
-#: What the pages of tutorials say in each language: title, introduction, how to run one, and where its files are.
+#: What the pages of tutorials say in each language: title, introduction, how to run one, and how long it ran here.
 WORDS = {
     "en": (
         "Tutorials",
         "One question each, 15 to 25 minutes. A question comes before the code that answers it: write your guess down "
         "first. `tinygrad-rnn tutorial 01` asks you on the terminal and remembers where you stopped.",
+        "Run it yourself",
         "Step through it: `tinygrad-rnn tutorial {number}`. Or take it along: {{download}}`notebook <{name}.ipynb>`, "
         "{{download}}`script <{name}.py>`. The outputs below are those of {length}.",
         ("a short run (`make docs DOCS_FAST=` makes long ones)", "a full run"),
@@ -51,13 +52,14 @@ WORDS = {
         "教程",
         "每篇回答一个问题，约 15 到 25 分钟。问题总在给出答案的代码之前：请先写下你的猜测。"
         "`tinygrad-rnn tutorial 01 --lang zh` 在终端里逐步提问，并记住你停在哪里。",
+        "自己运行",
         "在终端里逐步学习：`tinygrad-rnn tutorial {number} --lang zh`。也可以下载："
         "{{download}}`笔记本 <{name}.ipynb>`。下面的输出来自{length}。",
         ("一次缩短的运行", "一次完整的运行"),
     ),
 }
 #: What the fold of a solution says while it is closed, and open.
-PROMPTS = {"en": ("Code of the solution", "Code of the solution"), "zh": ("参考解答的代码", "参考解答的代码")}
+PROMPTS = {"en": ("The solution", "The solution"), "zh": ("参考解答", "参考解答")}
 
 
 def write_all(source: Path, here: Path, kept: Path, only: list[str] | None, fast: bool) -> None:
@@ -87,7 +89,7 @@ def write_all(source: Path, here: Path, kept: Path, only: list[str] | None, fast
 
 def _tutorials(language: str, kept: Path, only: list[str] | None, fast: bool) -> dict[str, bytes]:
     """Return the tutorials of a language as notebooks that were run, and the page that lists them."""
-    title, words, how, lengths = WORDS[language]
+    title, words, word, how, lengths = WORDS[language]
     folder = "tutorials" if language == "en" else language
     lessons = [lesson for lesson in all_lessons(language) if only is None or lesson.name[:2] in only]
     files: dict[str, bytes] = {}
@@ -96,7 +98,9 @@ def _tutorials(language: str, kept: Path, only: list[str] | None, fast: bool) ->
         _run(notebook, f"{language}/{lesson.name}", kept)
         about = how.format(number=lesson.name[:2], name=lesson.name, length=lengths[not fast])
         first = next(at for at, cell in enumerate(notebook.cells) if cell.cell_type == "markdown")
-        notebook.cells.insert(first + 1, nbformat.v4.new_markdown_cell(f":::{{tip}}\n{about}\n:::", id="about"))
+        notebook.cells.insert(
+            first + 1, nbformat.v4.new_markdown_cell(f":::{{admonition}} {word}\n:class: tip\n{about}\n:::", id="about")
+        )
         notebook.cells = [shown for cell in notebook.cells for shown in _answered(cell, language)]
         show, hide = PROMPTS[language]
         notebook.metadata["mystnb"] = {"code_prompt_show": show, "code_prompt_hide": hide}
@@ -124,12 +128,16 @@ def _run(notebook: Any, name: str, kept: Path) -> None:
 
 
 def _answered(cell: Any, language: str) -> list[Any]:
-    """Return a cell as it is, but the code that shows an answer as the word for it: the value alone says little."""
-    if cell.metadata.get("tags") != ["hide-input"]:
+    """Return a cell as it is, but the code that shows an answer as the word for it, or behind that word if folded."""
+    word = Words(language)("answer")
+    if cell.cell_type != "code" or not cell.source.endswith(f"# {word}"):
+        return [cell]
+    word = word[0].upper() + word[1:]
+    if cell.metadata.get("tags") == ["hide-cell"]:
+        cell.metadata["mystnb"] = {"code_prompt_show": word, "code_prompt_hide": word}
         return [cell]
     cell.metadata["tags"] = ["remove-input"]
-    word = Words(language)("answer")
-    return [nbformat.v4.new_markdown_cell(f"**{word[0].upper()}{word[1:]}:**", id=f"{cell['id']}-word"), cell]
+    return [nbformat.v4.new_markdown_cell(f"**{word}:**", id=f"{cell['id']}-word"), cell]
 
 
 def _cells() -> dict[str, bytes]:
@@ -182,7 +190,7 @@ def _tasks() -> dict[str, bytes]:
         ]
         for option in entry["options"]:
             usual = entry["defaults"][option]
-            usual = "the task decides" if usual is None else f"default {usual}"
+            usual = "the task decides" if usual is None else f"default {str(usual).lower()}"
             facts.append(f"- `{name}:{option}=...`: {entry['values'][option]} ({usual}).")
         until = " --until-solved" if entry["solved"] else ""
         parts += [
@@ -234,7 +242,7 @@ def _numbers() -> dict[str, bytes]:
 
 def _measured(kept: Path) -> dict[str, bytes]:
     """Return the pages that `tinygrad-rnn graph` writes, of a short run."""
-    folder, names = kept / "graph", ("stepper.html", "flow.html")
+    folder, names = kept / "graph", ("stepper.html", "stepper.init.html", "flow.html")
     if not all((folder / name).is_file() for name in names):
         print("measuring three cells", flush=True)
         with contextlib.redirect_stderr(io.StringIO()):

@@ -68,7 +68,12 @@ function makeTabs() {
     parts.forEach(({ section }, i) => section.classList.toggle("chosen", i === chosen));
     openViews();
   };
-  buttons.forEach((button, i) => button.addEventListener("click", () => choose(i)));
+  buttons.forEach((button, i) =>
+    button.addEventListener("click", () => {
+      choose(i);
+      tour.mark();
+    }),
+  );
   byId("tabs").append(...buttons);
   choose(0);
 }
@@ -107,6 +112,12 @@ function onKey(event) {
     card.hide();
     tour.leave();
     parts.forEach(({ graph }) => graph.light(null));
+    return;
+  }
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (by && tour.at !== null && !event.shiftKey && event.target !== byId("slider")) {
+    event.preventDefault();
+    tour.turn(by);
     return;
   }
   const keys = {

@@ -53,6 +53,7 @@ function measureValues(boxes) {
     const across = (value) => 0.5 + value / most / 2;
     for (const box of row) {
       const [mean, , low, high] = box.values;
+      box.open = open;
       box.level = open ? [0, mean] : [across(low), across(high)];
     }
   }

@@ -56,8 +56,8 @@ class Graph {
     if (!rows.size) return [];
     const sorted = [...rows].sort((a, b) => a[0] - b[0]);
     const drawn = sorted.map(([y, text]) => ({ y, text: svg("text", { x: GUTTER - 6, text }) }));
-    const back = svg("rect", { width: GUTTER, height: "100%" });
-    this.root.append(svg("g", { class: "rows", "aria-hidden": "true" }, back, ...drawn.map(({ text }) => text)));
+    this.gutter = svg("rect", { width: GUTTER, height: "100%" });
+    this.root.append(svg("g", { class: "rows", "aria-hidden": "true" }, this.gutter, ...drawn.map(({ text }) => text)));
     return drawn;
   }
 
@@ -94,10 +94,8 @@ class Graph {
     if (box.level) {
       const [from, to] = box.level;
       const bar = { x: left + 1 + from * (w - 2), width: Math.max((to - from) * (w - 2), 1) };
-      group.append(
-        svg("rect", { class: "level", ...bar, y: top + 1, height: h - 2 }),
-        svg("rect", { class: "level low", ...bar, y: top + h - 4, height: 3 }),
-      );
+      group.append(svg("rect", { class: "level", ...bar, y: top + 1, height: h - 2 }));
+      if (box.open) group.append(svg("rect", { class: "level low", ...bar, y: top + h - 4, height: 3 }));
     }
     if (box.messages.length > 1 || box.weight) {
       group.append(svg("rect", { class: "meter", x: left + 2, y: top + h - 5, width: 0, height: 3 }));
@@ -139,6 +137,46 @@ class Graph {
     const seen = this.columnsOfTime().filter(({ thing }) => middle(thing) >= view.left && middle(thing) <= view.size[0]);
     if (!seen.length) return null;
     return [Math.min(...seen.map(({ steps }) => steps[0])), Math.max(...seen.map(({ steps }) => steps[1]))];
+  }
+
+  /**
+   * The part of the graph that has these boxes, with the names of their frames. "box" and "step" are where the first box
+   * begins and the last of a step ends; "gutter" is the room for the names of its rows.
+   */
+  around(boxes) {
+    const [all, steps] = [[...boxes], [...boxes].filter(({ step }) => step !== undefined)];
+    const least = (these, begin) => Math.min(...these.map(begin));
+    const most = (these, end) => Math.max(...these.map(end));
+    const box = least(all, ({ x, w }) => x - w / 2) - 4;
+    const frames = this.panel.frames.filter(({ x, w }) => x <= box && x + w > box).map(({ x }) => x - 2);
+    const [top, bottom] = [least(all, ({ y, h }) => y - h / 2) - 26, most(all, ({ y, h }) => y + h / 2) + 8];
+    const names = this.rows.filter(({ y }) => y > top && y < bottom).map(({ text }) => text.textContent.length);
+    return {
+      box,
+      from: Math.min(box, ...frames),
+      to: most(all, ({ x, w }) => x + w / 2) + 4,
+      step: most(steps, ({ x, w }) => x + w / 2) + 28, // there arrows go round at the right
+      top,
+      bottom,
+      gutter: names.length ? 10 + 6 * Math.max(...names) : 0,
+    };
+  }
+
+  /** Show nothing but the part that was cut out, and be as high as that is. */
+  openCut() {
+    const { cut, view, root } = this;
+    view.part(cut);
+    root.style.height = `${Math.round((cut.bottom - cut.top) * view.zoom) + 8}px`;
+    view.measure();
+    this.drawWhatIsSeen();
+  }
+
+  /** Make room for the names of all rows, or of states and gates alone. */
+  setGutter(wide) {
+    if (!this.rows.length) return;
+    this.view.left = wide;
+    this.gutter.setAttribute("width", wide);
+    this.rows.forEach(({ text }) => text.setAttribute("x", wide - 6));
   }
 
   /** The frames and folds, with the first and the last step of each. */

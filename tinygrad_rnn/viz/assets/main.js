@@ -78,6 +78,11 @@ function arrange() {
 
 /** Give graphs that stand side by side one height, and open them. */
 function openViews() {
+  for (const { graph, section } of parts) {
+    const { cut } = graph;
+    graph.setGutter(cut ? cut.gutter : GUTTER);
+    section.style.flexBasis = cut ? `${Math.ceil((cut.to - cut.from) * READABLE) + cut.gutter + 18}px` : "";
+  }
   const wanted = parts.map(({ panel, graph }) => {
     const zoom = Math.min((graph.root.clientWidth - graph.view.left) / panel.width, 1.25);
     return panel.height * Math.max(zoom, READABLE) + 12 + (zoom < READABLE ? 0 : LETTERS);
@@ -86,11 +91,16 @@ function openViews() {
   const stacked = classList.contains("stacked") && !classList.contains("compared");
   const beside = wanted.filter((_, i) => parts[i].section.offsetParent); // those that are shown
   parts.forEach(({ graph }, i) => {
+    if (graph.cut) return;
     const high = Math.min(stacked ? wanted[i] : Math.max(...beside, 150), Math.max(innerHeight * 0.8, 420));
     graph.root.style.height = `${Math.round(high)}px`;
   });
   for (const { graph } of parts) graph.view.measure();
-  for (const { graph } of parts) if (!graph.view.moved) graph.view.open();
+  for (const { graph } of parts) {
+    if (graph.view.moved) continue;
+    if (graph.cut) graph.openCut();
+    else graph.view.open();
+  }
 }
 
 // ---- moving through the passes ----
@@ -206,4 +216,5 @@ arrange();
 openViews();
 player.go(clock.ticks);
 const tour = new Tour(data.tour);
+tour.fromLink();
 if (matchMedia("print").matches) dispatchEvent(new Event("beforeprint")); // opened on paper: no event tells

@@ -35,7 +35,7 @@ function listenToPrinting() {
   matchMedia("print").addEventListener("change", (medium) => (medium.matches ? open() : close()));
 }
 
-/** Copies of a graph, each of which shows the steps that fit on the paper. */
+/** Copies of a graph, each with the steps that fit on the paper: both ends of time, and where a flag stands. */
 function rowsOf(graph) {
   const { panel } = graph;
   graph.tiles.show(-Infinity, Infinity);
@@ -50,6 +50,10 @@ function rowsOf(graph) {
     rows.push([from, to]);
     from = to;
   }
+  const told = rows.map(([left, right], i) => {
+    const end = i === 0 || i === rows.length - 1;
+    return end || panel.flags.some(({ x }) => x > left && x <= right);
+  });
   const layer = graph.layer.cloneNode(true);
   layer.removeAttribute("transform");
   layer.id = `printed-${panel.number}`;
@@ -60,8 +64,9 @@ function rowsOf(graph) {
     const long = flag.text.length * 7.2 * Math.max(1 / graph.view.zoom, 1);
     text.setAttribute("x", Math.max(left + 4, Math.min(flag.x - long / 2, right - 4 - long)).toFixed(1)); // in one row
   });
-  return rows.map(([left, right], i) =>
-    svg(
+  return rows.map(([left, right], i) => {
+    if (!told[i]) return told[i - 1] ? leftOut(columns, left, rows[told.indexOf(true, i)][0]) : "";
+    return svg(
       "svg",
       {
         class: "graph",
@@ -69,6 +74,13 @@ function rowsOf(graph) {
         style: `width:${((right - left) * PAPER.zoom).toFixed(0)}px;height:${(panel.height * PAPER.zoom).toFixed(0)}px`,
       },
       i ? svg("use", { href: `#${layer.id}` }) : layer,
-    ),
-  );
+    );
+  });
+}
+
+/** A line in place of the steps between two places. */
+function leftOut(columns, left, right) {
+  const steps = columns.filter(({ from, to }) => from >= left && to <= right).flatMap((each) => each.steps);
+  const ends = [Math.min(...steps), Math.max(...steps)];
+  return html("p", { class: "left-out", text: `… t = ${ends[0]} to ${ends[1]} are on the screen, and not on paper …` });
 }

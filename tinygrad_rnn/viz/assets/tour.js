@@ -20,7 +20,6 @@ class Tour {
     byId("take-tour").hidden = stops.length === 0;
     byId("take-tour").addEventListener("click", () => this.go(0));
     addEventListener("hashchange", () => this.fromLink());
-    this.fromLink();
   }
 
   button(text, action) {
@@ -40,6 +39,7 @@ class Tour {
     const stop = this.stops[at];
     if (!stop) return;
     this.at = at;
+    this.element.classList.remove("answered");
     location.hash = `tour=${at + 1}`;
     this.element.hidden = false;
     this.touring(true);
@@ -60,19 +60,51 @@ class Tour {
   tell() {
     const stop = this.stops[this.at];
     this.reveal.hidden = true;
+    this.element.classList.add("answered");
     this.stand(stop.tell_at);
     if (stop.compare) this.lightPaths(stop.compare);
     for (const { graph, panel } of parts) graph.ring(stop.point?.[panel.name] ?? []);
-    this.answers.append(
-      ...stop.answers.map(({ name, text }) => html("li", {}, html("b", { text: name && `${name}: ` }), text)),
-    );
+    this.answers.append(...stop.answers.map((answer) => this.answer(answer)));
+    this.mark();
+    this.look(stop.look); // the line above the graphs may have become longer
     (this.next.hidden ? this.close : this.next).focus({ preventScroll: true });
+  }
+
+  /** What is told of a cell; its name leads to its graph. */
+  answer({ name, text }) {
+    const led = html(panels.length > 1 ? "button" : "b", { class: "name", text: name && `${name}: ` });
+    if (panels.length > 1) led.addEventListener("click", () => this.lead(name));
+    return html("li", { "data-cell": name }, led, html("span", { text }));
+  }
+
+  /** Bring the graph of a cell into sight. */
+  lead(name) {
+    const at = parts.findIndex(({ panel }) => panel.name === name);
+    byId("tabs").children[at]?.click();
+    this.scrollTo(byId("tabs").offsetParent ? byId("tabs") : parts[at].section);
+  }
+
+  /** Where there is room for one graph only, an answer of another cell is but its name. */
+  mark() {
+    if (this.at === null) return;
+    const all = this.stops[this.at].look === "strips"; // all of which are in sight
+    for (const answer of this.answers.children) {
+      const { section } = parts.find(({ panel }) => panel.name === answer.dataset.cell);
+      answer.classList.toggle("other", !all && !section.classList.contains("chosen"));
+    }
+  }
+
+  /** One key for all of it: show the answer, or go on once it is there; or go back. */
+  turn(by) {
+    if (by > 0 && !this.reveal.hidden) this.tell();
+    else this.go(this.at + by);
   }
 
   /** Put the clock at a place, or to where the backward pass is through a lag. */
   stand(place) {
     player.play(false);
-    const places = { start: 0, turn: clock.turn, end: clock.ticks };
+    const first = clock.stretches.find(({ forward, step }) => forward && step !== null);
+    const places = { start: 0, first: first?.end ?? 0, turn: clock.turn, end: clock.ticks };
     if (place in places) player.go(places[place]);
     else page.goToLag(place);
   }
@@ -84,23 +116,24 @@ class Tour {
     layOut();
   }
 
-  /** Show these panels alone and side by side, with the last two steps; null shows all as they were. */
+  /** Show these panels alone, and of each only the ways between its last two states; null shows all as they were. */
   compare(names) {
     for (const { graph } of parts) {
       graph.light(null);
       graph.ring([]);
     }
-    if (this.compared === names) return;
+    if (names === null && this.compared === null) return;
     this.compared = names;
     if (names) this.choose(names); // where there is room for one only
-    parts.forEach(({ graph }) => graph.setFollow(names === null)); // or the clock would move them
-    parts.forEach(({ panel, section }) => section.classList.toggle("aside", names !== null && !names.includes(panel.name)));
+    for (const { graph, panel, section } of parts) {
+      const compared = names !== null && names.includes(panel.name);
+      section.classList.toggle("aside", names !== null && !compared);
+      graph.cut = compared ? graph.around(pathsToLoss(panel, beforeLast(panel)).boxes) : null;
+      graph.setFollow(names === null); // or the clock would move them
+      graph.view.moved = false;
+    }
     byId("panels").classList.toggle("compared", names !== null);
     openViews();
-    for (const { graph, panel } of parts.filter((part) => names?.includes(part.panel.name))) {
-      graph.showSteps(lastTwo(panel));
-      if (graph.view.zoom < READABLE) graph.view.open();
-    }
   }
 
   /** Show one of these panels, unless one of them is shown. */
@@ -120,8 +153,18 @@ class Tour {
 
   look(what) {
     const weights = [...document.querySelectorAll(".weights")].find((table) => table.offsetParent);
-    const found = { strips: byId("strip-section"), graphs: byId("bar"), paths: byId("bar"), weights };
-    found[what]?.scrollIntoView({ block: what === "weights" ? "center" : "start" });
+    const graphs = byId(byId("tabs").offsetParent ? "tabs" : "panels");
+    if (what === "weights") weights?.scrollIntoView({ block: "center" });
+    else this.scrollTo(what === "strips" ? byId("strip-section") : graphs);
+  }
+
+  /** What is in the page comes to the top, or below the bar that stays there. */
+  scrollTo(element) {
+    const bar = byId("bar");
+    const below = bar.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const covered = below && getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0;
+    element.style.scrollMarginTop = `${covered + 4}px`;
+    element.scrollIntoView({ block: "start" });
   }
 
   leave() {
@@ -130,15 +173,12 @@ class Tour {
     this.element.hidden = true;
     this.compare(null);
     this.touring(false);
+    player.play(false);
+    player.go(clock.ticks); // as it was found
+    openViews();
     location.hash = "";
     byId("take-tour").focus({ preventScroll: true });
   }
-}
-
-/** The last two steps that are taken, the smaller number first. */
-function lastTwo(panel) {
-  const { steps } = panel.strip;
-  return steps.slice(-2).sort((a, b) => a - b);
 }
 
 /** The box of the state, one step before the last, that the verdict goes by. */

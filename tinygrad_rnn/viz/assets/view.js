@@ -1,6 +1,7 @@
 // ---- view.js: zooming and moving a graph ----
 
 const READABLE = 9 / 11; // below this zoom the letters in boxes, of 11 points, are under 9 pixels, and not drawn
+const LOW = 900; // pixels: on a lower screen several graphs one above the other should not be larger than they must
 const LETTERS = 26; // pixels above a graph for the letters of frames and flags, which stay large
 
 /** The window through which a graph is seen; `left` is kept free in it for the names of rows. */
@@ -55,6 +56,16 @@ class View {
     const zoom = Math.min(across, Math.max((high - 12) / this.height, READABLE), 1.25);
     this.set(zoom, this.left + 6 + (room - (to - from) * zoom) / 2 - from * zoom, this.top(zoom));
     this.moved = true;
+  }
+
+  /** Show as much of a part as can be read: all of it, or without the edge of the frame, or without the loss, too. */
+  part(cut) {
+    const ends = [[cut.from, cut.to], [cut.box, cut.to], [cut.box, cut.step]];
+    const zoomOf = ([from, to]) => (this.size[0] - this.left - 6) / Math.max(to - from, 1);
+    const [from, to] = ends.find((each) => zoomOf(each) >= READABLE) ?? ends.at(-1);
+    const most = innerHeight < LOW ? READABLE : 1;
+    const zoom = Math.min(Math.max(zoomOf([from, to]), READABLE), most);
+    this.set(zoom, Math.min(this.left + 3 - from * zoom, this.size[0] - 3 - to * zoom), 4 - cut.top * zoom);
   }
 
   /** Where a graph of this zoom begins: in the middle, or at the top if it is higher than the window. */

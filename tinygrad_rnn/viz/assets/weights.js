@@ -10,6 +10,7 @@ class Weights {
     const head = ["parameter", "‖sum so far‖", "part of each step: its height is its size"].map((text) =>
       html("th", { scope: "col", text }),
     );
+    head[1].title = "The bar is full where the sum is largest: parts that point apart take from one another.";
     this.element = html(
       "table",
       { class: "weights" },
@@ -71,7 +72,9 @@ class Weights {
         );
       }
       const size = arrived ? weight.running[weight.turns[arrived - 1]] : 0;
-      row.sum.textContent = arrived ? number(size) : "—";
+      const whole = arrived === weight.events.length;
+      const shrunk = whole && size !== null && row.most > 1.005 * size; // parts that point apart take from one another
+      row.sum.textContent = arrived ? `${number(size)}${shrunk ? `, was ${number(row.most)}` : ""}` : "—";
       row.meter.style.width = `${arrived ? (100 * (size ?? row.most)) / row.most : 0}%`;
       row.shown = arrived;
     }

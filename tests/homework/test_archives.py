@@ -1,0 +1,74 @@
+"""Archives are looked into, never unpacked, and little of them is read."""
+
+import os
+import stat
+import zipfile
+
+import pytest
+
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework.archives import open_submission
+
+NAMES = ("engine.py", "written.md")
+
+
+def zipped(path, entries):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return path
+
+
+def link(name):
+    entry = zipfile.ZipInfo(name)
+    entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+def test_files_are_found_at_the_top_in_folders_and_alone(tmp_path):
+    path = zipped(tmp_path / "a.zip", [("engine.py", "x = 1\r\n"), ("written.md", "because"), ("other.py", "")])
+    assert open_submission(path, NAMES) == {"engine.py": "x = 1\n", "written.md": "because"}
+    path = zipped(tmp_path / "b.zip", [("hw1/engine.py", "x"), ("__MACOSX/hw1/engine.py", "\0")])
+    assert open_submission(path, NAMES) == {"engine.py": "x"}
+    (tmp_path / "engine.py").write_bytes(b"\xef\xbb\xbfx = 1")
+    assert open_submission(tmp_path, NAMES) == open_submission(tmp_path / "engine.py", NAMES) == {"engine.py": "x = 1"}
+    assert open_submission(zipped(tmp_path / "c.zip", []), NAMES) == {}
+
+
+HOSTILE = {
+    "traversal": ([("../../engine.py", "x")], "leads out of it"),
+    "absolute": ([("/etc/engine.py", "x")], "leads out of it"),
+    "drive": ([("C:\\engine.py", "x")], "leads out of it"),
+    "link": ([(link("engine.py"), "/etc/passwd")], "is a link"),
+    "bomb": ([("engine.py", b"\0" * (1 << 25))], "larger than"),
+    "many files": ([(f"{number}", "") for number in range(1001)], "1,001 entries"),
+    "two of them": ([("a/engine.py", "x"), ("b/engine.py", "y")], "2 times"),
+    "encoding": ([("engine.py", "x = 'é'".encode("latin-1"))], "not UTF-8"),
+    "binary": ([("engine.py", b"x\0")], "zero bytes"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_archive_is_refused_in_one_line(tmp_path, case):
+    entries, said = HOSTILE[case]
+    with pytest.raises(InputError, match=said) as caught:
+        open_submission(zipped(tmp_path / "x.zip", entries), NAMES)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.rglob("*")] == ["x.zip"]
+
+
+def test_what_is_no_archive_and_what_is_a_link_is_refused(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"PK\3\4 and nothing more")
+    with pytest.raises(InputError, match="cannot be read"):
+        open_submission(tmp_path / "x.zip", NAMES)
+    whole = zipped(tmp_path / "y.zip", [("engine.py", os.urandom(1000).hex())]).read_bytes()
+    (tmp_path / "z.zip").write_bytes(whole[:60] + b"\0\0\0\0" + whole[64:])
+    with pytest.raises(InputError, match="cannot be read"):
+        open_submission(tmp_path / "z.zip", NAMES)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "engine.py").symlink_to("/etc/passwd")
+    with pytest.raises(InputError, match="link"):
+        open_submission(tmp_path / "folder", NAMES)
+    (tmp_path / "l.zip").symlink_to(tmp_path / "y.zip")
+    with pytest.raises(InputError, match="link"):
+        open_submission(tmp_path / "l.zip", NAMES)

@@ -1,0 +1,207 @@
+"""What hostile code gets: its other tasks keep their points, one clear line, and nothing of it is left behind."""
+
+import base64
+import contextlib
+import os
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.homework import remote, sandbox, values
+from tinygrad_rnn.homework.remote import Child, StudentError, WorkerDiedError
+
+pytestmark = pytest.mark.process
+
+
+def npy(header):
+    """Return an array's bytes with a header of one's own, and eight bytes of data."""
+    return base64.b64encode(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(8)).decode()
+
+
+#: The functions of os, which no import statement is needed for.
+OS = "OS = next(c for c in object.__subclasses__() if c.__name__ == '_wrap_close').__init__.__globals__\n"
+TO_ALL = """
+def to_all(message):
+    for fd in range(3, 20):
+        try: OS['write'](fd, message)
+        except OSError: pass
+"""
+LOUD = """
+class E(Exception):
+    def __str__(self): raise self
+"""
+ALWAYS = """
+class Always(float):
+    def __eq__(self, other): return True
+    def __array__(self, *a, **k): return other
+    def __sub__(self, other): return 0.0
+    __rsub__ = __abs__ = __le__ = __float__ = __sub__
+"""
+
+ATTACKS = {
+    "exit": ("", "raise SystemExit(0)", "SystemExit"),
+    "hard exit": (OS, "OS['_exit'](0)", r"ended its process \(exit code 0\)"),
+    "stopped": (OS, "OS['kill'](OS['getpid'](), 19)\n    while True: pass", "longer than 2 s"),
+    "killed": (OS, "OS['abort']()", "ended its process"),
+    "hang": ("", "while True: pass", "longer than 2 s"),
+    "skipped": ("Skip = type('Skip', (BaseException,), {})", "raise Skip('all well')", "Skip: all well"),
+    "output": ("", "while True: print('x' * 100_000)", "File too large"),
+    "recursion": ("def down(n): return down(n + 1) + 1", "return down(0)", "RecursionError"),
+    "memory": ("", "return np.ones(10**11)", "Memory"),
+    "large answer": ("", "return np.zeros(2**23)", "at most|Memory|ended"),
+    "deep answer": ("", "x = []\n    for _ in range(9999): x = [x]\n    return x", "too deep"),
+    "itself": ("", "x = []\n    x.append(x)\n    return x", "too deep"),
+    "always equal": (ALWAYS, "return Always(1.0)", "expected numbers, got an object of class Always"),
+    "no number": ("", "return np.array([object()])", "expected numbers, got an object of class ndarray"),
+    "patched numpy": ("", "np.lib.format.write_array = lambda *a, **k: None\n    return np.ones(1)", "no value"),
+    "garbage": (OS + TO_ALL, "to_all(b'\\0\\0\\0\\4true')\n    return 0.0", "no message|no value|expected"),
+    "bad message": (OS + TO_ALL, "to_all(b'\\xff' * 99)\n    return 0.0", "no message"),
+    "errors that raise": (LOUD, "raise E", "an error: which cannot be shown"),
+}  # fmt: skip
+
+
+#: What needs seconds to be bounded.
+LONG = ("stopped", "hang", "large answer")
+
+
+@pytest.mark.parametrize(
+    "attack", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in ATTACKS]
+)
+def test_an_attack_gets_one_line(points, attack):
+    yours, body, said = ATTACKS[attack]
+    earned, message = points(2.0 if "2 s" in said else 20.0, "1.2", yours=yours, twice=f"    {body}")
+    assert earned == [0, 0]
+    assert re.search(said, message), message
+    assert "\n" not in message
+
+
+def test_an_attack_costs_no_other_task(points):
+    assert points(yours=OS, twice="    OS['_exit'](0)")[0] == [4, 0]
+    assert points(yours=OS, add="    OS['_exit'](0)")[0] == [0, 6]
+
+
+def test_a_bomb_that_behaves_the_first_time_loses_what_comes_after(points):
+    bomb = "    global calls\n    calls += 1\n    return a + b if calls == 1 else a"
+    assert points(yours="calls = 0", add=bomb)[0] == [2, 6]
+
+
+def test_a_process_that_ends_on_import_is_said_once_for_each_check(points):
+    earned, said = points(yours=OS + "OS['_exit'](7)")
+    assert earned == [0, 0]
+    assert said.startswith("when the file is imported: it ended its process (exit code 7): ")
+    assert "|" not in said
+
+
+def ask(text, function="f", patience=10.0):
+    with Child({"mine.py": text}, patience=patience) as child:
+        return child.load("mine.py").__getattr__(function)()
+
+
+@pytest.fixture(params=["as here", "no namespaces"])
+def either(request, monkeypatch):
+    """With what this machine has, and without what it may lack."""
+    if request.param == "no namespaces":
+        monkeypatch.setattr(sandbox, "prefix", lambda: ())
+
+
+@pytest.mark.usefixtures("either")
+def test_children_that_detach_themselves_are_ended(tmp_path):
+    before = remote._children()
+    detach = "\n".join([
+        "def f():",
+        "    if not OS['fork']():",
+        "        OS['setsid']()",
+        "        if OS['fork']():",
+        "            OS['_exit'](0)",
+        "        while True: pass",
+        "    return True",
+    ])  # fmt: skip
+    with contextlib.suppress(StudentError):  # BlockingIOError where the limit on processes holds: not for root
+        assert ask(OS + detach) is True
+    assert remote._children() == before
+
+
+@pytest.mark.usefixtures("either")
+def test_a_hang_is_ended_in_time():
+    with pytest.raises(WorkerDiedError, match="longer than 1 s"):
+        ask(OS + "def f():\n    OS['kill'](OS['getpid'](), 19)\n    while True: pass", patience=1.0)
+
+
+def test_nothing_of_the_environment_or_of_open_files_is_inherited(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "expected = 42")
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        text = OS + "def f():\n    return [dict(OS['environ']), OS['listdir']('/proc/self/fd'), OS['getcwd']()]"
+        try:
+            environment, descriptors, folder = ask(text)
+        except StudentError:  # /proc is cut off, too
+            environment, descriptors, folder = ask(text.replace("OS['listdir']('/proc/self/fd')", "[]"))
+    assert "SECRET" not in environment
+    assert len(descriptors) <= 6
+    assert not Path(folder).exists()
+
+
+def cut(files):
+    with Child({"mine.py": ""}) as child:
+        return child.files_cut if files else bool(sandbox.prefix())
+
+
+def test_files_outside_cannot_be_read_or_written(tmp_path):
+    if not cut(files=True):
+        pytest.skip("this kernel has no Landlock")
+    (tmp_path / "hidden.py").write_text("expected = 42")
+    for call in (f"OS['open']({str(tmp_path / 'hidden.py')!r}, 0)", f"OS['mkdir']({str(tmp_path / 'mine')!r})"):
+        with pytest.raises(StudentError, match="PermissionError"):
+            ask(OS + f"def f():\n    return {call}")
+    assert ask(OS + "def f():\n    return OS['write'](OS['open']('own', 66), b'my own folder')") == 13
+
+
+def test_the_network_cannot_be_reached():
+    if not cut(files=False):
+        pytest.skip("no namespaces on this machine")
+    text = "import socket\ndef f():\n    s = socket.socket()\n    s.settimeout(2)\n    s.connect(('192.0.2.1', 80))"
+    with pytest.raises(StudentError, match="OSError"):
+        ask(text)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None, [], ["plain", 1], ["plain", {}], ["int", "zz"], ["int", 3], ["float", "x"], ["list", 3], ["dict", [1]],
+        ["dict", [[["list", []], ["int", "1"]]]], ["array", "!"], ["array", ""], ["object", [1]],
+        ["object", ["a", "b"]],         ["callback", 0], ["pickle", "gASVAAAAAA=="],
+        ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }")],
+        ["array", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }")],
+        ["array", npy("{'descr': [('a', '<f8', (-1,))], 'fortran_order': False, 'shape': (1,), }")],
+        ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }")],
+        ["array", npy("(" * 500)], ["array", npy("'")],
+    ],
+)  # fmt: skip
+def test_a_forged_value_is_no_value(told):
+    def other(kind, content):
+        number, _ = content
+        if kind != "object" or type(number) is not int:
+            raise ValueError(kind)
+
+    with pytest.raises(values.BadValueError):
+        values.load(told, other)
+
+
+def test_values_come_back_as_they_went():
+    for value in (None, True, -(2**99), 0.1, float("inf"), "é", [1, (2.0, {"a": [None]})], {(1, 2): 3}):
+        assert values.load(values.dump(value, list), None) == value
+    array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    back = values.load(values.dump([array, np.float32(1.5)], list), None)
+    assert (back[0] == array).all()
+    assert type(back[1]) is np.float32
+
+
+def test_answers_are_never_unpickled():
+    forged = "def f():\n    return 1\nimport __main__\n"
+    forged += "def forge(*a): return {'reply': ['pickle', 'gASVAAAAAA==']}\n"
+    forged += "__main__._Work._answer = forge"
+    with pytest.raises(WorkerDiedError, match="no value"):
+        ask(forged)

@@ -1,0 +1,116 @@
+"""A student's commands, from start to submit: what they say, and that none ends in a traceback of ours."""
+
+import zipfile
+
+import pytest
+
+from tinygrad_rnn.cli.main import main
+from tinygrad_rnn.homework import building, desk
+
+
+@pytest.fixture
+def at_desk(tiny, tmp_path, monkeypatch):
+    """The tiny assignment, built and started in tiny/."""
+    building.build(tiny, tmp_path / "built")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.setattr(desk, "ASSIGNMENTS", tmp_path / "packaged")
+    (tmp_path / "built" / "student").rename(tmp_path / "built" / "tiny")
+    (tmp_path / "packaged").symlink_to(tmp_path / "built")
+    assert main(["homework", "start", "tiny"]) == 0
+    return tmp_path / "mine" / "tiny"
+
+
+def write(place, old, new):
+    text = place.read_text()
+    assert old in text
+    place.write_text(text.replace(old, new))
+
+
+STUB = 'raise NotImplementedError("Task 1.1: what is a sum?")'
+
+
+@pytest.mark.process
+def test_from_start_to_submit(at_desk, capsys):
+    assert main(["homework", "check"]) == 1
+    assert "not written yet; tinygrad-rnn homework hint 1.1" in capsys.readouterr().out
+
+    write(at_desk / "sums.py", STUB, "print('here', a)\n    return [x - y for x, y in zip(a, b)]")
+    assert main(["homework", "check", "1.1"]) == 1
+    said = capsys.readouterr().out
+    assert "x  1.1  Add: 0 of 4" in said
+    assert "one_and_two: add([1], [2]) (shape 1): 1 of 1 entries differ; the first is [0]: expected 3, got -1" in said
+    assert "here [1.0]" in said
+
+    write(at_desk / "sums.py", "x - y", "x + y")
+    assert main(["homework", "check", "1.1"]) == 0
+    assert "ok 1.1  Add: 4 of 4" in capsys.readouterr().out
+    assert main(["homework", "status", "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "done" in said
+    assert "not started" in said
+
+    assert main(["homework", "submit", "--name", "Ada L."]) == 0
+    assert capsys.readouterr().out == "written: tiny/tiny-Ada-L.zip\n"
+    with zipfile.ZipFile(at_desk / "tiny-Ada-L.zip") as archive:
+        assert archive.namelist() == ["sums.py"]
+    first = (at_desk / "tiny-Ada-L.zip").read_bytes()
+    assert main(["homework", "submit", "--name", "Ada L."]) == 0
+    assert (at_desk / "tiny-Ada-L.zip").read_bytes() == first
+
+
+def test_hints_come_one_after_the_other_and_the_last_stays(at_desk, capsys):
+    said = []
+    for _ in range(3):
+        assert main(["homework", "hint", "1.1", "--lang", "zh"]) == 0
+        said.append(capsys.readouterr().out.strip())
+    assert said[0].endswith("hint 1; again for the next of 2: what is a sum?")
+    assert said[1] == said[2] == "1.1, hint 2: Write it with +."
+    (at_desk / ".homework.json").write_text("[]")
+    assert main(["homework", "hint", "1.1"]) == 0
+    assert "hint 1" in capsys.readouterr().out
+
+
+def test_what_will_not_count_is_noted(at_desk, capsys):
+    write(at_desk / "sums.py", "import numpy as np\n", "import numpy as np\nimport math\n")
+    assert main(["homework", "submit", "--name", "a"]) == 0
+    assert "lines outside the marks were changed" in capsys.readouterr().err
+    write(at_desk / "sums.py", "    ### END SOLUTION 1.1\n", "")
+    assert main(["homework", "status"]) == 0
+    assert "the region 1.1" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_is_changed_between_the_marks_is_not(at_desk, capsys):
+    write(at_desk / "sums.py", STUB, "return a + b")
+    write(at_desk / "sums.py", "### BEGIN YOURS\n", "### BEGIN YOURS\nimport math\n")
+    assert main(["homework", "submit", "--name", "a"]) == 0
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.process
+def test_a_file_that_is_no_python_is_said_with_its_line(at_desk, capsys):
+    write(at_desk / "sums.py", STUB, "return (")
+    assert main(["homework", "check"]) == 1
+    said = capsys.readouterr().out
+    assert "not Python: '(' was never closed (line 12)" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start", "tiny"], "is there already, and stays as it is"),
+        (["start", "hw9"], "there is no homework 'hw9'; there is tiny"),
+        (["check", "9.9"], "tiny has no task '9.9'; it has 1.1, 1.2, 1.3"),
+        (["check", "1.3"], "a person reads it"),
+        (["hint", "9.9"], "has no task"),
+        (["check", "--dir", "nowhere"], "no homework was started in"),
+        (["submit", "--name", "///"], "is no name for a file"),
+        (["verify", "nowhere"], "in a clone of the repository"),
+        (["build", "tiny/solution", "--out", "x"], "no reference"),
+    ],
+)
+def test_a_wrong_word_is_one_line(at_desk, capsys, words, said):
+    assert main(["homework", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -1,0 +1,134 @@
+"""A class is graded whatever is in it, to the same table each time, and goes on where it was stopped."""
+
+import json
+import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from tinygrad_rnn.cli.main import main
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework import grading
+from tinygrad_rnn.homework.assignment import load
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def handed_in(tiny, tmp_path):
+    """A folder with a right submission, a wrong one, a hostile one and one that is none."""
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    right = (tiny / "sums.py").read_text()
+    texts = {
+        "ada": right,
+        "bob": right.replace("np.add", "np.subtract"),
+        "eve": right.replace("once = f(x)", "raise SystemExit"),
+    }
+    for name, text in texts.items():
+        with zipfile.ZipFile(folder / f"tiny-{name}.zip", "w") as archive:
+            archive.writestr("sums.py", text)
+    (folder / "=cmd.zip").write_bytes(b"no archive")
+    return folder
+
+
+TABLE = """submission,1.1,1.2,1.3,total,of,note
+'=cmd.zip,0,0,,0,10,the archive cannot be read (File is not a zip file)
+tiny-ada.zip,4,6,,10,10,
+tiny-bob.zip,0,6,,6,10,
+tiny-eve.zip,4,0,,4,10,
+"""
+
+
+@pytest.mark.slow
+def test_a_class_gets_its_table_and_the_same_again(tiny, handed_in, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "grades.csv"
+    words = ["homework", "grade", str(handed_in), "--homework", str(tiny), "--out", str(out), "--seed", "3"]
+    assert main(words) == 0
+    assert out.read_text() == TABLE
+    assert "4 of 4: " in capsys.readouterr().err
+    kept = json.loads((tmp_path / "grades.csv.kept" / "tiny-eve.zip.json").read_text())
+    assert [each["message"] for each in kept["results"] if not each["earned"]] == ["SystemExit (line 19)"]
+
+    def nobody(*arguments):
+        raise AssertionError("graded again")
+
+    monkeypatch.setattr(grading, "grade_one", nobody)  # what was graded is not graded again
+    out.unlink()
+    (tmp_path / "grades.csv.kept" / ".half.json").write_text("{")
+    assert main(words) == 0
+    assert out.read_text() == TABLE
+
+
+def test_what_was_lost_or_changed_is_graded_again(tiny, handed_in, tmp_path):
+    def graded():
+        paths = [handed_in / "=cmd.zip"]
+        return list(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: ThreadPoolExecutor(1)))
+
+    (first,) = graded()
+    place = tmp_path / "kept" / "=cmd.zip.json"
+    place.write_text(place.read_text()[:20])  # the power went
+    assert graded() == [first]
+    (handed_in / "=cmd.zip").write_bytes(b"something else")
+    assert graded()[0][1]["key"] != first[1]["key"]
+
+
+class Falls(ThreadPoolExecutor):
+    """An executor whose processes end when they get a submission of eve's, as all of a pool's then do."""
+
+    def submit(self, call, *arguments):
+        if any("eve" in str(each) for each in arguments):
+            self.fallen = True
+        if getattr(self, "fallen", False):
+            failed = Future()
+            failed.set_exception(BrokenProcessPool("a process ended"))
+            return failed
+        return super().submit(lambda: {"submission": arguments[1].name, "note": "", "points": {}, "results": []})
+
+
+def test_a_submission_that_brings_its_process_down_takes_nobody_with_it(tiny, tmp_path):
+    paths = [tmp_path / name for name in ("ada.py", "eve.py", "zoe.py")]
+    for path in paths:
+        path.write_text("")
+    graded = list(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: Falls(1)))
+    assert {path.name: told["note"][:11] for path, told in graded} == {
+        "ada.py": "", "eve.py": "the process", "zoe.py": "",
+    }  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["ada.py.json", "zoe.py.json"]
+
+
+def test_a_check_that_fails_in_a_way_of_its_own_stops_nobody(tiny, tmp_path):
+    class Odd(ThreadPoolExecutor):
+        def submit(self, call, *arguments):
+            return super().submit(lambda: {} if "ada" in arguments[1].name else 1 / 0)
+
+    paths = [tmp_path / "ada.py", tmp_path / "eve.py"]
+    for path in paths:
+        path.write_text("")
+    graded = dict(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: Odd(1)))
+    assert "ZeroDivisionError" in graded[paths[1]]["note"]
+    assert len(graded) == 2
+
+
+def test_no_submission_is_said(tmp_path):
+    with pytest.raises(InputError, match="no submission in"):
+        grading.submissions_of(tmp_path)
+    with pytest.raises(InputError, match="is no folder"):
+        grading.submissions_of(tmp_path / "nowhere")
+
+
+def test_without_a_sandbox_it_can_be_refused(tiny, handed_in, capsys, monkeypatch):
+    from tinygrad_rnn.homework import sandbox
+
+    monkeypatch.setattr(sandbox, "prefix", lambda: ())
+    assert main(["homework", "grade", str(handed_in), "--homework", str(tiny), "--require-sandbox"]) == 2
+    said = capsys.readouterr().err
+    assert "the network and other processes of this user" in said
+    assert "Traceback" not in said
+
+
+def test_points_of_a_person_are_left_empty(tiny, tmp_path):
+    told = {"submission": "a.zip", "note": "", "points": {"1.1": 1.25, "1.2": 0.0}}
+    grading.write_table(tmp_path / "x.csv", load(tiny), [told])
+    assert (tmp_path / "x.csv").read_text().splitlines()[1] == "a.zip,1.25,0,,1.25,10,"

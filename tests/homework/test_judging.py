@@ -1,0 +1,86 @@
+"""A solution is judged task by task, in a process of its own, and told what is wrong."""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.homework import building, close, same
+from tinygrad_rnn.homework.checks import CheckFailedError, checks_of
+from tinygrad_rnn.homework.judging import forbidden, judge
+
+pytestmark = pytest.mark.process
+
+
+def test_a_right_solution_has_all_points_and_a_stub_none(points, tiny):
+    assert points() == ([4, 6], "")
+    assignment, reference = building.source_of(tiny)
+    stub = {"sums.py": building.student_files(tiny)["sums.py"].decode()}
+    results = judge(assignment, reference, stub, checks_of(tiny / "hidden.py"))
+    assert {each.status for each in results} == {"missing"}
+    assert all(each.message.startswith(f"Task {each.task}: ") and not each.earned for each in results)
+
+
+def test_a_mistake_in_one_task_costs_no_other(points):
+    earned, said = points(add="    return a - b")
+    assert earned == [0, 6]
+    assert "this is what comes of: the difference" in said
+    earned, said = points(add="    return (")
+    assert earned == [0, 6]
+    assert "not Python" in said
+    assert points(twice="    return unknown")[0] == [4, 0]
+
+
+def test_lines_are_those_of_the_students_own_file(points):
+    _, said = points(yours="import math\n\n\nthree = 3", add="    x = 1\n    return nobody")
+    assert "NameError: name 'nobody' is not defined (line 11)" in said
+
+
+def test_what_is_a_students_own_travels_with_every_task(points):
+    assert points(yours="def plus(a, b):\n    return a + b", add="    return plus(a, b)") == ([4, 6], "")
+
+
+def test_only_what_is_allowed_can_be_imported(points):
+    earned, said = points(yours="import tinygrad_rnn")
+    assert earned == [0, 0]
+    assert "import tinygrad_rnn: this homework may import math, numpy" in said
+    earned, said = points(add="    return np.testing.sys.modules['importlib'].import_module('tinygrad_rnn')")
+    assert earned == [0, 6]
+    assert forbidden("from . import x\nimport os.path\neval('1')", ["math"]) == [
+        ("import .: this homework may import math", 1),
+        ("import os.path: this homework may import math", 2),
+        ("eval: a solution has no use for it", 3),
+    ]
+
+
+def test_the_same_seed_draws_the_same_numbers(tiny):
+    assignment, reference = building.source_of(tiny)
+    wrong = {"sums.py": reference["sums.py"].replace("np.add", "np.subtract")}
+
+    def said(seed):
+        checks = checks_of(tiny / "hidden.py")
+        return [each.message for each in judge(assignment, reference, wrong, checks, seed=seed, only="1.1")]
+
+    assert said(3) == said(3) != said(4)
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "said"),
+    [
+        (2.0, 3.0, "^it: expected 3, got 2$"),
+        (np.zeros((2, 3)), np.zeros((3, 2)), r"^it: expected shape \(3, 2\), got shape \(2, 3\)$"),
+        ([[1, 2], [3, 5]], [[1, 2], [3, 4]], r"1 of 4 entries differ; the first is \[1, 1\]: expected 4, got 5"),
+        ([1.0, np.nan], [1.0, 2.0], r"\[1\]: expected 2, got nan"),
+        (None, 1.0, "expected numbers, got None"),
+        ("1.0", 1.0, "expected numbers, got '1.0'"),
+        ([[1.0], [1.0, 2.0]], 1.0, "expected numbers, got"),
+        (np.array([1 + 1j]), [1.0], "expected numbers"),
+    ],
+)
+def test_a_difference_is_said_in_full(got, expected, said):
+    with pytest.raises(CheckFailedError, match=said):
+        close(got, expected, "it")
+
+
+def test_true_is_not_one():
+    same(np.bool_(True), True)
+    with pytest.raises(CheckFailedError, match=r"expected True, got 1; it is a question"):
+        same(1, True, because="it is a question")

@@ -1,0 +1,60 @@
+"""Marks: what is between them is found and moved, and what is no mark is refused with its line."""
+
+import pytest
+
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework.marks import lenient_regions, regions_of, splice
+
+TWO = """def f():
+    ### BEGIN SOLUTION 1.1
+    return 1
+    ### END SOLUTION 1.1
+
+### BEGIN YOURS
+### END YOURS
+"""
+
+
+def test_regions_are_found_with_their_lines():
+    regions = regions_of(TWO)
+    assert list(regions) == ["1.1", "YOURS"]
+    assert (regions["1.1"].begin, regions["1.1"].end, regions["1.1"].text) == (1, 3, "    return 1\n")
+    assert regions["1.1"].indent == "    "
+
+
+def test_spliced_is_what_was_chosen_and_nothing_else():
+    other = (
+        TWO.replace("return 1", "x = 2\n    return x")
+        .replace("def f", "def g")
+        .replace("YOURS\n###", "YOURS\ny = 3\n###")
+    )
+    both = regions_of(other)
+    assert splice(TWO, {"1.1": both["1.1"]}) == TWO.replace("return 1", "x = 2\n    return x")
+    assert "y = 3" in splice(TWO, both)
+    assert "def f" in splice(TWO, both)
+    assert splice(TWO, regions_of(TWO)) == TWO
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("### BEGIN SOLUTION 1.1\n", "line 1: the region 1.1 has no END"),
+        ("\n### END SOLUTION 1.1\n", "line 2: .* it has no BEGIN"),
+        ("### BEGIN SOLUTION 1.1\n### BEGIN SOLUTION 1.2\n", "line 2: .* 1.1, from line 1, has not ended"),
+        ("### BEGIN SOLUTION 1.1\n### END SOLUTION 1.2\n", "the region that is open is 1.1"),
+        ("### BEGIN YOURS\n### END YOURS\n### BEGIN YOURS\n### END YOURS\n", "line 3: .* in line 1"),
+        ("### BEGIN SOLUTION one\n", "a task is called 1.2"),
+        ("### BEGIN SOLUTION 2.7\n### END SOLUTION 2.7\n", "there is no task 2.7"),
+        ("x = '''\n### BEGIN SOLUTION 1.1\n'''\n", "line 2: a mark inside a text"),
+        ("x = 1  ### BEGIN SOLUTION 1.1\n", "stands alone"),
+    ],
+)
+def test_what_is_wrong_with_marks_is_said_with_its_line(source, said):
+    with pytest.raises(InputError, match=said):
+        regions_of(source, {"1.1", "1.2", "YOURS"})
+
+
+def test_a_mistake_in_one_region_does_not_hide_the_others():
+    broken = TWO.replace("return 1", "return (")
+    assert list(lenient_regions(broken)) == ["1.1", "YOURS"]
+    assert lenient_regions(TWO.replace("return 1", 'return """'))["1.1"].text == '    return """\n'

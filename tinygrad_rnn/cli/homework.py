@@ -1,0 +1,186 @@
+"""`tinygrad-rnn homework`: a student's check, hints and file to hand in; an instructor's build, verify and grade."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from tinygrad_rnn.cli.problem import say
+from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework import building, desk, grading, sandbox
+from tinygrad_rnn.homework.assignment import Task
+from tinygrad_rnn.homework.judging import Result
+from tinygrad_rnn.homework.remote import Child
+from tinygrad_rnn.homework.verifying import verify
+from tinygrad_rnn.tasks.corpus import shown
+from tinygrad_rnn.tutorial import language_of_this_user
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; return 1 if a check failed."""
+    return ACTIONS[options.action](options)
+
+
+def _list(options: argparse.Namespace) -> int:
+    language = options.lang or language_of_this_user()
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("homework", "title", "hours", "tasks"):
+        table.add_column(name)
+    for each in desk.available():
+        table.add_row(each.name, escape(_words(each.title, language)), f"{each.hours:g}", f"{len(each.tasks)}")
+    _output().print(table)
+    print("begin with: tinygrad-rnn homework start hw1")
+    return 0
+
+
+def _start(options: argparse.Namespace) -> int:
+    folder = Path(options.folder or Path(options.name).name)
+    for path in desk.start(options.name, folder):
+        print(f"written: {shown(path)}")
+    print(f"read {shown(folder / 'text.md')}, write in {shown(folder)}, then: tinygrad-rnn homework check")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    here = _desk(options)
+    printed: list[str] = []
+    results = here.check(options.task, printed)
+    for task in here.assignment.tasks:
+        own = [each for each in results if each.task == task.id]
+        if own:
+            _report(task, own)
+    failing = list(dict.fromkeys(each.task for each in results if not each.earned))
+    if len(failing) > 1:
+        print(f"note: tasks use each other here, so begin with {failing[0]}; at grading the others are right ones")
+    for text in printed:
+        if text.strip():
+            print("\nyour code printed, at the end:\n" + "".join(f"    {line}\n" for line in text.splitlines()[-20:]))
+    for note in here.notes():
+        print(f"note: {note}")
+    return 0 if all(each.earned for each in results) else 1
+
+
+def _report(task: Task, results: list[Result]) -> None:
+    earned = sum(each.earned for each in results)
+    title = f"{task.id}  {task.title['en']}"
+    if all(each.message.startswith(f"Task {task.id}:") for each in results):
+        print(f"-  {title}: not written yet; tinygrad-rnn homework hint {task.id}")
+        return
+    print(f"{'ok' if all(each.earned for each in results) else 'x '} {title}: {earned:g} of {task.points:g}")
+    for each in results:
+        if not each.earned:
+            message = each.message
+            if each.status == "missing":
+                own = message.startswith(f"Task {task.id}:")
+                message = "not written yet" if own else f"this needs another task first: {message}"
+            print(f"     {each.check}: {message}".replace("\n", "\n     "))
+
+
+def _hint(options: argparse.Namespace) -> int:
+    rung, rungs, words = _desk(options).hint(options.task, options.lang or language_of_this_user())
+    more = f"; again for the next of {rungs}" if rung < rungs else ""
+    print(f"{options.task}, hint {rung}{more}: {words}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    here, language = _desk(options), options.lang or language_of_this_user()
+    table = Table(title=escape(_words(here.assignment.title, language)), box=SIMPLE_HEAD, title_justify="left")
+    for name in ("task", "", "minutes", "points", "last check", "hints", "state"):
+        table.add_column(name)
+    for task in here.assignment.tasks:
+        last = here.points.get(task.id)
+        told = "-" if last is None else f"{last:g}"
+        state = "done" if last == task.points else here.state_of(task.id)
+        hints = f"{here.hints.get(task.id, 0)} of {len(task.hints['en'])}"
+        row = (task.id, escape(_words(task.title, language)), f"{task.minutes}", f"{task.points:g}", told, hints, state)
+        table.add_row(*row)
+    _output().print(table)
+    for note in here.notes():
+        print(f"note: {note}")
+    return 0
+
+
+def _submit(options: argparse.Namespace) -> int:
+    here = _desk(options)
+    for note in here.notes():
+        say(f"note: {note}")
+    try:
+        name = options.name or getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise InputError("who are you? write --name, as in: tinygrad-rnn homework submit --name ada") from error
+    print(f"written: {shown(desk.pack(here, name))}")
+    return 0
+
+
+def _build(options: argparse.Namespace) -> int:
+    for path in building.build(building.find_source(options.name), Path(options.out)):
+        print(f"written: {shown(path)}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    wrong = 0
+    for what, problem in verify(building.find_source(options.name), options.seed, options.patience):
+        wrong += bool(problem)
+        print(f"{'x ' if problem else 'ok'} {what}{': ' + problem if problem else ''}", flush=True)
+    return 1 if wrong else 0
+
+
+def _grade(options: argparse.Namespace) -> int:
+    source = building.find_source(options.homework)
+    assignment, _ = building.source_of(source)
+    with Child({"nothing.py": ""}, assignment.imports) as child:
+        complete = child.files_cut and bool(sandbox.prefix())
+        told = sandbox.told(child.files_cut)
+    if options.require_sandbox and not complete:
+        raise InputError(f"{told}; install bubblewrap on Linux, or leave out --require-sandbox")
+    say(told)
+    submissions = grading.submissions_of(Path(options.submissions))
+    out = Path(options.out)
+    graded = []
+    kept = out.with_name(out.name + ".kept")
+    done = grading.grade(
+        source,
+        submissions,
+        kept,
+        seed=options.seed,
+        patience=options.patience,
+        pool=lambda: grading.processes(options.jobs),
+    )
+    for path, found in done:
+        graded.append(found)
+        note = f"; {found['note']}" if found["note"] else ""
+        say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
+    grading.write_table(out, assignment, graded)
+    print(f"written: {shown(out)}")
+    return 0
+
+
+def _desk(options: argparse.Namespace) -> desk.Desk:
+    return desk.find_desk(Path(options.dir) if options.dir else None)
+
+
+def _words(texts: object, language: str) -> str:
+    assert isinstance(texts, dict)
+    return str(texts.get(language) or texts["en"])
+
+
+def _output() -> Output:
+    console = Output()
+    return console if console.is_terminal else Output(width=WIDTH)
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list, "start": _start, "check": _check, "hint": _hint, "status": _status, "submit": _submit,
+    "build": _build, "verify": _verify, "grade": _grade,
+}  # fmt: skip

@@ -1,0 +1,86 @@
+"""Open what was handed in: a zip, a folder or a single file, of which nothing is trusted and little is read."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from tinygrad_rnn.errors import InputError
+
+__all__ = ["open_submission"]
+
+#: The largest file that is read, in bytes, and the most entries that an archive may have.
+_LARGEST, _ENTRIES = 1 << 20, 1000
+
+
+def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the texts of the files that an assignment asks for, by name; those that are not there are left out.
+
+    Nothing is unpacked: of an archive only the files asked for are read, in memory and to a bound. They may lie in
+    folders, as when a folder was zipped.
+
+    Raises:
+        InputError: it is no archive, or one that is not read; the message says why, in one line.
+    """
+    wanted = list(names)
+    if path.is_symlink():
+        raise InputError("it is a link, not a file")
+    if path.is_dir():
+        inside = {name: path / name for name in wanted}
+        return {name: _text(name, _read(file)) for name, file in inside.items() if file.is_file() or file.is_symlink()}
+    if path.suffix == ".py":
+        return {wanted[0]: _text(wanted[0], _read(path))}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > _ENTRIES:
+                raise InputError(f"the archive has {len(entries):,} entries; at most {_ENTRIES:,} are looked at")
+            return {name: text for name in wanted if (text := _entry(archive, entries, name)) is not None}
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the archive cannot be read ({str(error)[:100]})") from error
+
+
+def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> str | None:
+    found = [
+        each for each in entries
+        if each.filename.replace("\\", "/").rsplit("/", 1)[-1] == name and not each.filename.startswith("__MACOSX")
+    ]  # fmt: skip
+    if not found:
+        return None
+    if len(found) > 1:
+        raise InputError(f"the archive has {name} {len(found)} times; which one counts?")
+    entry = found[0]
+    parts = entry.filename.replace("\\", "/").split("/")
+    if ".." in parts or entry.filename.startswith("/") or ":" in parts[0]:
+        raise InputError(f"the archive has a path that leads out of it: {entry.filename[:80]!r}")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise InputError(f"{name} is a link, not a file")
+    with archive.open(entry) as stream:
+        return _text(name, stream.read(_LARGEST + 1))
+
+
+def _read(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        raise InputError(f"{path.name} is a link, not a file")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read ({error.strerror})") from error
+
+
+def _text(name: str, content: bytes) -> str:
+    if len(content) > _LARGEST:
+        raise InputError(f"{name} is larger than {_LARGEST:,} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8; save it with that encoding") from error
+    if "\0" in text:
+        raise InputError(f"{name} is not text: it has zero bytes")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

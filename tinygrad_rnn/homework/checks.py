@@ -1,0 +1,173 @@
+"""What a check is made of: `@check` says which task it judges, `close` and `same` compare and explain.
+
+A check is a function of the student's module and of a generator of random numbers, `def both_uses(hw, draw)`. It runs
+here, never in the student's process: what it expects cannot be read there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework.remote import Remote
+from tinygrad_rnn.tasks.corpus import shown
+
+__all__ = ["Check", "CheckFailedError", "check", "checks_of", "close", "same"]
+
+
+class CheckFailedError(Exception):
+    """A check found something wrong; the message is for the student."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A function that judges one thing about one task."""
+
+    name: str
+    task: str
+    points: float
+    function: Callable[..., None]
+    #: What the function is given besides the module and the generator.
+    more: tuple[Any, ...] = ()
+
+    def run(self, module: Any, draw: np.random.Generator) -> None:
+        """Call the function; it returns where all is right.
+
+        Args:
+            module: the student's module, or what stands for it.
+            draw: where its random numbers come from.
+        """
+        self.function(module, draw, *self.more)
+
+
+def check(task: str, points: float, each: Iterable[Any] | None = None) -> Callable[[Callable[..., None]], Any]:
+    """Make a function a check of a task.
+
+    Args:
+        task: the number of the task.
+        points: what passing it gives.
+        each: the check is done, for so many points, with each of these as a third argument.
+    """
+
+    def mark(function: Callable[..., None]) -> Callable[..., None]:
+        made = []
+        for more in [()] if each is None else [(case,) for case in each]:
+            name = function.__name__ + "".join(f"[{case}]" for case in more)
+            made.append(Check(name, task, points, function, more))
+        function.checks = made  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def checks_of(path: Path) -> list[Check]:
+    """Return the checks of a file, in the order in which it has them.
+
+    Raises:
+        InputError: the file cannot be read or run, or has no checks.
+    """
+    try:
+        spec = importlib.util.spec_from_file_location(f"checks_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except (OSError, SyntaxError, ImportError, NameError) as error:
+        raise InputError(f"cannot take the checks from {shown(path)}: {error}") from error
+    found = [each for value in vars(module).values() for each in getattr(value, "checks", ())]
+    if not found:
+        raise InputError(f'{shown(path)} has no checks; write @check("1.1", points=5) above a function')
+    return found
+
+
+def close(
+    got: Any, expected: Any, what: str = "the result", *, suspects: Mapping[str, Any] | None = None,
+    rtol: float = 1e-6, atol: float = 1e-8,
+) -> None:  # fmt: skip
+    """Compare numbers; the message of a difference says what was expected, what came, and where they part first.
+
+    Args:
+        got: what a student's code returned.
+        expected: the right numbers.
+        what: what they are, for the message.
+        suspects: what would come out of well-known mistakes, by a sentence about the mistake.
+        rtol: how large a difference may be, as a part of the right number.
+        atol: how large it may be at least.
+
+    Raises:
+        CheckFailedError: something else came.
+
+    >>> close(3.0, 6.0, "the gradient", suspects={"missing accumulation (= for +=)": 3.0})
+    Traceback (most recent call last):
+    ...
+    tinygrad_rnn.homework.checks.CheckFailedError: the gradient: expected 6, got 3
+        this is what comes of: missing accumulation (= for +=)
+    """
+    right = np.asarray(expected)
+    given = _numbers(got, what)
+    if given.shape != right.shape:
+        hint = _suspect(given, suspects, rtol, atol)
+        raise CheckFailedError(f"{what}: expected shape {right.shape}, got shape {given.shape}{hint}")
+    with np.errstate(all="ignore"):
+        wrong = ~(np.abs(given - right) <= atol + rtol * np.abs(right)) & ~(given == right)
+    if not wrong.any():
+        return
+    hint = _suspect(given, suspects, rtol, atol)
+    if not right.shape:
+        raise CheckFailedError(f"{what}: expected {right:.6g}, got {given:.6g}{hint}")
+    at = tuple(int(index) for index in np.argwhere(wrong)[0])
+    shape = "x".join(map(str, right.shape))
+    raise CheckFailedError(
+        f"{what} (shape {shape}): {int(wrong.sum())} of {right.size} entries differ; the first is "
+        f"[{', '.join(map(str, at))}]: expected {right[at]:.6g}, got {given[at]:.6g}{hint}"
+    )
+
+
+def same(got: Any, expected: Any, what: str = "the result", because: str = "") -> None:
+    """Compare what is either right or wrong, such as True, None or a text.
+
+    Args:
+        got: what a student's code returned.
+        expected: what is right.
+        what: what it is, for the message.
+        because: why it has to be so.
+
+    Raises:
+        CheckFailedError: something else came.
+    """
+    if isinstance(got, np.bool_):
+        got = bool(got)
+    if type(got) is not type(expected) or got != expected:
+        reason = f"; {because}" if because else ""
+        raise CheckFailedError(f"{what}: expected {expected!r}, got {_short(got)}{reason}")
+
+
+def _numbers(got: Any, what: str) -> np.ndarray:
+    if isinstance(got, Remote) or got is None or isinstance(got, str | dict):
+        raise CheckFailedError(f"{what}: expected numbers, got {_short(got)}")
+    try:
+        given = np.asarray(got)
+    except (ValueError, OverflowError):
+        given = np.asarray(None)
+    if given.dtype.kind not in "fiub":
+        raise CheckFailedError(f"{what}: expected numbers, got {_short(got)}")
+    return given.astype(np.float64)
+
+
+def _suspect(given: np.ndarray, suspects: Mapping[str, Any] | None, rtol: float, atol: float) -> str:
+    for mistake, value in (suspects or {}).items():
+        numbers = np.asarray(value, dtype=np.float64)
+        if numbers.shape == given.shape and np.allclose(given, numbers, rtol=rtol, atol=atol):
+            return f"\n    this is what comes of: {mistake}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

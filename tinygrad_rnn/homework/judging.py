@@ -1,0 +1,235 @@
+"""Judge a solution: checks run against it in a process of its own, and each gives points or one clear line."""
+
+from __future__ import annotations
+
+import ast
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework.assignment import Assignment
+from tinygrad_rnn.homework.checks import Check, CheckFailedError
+from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_of, splice, task_of
+from tinygrad_rnn.homework.remote import Child, Remote, StudentError, WorkerDiedError
+
+__all__ = ["Result", "forbidden", "judge", "judge_alone", "student_regions"]
+
+#: Names that a solution of formulas has no use for.
+_NO_USE = {"__import__", "eval", "exec", "compile", "open", "input", "breakpoint", "globals", "__builtins__"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found."""
+
+    check: str
+    task: str
+    points: float
+    earned: float
+    #: "passed", "failed", "missing" (not written yet), or "stopped" (the process ended or hung).
+    status: str
+    #: For the student; empty where it passed.
+    message: str
+
+
+def judge(
+    assignment: Assignment,
+    reference: Mapping[str, str],
+    solution: Mapping[str, str],
+    checks: Sequence[Check],
+    *,
+    seed: int = 0,
+    patience: float = 20.0,
+    only: str | None = None,
+) -> list[Result]:
+    """Judge each task with the reference in place of all the other tasks: none is lost by another's mistake.
+
+    Args:
+        assignment: what was asked for.
+        reference: the files of the reference, by name.
+        solution: those of the student; a file that is missing counts as not written.
+        checks: the hidden checks.
+        seed: what numbers, shapes and directions are drawn from.
+        patience: the seconds that a check may take.
+        only: the task to judge; all, unless given.
+
+    Raises:
+        InputError: the marks of the reference are wrong.
+    """
+    results = []
+    for task in assignment.tasks:
+        own = [each for each in checks if each.task == task.id]
+        if not own or only not in (None, task.id):
+            continue
+        try:
+            files, theirs = _spliced(reference, solution, task.id)
+        except InputError as error:
+            results += [_none(each, "failed", str(error)) for each in own]
+            continue
+        results += judge_alone(assignment, files, own, seed=seed, patience=patience, theirs=theirs)
+    return results
+
+
+def judge_alone(
+    assignment: Assignment,
+    files: Mapping[str, str],
+    checks: Sequence[Check],
+    *,
+    seed: int = 0,
+    patience: float = 20.0,
+    theirs: Mapping[str, Region] | None = None,
+    printed: list[str] | None = None,
+) -> list[Result]:
+    """Run checks against files as they are, in one process, and in a new one after it ended or hung.
+
+    Args:
+        assignment: what may be imported, and which file is the module.
+        files: the texts of the files.
+        checks: the checks to run.
+        seed: what numbers are drawn from.
+        patience: the seconds that a check may take.
+        theirs: the regions of a student's file that were put into these, for line numbers as she has them.
+        printed: the end of what the code prints is appended to this.
+    """
+    main = assignment.files[0]
+    if wrong := [line for name in assignment.files for line in forbidden(files[name], assignment.imports)]:
+        return [_none(each, "failed", _at(wrong[0], files[main], theirs)) for each in checks]
+    results: list[Result] = []
+    waiting = list(checks)
+    while waiting:
+        before = len(waiting)
+        try:
+            with Child(files, assignment.imports, patience) as child:
+                try:
+                    module, alive = child.load(main), True
+                    while waiting and alive:
+                        child.rest()
+                        result, alive = _one(module, waiting[0], seed, files[main], theirs)
+                        results.append(result)
+                        waiting.pop(0)
+                finally:
+                    if printed is not None:
+                        printed.append(child.output())
+        except StudentError as error:
+            message = _at((f"when the file is imported: {error}", error.line), files[main], theirs)
+            status = "missing" if error.kind == "NotImplementedError" else "failed"
+            return results + [_none(each, status, message) for each in waiting]
+        except WorkerDiedError as error:
+            if len(waiting) == before:
+                return results + [_none(each, "stopped", f"when the file is imported: {error}") for each in waiting]
+    return results
+
+
+def _one(
+    module: Remote, check: Check, seed: int, source: str, theirs: Mapping[str, Region] | None
+) -> tuple[Result, bool]:
+    """Return what one check found, and whether the process is still there."""
+    draw = np.random.default_rng([seed, zlib.crc32(f"{check.task} {check.name}".encode())])
+    try:
+        check.run(module, draw)
+    except CheckFailedError as error:
+        return _none(check, "failed", str(error)), True
+    except StudentError as error:
+        status = "missing" if error.kind == "NotImplementedError" else "failed"
+        message = error.words if status == "missing" else str(error)
+        return _none(check, status, _at((message, error.line), source, theirs)), True
+    except WorkerDiedError as error:
+        return _none(check, "stopped", str(error)), False
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError) as error:
+        # A check that trips over an answer, as over a text where an array should be.
+        return _none(check, "failed", f"the answer is of a kind that cannot be used ({error})"[:300]), True
+    return Result(check.name, check.task, check.points, check.points, "passed", ""), True
+
+
+def student_regions(assignment: Assignment, reference: Mapping[str, str], name: str, source: str) -> dict[str, Region]:
+    """Return the regions of a student's file.
+
+    Args:
+        assignment: what was asked for.
+        reference: the files whose regions there may be: those of the reference, or of the stub.
+        name: the name of the file.
+        source: its text.
+
+    Raises:
+        InputError: its marks are wrong; the message says in which line.
+    """
+    known = regions_of(reference[name]).keys()
+    try:
+        found = lenient_regions(source, known)
+    except InputError as error:
+        raise InputError(f"{assignment.name}, {name}: {error}") from error
+    if missing := sorted(known - found.keys() - {YOURS}):
+        raise InputError(f"{name}: the marks of {missing[0]} are gone; put ### BEGIN SOLUTION {missing[0]} back")
+    return found
+
+
+def _spliced(
+    reference: Mapping[str, str], solution: Mapping[str, str], task: str
+) -> tuple[dict[str, str], dict[str, Region]]:
+    files: dict[str, str] = {}
+    theirs: dict[str, Region] = {}
+    for name, base in reference.items():
+        known = regions_of(base).keys()
+        own = {each for each in known if each == YOURS or task_of(each) == task}
+        found = lenient_regions(solution[name], known) if name in solution else {}
+        if missing := sorted(own - found.keys() - {YOURS}):
+            what = f"the marks of {missing[0]} are gone" if name in solution else f"{name} was not handed in"
+            raise InputError(what)
+        chosen = {each: region for each, region in found.items() if each in own}
+        files[name] = splice(base, chosen)
+        theirs |= chosen
+    return files, theirs
+
+
+def forbidden(source: str, allowed: Iterable[str]) -> list[tuple[str, int | None]]:
+    """Return what a file may not do, as sentences with their lines; a mistake in its syntax is one.
+
+    >>> forbidden("import torch", ["numpy"])
+    [('import torch: this homework may import numpy', 1)]
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return [(f"not Python: {getattr(error, 'msg', error)}", getattr(error, "lineno", None))]
+    allowed = list(allowed)
+    found: list[tuple[str, int | None]] = []
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        elif isinstance(node, ast.Name) and node.id in _NO_USE:
+            found.append((f"{node.id}: a solution has no use for it", node.lineno))
+        line = getattr(node, "lineno", None)
+        found += [
+            (f"import {name}: this homework may import {', '.join(allowed)}", line)
+            for name in names
+            if name.split(".")[0] not in (*allowed, "__future__")
+        ]
+    return sorted(found, key=lambda each: each[1] or 0)
+
+
+def _none(check: Check, status: str, message: str) -> Result:
+    return Result(check.name, check.task, check.points, 0.0, status, message)
+
+
+def _at(told: tuple[str, int | None], source: str, theirs: Mapping[str, Region] | None) -> str:
+    """Return a message with its line, as the student's own file has it."""
+    message, line = told
+    if line is not None and theirs is not None:
+        for name, region in _regions_or_none(source).items():
+            if region.begin < line - 1 < region.end and name in theirs:
+                return f"{message} (line {theirs[name].begin + line - region.begin})"
+        return message
+    return message if line is None else f"{message} (line {line})"
+
+
+def _regions_or_none(source: str) -> dict[str, Region]:
+    try:
+        return lenient_regions(source)
+    except InputError:
+        return {}

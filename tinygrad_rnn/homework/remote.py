@@ -1,0 +1,327 @@
+"""The other end of a student's process: started, asked, watched, ended; its objects have stand-ins here."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.errors import MissingToolError
+from tinygrad_rnn.homework import sandbox, values
+from tinygrad_rnn.homework.values import BadValueError
+
+__all__ = ["Child", "Remote", "StudentError", "WorkerDiedError"]
+
+_MEMORY = 1 << 31
+
+
+class StudentError(Exception):
+    """An error that a student's code raised in its process."""
+
+    def __init__(self, kind: str, words: str, line: int | None) -> None:
+        super().__init__(f"{kind}: {words}" if words else kind)
+        self.kind, self.words, self.line = kind, words, line
+
+
+class WorkerDiedError(Exception):
+    """A student's process that ended, hung, or sent what is no message."""
+
+
+class Remote:
+    """Stands for an object in a student's process: attributes, calls and operators happen there."""
+
+    __slots__ = ("_child", "_kind", "_number")
+    __hash__ = object.__hash__
+
+    def __init__(self, child: Child, number: int, kind: str) -> None:
+        for name, value in (("_child", child), ("_number", number), ("_kind", kind)):
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._child.ask("get", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._child.ask("setattr", self, name, value)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._child.ask("call", self, list(arguments), named)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare which object it is: what its own class says of equality is not asked."""
+        return isinstance(other, Remote) and (self._child, self._number) == (other._child, other._number)
+
+    def __repr__(self) -> str:
+        return f"an object of class {self._kind}"
+
+    def __len__(self) -> int:
+        found = self._child.ask("len", self)
+        return found if type(found) is int and found >= 0 else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._child.ask("getitem", self, index)
+
+    def __neg__(self) -> Any:
+        return self._child.ask("neg", self)
+
+    def __add__(self, other: Any) -> Any:
+        return self._child.ask("add", self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._child.ask("sub", self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._child.ask("mul", self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._child.ask("truediv", self, other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self._child.ask("matmul", self, other)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._child.ask("pow", self, other)
+
+
+class Child:
+    """A process of a student's code, in a folder of its own; use it in a `with`.
+
+    Args:
+        files: the texts of its files; the first is the module.
+        packages: what it may import beside Python's own modules, such as numpy.
+        patience: how many seconds it may take for one check; `rest` begins a new one.
+
+    Raises:
+        MissingToolError: this system has no such processes.
+        WorkerDiedError: it did not start.
+    """
+
+    def __init__(
+        self, files: Mapping[str, str], packages: tuple[str, ...] = ("numpy",), patience: float = 20.0
+    ) -> None:
+        if sys.platform == "win32":
+            raise MissingToolError("homework is checked and graded on Linux and macOS; on Windows use WSL")
+        self.patience = patience
+        self._before = _children()
+        _adopt()
+        self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
+        try:
+            self.files_cut = self._start(files, packages)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, files: Mapping[str, str], packages: tuple[str, ...]) -> bool:
+        own, rooms = self.folder / "own", self.folder / "packages"
+        own.mkdir()
+        rooms.mkdir()
+        for name, text in files.items():
+            (own / name).write_text(text, encoding="utf-8")
+        room = Path(np.__file__).parents[1]
+        readable = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(Path(sys.base_prefix) / "lib")]
+        for package in packages:
+            for place in (room / package, room / f"{package}.libs"):
+                if place.is_dir():
+                    os.symlink(place, rooms / place.name)
+                    readable.append(str(place))
+        here = Path(__file__).parent
+        settings = {
+            "own": str(own), "path": [str(rooms)], "values": str(here / "values.py"),
+            "readable": [*readable, str(rooms), "/usr/lib", "/lib", "/lib64", "/dev"],
+            "seconds": int(self.patience * 4) + 2, "memory": _MEMORY,
+        }  # fmt: skip
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.printed = (self.folder / "printed").open("wb")
+        self._process = subprocess.Popen(
+            [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), json.dumps(settings)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.printed,
+            cwd=own, env=one | {"PATH": os.defpath}, start_new_session=True, close_fds=True,
+        )  # fmt: skip
+        self._callbacks: list[Callable[..., Any]] = []
+        self.rest()
+        ready = self._read()
+        return bool(ready.get("ready"))
+
+    def rest(self) -> None:
+        """Let its time begin anew, as at the beginning of a check."""
+        self._until = time.monotonic() + self.patience
+
+    def load(self, name: str) -> Remote:
+        """Return the module of one of its files.
+
+        Raises:
+            StudentError: it raises while it is imported.
+            WorkerDiedError: it ended the process, or hung.
+        """
+        module = self.ask("load", str(self.folder / "own" / name))
+        if not isinstance(module, Remote):
+            raise WorkerDiedError("the process answered something else than it was asked for")
+        return module
+
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """Have something done in the process, and return what came of it.
+
+        Raises:
+            StudentError: the student's code raised an error.
+            WorkerDiedError: it ended the process, hung, or sent what is no message.
+        """
+        self._write({"do": what, "with": values.dump(list(arguments), self._refer)})
+        while True:
+            message = self._read()
+            if "callback" in message:
+                self._write(self._call_back(message))
+                continue
+            if isinstance(error := message.get("error"), dict):
+                line = error.get("line")
+                words = [str(error.get(name, ""))[:500] for name in ("kind", "words")]
+                raise StudentError(words[0], words[1], line if type(line) is int else None)
+            return self._value(message.get("reply"))
+
+    def _call_back(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        number = message["callback"]
+        if type(number) is not int or not 0 <= number < len(self._callbacks):
+            raise WorkerDiedError("the process asked for a function that it was not given")
+        try:
+            result = self._callbacks[number](*self._value(message.get("with")))
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
+            return {"reply": None, "error": f"{type(error).__name__}: {error}"}
+        return {"reply": values.dump(result, self._refer)}
+
+    def _refer(self, value: Any) -> list[Any]:
+        if isinstance(value, Remote):
+            return ["object", object.__getattribute__(value, "_number")]
+        if not callable(value):
+            raise TypeError(f"a check can send data and functions, not {type(value).__name__}")
+        self._callbacks.append(value)
+        return ["callback", len(self._callbacks) - 1]
+
+    def _value(self, told: Any) -> Any:
+        def other(kind: str, content: Any) -> Any:
+            number, name = content
+            if kind != "object" or type(number) is not int or type(name) is not str:
+                raise BadValueError(f"unknown kind {kind!r}")
+            return Remote(self, number, name[:60])
+
+        try:
+            return values.load(told, other)
+        except BadValueError as error:
+            raise WorkerDiedError(f"the process sent what is no value ({error})") from error
+
+    def _write(self, message: Any) -> None:
+        stream = self._process.stdin
+        assert stream is not None
+        left = memoryview(values.frame(message))
+        os.set_blocking(stream.fileno(), False)
+        while left:
+            if not select.select([], [stream], [], max(0.0, self._until - time.monotonic()))[1]:
+                raise WorkerDiedError(self._too_long())
+            try:
+                left = left[os.write(stream.fileno(), left) :]
+            except OSError as error:
+                raise WorkerDiedError(self._ended()) from error
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            size = values.size_of_frame(self._bytes(4))
+            message = json.loads(self._bytes(size))
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise WorkerDiedError(f"the process sent what is no message ({str(error)[:80]})") from error
+        if not isinstance(message, dict):
+            raise WorkerDiedError("the process sent what is no message")
+        return message
+
+    def _bytes(self, size: int) -> bytes:
+        stream = self._process.stdout
+        assert stream is not None
+        read = bytearray()
+        while len(read) < size:
+            if not select.select([stream], [], [], max(0.0, self._until - time.monotonic()))[0]:
+                raise WorkerDiedError(self._too_long())
+            part = os.read(stream.fileno(), min(size - len(read), 1 << 20))
+            if not part:
+                raise WorkerDiedError(self._ended())
+            read += part
+        return bytes(read)
+
+    def _too_long(self) -> str:
+        why = "a loop that does not end, or work done again and again"
+        return f"it took longer than {self.patience:g} s and was stopped: {why}"
+
+    def _ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(2.0)
+            name = f"exit code {code}"
+            if code < 0 or code > 128:
+                with contextlib.suppress(ValueError):
+                    name = signal.Signals(-code if code < 0 else code - 128).name
+            return f"it ended its process ({name}): a crash, a limit on time or memory, or a call of exit"
+        return "it closed its side of the conversation"
+
+    def output(self) -> str:
+        """Return the end of what it printed."""
+        with contextlib.suppress(OSError):
+            content = (self.folder / "printed").read_bytes()
+            return content[-2000:].decode("utf-8", errors="replace")
+        return ""
+
+    def close(self) -> None:
+        """End the process and all that it started, and remove its folder."""
+        process = getattr(self, "_process", None)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, self.printed):
+                with contextlib.suppress(OSError):
+                    stream.close()
+        _end(self._before)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _adopt() -> None:
+    """Have processes that detach themselves become children of this one, where the kernel does that."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def _children() -> set[int]:
+    """Return the processes whose parent is this one, as far as the system tells."""
+    found: set[int] = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= {int(word) for word in path.read_text().split()}
+    return found
+
+
+def _end(spared: set[int]) -> None:
+    """End the children that were not there before: each makes its own children ours."""
+    for _ in range(1000):
+        left = _children() - spared
+        if not left:
+            return
+        for process in left:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)

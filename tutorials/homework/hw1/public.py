@@ -1,0 +1,116 @@
+"""The checks that a student sees: small numbers, computed by hand."""
+
+import numpy as np
+
+from tinygrad_rnn.homework import check, close, same
+
+
+@check("1.1", 1.25, each=("neg", "exp", "log", "sqrt", "reciprocal", "tanh", "sigmoid", "relu"))
+def slope_at_one_point(hw, draw, op):
+    x, y, expected = {
+        "neg": (2.0, -2.0, -1.0),
+        "exp": (1.0, 2.718281828, 2.718281828),
+        "log": (4.0, 1.386294361, 0.25),
+        "sqrt": (4.0, 2.0, 0.25),
+        "reciprocal": (2.0, 0.5, -0.25),
+        "tanh": (1.0, 0.761594156, 0.419974342),
+        "sigmoid": (1.0, 0.731058579, 0.196611933),
+        "relu": (-1.0, 0.0, 0.0),
+    }[op]
+    suspects = {"the derivative is written in y, and x was put in": (1 - x * x) if op == "tanh" else x * (1 - x)}
+    got = hw.slope(op, np.array([x]), np.array([y]))
+    close(got, [expected], f"slope({op!r}) at x = {x:g}", suspects=suspects if op in ("tanh", "sigmoid") else None)
+
+
+@check("1.2", 10)
+def parents_come_first(hw, draw):
+    a = hw.Tensor(1.0)
+    b = a + a
+    c = b * a
+    order = list(hw.topological(c))
+    same(len(order), 3, "the length of topological(c) for b = a + a, c = b * a")
+    names = {0: "a", 1: "b", 2: "c"}
+    places = [names[[a, b, c].index(each)] for each in order]
+    same(places, ["a", "b", "c"], "topological(c) for b = a + a, c = b * a")
+
+
+@check("1.2", 10)
+def arms_of_unequal_length(hw, draw):
+    x = hw.Tensor(1.0)
+    near = x * 2.0
+    end = near + (near * 3.0) * 4.0
+    order = list(hw.topological(end))
+    late = [each for each in order if each.parents and any(order.index(p) > order.index(each) for p in each.parents)]
+    same(len(late), 0, "tensors that stand before one of their parents, for near + (near * 3) * 4")
+
+
+@check("1.3", 8)
+def used_twice(hw, draw):
+    x = hw.Tensor(3.0)
+    hw.backward(x * x)
+    suspects = {"missing accumulation (= for +=), or the parents in a set: x*x has two edges to x": 3.0}
+    close(x.grad, 6.0, "the gradient of x * x at 3", suspects=suspects)
+
+
+@check("1.3", 7)
+def again_and_from_nothing(hw, draw):
+    x = hw.Tensor(3.0)
+    y = x * 5.0
+    hw.backward(y)
+    hw.backward(y)
+    close(x.grad, 10.0, "the gradient after two calls", suspects={"the second call replaced the first": 5.0})
+    hw.zero_grad([x])
+    hw.backward(y)
+    close(x.grad, 5.0, "the gradient after zero_grad and one call", suspects={"zero_grad forgot nothing": 15.0})
+
+
+@check("1.4", 15)
+def a_row_was_repeated(hw, draw):
+    suspects = {"mean instead of sum": [2.5, 3.5, 4.5]}
+    got = hw.unbroadcast(np.array([[1.0, 2, 3], [4, 5, 6]]), (3,))
+    close(got, [5.0, 7.0, 9.0], "unbroadcast of (2, 3) to (3,)", suspects=suspects)
+
+
+@check("1.5", 8)
+def a_small_product(hw, draw):
+    a, b = np.array([[1.0, 2, 3]]), np.array([[1.0, 0], [0, 1], [1, 1]])
+    to_a, to_b = hw.matmul_messages(np.array([[1.0, 10.0]]), a, b)
+    close(to_a, [[1.0, 10.0, 11.0]], "the message to a")
+    close(to_b, [[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]], "the message to b")
+
+
+@check("1.5", 3)
+def a_sum_of_rows(hw, draw):
+    got = hw.sum_message(np.array([1.0, 2.0]), np.zeros((2, 3)), 1)
+    close(got, [[1.0, 1, 1], [2, 2, 2]], "the message of a sum over axis 1")
+
+
+@check("1.5", 3)
+def a_maximum(hw, draw):
+    got = hw.max_message(np.array([6.0]), np.array([[1.0, 5.0, 5.0]]), 1)
+    close(got, [[0.0, 3.0, 3.0]], "the message of max where two are largest",
+          suspects={"both got all of it": [[0.0, 6, 6]], "only the first got it": [[0.0, 6, 0]]})  # fmt: skip
+
+
+@check("1.5", 3)
+def log_softmax_of_equals(hw, draw):
+    close(hw.log_softmax(np.array([[2.0, 2.0]])), [[-0.693147181, -0.693147181]], "log_softmax of two equals")
+
+
+@check("1.5", 3)
+def message_of_log_softmax(hw, draw):
+    y = np.array([[-0.693147181, -0.693147181]])
+    close(hw.log_softmax_message(np.array([[1.0, 0.0]]), y), [[0.5, -0.5]], "the message of log_softmax",
+          suspects={"1 - softmax, which is right for one entry only": [[0.5, 0.5]]})  # fmt: skip
+
+
+@check("1.6", 5)
+def it_accepts(hw, draw):
+    x = np.array([1.0, -2.0])
+    same(hw.gradcheck(lambda x: float((x * x).sum()), x, 2 * x), True, "gradcheck of x*x with the gradient 2x")
+
+
+@check("1.6", 5)
+def it_refuses(hw, draw):
+    x = np.array([1.0, -2.0])
+    same(hw.gradcheck(lambda x: float((x * x).sum()), x, x), False, "gradcheck of x*x with the gradient x")
