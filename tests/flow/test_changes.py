@@ -102,8 +102,8 @@ def test_training_is_told_in_the_figures_that_both_reports_have():
     after = report(state("h", LASTING)).beside(sigma_max=(("weight_hh_l0", 1.5),), before=before)
     assert training(after) == (
         "Training made the gradient survive; before, it vanished, with less than 0.01 of it left 2 steps back (×0.894 "
-        "instead of ×0.0316 per step). In figures: σ_max of weight_hh_l0 0.5 → 1.5, × per step to the horizon 0.0316 → 0.894, "
-        "horizon 2 → >2, left at the first step 0.001 → 0.8."
+        "instead of ×0.0316 per step). In figures: σ_max of weight_hh_l0 0.5 → 1.5, × per step to the horizon "
+        "0.0316 → 0.894, horizon 2 → >2, left at the first step 0.001 → 0.8."
     )
     assert figures(after)["loss of the last step"] == "1"
     assert training(before) == ""

@@ -96,7 +96,8 @@ def _honest(tried: RemedyFlow, loss: float) -> str:
     now, then = number(loss), number(tried.loss)
     if math.isclose(tried.loss, loss, rel_tol=_NEXT_TO_NOTHING):
         return ""
-    return f" (About the gradient, not about learning: the loss at the last step would at once be {then} instead of {now}.)"
+    told = f"the loss at the last step would at once be {then} instead of {now}"
+    return f" (About the gradient, not about learning: {told}.)"
 
 
 def _furthest(report: FlowReport) -> StateFlow | None:
