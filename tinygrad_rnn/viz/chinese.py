@@ -631,6 +631,7 @@ CHINESE = {
     "from step to step; with Shift they choose what the graphs show, Enter puts the step into the middle":
         "逐步移动；加 Shift 选择图中显示的步，回车把该步放到中间",
     "one box back or forward": "退或进一个框",
+    "one box back or forward; in the tour: on with it, or back to the stop before": "退或进一个框；在导览中：往下走，或回到上一站",
     "Shift + ← →, Page Up, Page Down": "Shift + ← →、Page Up、Page Down",
     "one time step back or forward": "退或进一个时间步",
     "Space": "空格",
