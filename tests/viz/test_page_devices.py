@@ -107,7 +107,7 @@ def test_on_paper_are_both_ends_of_time_and_the_horizon_and_no_button(show):
     drawn = {
         frame["step"]
         for frame in frames
-        if any(x <= frame["x"] and frame["x"] + frame["w"] <= x + width for x, width, _ in rows)
+        if any(x - 1 < frame["x"] and frame["x"] + frame["w"] < x + width + 1 for x, width, _ in rows)
     }
     said = [numbers(text) for text in shown.tab.locator(".left-out").all_text_contents()]
     left_out = {step for first, last in said for step in range(int(first), int(last) + 1)}

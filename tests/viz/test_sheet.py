@@ -95,7 +95,7 @@ def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
     assert page.texts["h2"][:2] == [PLOTS["over_training"].heading, "rnn"]
     said = next(text for text in page.texts["li"] if text.startswith("rnn: Training "))
     text = (tmp_path / "flow.html").read_text(encoding="utf-8")
-    assert text.index("<img") < text.index(said) < text.index(">where<"), "first a picture, then what it shows"
+    assert text.index(said) < text.index("<img") < text.index(">where<"), "first what a training did, then a picture"
     assert found["where"].startswith("rnn vanishes: less than 0.01 of ")
     assert "left at the first step 0.001 → 0.005" in found["what training did"]
     assert found["what to change"].startswith("with W_hh times 2, and nothing else, the gradient would survive: ")

@@ -10,6 +10,7 @@ import pytest
 from tests.viz import networks
 from tests.viz.stepper import data_of, measured, numbers
 from tinygrad_rnn.flow import RemedyFlow, changes, reasons
+from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz.page import page
 from tinygrad_rnn.viz.tour import tour
 
@@ -124,6 +125,13 @@ def test_why_and_what_to_change_are_the_sentences_of_the_report(both):
         assert "W_hh times 2" in answer(remedied, "What to change", kind)
     (why,) = [stop for stop in tour(remedied) if stop["title"] == "Why"]
     assert why["point"] == {"RNN": ["h"], "LSTM": ["c", "f"]}
+
+
+def test_of_a_trained_network_a_stop_tells_what_training_did(both):
+    trained = {kind: measured(kind, steps=T, seed=1).beside(before=report) for kind, report in both.items()}
+    assert [stop["title"] for stop in tour(trained)] == [*CORE, "Why", "What training did"]
+    for kind, report in trained.items():
+        assert answer(trained, "What training did", kind) == conclusion(report) != ""
 
 
 def test_no_question_needs_the_one_before(both):

@@ -33,10 +33,10 @@ def conclusion(report: FlowReport) -> str:
     if old is None or new is None:
         return ""
     said = _reach(report.before, old, report, new)
-    causes = (_cause(report.before, old), _cause(report, new))
-    if causes[0] is None or causes[1] is None:
+    was, now = _cause(report.before, old), _cause(report, new)
+    if was is None or now is None:
         return f"{said}."
-    return f"{said} ({_pair(causes[0].per_step, causes[1].per_step)} per step). {_behind(*causes)}".strip()
+    return f"{said} ({_pair(was.per_step, now.per_step)} per step). {_behind(was, now)}".strip()
 
 
 def _judged(report: FlowReport) -> StateFlow | None:

@@ -136,10 +136,11 @@ def write_sheet(
     for plot in PLOTS.values():
         # What the first says is said at the top of the page.
         said = _list(plot.sentences(entries)) if plot is not PLOTS["through_time"] else ""
+        first = _list(concluded(entries)) if plot is PLOTS["over_training"] else ""
         if not any(plot.there(entry) for entry in entries):
             sections[plot.name] = _section(plot, [_paragraph(plot.missing)])
         elif lacking:
-            sections[plot.name] = _section(plot, [_paragraph(f"Not drawn: {lacking}"), said])
+            sections[plot.name] = _section(plot, [first, _paragraph(f"Not drawn: {lacking}"), said])
         else:
             on_plot(plot.heading)
             figure = plot.draw(entries, style)
@@ -147,7 +148,7 @@ def write_sheet(
             for kind in formats:
                 written.append(folder / f"{plot.name}.{kind}")
                 write_whole(written[-1], pictures[kind])
-            sections[plot.name] = _section(plot, [_figure(figure, pictures["svg"], plot.alt(entries)), said])
+            sections[plot.name] = _section(plot, [first, _figure(figure, pictures["svg"], plot.alt(entries)), said])
     page = folder / PAGE
     text = _page(entries, settings, command, sections, pages or {})
     write_whole(page, translated_html(text, (style or Style()).language).encode())
@@ -189,7 +190,6 @@ def _page(
         ),
         links_to(pages),
         *([sections[leading]] if leading else []),
-        _list(concluded(entries)),
         *told(entries),
         _list(side_by_side(entries)),
         f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',

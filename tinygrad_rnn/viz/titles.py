@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tinygrad_rnn.flow import BackwardReport, FlowReport
 from tinygrad_rnn.flow.reasons import one_step_beside_mean
+from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz.shapes import Picture
 from tinygrad_rnn.viz.words import findings, origin, why
 
@@ -19,6 +20,8 @@ def title(drawn: Picture, first: str | None) -> list[str]:
     known = drawn.kinds - {"not computed", "not required"}
     what = "Gradient flow" if known else "Computation"
     found = [*findings(report), *why(report, training=False).splitlines()]
+    if trained := conclusion(report):
+        found.insert(2, f"What training did: {trained}")
     return [first or what + steps, *found, *(_of_boxes(drawn) if known else ()), *_of_arrows(drawn)]
 
 

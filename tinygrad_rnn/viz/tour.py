@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow, changes, reasons
 from tinygrad_rnn.flow.sentences import OPERATIONS, left, number, plural
 from tinygrad_rnn.flow.survey import lane_of
+from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.averages import mean_shares
 from tinygrad_rnn.viz.strips import judged
@@ -80,6 +81,12 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             "What decides how much of the gradient comes back over a step: which factor, on which path? The boxes that "
             "the answer speaks of are ringed.",
             _why,
+        ),
+        (
+            "What training did", "turn", "end", "strips",
+            "Does the gradient reach further with the trained weights than with the initial ones? Which factor made "
+            "the difference?",
+            _training,
         ),
         (
             "What to change", "turn", "end", "strips",
@@ -213,6 +220,10 @@ def _deciding(report: FlowReport, state: StateFlow) -> list[str]:
     """Return the names of what multiplies the gradient on its way straight from state to state."""
     cause = next((cause for cause in report.causes() if cause.kind == state.kind), None)
     return [state.kind, *([cause.gate.removeprefix("1 - ")] if cause is not None and cause.gate else [])]
+
+
+def _training(report: FlowReport, state: StateFlow) -> str:
+    return conclusion(report)
 
 
 def _change(report: FlowReport, state: StateFlow) -> str:

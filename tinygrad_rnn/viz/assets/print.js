@@ -42,13 +42,13 @@ function rowsOf(graph) {
   const room = PAPER.wide / PAPER.zoom;
   const columns = graph.columnsOfTime().sort((a, b) => a.from - b.from);
   const rows = [];
-  let from = 0;
-  while (from < panel.width) {
-    const inside = columns.filter((each) => each.to > from && each.to <= from + room);
+  let to = panel.width;
+  while (to > 0) { // from the loss back, which matters most
+    const inside = columns.filter((each) => each.from < to && each.from >= to - room);
     // Cut between two steps where one does not fit, unless the rest does.
-    const to = panel.width <= from + room ? panel.width : (inside.at(-1)?.to ?? from + room);
-    rows.push([from, to]);
-    from = to;
+    const from = to <= room ? 0 : (inside[0]?.from ?? to - room);
+    rows.unshift([from, to]);
+    to = from;
   }
   const told = rows.map(([left, right], i) => {
     const end = i === 0 || i === rows.length - 1;

@@ -103,7 +103,8 @@ def alt(entries: Sequence[Entry]) -> str:
 PLOT = Plot(
     "over_training",
     "What does training change?",
-    "The first picture again, after more and more updates.",
+    "The gradient at earlier and earlier steps, relative to that at the last, with the initial weights and after "
+    "updates. A line that falls less reaches further back.",
     lambda entries, style: over_training(_named_as_cells(entries), style=style),
     sentences,
     alt,
