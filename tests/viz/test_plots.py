@@ -30,6 +30,7 @@ from tinygrad_rnn.flow import (
 from tinygrad_rnn.flow.held import held_gradient
 from tinygrad_rnn.flow.measured import MeasuredFlow
 from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.flow.units import units_of
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import chart
@@ -462,6 +463,24 @@ def test_gates_show_their_band_and_what_they_carry():
 
 
 # ---- 4, 5 and 9 ----------------------------------------------------------------------------------------------------
+
+
+def test_each_unit_stands_at_its_gate_and_as_high_as_its_share():
+    flow = measured()
+    found = units_of(flow)
+    (panel,) = drawn(plots.units({"lstm": flow, "bare": report(h=[0.1, 1.0])})).axes
+    assert found.factor == "f"
+    held = line(panel, "_carriers")
+    np.testing.assert_array_equal(held.get_xdata(), found.through[list(found.carriers)])
+    np.testing.assert_array_equal(held.get_ydata(), found.shares[list(found.carriers)])
+    assert len(line(panel, "_others").get_xdata()) == len(found.shares) - len(found.carriers)
+    assert line(panel, "where the gradient is").get_xdata()[0] == found.there
+    assert line(panel, "mean over all units").get_xdata()[0] == found.over_all
+    assert "Without such a factor: bare." in words(panel.figure)
+
+
+def test_without_units_the_plot_says_so():
+    assert "units were not measured" in words(drawn(plots.units({"x": report(h=[0.1, 1.0])})))
 
 
 def test_the_bars_are_the_contributions_and_the_line_what_is_gathered():

@@ -269,8 +269,8 @@ class FlowReport:
           "factors", that of each op of a single path; "rule", how the state is made; "gate", "gate_mean", "gate_units"
           and "gate_alone": what the gate that multiplies the state lets through per step, in the mean and unit by unit,
           and what it alone would leave;
-          "carriers", "carriers_mean": the fewest units that have four fifths of G_{T-d}^2, and what that gate lets
-          through there in the mean; and of each gate the "mean" of its values and the means of its "units".
+          "carriers", "carriers_mean": the fewest units that have four fifths of G^2 in the mean, and what that gate
+          lets through there in the mean; and of each gate the "mean" of its values and the means of its "units".
         """
         horizon = self.horizon
         return {
