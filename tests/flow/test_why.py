@@ -172,6 +172,8 @@ def test_the_units_that_hold_the_gradient_stand_beside_what_their_gate_lets_thro
     np.testing.assert_allclose(found.through, z[1:].mean(axis=(0, 1)), rtol=1e-12)
     assert (found.factor, found.carriers) == ("z", report.causes()[0].carriers)
     assert found.over_all == pytest.approx(z[1:].mean(), rel=1e-12)
+    left = (grads[-1] ** 2).mean(axis=0) * np.exp(2 * np.log(z[1:]).sum(axis=0).mean(axis=0))
+    assert found.alone == pytest.approx((left * found.through).sum() / left.sum(), rel=1e-10)
     weighted = np.sqrt((z[1:] ** 2 * grads[1:] ** 2).sum(axis=(1, 2)) / (grads[1:] ** 2).sum(axis=(1, 2)))
     assert found.there == pytest.approx(np.exp(np.log(weighted).mean()), rel=1e-10)
 

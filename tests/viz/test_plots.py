@@ -452,11 +452,9 @@ def test_gates_show_their_band_and_what_they_carry():
     np.testing.assert_allclose(line(right, "measured").get_ydata(), (found.cell_grad / found.cell_grad[-1])[::-1])
     alone = line(right, "the gate alone, unit by unit").get_ydata()
     np.testing.assert_allclose(alone, (carry.norms / found.cell_grad[-1])[::-1])
-    straight = line(right, "straight factors multiplied").get_ydata()
     cause = next(cause for cause in found.causes() if cause.kind == "c")
-    assert (straight[0], straight[cause.lag]) == (1, pytest.approx(cause.straight**cause.lag))
-    ends = f"f alone {number(alone[-1])}, straight factors {number(straight[-1])}"
-    assert f"at lag 5: measured {number(found.states[1].relative(5))}, {ends}" in title_of(right)
+    ends = f"f alone {number(cause.gate_alone)}"
+    assert f"at lag {cause.lag}: measured {number(cause.measured)}, {ends}" in title_of(right)
     labels = [each.get_label() for each in left.get_lines()]
     assert labels == ["i", "f, 1 = keep the old c", "g", "o"]
     assert "Without named gates: rnn." in words(figure)

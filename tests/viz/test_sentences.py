@@ -193,7 +193,7 @@ def test_paths_and_gates_are_told_from_what_was_measured():
     assert f"The straight way alone makes ×{number(straight)} per step." in second
     means = [float(np.mean(gate.mean)) for gate in found.gates]
     said = PLOTS["gates"].sentences([Entry("x", found)])
-    assert [sentence.partition("; ")[0] for sentence in said] == [
+    assert [sentence.partition("; ")[0] for sentence in said[:4]] == [
         f"x: the gate {label} is {number(mean)} on average over all 6 steps"
         for label, mean in zip("ifgo", means, strict=True)
     ]
@@ -288,3 +288,14 @@ def test_how_few_units_hold_the_gradient_is_said_with_their_gate_and_that_of_all
     assert PLOTS["units"].sentences({"own": report(h=FALLING)}) == [
         "own: no gate and no tanh′ multiplies a state unit by unit."
     ]
+
+
+def test_what_a_gate_alone_would_leave_is_told_with_the_units_it_would_be_in():
+    flow = measured()
+    found = units_of(flow)
+    assert PLOTS["gates"].sentences({"mine": flow})[-1] == (
+        f"mine: f alone would leave {number(found.cause.gate_alone)} at lag {found.cause.lag}, where "
+        f"{number(found.cause.measured)} is measured; it would be in units whose f is {number(found.alone)}. The "
+        f"measured gradient is where f is {number(found.there)}: at each step {dict(found.cause.shares)['c']:.0%} of "
+        "what arrives comes straight, the rest by other paths and into other units."
+    )

@@ -309,6 +309,8 @@ class RemedyFlow:
         per_step, lag: its factor per step, and down to which lag; None without a gradient to compare with.
         left: of its gradient at the first step, relative to that at the last.
         loss: the mean of the losses with that change.
+        largest: the gradient of any state of the cell where it is largest, relative to that at the last step.
+        factors: by op, where a single way leads from step to step: the geometric mean of its factors over `lag` steps.
     """
 
     what: str
@@ -319,3 +321,5 @@ class RemedyFlow:
     lag: int | None
     left: float | None
     loss: float
+    largest: float | None = None
+    factors: tuple[tuple[str, float], ...] = ()

@@ -201,6 +201,11 @@ class FlowReport:
         return self._cell.explodes_at if self._cell else None
 
     @property
+    def largest(self) -> float | None:
+        """The gradient of any state of the cell where it is largest, relative to that at the last step."""
+        return self._cell.largest if self._cell else None
+
+    @property
     def decay(self) -> Decay | None:
         """How fast the cell's gradient changes from step to step, of the state with the longest horizon."""
         return self._cell.decay if self._cell else None
@@ -345,8 +350,9 @@ def _lane(lane: LaneFlow) -> dict[str, Any]:
 
 def _remedy(remedy: RemedyFlow) -> dict[str, Any]:
     """Return a change of the cell as flow.json has it."""
-    numbers = {name: _plain(getattr(remedy, name)) for name in ("per_step", "left", "loss")}
-    return asdict(remedy) | numbers
+    numbers = {name: _plain(getattr(remedy, name)) for name in ("per_step", "left", "loss", "largest")}
+    factors = [{"op": op, "per_step": _plain(size)} for op, size in remedy.factors]
+    return asdict(remedy) | numbers | {"factors": factors}
 
 
 def _horizon(horizon: Horizon) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class UnitsFlow:
         over_all: the mean over all units.
         there: the same where the gradient is: the root mean square over the units, each weighted by its squared
             gradient; the geometric mean over the steps.
+        alone: where the gradient would be, if that gate alone carried it from the last step to lag `lag`: the mean of
+            `through` over the units, each weighted by what would be left of its squared gradient. None for tanh′.
     """
 
     cause: Cause
@@ -37,6 +39,7 @@ class UnitsFlow:
     carriers: tuple[int, ...]
     over_all: float
     there: float
+    alone: float | None = None
 
 
 def units_of(report: FlowReport) -> UnitsFlow | None:
@@ -70,8 +73,22 @@ def units_of(report: FlowReport) -> UnitsFlow | None:
                 continue
             factor, through, there = OPERATIONS["tanh"], _slopes(report, state, cause.lag), tanh
         if through is not None and through.shape == shares.shape:
-            return UnitsFlow(cause, factor, through, shares, cause.carriers, float(through.mean()), there)
+            alone = _alone(report, state, cause.lag, through) if cause.gate else None
+            return UnitsFlow(cause, factor, through, shares, cause.carriers, float(through.mean()), there, alone)
     return None
+
+
+def _alone(report: FlowReport, state: StateFlow, lag: int, through: np.ndarray) -> float | None:
+    """Return what the units let through to which a gate alone would carry the last gradient; None if unknown."""
+    carry = next((carry for carry in report.carries if (carry.scope, carry.kind) == (state.scope, state.kind)), None)
+    if carry is None or carry.units is None or state.units is None or len(carry.units) < lag:
+        return None
+    with np.errstate(divide="ignore"):
+        sizes = np.log(state.units[0 if state.direction == "reverse" else -1]) + np.log(carry.units[:lag]).sum(axis=0)
+    if not np.isfinite(sizes.max()):
+        return None
+    weights = np.exp(2 * (sizes - sizes.max()))
+    return float((weights * through).sum() / weights.sum())
 
 
 def _slopes(report: FlowReport, state: StateFlow, lag: int) -> np.ndarray | None:
