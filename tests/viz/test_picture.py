@@ -78,7 +78,27 @@ def test_boxes_have_the_size_of_their_gradient():
     for box in drawn("gru", "cell").boxes:
         if box.kind in ("state", "gate", "loss", "total"):
             assert box.norm == flow.nodes[box.node].norm
-            assert box.lines[-1] == f"grad {box.norm:.2g}"
+            share = ""
+            if box.kind == "state":
+                part = 100 * box.norm / flow.state("h").by_lag[0]
+                share = f" ({part:.2g}%)" if part < 99.5 else f" ({part:.0f}%)"
+            assert box.lines[-1] == f"grad {box.norm:.2g}{share}"
+
+
+def test_a_state_shows_what_is_left_relative_to_the_last_step():
+    flow = viz.gradient_flow(exploding(20))
+    state = flow.cell[0]
+    found = boxes(picture(flow, "cell", (0, 20)))
+    for step, norm in zip(state.steps, state.norms, strict=True):
+        share = norm / state.by_lag[0]
+        said = found[f"t{step}_{state.kind}"].lines[-1]
+        assert said.startswith(f"grad {norm:.2g} (")
+        if share > 10:
+            assert said.endswith(f"(×{share:.2g})")
+    assert found[f"t19_{state.kind}"].lines[-1].endswith("(100%)")
+    long = boxes(drawn("long", "cell"))["t0_h"]
+    assert long.seen.share < 1e-4
+    assert long.lines[-1].endswith("(<0.01%)")
 
 
 def test_steps_that_are_stacked_and_not_read_have_no_arrow_from_afar():
