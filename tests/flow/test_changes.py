@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import tinygrad_rnn as tg
 from tests.flow.test_report import report, state
+from tinygrad_rnn import nn
 from tinygrad_rnn.flow import RemedyFlow, gradient_flow
 from tinygrad_rnn.flow.changes import figures, remedy, training
+from tinygrad_rnn.flow.figures import number
+from tinygrad_rnn.flow.measured import MeasuredFlow
 
 FALLING, LASTING = [1.0, 0.1, 0.001], [1.0, 0.9, 0.8]
 
@@ -30,6 +35,45 @@ def test_the_mildest_change_that_helps_is_told_with_what_is_not_enough_and_what_
     )
 
 
+def test_how_large_an_exploding_gradient_becomes_is_told_whatever_is_left_of_it():
+    bursts = replace(tried("C", 70.8, "explodes"), largest=480.0)
+    assert "; with C it would explode, to 480 times as much on the way" in said(FALLING, tried("B", 0.25), bursts)
+    assert said(FALLING, bursts).endswith("; it would explode with C, to 480 times as much on the way.")
+    assert report(state("h", [1.0, 480.0, 70.8])).largest == 480
+
+
+def elman(gain=1.0):
+    tg.manual_seed(0)
+    net = nn.RNN(2, 3, dtype="float64")
+    net.weight_hh_l0.assign_(gain * net.weight_hh_l0.detach())
+    return gradient_flow(net.unroll(3 * tg.randn(6, 4, 2, dtype="float64"))[0][-1].sum(axis=1), threshold=1e-9)
+
+
+def test_why_a_larger_weight_helps_against_what_is_not_the_weight_is_told_with_both_factors():
+    now, then = elman(), elman(3.0)
+    old, new = (dict(each.causes()[0].factors) for each in (now, then))
+    assert old["tanh"] < old["matmul"] < new["matmul"]
+    change = replace(tried("W_hh times 3", 0.9), factors=then.causes()[0].factors)
+    found = remedy(vanishing(now, change))
+    both = ", ".join(
+        f"{word} ×{number(new[op])} per step instead of ×{number(old[op])}"
+        for op, word in (("tanh", "tanh′"), ("matmul", "W_hh"))
+    )
+    assert f" (tanh′ goes on taking it, and W_hh makes up for more of that: {both})" in found
+    kept = replace(change, factors=(("tanh", 0.9), ("matmul", 0.1)))
+    assert "(tanh′ ×0.9 per step instead of" in remedy(vanishing(now, kept))
+    assert "per step instead of" not in remedy(vanishing(now, replace(change, factors=(("relu", 1.1),))))
+
+
+def vanishing(now, change):
+    """The same report, under a threshold at which its gradient vanishes, with a change."""
+    state = now.cell[0]
+    threshold = 1.0001 * float(state.by_lag[-1] / state.by_lag[0])
+    shorter = MeasuredFlow(now._survey, now._noted, now.loss, threshold, now.carries)
+    assert shorter.verdict == "vanishes"
+    return shorter.beside(remedies=(change,))
+
+
 def test_other_changes_that_help_are_told_and_not_the_same_one_again():
     found = said(
         FALLING, tried("W_hh times 1.5", 0.25), tried("W_hh times 2", 0.5),
@@ -48,8 +92,10 @@ def test_a_change_for_the_worse_is_no_milder_one():
 
 
 def test_what_it_does_to_the_loss_is_told_where_it_does_much():
-    told = "not about learning: the loss at the last step would at once be 3 instead of 1.)"
-    assert told in said(FALLING, tried("A", 0.25, loss=3.0))
+    found = said(FALLING, tried("A", 0.25, loss=3.0))
+    assert (
+        "(About the gradient, not about learning: the loss at the last step would at once be 3 instead of 1.)" in found
+    )
     assert "learning" not in said(FALLING, tried("A", 0.25, loss=1.04))
 
 

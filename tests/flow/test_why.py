@@ -10,6 +10,7 @@ from tests.flow.cells import example, parameters, rnn_losses, tensors
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import gradient_flow
 from tinygrad_rnn.flow.measured import MeasuredFlow
+from tinygrad_rnn.flow.units import units_of
 
 T, B, H = 5, 4, 3
 
@@ -86,9 +87,10 @@ def test_the_gate_that_carries_and_the_few_units_that_do(gru):
     np.testing.assert_allclose(cause.gate_units, np.exp(np.log(z[1:]).mean(axis=(0, 1))), rtol=1e-12)
     assert cause.gate_alone == pytest.approx(np.linalg.norm(alone) / np.linalg.norm(grads[-1]), rel=1e-12)
     assert cause.measured == pytest.approx(np.linalg.norm(grads[0]) / np.linalg.norm(grads[-1]), rel=1e-10)
-    squares = (grads[0] ** 2).sum(axis=0)
-    order = np.argsort(-squares)
-    few = next(n for n in range(1, H + 1) if squares[order[:n]].sum() >= 0.8 * squares.sum())
+    squares = (grads[1:] ** 2).sum(axis=1)  # by the steps over which all means are
+    held = (squares / squares.sum(axis=1, keepdims=True)).mean(axis=0)
+    order = np.argsort(-held)
+    few = next(n for n in range(1, H + 1) if held[order[:n]].sum() >= 0.8)
     assert cause.carriers == tuple(order[:few])
     assert cause.gate_mean == pytest.approx(z[1:].mean(), rel=1e-12), "that of step 0 is on no way from state to state"
     assert cause.carriers_mean == pytest.approx(z[1:].mean(axis=(0, 1))[order[:few]].mean(), rel=1e-12)
@@ -160,3 +162,42 @@ def test_a_gate_that_is_used_the_other_way_round_lets_through_what_it_closes():
     assert cause.gate == "1 - z"
     assert cause.gate_mean == pytest.approx(closed.mean(), rel=1e-12)
     assert cause.carriers_mean == pytest.approx(closed[list(cause.carriers)].mean(), rel=1e-12)
+
+
+def test_the_units_that_hold_the_gradient_stand_beside_what_their_gate_lets_through(gru):
+    report, z, grads = gru
+    found = units_of(report)
+    squares = (grads[1:] ** 2).sum(axis=1)
+    np.testing.assert_allclose(found.shares, (squares / squares.sum(axis=1, keepdims=True)).mean(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(found.through, z[1:].mean(axis=(0, 1)), rtol=1e-12)
+    assert (found.factor, found.carriers) == ("z", report.causes()[0].carriers)
+    assert found.over_all == pytest.approx(z[1:].mean(), rel=1e-12)
+    left = (grads[-1] ** 2).mean(axis=0) * np.exp(2 * np.log(z[1:]).sum(axis=0).mean(axis=0))
+    assert found.alone == pytest.approx((left * found.through).sum() / left.sum(), rel=1e-10)
+    weighted = np.sqrt((z[1:] ** 2 * grads[1:] ** 2).sum(axis=(1, 2)) / (grads[1:] ** 2).sum(axis=(1, 2)))
+    assert found.there == pytest.approx(np.exp(np.log(weighted).mean()), rel=1e-10)
+
+
+def test_without_a_gate_it_is_the_slope_of_tanh():
+    x, readout = example(hidden=H, batch=B, steps=T)
+    p = parameters(2, H, 1)
+    report = gradient_flow(rnn_losses(tensors(p), x, readout), threshold=0.0, statistics=True)
+    slopes, h = [], np.zeros((B, H))
+    for t in range(T):
+        h = np.tanh(x[t] @ p["W"].T + h @ p["U"].T + p["b"])
+        slopes.append(1 - h**2)
+    found = units_of(report)
+    assert found.factor == "tanh′"
+    np.testing.assert_allclose(found.through, np.mean(slopes[1:], axis=(0, 1)), rtol=1e-10)
+    grad, weighted = np.tile(readout, (B, 1)), []
+    for slope in slopes[:0:-1]:
+        weighted.append(np.sqrt(((grad * slope) ** 2).sum() / (grad**2).sum()))
+        grad = grad * slope @ p["U"]
+    assert found.there == pytest.approx(np.exp(np.log(weighted).mean()), rel=1e-10)
+
+
+@pytest.mark.parametrize("cell", ["irnn", "lstm"])
+def test_where_no_factor_is_known_unit_by_unit_there_are_none(cell):
+    tg.manual_seed(0)
+    outputs, _ = nn.Recurrent(cell, 2, H, dtype="float64").unroll(tg.randn(T, B, 2, dtype="float64"))
+    assert units_of(gradient_flow(outputs[-1].sum(axis=1), statistics=cell == "irnn")) is None

@@ -52,6 +52,11 @@ def test_a_recurrent_weight_changed_by_hand_gives_the_same():
     twice, irnn = model("rnn"), model("rnn:nonlinearity=relu")
     twice.rnn.weight_hh_l0.assign_(2 * twice.rnn.weight_hh_l0.detach())
     same(found["W_hh times 2"], by_hand(twice))
+    report = measure(twice, TASK, BATCH).report
+    (cause,) = report.causes()
+    assert dict(found["W_hh times 2"].factors) == pytest.approx(dict(cause.factors), rel=1e-9)
+    assert {"tanh", "matmul"} <= dict(cause.factors).keys()
+    assert found["W_hh times 2"].largest == pytest.approx(max(report.hidden_grad) / report.hidden_grad[-1], rel=1e-9)
     irnn.load_state_dict(dict(model("rnn").state_dict()))  # a plain dict does not mind that the cell is another one
     for name, value in (("weight_hh", tg.eye(H, dtype="float64")), ("bias_ih", 0.0), ("bias_hh", 0.0)):
         parameter = getattr(irnn.rnn, f"{name}_l0")
@@ -80,7 +85,7 @@ def test_a_measurement_with_statistics_knows_them_and_the_singular_values():
     assert found["remedies"][1] == {
         "what": "the bias of the update gate z raised by 2", "verdict": "survives", "state": "h", "horizon": None,
         "per_step": measurement.report.remedies[1].per_step, "lag": 11, "left": measurement.report.remedies[1].left,
-        "loss": measurement.report.remedies[1].loss,
+        "loss": measurement.report.remedies[1].loss, "largest": measurement.report.remedies[1].largest, "factors": [],
     }  # fmt: skip
     assert measure(start, TASK, BATCH).report.remedies == ()
 

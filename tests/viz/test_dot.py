@@ -386,7 +386,7 @@ def test_the_title_sets_the_shares_of_one_step_beside_their_mean():
     )  # fmt: skip
     said = (
         f"Widths are those of the steps that are drawn, and not the mean: of what arrives at {kind} of t={before}, "
-        f"{link.share:.0%} comes straight; in the mean over {cause.lag} steps it is {mean:.0%}."
+        f"{link.share:.0%} comes straight; in the mean over {cause.lag} steps it is {mean:.0%}"
     )
     assert said in viz.dot_source(flow, "cell").replace("\\l", " ")
     assert "Widths are" not in viz.dot_source(flow, "rolled"), "there they are means"

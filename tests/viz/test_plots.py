@@ -30,6 +30,7 @@ from tinygrad_rnn.flow import (
 from tinygrad_rnn.flow.held import held_gradient
 from tinygrad_rnn.flow.measured import MeasuredFlow
 from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.flow.units import units_of
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.plots import chart
@@ -451,17 +452,33 @@ def test_gates_show_their_band_and_what_they_carry():
     np.testing.assert_allclose(line(right, "measured").get_ydata(), (found.cell_grad / found.cell_grad[-1])[::-1])
     alone = line(right, "the gate alone, unit by unit").get_ydata()
     np.testing.assert_allclose(alone, (carry.norms / found.cell_grad[-1])[::-1])
-    straight = line(right, "straight factors multiplied").get_ydata()
     cause = next(cause for cause in found.causes() if cause.kind == "c")
-    assert (straight[0], straight[cause.lag]) == (1, pytest.approx(cause.straight**cause.lag))
-    ends = f"f alone {number(alone[-1])}, straight factors {number(straight[-1])}"
-    assert f"at lag 5: measured {number(found.states[1].relative(5))}, {ends}" in title_of(right)
+    ends = f"f alone {number(cause.gate_alone)}"
+    assert f"at lag {cause.lag}: measured {number(cause.measured)}, {ends}" in title_of(right)
     labels = [each.get_label() for each in left.get_lines()]
     assert labels == ["i", "f, 1 = keep the old c", "g", "o"]
     assert "Without named gates: rnn." in words(figure)
 
 
 # ---- 4, 5 and 9 ----------------------------------------------------------------------------------------------------
+
+
+def test_each_unit_stands_at_its_gate_and_as_high_as_its_share():
+    flow = measured()
+    found = units_of(flow)
+    (panel,) = drawn(plots.units({"lstm": flow, "bare": report(h=[0.1, 1.0])})).axes
+    assert found.factor == "f"
+    held = line(panel, "_carriers")
+    np.testing.assert_array_equal(held.get_xdata(), found.through[list(found.carriers)])
+    np.testing.assert_array_equal(held.get_ydata(), found.shares[list(found.carriers)])
+    assert len(line(panel, "_others").get_xdata()) == len(found.shares) - len(found.carriers)
+    assert line(panel, "where the gradient is").get_xdata()[0] == found.there
+    assert line(panel, "mean over all units").get_xdata()[0] == found.over_all
+    assert "Without such a factor: bare." in words(panel.figure)
+
+
+def test_without_units_the_plot_says_so():
+    assert "units were not measured" in words(drawn(plots.units({"x": report(h=[0.1, 1.0])})))
 
 
 def test_the_bars_are_the_contributions_and_the_line_what_is_gathered():

@@ -8,6 +8,7 @@ from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import gradient_flow
 from tinygrad_rnn.flow.sentences import REACHES, number
+from tinygrad_rnn.flow.units import units_of
 from tinygrad_rnn.train import Update
 from tinygrad_rnn.viz.plots import PLOTS, Entry
 
@@ -192,7 +193,7 @@ def test_paths_and_gates_are_told_from_what_was_measured():
     assert f"The straight way alone makes ×{number(straight)} per step." in second
     means = [float(np.mean(gate.mean)) for gate in found.gates]
     said = PLOTS["gates"].sentences([Entry("x", found)])
-    assert [sentence.partition("; ")[0] for sentence in said] == [
+    assert [sentence.partition("; ")[0] for sentence in said[:4]] == [
         f"x: the gate {label} is {number(mean)} on average over all 6 steps"
         for label, mean in zip("ifgo", means, strict=True)
     ]
@@ -272,3 +273,29 @@ def test_operations_of_the_same_name_are_all_told():
     (said,) = PLOTS["attenuation"].sentences([Entry("two", gradient_flow(h.sum(axis=1)))])
     assert "3" in said.partition("path")[2]
     assert "0.5" in said.partition("path")[2]
+
+
+def test_how_few_units_hold_the_gradient_is_said_with_their_gate_and_that_of_all():
+    flow = measured()
+    found = units_of(flow)
+    (said,) = PLOTS["units"].sentences({"mine": flow})
+    hold = "holds" if len(found.carriers) == 1 else "hold"
+    assert said.startswith(f"mine: {len(found.carriers)} of 3 units {hold} four fifths of the squared gradient of c")
+    assert f"f is {number(found.there)} where the gradient is, {number(found.over_all)} over all units." in said
+    assert f"lines at {number(found.there)} where" in PLOTS["units"].alt({"mine": flow})
+    trained = Entry("mine", flow, history=[(0, flow), (3, flow)])
+    assert f"Before training: {len(found.carriers)} of 3 units" in PLOTS["units"].sentences([trained])[0]
+    assert PLOTS["units"].sentences({"own": report(h=FALLING)}) == [
+        "own: no gate and no tanh′ multiplies a state unit by unit."
+    ]
+
+
+def test_what_a_gate_alone_would_leave_is_told_with_the_units_it_would_be_in():
+    flow = measured()
+    found = units_of(flow)
+    assert PLOTS["gates"].sentences({"mine": flow})[-1] == (
+        f"mine: f alone would leave {number(found.cause.gate_alone)} at lag {found.cause.lag}, where "
+        f"{number(found.cause.measured)} is measured; it would be in units whose f is {number(found.alone)}. The "
+        f"measured gradient is where f is {number(found.there)}: at each step {dict(found.cause.shares)['c']:.0%} of "
+        "what arrives comes straight, the rest by other paths and into other units."
+    )

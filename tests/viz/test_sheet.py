@@ -80,7 +80,7 @@ def test_words_are_explained_where_they_appear(tmp_path):
 def trained():
     """A cell before a training and after it, as it is measured, with what a change would do."""
     tried = [
-        RemedyFlow("W_hh times 2", "survives", "h", None, 0.9, 2, 0.81, 1.5),
+        RemedyFlow("W_hh times 2", "survives", "h", None, 0.9, 2, 0.81, 1.5, largest=3.0),
         RemedyFlow("W_hh times 9", "nonfinite", "h", None, None, None, None, math.nan),
     ]
     before, after = report(h=[0.001, 0.1, 1.0]), report(h=[0.005, 0.1, 1.0]).beside(remedies=tuple(tried))
@@ -115,9 +115,9 @@ def test_without_a_training_the_gradient_through_time_comes_first(tmp_path):
 def test_changes_and_training_have_a_table_each(tmp_path):
     lines = remedied([trained()])
     assert lines == [
-        ["rnn", "none", "0.0707", "2", "0.005", "1", "vanishes"],
-        ["", "W_hh times 2", "0.9", ">2", "0.81", "1.5", "survives"],
-        ["", "W_hh times 9", "-", "-", "-", "NaN", "nonfinite"],
+        ["rnn", "none", "0.0707", "2", "0.005", "1", "1", "vanishes"],
+        ["", "W_hh times 2", "0.9", ">2", "0.81", "3", "1.5", "survives"],
+        ["", "W_hh times 9", "-", "-", "-", "-", "NaN", "nonfinite"],
     ]
     heads, rows = trained_table([trained()])
     assert heads == ("cell", "what", "initial weights", "after 7 updates")

@@ -37,12 +37,13 @@ def remedy(report: FlowReport) -> str:
         return _not_enough(report, now)
     chosen = report.remedies[at]
     said = f"with {chosen.what}, and nothing else, the gradient would survive{_how(chosen, now)}"
+    said += _fits(report, chosen)
     milder = report.remedies[at - 1] if at else None
     if milder is not None and milder.verdict == "vanishes" and milder.horizon and (milder.left or 0.0) > (now or 0.0):
         said += f"; with {milder.what} it would still vanish, in {plural(milder.horizon, 'step')}"
     bursts = next((tried for tried in report.remedies if tried.verdict == "explodes"), None)
     if bursts is not None and report.verdict != "explodes":
-        said += f"; with {bursts.what} it would explode, {_BURST}"
+        said += f"; with {bursts.what} it would explode, {_burst(bursts)}"
     said += _also(report.remedies[at + 1 :], chosen, report.loss)
     return f"{said}.{_honest(chosen, report.loss)}"
 
@@ -72,15 +73,46 @@ def _better(tried: tuple[RemedyFlow, ...], now: float | None, loss: float) -> st
 
 def _not_enough(report: FlowReport, now: float | None) -> str:
     """Return that none of the changes helps, and which comes nearest, or how they fail."""
-    bursts = [each.what for each in report.remedies if each.verdict == "explodes"]
+    bursts = [each for each in report.remedies if each.verdict == "explodes"]
     fading = [each for each in report.remedies if each.verdict == "vanishes" and (each.left or 0.0) > (now or 0.0)]
     said = f"none of the {plural(len(report.remedies), 'change')} tried is enough"
     if fading:
         best = max(fading, key=lambda each: each.left or 0.0)
         said += f": most is kept with {best.what}{_how(best, now)}"
     if bursts:
-        said += f"; it would explode with {bursts[0]}, {_BURST}"
+        said += f"; it would explode with {bursts[0].what}, {_burst(bursts[0])}"
     return f"{said}."
+
+
+def _burst(tried: RemedyFlow) -> str:
+    """Return how large the gradient becomes on its way; what is left at the first step may be less again."""
+    if tried.largest is None or not EXPLODED < tried.largest < math.inf:
+        return _BURST
+    return f"to {number(tried.largest)} times as much on the way"
+
+
+def _fits(report: FlowReport, tried: RemedyFlow) -> str:
+    """Return what a change does to each factor of the only path, which need not be changed itself; "" if unknown.
+
+    What takes the gradient away may go on doing so, and another factor make up for it.
+    """
+    cause = next((cause for cause in report.causes() if cause.kind == tried.state), None)
+    now, then = _moving(cause.factors if cause else ()), _moving(tried.factors)
+    if len(now) < 2 or now.keys() != then.keys():
+        return ""
+    least = min(now, key=lambda word: now[word])
+    changed = ", ".join(f"{word} ×{number(then[word])} per step instead of ×{number(now[word])}" for word in then)
+    others = [word for word in now if word != least]
+    grown = math.prod(then[word] for word in others) > math.prod(now[word] for word in others)
+    if then[least] < 1 and grown:
+        verb = "makes" if len(others) == 1 else "make"
+        return f" ({least} goes on taking it, and {' and '.join(others)} {verb} up for more of that: {changed})"
+    return f" ({changed})"
+
+
+def _moving(factors: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Return the factors that change a size, by what they are called."""
+    return {OPERATIONS.get(op, op): size for op, size in factors if not math.isclose(size, 1, abs_tol=1e-9)}
 
 
 def _how(tried: RemedyFlow, now: float | None) -> str:
@@ -94,10 +126,10 @@ def _how(tried: RemedyFlow, now: float | None) -> str:
 def _honest(tried: RemedyFlow, loss: float) -> str:
     """Return what a change does to the loss of a network that was not trained with it; "" if next to nothing."""
     now, then = number(loss), number(tried.loss)
+    learning = "About the gradient, not about learning"
     if math.isclose(tried.loss, loss, rel_tol=_NEXT_TO_NOTHING):
         return ""
-    told = f"the loss at the last step would at once be {then} instead of {now}"
-    return f" (About the gradient, not about learning: {told}.)"
+    return f" ({learning}: the loss at the last step would at once be {then} instead of {now}.)"
 
 
 def _furthest(report: FlowReport) -> StateFlow | None:

@@ -39,7 +39,7 @@ class Notes:
     gradients: dict[int, Statistics] = field(default_factory=dict)
     first: set[int] = field(default_factory=set)  # the states that the losses reach without passing any other
     nonfinite: str | None = None
-    unit_values: dict[int, np.ndarray] = field(default_factory=dict)  # of gates, the means over the examples
+    unit_values: dict[int, np.ndarray] = field(default_factory=dict)  # of gates and states, over the examples
     unit_sizes: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)  # of states, by node and output
     complete: bool = True  # whether a gradient that was not noted is zero
 

@@ -193,6 +193,10 @@ class _Meter(Observer):
             for at, node in gates.items():
                 if (rows := _by_example(node.values(), self.noted.batch)) is not None:
                     self.noted.unit_values[at] = rows.mean(axis=0, dtype=np.float64)
+            for node in {node for node, _ in self.of_states} - set(gates.values()):
+                if (rows := _by_example(node.values(), self.noted.batch)) is not None:
+                    squares = np.square(rows, dtype=np.float64).mean(axis=0)
+                    self.noted.unit_values[self.position[node]] = np.sqrt(squares)
         return self.noted
 
 

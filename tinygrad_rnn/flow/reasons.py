@@ -116,10 +116,37 @@ def one_step_beside_mean(report: FlowReport) -> str:
     steps = report.cell[0].steps
     arrived = steps[steps.index(path.steps[sent]) + (1 if path.direction == "reverse" else -1)]
     there, mean = (_percent(share) for share in (float(path.shares[sent]), dict(cause.shares)[cause.kind]))
+    usual = typical_steps(report)
+    like = f", and {_percent(usual[2])} at t={usual[0]}" if usual and abs(usual[2] - path.shares[sent]) > LITTLE else ""
     return (
         f"of what arrives at {cause.kind} of t={arrived}, {there} comes straight; in the mean over "
-        f"{plural(cause.lag, 'step')} it is {mean}"
+        f"{plural(cause.lag, 'step')} it is {mean}{like}"
     )
+
+
+def typical_steps(report: FlowReport, away: int = 3) -> tuple[int, int, float] | None:
+    """Return where as much of the gradient comes straight as in the mean: a picture that shows it misleads nobody.
+
+    Args:
+        away: at least so many steps from the last.
+
+    Returns:
+        The step at which it arrives, the one from which it comes, and the share; None where a single path leads from
+        step to step, where there is no verdict, and where no step lies so far away, but before the horizon.
+    """
+    cause = next((cause for cause in report.causes() if report.horizon and cause.kind == report.horizon.state), None)
+    scope = report.cell[0].scope if report.cell else None
+    path = next((p for p in report.paths if cause and p.scope == scope and p.child == p.parent == cause.kind), None)
+    shares = dict(cause.shares) if cause else {}
+    if cause is None or path is None or cause.factors or cause.kind not in shares or report.verdict == "withheld":
+        return None
+    steps = report.cell[0].steps if path.direction == "reverse" else report.cell[0].steps[::-1]
+    found = dict(zip(path.steps, path.shares, strict=True))
+    far = [lag for lag in range(max(away, 1), cause.lag + 1) if math.isfinite(found.get(steps[lag - 1], math.nan))]
+    if not far:
+        return None
+    lag = min(far, key=lambda lag: abs(found[steps[lag - 1]] - shares[cause.kind]))
+    return steps[lag], steps[lag - 1], float(found[steps[lag - 1]])
 
 
 def _gate_there(cause: Cause) -> list[str]:
@@ -185,9 +212,9 @@ def _way_round(cause: Cause) -> str:
 
 
 def _few(cause: Cause) -> list[str]:
-    """Return how few units hold most of the squared gradient at the end of the lags; [] if they are many."""
+    """Return how few units hold most of the squared gradient; [] if they are many."""
     if not cause.carriers or cause.units is None or len(cause.carriers) > cause.units / 4:
         return []
     few = len(cause.carriers)
     verb = "is" if few == 1 else "are"
-    return [f"four fifths of the squared gradient at lag {cause.lag} {verb} in {few} of {cause.units} units"]
+    return [f"four fifths of the squared gradient {verb} in {few} of {cause.units} units"]

@@ -53,7 +53,8 @@ class NodeFlow:
     values: Statistics | None = None  # over all elements and examples, of the first output; if asked for
     gradients: Statistics | None = None  # the same of dL_b/dn; of dL/dW at a parameter; None with several outputs
     batch_free: bool = False  # computed from parameters alone: its gradient is measured like theirs
-    units: tuple[float, ...] | None = None  # of a gate: the mean over the examples of each unit; if asked for
+    units: tuple[float, ...] | None = None  # if asked for, of each unit over the examples: of a gate the mean, of a
+    # state the root mean square
 
 
 @dataclass(frozen=True)
@@ -145,19 +146,31 @@ class StateFlow:
         zero = _first(self.by_lag == 0)
         return zero if self.underflows_at is None or (zero is not None and zero < self.underflows_at) else None
 
-    def carriers(self, lag: int, share: float = 0.8) -> tuple[int, ...] | None:
-        """Return the fewest units that together have this share of G_{T-lag}^2, the largest first.
+    def unit_shares(self, lag: int) -> np.ndarray | None:
+        """Return (H,), which share of G^2 each unit has: the mean over the first `lag` lags, from 0.
 
-        None where the units were not measured, or have no finite gradient.
+        Lags without a gradient do not count. None where the units were not measured, or none has a finite gradient.
         """
         if self.units is None:
             return None
-        squares = (self.units if self.direction == "reverse" else self.units[::-1])[lag] ** 2
-        total = squares.sum()
-        if not 0 < total < np.inf:
+        rows = (self.units if self.direction == "reverse" else self.units[::-1])[:lag]
+        largest = rows.max(axis=1, initial=0.0)  # taken out, or small squares would underflow
+        fine = (largest > 0) & (largest < np.inf)
+        if not fine.any():
             return None
-        order = np.argsort(-squares, kind="stable")
-        count = int(np.searchsorted(np.cumsum(squares[order]), share * total)) + 1
+        squares = (rows[fine] / largest[fine, None]) ** 2
+        return np.asarray((squares / squares.sum(axis=1, keepdims=True)).mean(axis=0))
+
+    def carriers(self, lag: int, share: float = 0.8) -> tuple[int, ...] | None:
+        """Return the fewest units that together have this share of G^2 in the mean over the first `lag` lags.
+
+        The largest first. None where that is not known.
+        """
+        shares = self.unit_shares(lag)
+        if shares is None:
+            return None
+        order = np.argsort(-shares, kind="stable")
+        count = int(np.searchsorted(np.cumsum(shares[order]), share * shares.sum())) + 1
         return tuple(int(unit) for unit in order[:count])
 
     @property
@@ -296,6 +309,8 @@ class RemedyFlow:
         per_step, lag: its factor per step, and down to which lag; None without a gradient to compare with.
         left: of its gradient at the first step, relative to that at the last.
         loss: the mean of the losses with that change.
+        largest: the gradient of any state of the cell where it is largest, relative to that at the last step.
+        factors: by op, where a single way leads from step to step: the geometric mean of its factors over `lag` steps.
     """
 
     what: str
@@ -306,3 +321,5 @@ class RemedyFlow:
     lag: int | None
     left: float | None
     loss: float
+    largest: float | None = None
+    factors: tuple[tuple[str, float], ...] = ()

@@ -201,6 +201,11 @@ class FlowReport:
         return self._cell.explodes_at if self._cell else None
 
     @property
+    def largest(self) -> float | None:
+        """The gradient of any state of the cell where it is largest, relative to that at the last step."""
+        return self._cell.largest if self._cell else None
+
+    @property
     def decay(self) -> Decay | None:
         """How fast the cell's gradient changes from step to step, of the state with the longest horizon."""
         return self._cell.decay if self._cell else None
@@ -269,8 +274,8 @@ class FlowReport:
           "factors", that of each op of a single path; "rule", how the state is made; "gate", "gate_mean", "gate_units"
           and "gate_alone": what the gate that multiplies the state lets through per step, in the mean and unit by unit,
           and what it alone would leave;
-          "carriers", "carriers_mean": the fewest units that have four fifths of G_{T-d}^2, and what that gate lets
-          through there in the mean; and of each gate the "mean" of its values and the means of its "units".
+          "carriers", "carriers_mean": the fewest units that have four fifths of G^2 in the mean, and what that gate
+          lets through there in the mean; and of each gate the "mean" of its values and the means of its "units".
         """
         horizon = self.horizon
         return {
@@ -345,8 +350,9 @@ def _lane(lane: LaneFlow) -> dict[str, Any]:
 
 def _remedy(remedy: RemedyFlow) -> dict[str, Any]:
     """Return a change of the cell as flow.json has it."""
-    numbers = {name: _plain(getattr(remedy, name)) for name in ("per_step", "left", "loss")}
-    return asdict(remedy) | numbers
+    numbers = {name: _plain(getattr(remedy, name)) for name in ("per_step", "left", "loss", "largest")}
+    factors = [{"op": op, "per_step": _plain(size)} for op, size in remedy.factors]
+    return asdict(remedy) | numbers | {"factors": factors}
 
 
 def _horizon(horizon: Horizon) -> dict[str, Any]:

@@ -73,6 +73,12 @@ class LaneFlow:
         return min((lag for state in self.states if (lag := state.explodes_at) is not None), default=None)
 
     @property
+    def largest(self) -> float | None:
+        """The gradient of any state where it is largest, relative to that at the last step; None without one."""
+        known = [float(state.by_lag.max() / state.by_lag[0]) for state in self.states if state.measurable]
+        return max(known, default=None)
+
+    @property
     def decay(self) -> Decay | None:
         """How fast the gradient of the state with the longest horizon changes from step to step."""
         return self.furthest.decay(self.threshold)

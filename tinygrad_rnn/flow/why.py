@@ -33,11 +33,12 @@ class Cause:
         rule: how the state is made with it, "f · c + i · g"; "" without a gate.
         around: where the state is read in its own step, by whom, and what reads that in the next: {"h": ("i", "f")}.
         gate_mean: of all that it lets through, the mean.
+        gate_through: (H,) of each unit, the mean of what it lets through.
         gate_units: (H,) of each unit, what this gate alone lets through per step: the geometric mean over steps and
             examples.
         gate_alone: what would be left of the gradient if only that gate carried it.
         measured: what is left of it.
-        carriers: the fewest units that together have four fifths of G^2 there; None without statistics.
+        carriers: the fewest units that together have four fifths of G^2 in the mean; None without statistics.
         carriers_mean: of what the gate lets through in these units, the mean.
         units: H; None without statistics.
     """
@@ -52,6 +53,7 @@ class Cause:
     rule: str
     around: dict[str, tuple[str, ...]]
     gate_mean: float | None
+    gate_through: np.ndarray | None
     gate_units: np.ndarray | None
     gate_alone: float | None
     measured: float
@@ -104,6 +106,7 @@ def causes_of(
                     for reader in readers.get(state.kind, ())
                 },
                 gate_mean=None if through is None else float(through.mean()),
+                gate_through=through,
                 gate_units=_unit_factors(carry, decay.lag) if carry else None,
                 gate_alone=_left(carry, state, decay.lag) if carry else None,
                 measured=float(state.by_lag[decay.lag] / state.by_lag[0]),

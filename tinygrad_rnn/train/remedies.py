@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.flow import FlowReport, RemedyFlow, gradient_flow
-from tinygrad_rnn.nn import CELLS, Remedy, parse_cell
+from tinygrad_rnn.nn import CELLS, Remedy, RNNCell, parse_cell
 from tinygrad_rnn.tasks import Task
 from tinygrad_rnn.train.loop import MEASURED
 from tinygrad_rnn.train.models import Model
@@ -19,7 +19,8 @@ def remedies_of(model: Model, task: Task, batch: int, seed: int = 0, threshold: 
     """Measure what the gradient would do after each change that the model's cell suggests, nothing else being changed.
 
     The weights stay those of the model, in a copy of it, and the batch is the one that `measure` takes. With several
-    layers a change is made in all of them. It costs one walk for each, without messages along edges.
+    layers a change is made in all of them. It costs one walk for each, without messages along edges but
+    for Elman's cell, where these tell what each op then does.
 
     Returns:
         Of every change of `Cell.remedies` what becomes of the gradient, in its order; () if the cell suggests none.
@@ -40,7 +41,8 @@ def remedies_of(model: Model, task: Task, batch: int, seed: int = 0, threshold: 
     for what, layers in _in_all_layers(model):
         changed = _changed(model, layers)
         losses = task.last_losses(changed.measured(drawn, changed.initial_state(batch))[-1], drawn)
-        found.append(_flow(what, gradient_flow(losses, threshold, edges=False, links=False)))
+        single = isinstance(changed.last_cell, RNNCell)  # its only way leads through all its ops
+        found.append(_flow(what, gradient_flow(losses, threshold, edges=single, links=False)))
     return tuple(found)
 
 
@@ -72,6 +74,7 @@ def _changed(model: Model, layers: Mapping[tuple[str, int], Remedy]) -> Model:
 def _flow(what: str, report: FlowReport) -> RemedyFlow:
     horizon, decay = report.horizon, report.decay
     state = report.state(horizon.state) if horizon else None
+    cause = next((cause for cause in report.causes() if state and cause.kind == state.kind), None)
     return RemedyFlow(
         what=what,
         verdict=report.verdict,
@@ -81,4 +84,6 @@ def _flow(what: str, report: FlowReport) -> RemedyFlow:
         lag=decay.lag if decay else None,
         left=state.relative(len(state.norms) - 1) if state else None,
         loss=report.loss,
+        largest=report.largest,
+        factors=cause.factors if cause else (),
     )

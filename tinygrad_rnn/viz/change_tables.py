@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.changes import figures
 from tinygrad_rnn.flow.figures import number, plural
+from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz.plots import Entry
 
 #: What `remedied` has columns for; from the third on they are numbers, but for the last.
-REMEDIED = ("cell", "change", "× per step", "horizon", "left", "loss", "verdict")
+REMEDIED = ("cell", "change", "× per step", "horizon", "left", "largest", "loss", "verdict")
 REMEDIED_ABOUT = (
     "Each change was made to these very weights and to nothing else, and the gradient measured anew on the same "
     "examples. It tells what the gradient would do, and not whether the network would learn more: it was not trained "
-    "with the change, and the loss is what it would be at once. Left: of the gradient, at the first step."
+    "with the change, and the loss is what it would be at once. Left: of the gradient, at the first step. Largest: the "
+    f"gradient on the way where it is largest; both relative to the last step. More than {EXPLODED:g} times as much is "
+    "called an explosion."
 )
 
 
@@ -35,7 +38,8 @@ def remedied(entries: Sequence[Entry]) -> list[list[str]]:
             lines.append([
                 "", tried.what, "-" if tried.per_step is None else number(tried.per_step),
                 beyond if tried.horizon is None else str(tried.horizon),
-                "-" if tried.left is None else number(tried.left), number(tried.loss), tried.verdict or "",
+                *("-" if size is None else number(size) for size in (tried.left, tried.largest)),
+                number(tried.loss), tried.verdict or "",
             ])  # fmt: skip
     return lines
 
@@ -44,10 +48,10 @@ def _now(report: FlowReport) -> list[str]:
     """Return the numbers of a cell as it is."""
     found = figures(report)
     per_step, horizon, left = (
-        found.get(name, "-")
-        for name in ("× per step to the horizon", "horizon", "left at the first step")
+        found.get(name, "-") for name in ("× per step to the horizon", "horizon", "left at the first step")
     )
-    return [per_step, horizon, left, found["loss of the last step"], report.verdict or ""]
+    largest = "-" if report.largest is None else number(report.largest)
+    return [per_step, horizon, left, largest, found["loss of the last step"], report.verdict or ""]
 
 
 def _last(report: FlowReport) -> int:

@@ -1,7 +1,7 @@
 """Which steps of time a picture shows, and which one it marks; what it does not show is folded into boxes of their own.
 
 What a reader looks for is at three places: at the loss, where the gradient has vanished or exploded, and at the first
-step. So these are drawn, and what lies between them is folded.
+step. So these are drawn, and one step that is like most; what lies between them is folded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import groupby
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport, StateFlow
+from tinygrad_rnn.flow.reasons import typical_steps
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.shapes import Flag
@@ -63,7 +64,8 @@ def _drawn(report: FlowReport, folding: Folding) -> set[int]:
         place = steps.index(flag.step)
         beside = range(place, place - folding.marked, -1) if reverse else range(place, place + folding.marked)
         drawn |= {steps[i] for i in beside if 0 <= i < len(steps)}
-    return drawn
+    usual = typical_steps(report, folding.last)
+    return drawn if usual is None else drawn | set(usual[:2])
 
 
 def flags(report: FlowReport) -> list[Flag]:

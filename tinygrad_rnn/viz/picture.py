@@ -149,13 +149,16 @@ class _Unrolled:
         reader = i if computed else self.first.get((i, at), i)
         caption = words.caption(node, self.level, is_root)
         seen = self.references.look(i, norm)
+        lines = words.label(node, caption, norm, seen)
+        if kind == "state" and seen.share is not None and seen.against.endswith("_T"):
+            lines[-1] += f" ({_percent(seen.share)})"
         self.boxes[name] = Box(
             name=name,
             kind=kind,
             node=i,
             step=at,
             caption=caption,
-            lines=tuple(words.label(node, caption, norm, seen)),
+            lines=tuple(lines),
             norm=norm,
             seen=seen,
             tooltip=words.about(node, f"{what}: {words.size(norm, seen)}"),
@@ -271,3 +274,10 @@ class _Unrolled:
     def _called(self, name: str) -> str:
         fold = self.boxes[name].fold
         return name if fold is None else f"steps {fold[0]} to {fold[1]}"
+
+
+def _percent(share: float) -> str:
+    """Return what is left of a state's gradient, beside that at the last step, in few letters."""
+    if share < 1e-4:
+        return "<0.01%"
+    return f"{100 * share:.2g}%" if share < 0.995 else f"{100 * share:.0f}%" if share < 10 else f"×{share:.2g}"

@@ -50,6 +50,8 @@ def _of_boxes(drawn: Picture) -> Iterator[str]:
         parts.append("value: of a gate, mean ± standard deviation")
     if any(box.kind == "state" and any("rms" in line for line in box.lines) for box in drawn.boxes):
         parts.append("rms: of the values of a state, root mean square")
+    if any(box.kind == "state" and box.lines[-1].endswith("%)") for box in drawn.boxes):
+        parts.append("in parentheses: of a state, relative to that at the last step")
     yield f"{'; '.join(parts)}."
     yield f"Colour, log scale: {', '.join(_compared(drawn))}."
     if drawn.has_levels:

@@ -32,10 +32,11 @@ from tinygrad_rnn.viz.plots.over_training import over_training
 from tinygrad_rnn.viz.plots.singular_values import singular_values
 from tinygrad_rnn.viz.plots.table import PLOTS
 from tinygrad_rnn.viz.plots.through_time import through_time
+from tinygrad_rnn.viz.plots.units import units
 from tinygrad_rnn.viz.styles import Style
 
 __all__ = [
     "PLOTS", "Entry", "Plot", "Style", "alignment", "attenuation", "clipping", "conflict", "contributions", "curves",
     "error_curve", "forecast", "gates", "gaze", "loss_maps", "over_training", "paper_of", "rendered",
-    "require_matplotlib", "save", "singular_values", "through_time",
+    "require_matplotlib", "save", "singular_values", "through_time", "units",
 ]  # fmt: skip

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_rnn.flow import FlowReport, StateFlow
+from tinygrad_rnn.flow import FlowReport
 from tinygrad_rnn.flow.reasons import keeping
 from tinygrad_rnn.flow.records import GateFlow
 from tinygrad_rnn.flow.sentences import number, plural
+from tinygrad_rnn.flow.units import units_of
 from tinygrad_rnn.flow.why import unit_means
 from tinygrad_rnn.viz.plots import chart
 from tinygrad_rnn.viz.plots.axes import log_line, mark_floors, settle
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
 
 
 ALONE = "the gate alone, unit by unit"
-STRAIGHT = "straight factors multiplied"
-TWO_WAYS = (
-    "Right: what one gate would leave. Unit by unit (dashed): the last gradient times the gate of every step; what is "
-    "left gathers in units whose gate stays open. Straight factors (dotted): at each step the gate weighted by where "
-    "the measured gradient is; other paths bring it into other units at every step, so that the two differ. The "
-    "straight factor per step in the sentences is the geometric mean of these factors down to the horizon."
+ALONE_IS = (
+    "Right, dashed: the last gradient times what the gate of each step lets through, unit by unit, and nothing else. "
+    "What is left of it gathers in the units whose gate stays open. The measured gradient also comes through the other "
+    "gates, into other units: that the two lie near each other does not mean that the gate alone explains it."
 )
 #: A gate whose unit lets more than this through per step keeps a third of a gradient over ten steps.
 OPEN = 0.9
@@ -66,7 +65,7 @@ def gates(
         floors = mark_floors(divided)
         bare = f"Without named gates: {chart.plain(', '.join(without))}." if without else ""
         return paper.finish(
-            panels, ["Bands: over all units and examples of one step.", TWO_WAYS, bare, floors], columns=4
+            panels, ["Bands: over all units and examples of one step.", ALONE_IS, bare, floors], columns=4
         )
 
 
@@ -93,18 +92,6 @@ def _kept_by(report: FlowReport, gate: GateFlow, before: str = ", ") -> str:
     return ""
 
 
-def _straight_factors(report: FlowReport, state: StateFlow) -> tuple[np.ndarray, np.ndarray]:
-    """Return lags, and by lag the product of the straight factors of all steps after it: ‖gate · g‖ / ‖g‖."""
-    path = next(
-        (p for p in report.paths if p.child == p.parent == state.kind and beside(p, state)), None
-    )  # fmt: skip
-    if path is None:
-        return np.zeros(0), np.zeros(0)
-    at, sent = by_lag(path.steps, path.norms, state)
-    factors = ratio(sent, state.by_lag[at])
-    return np.concatenate([at[:1], at + 1]), np.concatenate([[1.0], np.cumprod(factors)])
-
-
 def _carried(axes: Axes, name: str, report: FlowReport) -> list[float]:
     """Draw what each carried path would bring beside what was measured; return by what the lines were divided."""
     sizes, findings = [], []
@@ -120,14 +107,11 @@ def _carried(axes: Axes, name: str, report: FlowReport) -> list[float]:
             at, alone = by_lag(carry.steps, ratio(carry.norms, size), state)
             dashed: dict[str, Any] = {"color": grey(), "ls": "--", "lw": thick(1.3)}
             log_line(axes, at, alone, 2 * place + 1, label=ALONE, **dashed)
-            dotted = dashed | {"ls": ":"}
-            over, straight = _straight_factors(report, state)
-            log_line(axes, over, straight, 2 * place + 2, label=STRAIGHT, **dotted)
-            last = int(at[-1])
-            straight_end = f", straight factors {number(float(straight[-1]))}" if len(straight) else ""
+            ends = [cause.lag for cause in report.causes() if cause.kind == carry.kind]
+            lag = min([*ends, int(at[-1])])
             findings.append(
-                f"at lag {last}: measured {number(float(measured[last]))}, {carry.gate.replace('-', '−')} alone "
-                f"{number(float(alone[-1]))}{straight_end}"
+                f"at lag {lag}: measured {number(float(measured[lag]))}, {carry.gate.replace('-', '−')} alone "
+                f"{number(float(alone[lag]))}"
             )
     if not sizes:
         axes.text(0.5, 0.5, "no path that one gate carries", ha="center", color=grey(), transform=axes.transAxes)
@@ -157,7 +141,27 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
                 said += f"; the means of eight in ten of its units lie between {ends}"
                 said += f", {open_units} of {len(units)} above {OPEN:g}" if open_units else ""
             found.append(f"{said}{_kept_by(entry.report, gate, '; ')}.")
+        found += [f"{entry.called()}: {said}" for said in _alone(entry.report)]
     return found
+
+
+def _alone(report: FlowReport) -> list[str]:
+    """Return what one gate alone would leave, and in which units, beside what is measured; [] if it is not known."""
+    flow = units_of(report)
+    cause = flow and flow.cause
+    known = flow and cause and flow.alone is not None and cause.gate_alone is not None
+    if not known or flow is None or cause is None or cause.kind not in dict(cause.shares):
+        return []
+    gate = flow.factor.replace("-", "−")
+    said = (
+        f"{gate} alone would leave {number(cause.gate_alone)} at lag {cause.lag}, where {number(cause.measured)} is "
+        f"measured; it would be in units whose {gate} is {number(flow.alone)}"
+    )
+    straight = f"{dict(cause.shares)[cause.kind]:.0%}".replace("-", "−")
+    return [
+        f"{said}. The measured gradient is where {gate} is {number(flow.there)}: at each step {straight} of what "
+        "arrives comes straight, the rest by other paths and into other units."
+    ]
 
 
 def alt(entries: Sequence[Entry]) -> str:
