@@ -21,6 +21,7 @@ html_title = f"tinygrad_rnn {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_search_summary = False  # a page opened as a file may not fetch another
 html_show_sphinx = False
 html_math_renderer = "mathml"
 templates_path: list[str] = []
