@@ -51,6 +51,12 @@ def test_a_class_gets_its_table_and_the_same_again(tiny, handed_in, tmp_path, ca
     kept = json.loads((tmp_path / "grades.csv.kept" / "tiny-eve.zip.json").read_text())
     assert [each["message"] for each in kept["results"] if not each["earned"]] == ["SystemExit (line 19)"]
 
+    page = (tmp_path / "grades.csv.kept" / "tiny-bob.zip.md").read_text()
+    assert "## 1.1 Add: 0 of 4" in page
+    assert "drawn_functions (6 of 6): right" in page
+    assert "this is what comes of: the difference" in page
+    assert "## 1.3 In words: read by a person" in page
+
     def nobody(*arguments):
         raise AssertionError("graded again")
 

@@ -38,6 +38,28 @@ def test_what_is_a_students_own_travels_with_every_task(points):
     assert points(yours="def plus(a, b):\n    return a + b", add="    return plus(a, b)") == ([4, 6], "")
 
 
+@pytest.mark.slow
+def test_who_was_too_slow_gets_more_time_until_it_is_used_up(points):
+    slow = "    return wait(a + b)"
+    wait = (
+        "OS = next(c for c in object.__subclasses__() if c.__name__ == '_wrap_close').__init__.__globals__\n"
+        "clock = OS['times']\n"
+        "def wait(x):\n    begun = clock().elapsed\n    while clock().elapsed < begun + 3: pass\n    return x"
+    )
+    assert points(patience=2.5, yours=wait, add=slow)[0] == [4, 6]
+
+
+def test_marks_that_are_gone_cost_their_own_task_only(points):
+    earned, said = points(add="    return a + b\n    ### BEGIN SOLUTION 1.1")
+    assert earned == [0, 6]
+    assert "the marks of 1.1 are gone, or there twice" in said
+
+
+def test_addresses_are_not_in_messages(points):
+    _, said = points(add="    raise KeyError(object())")
+    assert said == "KeyError: <object object at 0x...> (line 7)"
+
+
 def test_only_what_is_allowed_can_be_imported(points):
     earned, said = points(yours="import tinygrad_rnn")
     assert earned == [0, 0]

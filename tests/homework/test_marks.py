@@ -54,6 +54,14 @@ def test_what_is_wrong_with_marks_is_said_with_its_line(source, said):
         regions_of(source, {"1.1", "1.2", "YOURS"})
 
 
+def test_marks_that_are_wrong_hide_no_others():
+    more = TWO + "### BEGIN SOLUTION 1.2\n### BEGIN SOLUTION 1.3\n### END SOLUTION 1.3\n"
+    assert list(lenient_regions(more)) == ["1.1", "YOURS", "1.3"]
+    assert list(lenient_regions(TWO + TWO.replace("1.1", "1.4"))) == ["1.1", "1.4"]
+    assert list(lenient_regions(TWO + "x = '''\n### BEGIN SOLUTION 1.1\n'''\n")) == ["YOURS"]
+    assert lenient_regions("no marks") == lenient_regions("") == {}
+
+
 def test_a_mistake_in_one_region_does_not_hide_the_others():
     broken = TWO.replace("return 1", "return (")
     assert list(lenient_regions(broken)) == ["1.1", "YOURS"]

@@ -19,6 +19,7 @@ from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
 from tinygrad_rnn.homework.remote import Child
 from tinygrad_rnn.homework.verifying import verify
+from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tutorial import language_of_this_user
 
@@ -159,10 +160,12 @@ def _grade(options: argparse.Namespace) -> int:
     )
     for path, found in done:
         graded.append(found)
+        page = grading.feedback(assignment, found)
+        write_whole(kept / f"{path.name}.md", page.encode("utf-8", errors="replace"))
         note = f"; {found['note']}" if found["note"] else ""
         say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
     grading.write_table(out, assignment, graded)
-    print(f"written: {shown(out)}")
+    print(f"written: {shown(out)}, and a page for each student in {shown(kept)}")
     return 0
 
 

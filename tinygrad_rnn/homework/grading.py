@@ -22,7 +22,7 @@ from tinygrad_rnn.homework.judging import judge
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
-__all__ = ["grade", "grade_one", "processes", "submissions_of", "write_table"]
+__all__ = ["feedback", "grade", "grade_one", "processes", "submissions_of", "write_table"]
 
 
 def submissions_of(folder: Path) -> list[Path]:
@@ -168,6 +168,27 @@ def write_table(path: Path, assignment: Assignment, graded: list[dict[str, Any]]
         name = "'" + told["submission"] if told["submission"][:1] in "=+-@" else told["submission"]
         table.writerow([name, *points, f"{sum(told['points'].values()):g}", f"{most:g}", told["note"]])
     write_whole(path, lines.getvalue().encode())
+
+
+def feedback(assignment: Assignment, told: dict[str, Any]) -> str:
+    """Return a page for a student, in Markdown: points per task, and what was wrong.
+
+    Args:
+        assignment: what was asked for.
+        told: what was found of her submission.
+    """
+    lines = [f"# {assignment.title['en']}: {told['submission']}", ""]
+    lines += [told["note"], ""] if told["note"] else []
+    for task in assignment.tasks:
+        earned = told["points"].get(task.id)
+        points = "read by a person" if earned is None else f"{earned:g} of {task.points:g}"
+        lines += [f"## {task.id} {task.title['en']}: {points}", ""]
+        for each in told["results"]:
+            if each["task"] == task.id:
+                text = each["message"].replace("\n", "\n      ") or "right"
+                lines.append(f"    {each['check']} ({each['earned']:g} of {each['points']:g}): {text}")
+        lines += [""] if told["results"] else []
+    return "\n".join(lines)
 
 
 def _key(source: Path, submission: Path, seed: int) -> str:

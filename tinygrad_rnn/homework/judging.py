@@ -13,10 +13,12 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import Check, CheckFailedError
 from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_of, splice, task_of
-from tinygrad_rnn.homework.remote import Child, Remote, StudentError, WorkerDiedError
+from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateError, WorkerDiedError
 
 __all__ = ["Result", "forbidden", "judge", "judge_alone", "student_regions"]
 
+#: How many times the seconds of a check are given to one that was too slow, alone.
+_MORE = 3
 #: Names that a solution of formulas has no use for.
 _NO_USE = {"__import__", "eval", "exec", "compile", "open", "input", "breakpoint", "globals", "__builtins__"}
 
@@ -29,7 +31,7 @@ class Result:
     task: str
     points: float
     earned: float
-    #: "passed", "failed", "missing" (not written yet), or "stopped" (the process ended or hung).
+    #: "passed", "failed", "missing" (not written yet), "stopped" (the process ended) or "late" (it hung).
     status: str
     #: For the student; empty where it passed.
     message: str
@@ -99,6 +101,7 @@ def judge_alone(
         return [_none(each, "failed", _at(wrong[0], files[main], theirs)) for each in checks]
     results: list[Result] = []
     waiting = list(checks)
+    allowance = _MORE  # a busy machine shall cost no points: who was too slow gets more time, until that is used up
     while waiting:
         before = len(waiting)
         try:
@@ -108,6 +111,12 @@ def judge_alone(
                     while waiting and alive:
                         child.rest()
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
+                        if result.status == "late" and allowance > 1:
+                            with Child(files, assignment.imports, patience * allowance) as alone:
+                                again = alone.load(main)
+                                alone.rest()
+                                result, _ = _one(again, waiting[0], seed, files[main], theirs)
+                            allowance = 1 if result.status == "late" else allowance
                         results.append(result)
                         waiting.pop(0)
                 finally:
@@ -136,6 +145,8 @@ def _one(
         status = "missing" if error.kind == "NotImplementedError" else "failed"
         message = error.words if status == "missing" else str(error)
         return _none(check, status, _at((message, error.line), source, theirs)), True
+    except TooLateError as error:
+        return _none(check, "late", str(error)), False
     except WorkerDiedError as error:
         return _none(check, "stopped", str(error)), False
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError) as error:
@@ -158,7 +169,7 @@ def student_regions(assignment: Assignment, reference: Mapping[str, str], name: 
     """
     known = regions_of(reference[name]).keys()
     try:
-        found = lenient_regions(source, known)
+        found = regions_of(source, known)
     except InputError as error:
         raise InputError(f"{assignment.name}, {name}: {error}") from error
     if missing := sorted(known - found.keys() - {YOURS}):
@@ -174,9 +185,9 @@ def _spliced(
     for name, base in reference.items():
         known = regions_of(base).keys()
         own = {each for each in known if each == YOURS or task_of(each) == task}
-        found = lenient_regions(solution[name], known) if name in solution else {}
+        found = lenient_regions(solution[name]) if name in solution else {}
         if missing := sorted(own - found.keys() - {YOURS}):
-            what = f"the marks of {missing[0]} are gone" if name in solution else f"{name} was not handed in"
+            what = f"the marks of {missing[0]} are gone, or there twice" if name in solution else f"{name} is missing"
             raise InputError(what)
         chosen = {each: region for each, region in found.items() if each in own}
         files[name] = splice(base, chosen)
@@ -221,15 +232,8 @@ def _at(told: tuple[str, int | None], source: str, theirs: Mapping[str, Region] 
     """Return a message with its line, as the student's own file has it."""
     message, line = told
     if line is not None and theirs is not None:
-        for name, region in _regions_or_none(source).items():
+        for name, region in lenient_regions(source).items():
             if region.begin < line - 1 < region.end and name in theirs:
                 return f"{message} (line {theirs[name].begin + line - region.begin})"
         return message
     return message if line is None else f"{message} (line {line})"
-
-
-def _regions_or_none(source: str) -> dict[str, Region]:
-    try:
-        return lenient_regions(source)
-    except InputError:
-        return {}

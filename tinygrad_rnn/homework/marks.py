@@ -61,24 +61,33 @@ def regions_of(source: str, known: Collection[str] | None = None) -> dict[str, R
     ['1.1']
     """
     lines = source.splitlines(keepends=True)
-    return _pair(lines, _marks_by_tokens(source, lines), known)
+    try:
+        marks = _marks_by_tokens(source, lines)
+    except (tokenize.TokenError, SyntaxError):  # not Python: a mistake inside a region is no mistake of its marks
+        marks = _marks_by_lines(lines)
+    return _pair(lines, marks, known)
 
 
-def lenient_regions(source: str, known: Collection[str] | None = None) -> dict[str, Region]:
-    r"""Return the regions of a file that may not be Python at all: a student's, with a mistake in one of its tasks.
+def lenient_regions(source: str) -> dict[str, Region]:
+    r"""Return the regions of a student's file whose own marks are right, whatever is wrong with the rest of the file.
 
-    Raises:
-        InputError: a mark without its other half, inside another region, used twice, or unknown.
+    It need not be Python, and other marks may be missing, doubled or inside each other.
 
-    >>> list(lenient_regions("### BEGIN SOLUTION 1.1\nx = (\n### END SOLUTION 1.1\n"))
+    >>> list(lenient_regions("### BEGIN SOLUTION 1.1\nx = (\n### END SOLUTION 1.1\n### BEGIN SOLUTION 1.2\n"))
     ['1.1']
     """
     lines = source.splitlines(keepends=True)
     try:
         marks = _marks_by_tokens(source, lines)
-    except (tokenize.TokenError, SyntaxError):
-        marks = [(number, found) for number, line in enumerate(lines) if (found := _MARK.match(line.strip()))]
-    return _pair(lines, marks, known)
+    except (tokenize.TokenError, SyntaxError, InputError):
+        marks = _marks_by_lines(lines)
+    words = [(found[1], found[2] or found[3]) for _, found in marks]
+    regions: dict[str, Region] = {}
+    for (word, name), first, second in zip(words, marks, marks[1:], strict=False):
+        follows = (second[1][1], second[1][2] or second[1][3]) == ("END", name)
+        if word == "BEGIN" and follows and words.count(("BEGIN", name)) == words.count(("END", name)) == 1:
+            regions |= _pair(lines, [first, second], {name})
+    return regions
 
 
 def splice(base: str, regions: Mapping[str, Region]) -> str:
@@ -98,6 +107,10 @@ def splice(base: str, regions: Mapping[str, Region]) -> str:
 
 def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _marks_by_lines(lines: list[str]) -> list[tuple[int, re.Match[str]]]:
+    return [(number, found) for number, line in enumerate(lines) if (found := _MARK.match(line.strip()))]
 
 
 def _marks_by_tokens(source: str, lines: list[str]) -> list[tuple[int, re.Match[str]]]:
