@@ -109,7 +109,7 @@ for look in ("none", "dot"):
             looked[look] = [each if look == "dot" else each[:2] for each in written(model, TEXTS)]
 for with_it, without in zip(looked["dot"], looked["none"], strict=True):
     print(f"{with_it[0]:24} -> {with_it[1]} with, {without[1]} without")
-assert min(characters["dot"]) > max(characters["none"])
+assert min(characters["dot"]) > (0.4 if FAST else max(characters["none"]))
 assert FAST or (min(right["dot"]) > 0.9 and max(right["none"]) < 0.5)
 
 # %% [markdown]
@@ -174,8 +174,8 @@ def read_strips(model, held):
 strip = tasks.parse_task("strips:digits=2").make()
 assert strip.batch(1, seed=0).inputs.shape == (1, 8, 32) and strip.symbols == "0123456789."
 
-# %% [markdown] question="choice" options="it knows nothing useful | it knows which digits there are, but hardly in which order | as good as attention" answer="3 if min(strips['none']) > min(strips['soft']) - 0.03 else 1 if max(strips['none']) < 0.1 else 2"
-# What can the model with the mean still know?
+# %% [markdown] question="choice" options="it reads no strip at all | it reads some, but the order of two digits is a guess | it is as good as attention" answer="3 if min(strips['none']) > min(strips['soft']) - 0.03 else 1 if max(strips['none']) < 0.1 else 2"
+# What can the model with the mean still do?
 
 # %% seconds="60" keep="strips order gazes forward"
 strips, order = {"none": [], "soft": []}, {"none": [], "soft": []}
@@ -196,7 +196,7 @@ forward = np.mean([left < right for left, right in two] or [0])
 gazes = [(each.image, each.written, each.weights) for each in found[:4]]
 print(f"where it writes two digits, the centre of attention moves to the right in {forward:.0%} of {len(two)} strips")
 assert FAST or min(strips["soft"]) > max(strips["none"])
-assert FAST or (min(order["soft"]) > 0.9 > max(order["none"]) and forward > 0.9)
+assert FAST or (min(order["soft"]) > 0.9 and max(order["none"]) < 0.75 and forward > 0.9)
 
 # %%
 fig = plots.gaze([train.Gaze(*each) for each in gazes])
@@ -204,8 +204,8 @@ viz.show(fig, name="gaze")
 assert all(each[2].shape[1] == 8 for each in gazes)
 
 # %% [markdown]
-# A mean of annotations says what is there, not where: a sum does not know the order of its terms. The model with the mean gets
-# the strips right where order does not matter or can be guessed. With attention the decoder walks along the strip
+# A mean of annotations says what is there, not where: a sum does not know the order of its terms. The model with the mean reads
+# strips with a single digit, rarely both of two, and then their order is right about as often as by tossing a coin. With attention the decoder walks along the strip
 # from left to right, one digit a step. Again nobody told it to.
 #
 # An honest limit: if the annotations were not averaged but laid side by side into one long vector, a decoder could learn the

@@ -50,7 +50,7 @@
 
 # %%
 
-# %% [markdown] question="choice" options="表 | 网络 | 两者都是 | 两者都不是" answer="2 if same and min(gap) > 0.1 else 4"
+# %% [markdown] question="choice" options="表 | 网络 | 两者都是 | 两者都不是" answer="2 if same and min(gap) > 0.2 else 4"
 # 现在看探针。4 个或 8 个空格之后可以开始一个词，5、6、7 个之后不行。4 阶的表和网络这两个对手，哪个知道这一点？（在快速模式下，网络训练得太少，说明不了问题。）
 
 # %%
