@@ -148,9 +148,10 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
 def _alone(report: FlowReport) -> list[str]:
     """Return what one gate alone would leave, and in which units, beside what is measured; [] if it is not known."""
     flow = units_of(report)
-    cause = flow and flow.cause
-    known = flow and cause and flow.alone is not None and cause.gate_alone is not None
-    if not known or flow is None or cause is None or cause.kind not in dict(cause.shares):
+    if flow is None or flow.cause is None or flow.alone is None:
+        return []
+    cause = flow.cause
+    if cause.gate_alone is None or cause.kind not in dict(cause.shares):
         return []
     gate = flow.factor.replace("-", "−")
     said = (
