@@ -71,7 +71,7 @@ def judge(
         except InputError as error:
             results += [_none(each, "failed", str(error)) for each in own]
             continue
-        results += judge_alone(assignment, files, own, seed=seed, patience=patience, theirs=theirs)
+        results += judge_alone(assignment, files, own, seed=seed, patience=patience, theirs=theirs, more=_MORE)
     return results
 
 
@@ -84,6 +84,7 @@ def judge_alone(
     patience: float = 20.0,
     theirs: Mapping[str, Region] | None = None,
     printed: list[str] | None = None,
+    more: float = 1.0,
 ) -> list[Result]:
     """Run checks against files as they are, in one process, and in a new one after it ended or hung.
 
@@ -95,13 +96,14 @@ def judge_alone(
         patience: the seconds that a check may take.
         theirs: the regions of a student's file that were put into these, for line numbers as she has them.
         printed: the end of what the code prints is appended to this.
+        more: how many times its seconds a check gets that was too slow, alone: a busy machine shall cost no points.
+            The first that is too slow even then is the last that gets it.
     """
     main = assignment.files[0]
     if wrong := [line for name in assignment.files for line in forbidden(files[name], assignment.imports)]:
         return [_none(each, "failed", _at(wrong[0], files[main], theirs)) for each in checks]
     results: list[Result] = []
     waiting = list(checks)
-    allowance = _MORE  # a busy machine shall cost no points: who was too slow gets more time, until that is used up
     while waiting:
         before = len(waiting)
         try:
@@ -111,12 +113,12 @@ def judge_alone(
                     while waiting and alive:
                         child.rest()
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
-                        if result.status == "late" and allowance > 1:
-                            with Child(files, assignment.imports, patience * allowance) as alone:
+                        if result.status == "late" and more > 1:
+                            with Child(files, assignment.imports, patience * more) as alone:
                                 again = alone.load(main)
                                 alone.rest()
                                 result, _ = _one(again, waiting[0], seed, files[main], theirs)
-                            allowance = 1 if result.status == "late" else allowance
+                            more = 1.0 if result.status == "late" else more
                         results.append(result)
                         waiting.pop(0)
                 finally:
