@@ -120,8 +120,8 @@ assert FAST or (min(right["dot"]) > 0.9 and max(right["none"]) < 0.5)
 #
 # ## Where does it look?
 
-# %% [markdown] question="choice" options="at the M alone, which begins the name | at the name of the month or the character behind it | evenly at everything" answer="1 if masses['M'] > 0.5 else 2 if masses['name or behind'] > 0.5 else 3"
-# It reads "Tuesday, 3 March 1987" and writes 1987-**03**-03. Where does most of the weight lie while it writes the
+# %% [markdown] question="choice" options="at the M alone, which begins the name | at the name of the month or the character behind it | evenly at everything" answer="1 if masses['M'] > 0.5 else 2 if masses['name or behind'] > 1.3 * masses['an even share'] else 3"
+# It reads "Tuesday, 3 March 1987" and writes 1987-**03**-03. Where does the weight lie while it writes the
 # month? Remember what a *state* of the encoder is.
 
 # %%
@@ -133,11 +133,11 @@ print({name: f"{mass:.0%}" for name, mass in masses.items()})
 fig = plots.alignment([train.Alignment(*each) for each in looked["dot"]])
 viz.show(fig, name="alignment")
 assert np.allclose(weights.sum(axis=1), 1, atol=1e-5)
-assert FAST or masses["name or behind"] > 0.5
+assert FAST or masses["name or behind"] > 1.3 * masses["an even share"] and masses["M"] < 0.5
 
 # %% [markdown]
-# Each row is one character written, and its weights sum to 1. The rows of the year lie on the year, those of the month on the
-# month, in whatever order the text has them. Nobody told the network: only the dates were right or wrong.
+# Each row is one character written, and its weights sum to 1. The rows of the year lie mostly on the year, those of the month on
+# the month, in whatever order the text has them. Nobody told the network: only the dates were right or wrong.
 #
 # The map is *nearly* an alignment, not exactly. A key is a state of the encoder, and a state knows what came
 # before. "March" and "May" differ only from the third letter on, so the first letters say little; the last ones, and the space behind,
