@@ -45,7 +45,7 @@ assert len(hs) == T + 1
 # %% [markdown]
 # ## Back through the steps
 #
-# At the end stands the error $o - y$. Through $V$ it reaches $h_T$. Then, step by step backward: through the tanh (times
+# At the end stands the error, the output $o$ minus the target. Through $V$ it reaches $h_T$. Then, step by step backward: through the tanh (times
 # $1 - h_t^2$, from tutorial 02), and from there three ways: to $U$, to $W$ and on to $h_{t-1}$, where the same
 # begins again.
 
@@ -110,7 +110,8 @@ assert worst < 1e-15
 #
 # ## Who pulls at W?
 #
-# With more steps it matters *when* a contribution was made. Thirty steps, and the size of what $W$ receives at each:
+# With more steps it matters *when* a contribution was made. We take thirty steps and look at the size of what $W$ receives
+# at each of them.
 
 # %% [markdown] question="choice" options="all thirty about equally | the last few | the first few" answer="2 if sizes[-5:].sum() > 0.5 * sizes.sum() else 1"
 # The loss is at step 30. Which steps contribute most to $W$'s gradient?

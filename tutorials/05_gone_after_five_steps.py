@@ -54,7 +54,7 @@ def run(W, unit, x, U):
 noise, U = draw.standard_normal((T, B, 8)), draw.uniform(-1, 1, (8, H)) / np.sqrt(H)
 default = draw.uniform(-1, 1, (H, H)) / np.sqrt(H)
 left, _ = run(default, "tanh", noise, U)
-print("tanh, usual weights; left after 0..5 steps:", " ".join(f"{v:.3f}" for v in left[:6]))
+print("tanh, usual weights; left after 0, 1, 2 steps:", " ".join(f"{v:.3f}" for v in left[:3]))
 assert left[0] == 1
 
 # %% [markdown] question="choice" options="exactly 0 | between 1% and 10% | more than half" answer="2 if 0.01 < left_at[5] < 0.1 else 3 if left_at[5] > 0.5 else 1"
@@ -74,7 +74,8 @@ assert logistic_at[5] < 1e-4
 assert logistic_at.min() > 0
 
 # %% [markdown]
-# Never exactly 0, by the way: the smallest of these numbers is tiny and still a number. So for logistic units the rule is
+# A logistic unit has a slope of at most 1/4, so each step takes three quarters away before $W$ is even asked. (Never exactly 0, by
+# the way: the smallest of these numbers is tiny and still a number.) So for logistic units the rule is
 # true, for tanh units nearly. Is it a law of recurrent networks, or of these weights? We take ten kinds of $W$:
 # the usual one; **orthogonal** ones, which turn a vector without changing its length, times a gain; and Gaussian ones of the
 # same mean size. And three kinds of input: none, noise, and the letters of a text.
@@ -101,8 +102,8 @@ inputs = {
 }
 assert len(weights()) * len(inputs) * len(UNITS) == 60
 
-# %% [markdown] question="choice" options="yes | only for some weights | for none" answer="2 if 0 < survivors < len(tanh_rows) else 3"
-# Among the thirty tanh networks: does any keep more than 1% over all fifty steps?
+# %% [markdown] question="choice" options="all of them | only with some weights | none" answer="1 if survivors == len(tanh_rows) else 2 if survivors else 3"
+# Which of the thirty tanh networks keep more than 1% over all fifty steps?
 
 # %% seconds="5" keep="rows tanh_rows survivors"
 rows = []  # input, unit, weight, what is left by lag, gain, slope, largest singular value
@@ -245,7 +246,7 @@ assert not kept["orthogonal x 0.8"]
 #
 # What is left after one step is about gain times slope, and after n steps that to the power of n: a horizon is a
 # logarithm. Logistic units lose almost everything within five steps, tanh units with the usual weights within ten, and
-# with orthogonal weights they may keep it for fifty. Training does not lengthen the horizon by itself, and shortens it first.
+# with orthogonal weights they may keep it for fifty. Training shortens the horizon first, and lengthens it only later.
 #
 # **What this did not show.** A long horizon at the start says that a gradient *arrives*, not that something is learned from
 # it. And a factor above 1 is no cure: tutorial 06 shows what it does.

@@ -49,7 +49,7 @@ print(f"nn.LSTMCell against the four lines above: {difference:.0e}")
 assert difference < 1e-14
 
 # %% [markdown]
-# The **cell state** $c$ is the carousel of tutorial 09 with three doors: the input gate $i$ lets in, the output gate $o$ shows,
+# The **cell state** $c$ is the carousel of tutorial 09 (a state that is copied from step to step) with three doors: the input gate $i$ lets in, the output gate $o$ shows,
 # and the **forget gate** $f$, which came three years after the others, decides how much is kept (it should be called the
 # keep gate). Going back along $c$ one step, the gradient is multiplied by $f$, and by nothing else.
 #
@@ -117,11 +117,13 @@ expected = {bias: np.log(0.01) / np.log(sigmoid(bias)) for bias in (0.0, 1.0, 3.
 print(
     {bias: f"sigma({bias:.0f}) = {sigmoid(bias):.3f}, 1% after {steps:.1f} steps" for bias, steps in expected.items()}
 )
-assert abs(median["LSTM"] - expected[0.0]) < 4
+assert 7 < median["LSTM"] < 14
+assert 18 < median["LSTM, bias 1"] < 35
 
 # %% [markdown]
-# With a bias of 0 the forget gate stands at one half: after seven steps less than 1% is left. Nothing about the *cell* saves
-# the gradient. Three numbers, the biases 0, 1 and 3, decide between gone after 7 steps, after 15 and after 95.
+# With a bias of 0 the forget gate stands at one half, and nothing about the *cell* saves the gradient. By the forget gate alone,
+# biases of 0, 1 and 3 would mean: gone after 7 steps, after 15, after 95. Measured it is about 10, about 25, and not within 100:
+# some more comes round through $h$ and the gates. Three numbers decide.
 #
 # ## A sentence
 #
@@ -177,8 +179,8 @@ assert min(right["lstm:forget_bias=3", 10]) > 0.95
 assert min(right["rnn", 10]) >= max(right["lstm", 10])
 
 # %% [markdown]
-# At ten words the plain RNN, which "forgets", beats the LSTM, which "solves vanishing": its factor per step is a little above the
-# LSTM's one half. With one number changed, the bias at 3, the same LSTM learns it, at ten words and at thirty.
+# At ten words the plain RNN, which "forgets", beats the LSTM, which "solves vanishing", although the LSTM's gradient reached a
+# little further at the start: that a gradient arrives does not say what is made of it. With one number changed, the bias at 3, the same LSTM learns it, at ten words and at thirty.
 #
 # ## Which units carry?
 #
@@ -219,6 +221,9 @@ print(f"the eight units that carry most have {share:.0%} of it")
 assert share > 8 / 32
 
 # %% [markdown]
+# The *effective number* counts units as if all that carry did so equally: 32 if every unit had the same share, 1 if a single one
+# had all. Whichever it is here, it is not a property of the cell: it is what this network has learned to use.
+#
 # ## From 1997 to today
 #
 # In 1997 the cell had an input and an output gate, and nothing was ever forgotten. Gers and others added the forget gate

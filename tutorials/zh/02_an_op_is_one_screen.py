@@ -66,7 +66,7 @@
 #
 # 1. `tinygrad_rnn/engine/ops/elementwise.py`：各个运算，forward 和 vjp 并排放着，tanh 也在里面。
 # 2. `tinygrad_rnn/engine/graph.py`：一个节点记住它的运算、它的父节点（按顺序，`x * x` 记两次）和它的结果。
-# 3. `tinygrad_rnn/engine/autograd.py`：第 01 课的走法，最年轻的节点先走。
+# 3. `tinygrad_rnn/engine/autograd.py`：第 01 课的走法，最后造出的节点先走。
 # 4. `tinygrad_rnn/engine/tensor.py`：你手里拿着的那个句柄，以及它的方法。
 #
 # 它们有多长？下一个单元来数。
