@@ -133,7 +133,7 @@ print({name: f"{mass:.0%}" for name, mass in masses.items()})
 fig = plots.alignment([train.Alignment(*each) for each in looked["dot"]])
 viz.show(fig, name="alignment")
 assert np.allclose(weights.sum(axis=1), 1, atol=1e-5)
-assert FAST or masses["name or behind"] > 1.3 * masses["an even share"] and masses["M"] < 0.5
+assert FAST or (masses["name or behind"] > 1.3 * masses["an even share"] and masses["M"] < 0.5)
 
 # %% [markdown]
 # Each row is one character written, and its weights sum to 1. The rows of the year lie mostly on the year, those of the month on
