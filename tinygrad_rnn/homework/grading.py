@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.archives import open_submission
@@ -92,7 +93,7 @@ def grade(
     waiting: dict[Path, str] = {}
     for path in submissions:
         place = kept / f"{path.name}.json"
-        key = _key(source, path, seed)
+        key = _key(source, path, seed, patience)
         try:
             told = json.loads(place.read_text(encoding="utf-8"))
             if told["key"] == key:
@@ -191,9 +192,9 @@ def feedback(assignment: Assignment, told: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _key(source: Path, submission: Path, seed: int) -> str:
-    """Return what changes when the result may: the bytes of the submission and of the assignment, and the seed."""
-    digest = hashlib.sha256(f"{seed}".encode())
+def _key(source: Path, submission: Path, seed: int, patience: float) -> str:
+    """Return what changes when the result may: the bytes of both, how it is graded, and by what."""
+    digest = hashlib.sha256(f"{seed} {patience:g} {__version__}".encode())
     for path in (*sorted(source.glob("*")), submission):
         for file in sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
