@@ -5,7 +5,7 @@
 #
 # A network learns by knowing, for every number in it, how the error would change if that number changed a little:
 # its **slope**, the derivative of the error (all slopes together are called the **gradient**). In this tutorial you find one slope by hand, write an engine of about
-# eighty lines that finds all of them, and see three backward walks fail on a graph of five numbers.
+# eighty lines that finds all of them, and see three other backward walks fail: two on a graph of five numbers, one by never ending.
 #
 # You need Python and the idea of a derivative. Nothing else is assumed.
 
@@ -114,7 +114,7 @@ print("y =", y.data, "was computed from", [parent.data for parent in y.parents],
 assert y.data == 6 and y.parents[0].parents == (a, a)
 
 # %% [markdown]
-# Notice the last line: `a * a` remembers `a` **twice**. It was used twice, so two messages will come back to it. Whoever
+# Notice the last line of the code: `a * a` remembers `a` **twice**. It was used twice, so two messages will come back to it. Whoever
 # keeps the parents in a set loses one of them.
 #
 # ## Walking back
@@ -123,7 +123,7 @@ assert y.data == 6 and y.parents[0].parents == (a, a)
 # that was used several times receives several messages, and they **add up**. So: start with 1 at the end, hand messages
 # back. That leaves one question open: in which order?
 #
-# Here are three walks that people write. Each passes its first test.
+# Here are three walks that people write. (`sorted_backward`, which the first one uses, comes in the next cell.)
 
 
 # %%
@@ -207,7 +207,7 @@ assert (a.grad, b.grad) == (b.data + 2 * a.data, a.data)
 # Written out, $d = a^4 + 2a^3$, so the slope is $4a^3 + 6a^2 = 32 + 24 = 56$.
 
 # %% [markdown] question="choice" options="it says 56 too | too little: b hands on before f's message has come | too much: a is counted twice" answer="1 if found['breadth first'] == 56 else 2 if found['breadth first'] < 56 else 3"
-# What does the breadth-first walk say about $a$? It meets $b$ (one edge away from $d$) before the sum in the middle.
+# What does the breadth-first walk say about $a$? It meets $b$ (one edge away from $d$) before $b + a$.
 
 # %%
 found = {}
@@ -249,7 +249,8 @@ print(f"{edges} edges, {sent:,} messages; the sorted walk sends {edges}")
 assert (edges, sent) == (40, 118_096)
 
 # %% [markdown]
-# Every path is walked alone, and there are $3^{10}$ of them. Fifty steps of a recurrent network would not end in
+# Every path is walked alone: four messages at the last level, three times as many at the one before, and so on,
+# $4\,(1 + 3 + \dots + 3^9) = 2\,(3^{10} - 1)$. Fifty steps of a recurrent network would not end in
 # your lifetime. Waiting for all messages turns the sum over *paths* into a sum over *edges*. That is all of
 # reverse-mode differentiation.
 #

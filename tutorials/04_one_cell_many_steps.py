@@ -220,7 +220,8 @@ assert max(first for _, _, first in runs) <= 30
 assert all(floor - 1e-3 < losses[-1] < floor + (0.05 if FAST else 0.005) for losses, _, _ in without)
 
 # %% [markdown]
-# Without a state it writes "helll": no training helps, since what would tell the two l apart is not there. With a
+# Without a state it writes the same letter after both l ("helll", or "heloo": l and o are tied): no training helps, since what
+# would tell the two l apart is not there. With a
 # state a few updates are enough.
 
 # %% [markdown] exercise="1" question="number" answer="invisible" tolerance="0.01"

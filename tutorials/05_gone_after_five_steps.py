@@ -143,7 +143,7 @@ assert max(horizons) <= 8
 
 # %% [markdown]
 # The rule of thumb is a statement about *logistic* units (with any of these weights), nearly true for tanh with the usual
-# weights, and plainly false for tanh with orthogonal ones.
+# weights, and plainly false for tanh with orthogonal ones of gain 1 or more.
 #
 # ## One number that tells beforehand
 #
@@ -151,8 +151,8 @@ assert max(horizons) <= 8
 # vector? By the root mean square of its **singular values** (the factors by which it stretches along its own axes); call
 # it the gain. So we guess: factor per step = gain times the root mean square of the slopes.
 
-# %% [markdown] question="choice" options="of the gain times the slope | of the largest singular value times the largest slope | neither" answer="1 if hits['gain x slope'] > hits['largest'] else 2"
-# From which of the two do you get the better prediction of the horizon?
+# %% [markdown] question="choice" options="gain times slope | largest singular value times largest slope | neither" answer="1 if hits['gain x slope'] > hits['largest'] else 2"
+# Which predicts the horizon better?
 
 # %%
 hits, counted = {"gain x slope": 0, "largest": 0}, 0
@@ -219,7 +219,7 @@ assert all(after_300 > after_50 for _, after_50, after_300 in found)
 # toward that. Memory comes later, as far as it pays.
 
 # %% [markdown] exercise="1" question="number" answer="steps" tolerance="0.05"
-# With the usual weights and tanh the factor per step was about 0.54. After how many whole steps is less than 1% left?
+# Suppose the factor were exactly 0.54 at every step. After how many whole steps is less than 1% left?
 
 # %% [markdown] hint="1"
 # Solve $0.54^n < 0.01$: divide two logarithms and round up.

@@ -59,11 +59,13 @@ assert difference < 1e-14
 # or about 1", so the product of many of them disappears from the formula.
 
 # %% [markdown] question="number" answer="100 * (factors > 0.9).mean()" tolerance="2"
-# Draw both arguments at random (normal, size 1). What percentage of the factors $\tanh'(x)\,\sigma(y)$ is "about 1", above 0.9?
+# Draw both arguments at random (normal, size 1). What percentage (0 to 100) of the factors $\tanh'(x)\,\sigma(y)$ is "about 1", above 0.9?
 
 # %%
 factors = (1 - np.tanh(draw.standard_normal(100_000)) ** 2) * sigmoid(draw.standard_normal(100_000))
-print(f"above 0.9: {(factors > 0.9).mean():.1%};  below 0.1: {(factors < 0.1).mean():.0%};  mean {factors.mean():.2f}")
+print(
+    f"above 0.9: {100 * (factors > 0.9).mean():.2f} percent;  below 0.1: {(factors < 0.1).mean():.0%};  mean {factors.mean():.2f}"
+)
 print(f"typical product of ten: {np.exp(10 * np.log(factors).mean()):.0e}")
 assert (factors > 0.9).mean() < 0.01
 assert 0.25 < factors.mean() < 0.35
@@ -252,8 +254,8 @@ for period in (7, 10, 23):
 # A gate that sees only $h$ could not do this: while the output gate is shut, $h$ is 0 and the gate is blind. Whether
 # *training* needs peepholes is another question; we know of no task here that shows it.
 
-# %% [markdown] exercise="1" question="number" answer="reach" tolerance="0.03"
-# You want the gradient along the cell path to stay above 1% for 500 steps. Which forget bias do you set?
+# %% [markdown] exercise="1" question="number" answer="reach" tolerance="0.07"
+# You want the gradient along the cell path to stay above 1% for 500 steps. Which is the *smallest* forget bias that does it?
 
 # %% [markdown] hint="1"
 # You need $f^{500} = 0.01$. And $f = \sigma(\text{bias})$ means bias = $\ln (f / (1 - f))$.

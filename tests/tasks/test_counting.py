@@ -19,7 +19,7 @@ def test_targets_are_the_symbols_that_may_come_next(steps):
     task = CountingTask(steps)
     most = (steps - 1) // 3
     assert task.steps == 3 * most + 1
-    inputs, targets, lengths, mask, _ = task.batch(100, seed=0).parts()
+    inputs, targets, lengths, mask, *_ = task.batch(100, seed=0).parts()
     assert inputs.shape == targets.shape == (task.steps, 100, 4)
     found = set()
     for example, length in enumerate(lengths):

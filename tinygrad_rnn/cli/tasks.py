@@ -52,7 +52,7 @@ def _described(spec: TaskSpec) -> str:
         ("reference", entry.reference),
         ("length", "fixed" if entry.steps is None else f"{entry.steps} steps, or --steps T"),
         ("text", "--text FILE, or one that is there" if entry.reads else ""),
-        ("solved", f"{solved}, on {VALIDATED} unseen examples" if solved else "nobody can say when"),
+        ("solved", solved if solved and " of " in solved else f"{solved}, on {VALIDATED} unseen examples" if solved else "nobody can say when"),
         ("options", "" if entry.options else "none"),
     ]
     lines = [f"  {word + ':':<10} {said}".rstrip() for word, said in facts if said or word == "options"]

@@ -210,6 +210,6 @@ class Task:
 
 def enough_steps(steps: int, least: int, why: str) -> int:
     """Return the steps; InputError unless there are so many, with the reason: "the adding problem marks two steps"."""
-    if isinstance(steps, Integral) and steps < least:
+    if isinstance(steps, Integral) and not isinstance(steps, bool) and steps < least:
         raise InputError(f"{why}; {steps} is too few, take at least {least}")
     return arguments.whole("steps", steps, least)
