@@ -154,7 +154,8 @@ def test_what_training_did_and_what_to_change_are_lines_of_their_own():
     beside = flow.beside(before=report("rnn"), remedies=(tried,))
     first, training, change = words.why(beside).splitlines()
     assert first == words.why(flow)
-    assert training.startswith("What training did: tanh′ ×")
+    assert training.startswith("What training did: The gradient survived before the training and survives after it")
+    assert "In figures: tanh′ ×" in training
     assert change.startswith("What to change: ")
     assert words.why(beside, training=False).splitlines() == [first, change]
     assert change in viz.dot_source(beside, "cell").replace("\\l", " "), "a picture says it, too"

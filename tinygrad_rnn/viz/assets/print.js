@@ -50,8 +50,9 @@ function rowsOf(graph) {
     rows.unshift([from, to]);
     to = from;
   }
+  const first = rows.findIndex(([, right]) => columns.some((each) => each.to <= right + 1)); // weights may stand before it
   const told = rows.map(([left, right], i) => {
-    const end = i === 0 || i === rows.length - 1;
+    const end = i <= first || i === rows.length - 1;
     return end || panel.flags.some(({ x }) => x > left && x <= right);
   });
   const layer = graph.layer.cloneNode(true);
