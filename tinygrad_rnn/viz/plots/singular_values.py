@@ -66,8 +66,8 @@ def singular_values(
             if bound is not None and _in_sight(bound, report):
                 log_line(panel, np.arange(len(bound)), bound, 3, label=_BOUND, color=ink(), ls="-.", lw=thick(0.7))
             elif bound is not None:
-                at = len(bound) - 1
-                far.append(f"the bound of {chart.plain(name)} is {number(float(bound[at]))} at lag {at}")
+                end = len(bound) - 1
+                far.append(f"the bound of {chart.plain(name)} is {number(float(bound[end]))} at lag {end}")
             held = held_of(report, (reports or {}).get(name))
             if held is not None:
                 log_line(panel, np.arange(len(held)), held, 4, label=THIS, color=ink(), lw=thick(1.3))
