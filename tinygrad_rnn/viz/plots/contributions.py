@@ -91,7 +91,7 @@ def _log_bars(axes: Axes, x: np.ndarray, heights: np.ndarray, colour: str) -> No
     if fine.any():
         axes.bar(x[fine], heights[fine], width=1.0, color=colour, alpha=0.75)
         axes.set_ylim(bottom=heights[fine].min() / 2)
-    axes.set_xlim(x.max(initial=0) + 0.04 * len(x) + 1, x.min(initial=0) - 1)  # time to the right; room for a "0"
+    axes.set_xlim(x.max(initial=0) + 0.07 * len(x) + 1, x.min(initial=0) - 1)  # time to the right; room for a "0"
     log_marks(axes, x, heights, 0, colour)
 
 
