@@ -87,8 +87,8 @@ def test_a_few_units_that_carry_are_counted_where_a_mean_would_mislead():
     assert "no straight line fits" in verdict
     assert why == (
         f"gru, why: by z alone {left:.3g} would be left 20 steps back, where {left:.3g} is. (Means over the 20 steps "
-        "back to the first step; h = z · h, where z = 1 keeps the old h; four fifths of the squared gradient at lag 20 "
-        "are in 2 of 10 units.)"
+        "back to the first step; h = z · h, where z = 1 keeps the old h; four fifths of the squared gradient are in "
+        "2 of 10 units.)"
     )
 
 

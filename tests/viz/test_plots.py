@@ -130,11 +130,19 @@ def test_a_cell_that_was_not_measured_keeps_the_colours_of_the_others():
 
 def test_the_legend_tells_the_factor_per_step_and_the_half_life():
     falling, rising = 0.5 ** np.arange(9)[::-1], 2.0 ** np.arange(4)[::-1]
-    figure = plots.through_time({"falls": report(h=falling), "rises": report(h=rising), "once": report(h=[1.0])})
+    figure = plots.through_time(
+        {
+            "falls": report(h=falling),
+            "rises": report(h=rising),
+            "once": report(h=[1.0]),
+            "bends": report(h=[0.01, 0.01, 0.01, 0.1, 1.0]),
+        }
+    )
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "falls: h ×0.5 per step, half-life 1 step",
-        "rises: h ×2 per step, no half-life",
+        "rises: h ×2 per step",
         "once: h has no factor per step",
+        "bends: h ×0.316 per step to lag 4 (×0.1 to lag 2, ×1 after it)",
     ]
 
 
@@ -360,6 +368,21 @@ def test_h_and_c_of_one_cell_differ_in_dashes_and_marks():
 def test_a_bound_does_not_flatten_the_singular_values():
     axes = drawn(plots.singular_values({"x": jacobians_by_hand()}, {"x": 1e9 ** np.arange(3)})).axes[0]
     assert axes.get_ylim()[1] <= 100
+    assert not [each for each in axes.get_lines() if each.get_label().startswith("bound")]
+    assert "Not in sight, far above: the bound of x is 1.0e+18 at lag 2" in words(axes.figure).replace("\n", " ")
+
+
+def test_red_paper_is_there_and_explained_where_something_lies_above_one():
+    above, below = (plots.through_time({"x": report(h=[1e-4, size, 1.0])}) for size in (5.0, 0.5))
+    assert ["Red: above 1." in words(figure) for figure in (above, below)] == [True, False]
+    assert [len(figure.axes[0].patches) for figure in (above, below)] == [2, 1]
+
+
+def test_of_the_contributions_of_one_weight_the_axis_is_named_once_and_a_zero_has_room():
+    one = report(h=[0.1, 1.0], weight=[0.0, 1.0])
+    axes = drawn(plots.contributions({"a": one, "b": one})).axes[:2]
+    assert [bool(each.get_ylabel()) for each in axes] == [True, False]
+    assert axes[0].get_xlim()[0] > 1.9 > axes[0].get_xlim()[1], "time runs to the right"
 
 
 def test_what_arrives_along_each_path_is_relative_to_the_state_a_step_later():

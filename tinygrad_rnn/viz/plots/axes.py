@@ -90,9 +90,14 @@ def mark_edges(panels: Iterable[Axes], thresholds: Iterable[float]) -> None:
             axes.axhline(edge, color=grey(), lw=thick(0.5), ls=":", label="_threshold")
         if edges and low < edges[0]:
             axes.axhspan(low, edges[0], color=shade(0.5 + 1e-9, dark()), alpha=0.6, lw=0, zorder=0)
-        if high > 1:
-            axes.axhspan(1, high, color=shade(-1e-9, dark()), alpha=0.08, lw=0, zorder=0)
+        if above_one(axes):
+            axes.axhspan(1, high, color=shade(-1e-9, dark()), alpha=0.15, lw=0, zorder=0)
         axes.set_ylim(low, high)
+
+
+def above_one(axes: Axes) -> bool:
+    """Return whether something is drawn above 1, and not only the margin of the axis."""
+    return any(each.dataLim.y1 > 1 + 1e-9 for each in axes.get_shared_y_axes().get_siblings(axes))
 
 
 def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:

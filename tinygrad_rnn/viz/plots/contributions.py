@@ -59,6 +59,9 @@ def contributions(
             at, shares = by_lag(report.steps, ratio(flow.per_step, flow.total), state)
             _log_bars(panel, at, shares, looks[name].colour)
             chart.label(panel, chart.plain(name), LAG, f"relative to ‖∂L/∂{chart.plain(wanted)}‖")
+            place = panel.get_subplotspec()
+            if place is not None and not place.is_first_col() and wanted == found[0][2]:
+                panel.set_ylabel("")  # where it would stand there are the numbers of the axis to the right of another
             at, gathered = by_lag(report.steps, ratio(flow.running, flow.total), state)
             _gathered(panel, at, gathered)
         settle(panels)
@@ -88,6 +91,7 @@ def _log_bars(axes: Axes, x: np.ndarray, heights: np.ndarray, colour: str) -> No
     if fine.any():
         axes.bar(x[fine], heights[fine], width=1.0, color=colour, alpha=0.75)
         axes.set_ylim(bottom=heights[fine].min() / 2)
+    axes.set_xlim(x.max(initial=0) + 0.07 * len(x) + 1, x.min(initial=0) - 1)  # time to the right; room for a "0"
     log_marks(axes, x, heights, 0, colour)
 
 

@@ -78,7 +78,8 @@ def _gate_bands(axes: Axes, report: FlowReport, looks: Mapping[str, Line]) -> No
     for gate in _gates_of(report):
         style = looks[gate.label]
         order = np.argsort(at := lags(gate.steps, state))
-        axes.fill_between(at[order], gate.low[order], gate.high[order], color=style.colour, alpha=0.15, lw=0)
+        band: dict[str, Any] = {"facecolor": (style.colour, 0.1), "edgecolor": (style.colour, 0.7), "lw": thick(0.4)}
+        axes.fill_between(at[order], gate.low[order], gate.high[order], ls=style.dashes, **band)
         word = gate.label if gate.name == gate.label else f"{gate.label}: {gate.name.replace('_', ' ')}"
         label = chart.plain(word) + chart.plain(_kept_by(report, gate))
         axes.plot(at[order], gate.mean[order], label=label, **style.line(len(at)))
@@ -148,10 +149,10 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
 def _alone(report: FlowReport) -> list[str]:
     """Return what one gate alone would leave, and in which units, beside what is measured; [] if it is not known."""
     flow = units_of(report)
-    if flow is None or flow.cause is None or flow.alone is None:
+    if flow is None or flow.alone is None or flow.cause.gate_alone is None:
         return []
     cause = flow.cause
-    if cause.gate_alone is None or cause.kind not in dict(cause.shares):
+    if cause.kind not in dict(cause.shares):
         return []
     gate = flow.factor.replace("-", "−")
     said = (

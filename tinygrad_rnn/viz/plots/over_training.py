@@ -13,7 +13,7 @@ from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, state_lines
 from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, named, time_to_the_right
 from tinygrad_rnn.viz.plots.relative import (
     FORMULA,
-    HORIZON,
+    how_to_read,
     kinds_of,
     last_sizes,
     relative_lines,
@@ -57,7 +57,9 @@ def over_training(
         settle(panels)
         mark_edges(panels, [at for history in found.values() for at in thresholds(history)])
         sizes = [last_sizes(at[update], kind) for kind, update in places]
-        return paper.finish(panels, [f"{HORIZON} {told_apart(kinds)}", mark_floors(zip(panels, sizes, strict=True))])
+        return paper.finish(
+            panels, [f"{how_to_read(panels)} {told_apart(kinds)}", mark_floors(zip(panels, sizes, strict=True))]
+        )
 
 
 def _named_as_cells(entries: Sequence[Entry]) -> dict[str, Sequence[tuple[int, FlowReport]]]:

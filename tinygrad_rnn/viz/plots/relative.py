@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.flow import FlowReport, StateFlow
 from tinygrad_rnn.flow.sentences import number, plural
 from tinygrad_rnn.viz.plots import chart
-from tinygrad_rnn.viz.plots.axes import log_line
+from tinygrad_rnn.viz.plots.axes import above_one, log_line
 from tinygrad_rnn.viz.plots.lags import relative, zero_of
 from tinygrad_rnn.viz.plots.look import Line, thick
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 Runs = FlowReport | Sequence[FlowReport] | None
 
 FORMULA = r"$G_t / G_T$ by the lag $T - t$,   $G^k_t = \sqrt{\mathrm{mean}_b\,\Vert\partial L_b/\partial k_t\Vert^2}$"
-HORIZON = (
-    "All relative to lag 0. Grey: below the threshold. Red: above 1. Ring: the horizon of that part of the state, its "
-    "first lag below the threshold."
-)
 #: What a band of several runs is.
 QUARTILES = (0.25, 0.75)
+
+
+def how_to_read(panels: Iterable[Axes]) -> str:
+    """Return what paper and rings mean; of red paper where there is some."""
+    red = " Red: above 1." if any(above_one(axes) for axes in panels) else ""
+    ring = "Ring: the horizon of that part of the state, its first lag below the threshold."
+    return f"All relative to lag 0. Grey: below the threshold.{red} {ring}"
 
 
 def told_apart(kinds: Sequence[str]) -> str:
@@ -94,13 +97,19 @@ def last_sizes(reports: Mapping[str, Runs], kind: str) -> list[float]:
 
 
 def speed(found: Sequence[StateFlow], threshold: float) -> str:
-    """Return the factor per step and the half-life in words, of several runs the medians."""
+    """Return the factor per step and the half-life in words, of several runs the medians.
+
+    Where no straight line fits, those on both sides of the bend instead of a half-life.
+    """
     decays = [decay for state in found if (decay := state.decay(threshold))]
     if not decays:
         return "has no factor per step"
     halves = [decay.half_life for decay in decays]
     known = [half for half in halves if half is not None]
     steps = f"{float(np.median(known)):.3g}" if len(known) == len(halves) else ""
-    half = f"half-life {steps} step{'' if steps == '1' else 's'}" if steps else "no half-life"
+    half = f", half-life {steps} step{'' if steps == '1' else 's'}" if steps else ""
+    (first, *others) = decays
+    if not half and not others and first.bend and first.before is not None and first.after is not None:
+        half = f" to lag {first.lag} (×{number(first.before)} to lag {first.bend}, ×{number(first.after)} after it)"
     over = f" (median of {plural(len(found), 'run')})" if len(found) > 1 else ""
-    return f"×{number(float(np.median([decay.per_step for decay in decays])))} per step, {half}{over}"
+    return f"×{number(float(np.median([decay.per_step for decay in decays])))} per step{half}{over}"

@@ -57,13 +57,17 @@ def singular_values(
             return paper.empty(title, formula, "No Jacobians of states were measured.")
         panels = paper.grid(title, formula, len(found) + 1, 3, 2.8)
         *by_cell, last = panels
+        far: list[str] = []
         looks = paper.lines(jacobians)
         time_to_the_right(by_cell)
         for panel, (name, report) in zip(by_cell, found.items(), strict=True):
             _singular_lines(panel, report, looks[name].colour)
             bound = (bounds or {}).get(name)
-            if bound is not None:
+            if bound is not None and _in_sight(bound, report):
                 log_line(panel, np.arange(len(bound)), bound, 3, label=_BOUND, color=ink(), ls="-.", lw=thick(0.7))
+            elif bound is not None:
+                end = len(bound) - 1
+                far.append(f"the bound of {chart.plain(name)} is {number(float(bound[end]))} at lag {end}")
             held = held_of(report, (reports or {}).get(name))
             if held is not None:
                 log_line(panel, np.arange(len(held)), held, 4, label=THIS, color=ink(), lw=thick(1.3))
@@ -91,6 +95,7 @@ def singular_values(
         for panel, report in zip(by_cell, found.values(), strict=True):
             _without_bound(panel, report)
         floors = mark_floors((panel, [1.0]) for panel in by_cell)
+        above = f"Not in sight, far above: {'; '.join(far)}: (σ_max(W_hh) max φ′)^(T−t)." if far else ""
         return paper.finish(
             [last],
             [
@@ -99,6 +104,7 @@ def singular_values(
                 "A line ends where a singular value is below rounding (ε times the largest). "
                 "λ, the finite-time Lyapunov exponents: ln σ / d at the last lag d, the mean over examples, from the "
                 "largest to the smallest; below 0 that direction shrinks.",
+                above,
                 floors,
             ],
         )
@@ -139,6 +145,13 @@ def _singular_lines(axes: Axes, report: JacobianReport, colour: str) -> None:
         axes.set_yscale("log")
         log_line(axes, np.flatnonzero(there), values[there], place, label=word, color=colour, ls=dashes)
     axes.axhline(1, color=grey(), lw=thick(0.5), ls=":")
+
+
+def _in_sight(bound: np.ndarray, report: JacobianReport) -> bool:
+    """Return whether most of a bound lies near the singular values: one that grows far beyond would flatten them."""
+    sizes = np.concatenate([np.asarray(getattr(report, word)).ravel() for word in _SIZES])
+    fine = sizes[np.isfinite(sizes) & (sizes > 0)]
+    return bool(np.median(bound) <= 30 * max(fine.max(initial=0.0), 1.0))
 
 
 def _without_bound(axes: Axes, report: JacobianReport) -> None:

@@ -18,9 +18,9 @@ from tinygrad_rnn.viz.plots.entry import Entry, Plot, alt_text, state_lines
 from tinygrad_rnn.viz.plots.lags import LAG, NO_STATES, furthest, time_to_the_right
 from tinygrad_rnn.viz.plots.relative import (
     FORMULA,
-    HORIZON,
     QUARTILES,
     Runs,
+    how_to_read,
     kinds_of,
     last_sizes,
     relative_lines,
@@ -66,7 +66,7 @@ def through_time(
         )
         several = any(len(runs_of(runs)) > 1 for runs in reports.values())
         bands = "Thick: the median over runs that differ in their seed; band: their quartiles." if several else ""
-        return paper.finish(panels, [factor, bands, f"{HORIZON} {told_apart(kinds)}", floors], columns=2)
+        return paper.finish(panels, [factor, bands, f"{how_to_read(panels)} {told_apart(kinds)}", floors], columns=2)
 
 
 def sentences(entries: Sequence[Entry]) -> list[str]:
