@@ -139,7 +139,10 @@ class Child:
         for name, text in files.items():
             (own / name).write_text(text, encoding="utf-8")
         room = Path(np.__file__).parents[1]
-        readable = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(Path(sys.base_prefix) / "lib")]
+        libraries = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+        libraries |= {str(Path(sys.base_prefix) / "lib"), "/usr/lib", "/lib", "/lib64", "/usr/lib64"}
+        # Not whole: other packages, and with them an engine that knows every answer, may lie inside.
+        readable = [str(place) for library in libraries for place in Path(library).glob("*") if _is_library(place)]
         for package in packages:
             for place in (room / package, room / f"{package}.libs"):
                 if place.is_dir():
@@ -148,7 +151,7 @@ class Child:
         here = Path(__file__).parent
         settings = {
             "own": str(own), "path": [str(rooms)], "values": str(here / "values.py"),
-            "readable": [*readable, str(rooms), "/usr/lib", "/lib", "/lib64", "/dev"],
+            "readable": [*readable, str(rooms), "/dev"], "listed": sorted(libraries),
             "seconds": int(self.patience * 4) + 2, "memory": _MEMORY,
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -304,6 +307,10 @@ class Child:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _is_library(place: Path) -> bool:
+    return not place.name.startswith(("python", "site-packages", "dist-packages"))
 
 
 def _adopt() -> None:
