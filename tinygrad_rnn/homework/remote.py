@@ -155,9 +155,11 @@ class Child:
             "seconds": int(self.patience * 4) + 2, "memory": _MEMORY,
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        told = self.folder / "settings.json"  # a file: there can be more places than an argument has room for
+        told.write_text(json.dumps(settings), encoding="utf-8")
         self.printed = (self.folder / "printed").open("wb")
         self._process = subprocess.Popen(
-            [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), json.dumps(settings)],
+            [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), str(told)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.printed,
             cwd=own, env=one | {"PATH": os.defpath}, start_new_session=True, close_fds=True,
         )  # fmt: skip

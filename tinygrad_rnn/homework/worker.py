@@ -184,7 +184,7 @@ def _shut_in(readable: list[str], listed: list[str], own: str) -> bool:
 
 def main() -> None:
     """Answer requests on a private channel until the other side closes it."""
-    settings = json.loads(sys.argv[1])
+    settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     receive, send = os.dup(0), os.dup(1)  # what is printed goes elsewhere: the channel is no stream of Python's
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
