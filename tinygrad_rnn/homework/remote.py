@@ -123,6 +123,7 @@ class Child:
         if sys.platform == "win32":
             raise MissingToolError("homework is checked and graded on Linux and macOS; on Windows use WSL")
         self.patience = patience
+        self._closed = False
         self._before = _children()
         _adopt()
         self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
@@ -293,6 +294,9 @@ class Child:
     def close(self) -> None:
         """End the process and all that it started, and remove its folder."""
         process = getattr(self, "_process", None)
+        if self._closed:
+            return
+        self._closed = True
         if process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
