@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import struct
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,15 @@ def test_answers_are_never_unpickled():
     forged += "__main__._Work._answer = forge"
     with pytest.raises(WorkerDiedError, match="no value"):
         ask(forged)
+
+
+def test_other_packages_cannot_be_read_where_python_keeps_them():
+    if not cut(files=True):
+        pytest.skip("this kernel has no Landlock")
+    room = Path(sysconfig.get_path("stdlib")) / "site-packages"
+    found = next((path for path in sorted(room.rglob("*.py")) if path.is_file()), None)
+    if found is None:
+        pytest.skip("Python has no packages beside its library")
+    with pytest.raises(StudentError, match="PermissionError"):
+        ask(OS + f"def f():\n    return OS['open']({str(found)!r}, 0)")
+    assert ask("def f():\n    import decimal, ctypes, sqlite3\n    return decimal.Decimal(1) + 1 == 2") is True

@@ -17,8 +17,6 @@ from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateErr
 
 __all__ = ["Result", "forbidden", "judge", "judge_alone", "student_regions"]
 
-#: How many times the seconds of a check are given to one that was too slow, alone.
-_MORE = 3
 #: Names that a solution of formulas has no use for.
 _NO_USE = {"__import__", "eval", "exec", "compile", "open", "input", "breakpoint", "globals", "__builtins__"}
 
@@ -46,6 +44,7 @@ def judge(
     seed: int = 0,
     patience: float = 20.0,
     only: str | None = None,
+    more: float = 3.0,
 ) -> list[Result]:
     """Judge each task with the reference in place of all the other tasks: none is lost by another's mistake.
 
@@ -57,6 +56,7 @@ def judge(
         seed: what numbers, shapes and directions are drawn from.
         patience: the seconds that a check may take.
         only: the task to judge; all, unless given.
+        more: how many times its seconds a check gets that was too slow; see `judge_alone`.
 
     Raises:
         InputError: the marks of the reference are wrong.
@@ -71,7 +71,7 @@ def judge(
         except InputError as error:
             results += [_none(each, "failed", str(error)) for each in own]
             continue
-        results += judge_alone(assignment, files, own, seed=seed, patience=patience, theirs=theirs, more=_MORE)
+        results += judge_alone(assignment, files, own, seed=seed, patience=patience, theirs=theirs, more=more)
     return results
 
 
@@ -114,6 +114,7 @@ def judge_alone(
                         child.rest()
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
                         if result.status == "late" and more > 1:
+                            child.close()
                             with Child(files, assignment.imports, patience * more) as alone:
                                 again = alone.load(main)
                                 alone.rest()

@@ -123,6 +123,7 @@ class Child:
         if sys.platform == "win32":
             raise MissingToolError("homework is checked and graded on Linux and macOS; on Windows use WSL")
         self.patience = patience
+        self._closed = False
         self._before = _children()
         _adopt()
         self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
@@ -139,7 +140,10 @@ class Child:
         for name, text in files.items():
             (own / name).write_text(text, encoding="utf-8")
         room = Path(np.__file__).parents[1]
-        readable = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(Path(sys.base_prefix) / "lib")]
+        libraries = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+        libraries |= {str(Path(sys.base_prefix) / "lib"), "/usr/lib", "/lib", "/lib64", "/usr/lib64"}
+        # Not whole: other packages, and with them an engine that knows every answer, may lie inside.
+        readable = [str(place) for library in libraries for place in Path(library).glob("*") if _is_library(place)]
         for package in packages:
             for place in (room / package, room / f"{package}.libs"):
                 if place.is_dir():
@@ -148,13 +152,15 @@ class Child:
         here = Path(__file__).parent
         settings = {
             "own": str(own), "path": [str(rooms)], "values": str(here / "values.py"),
-            "readable": [*readable, str(rooms), "/usr/lib", "/lib", "/lib64", "/dev"],
+            "readable": [*readable, str(rooms), "/dev"], "listed": sorted(libraries),
             "seconds": int(self.patience * 4) + 2, "memory": _MEMORY,
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        told = self.folder / "settings.json"  # a file: there can be more places than an argument has room for
+        told.write_text(json.dumps(settings), encoding="utf-8")
         self.printed = (self.folder / "printed").open("wb")
         self._process = subprocess.Popen(
-            [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), json.dumps(settings)],
+            [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), str(told)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.printed,
             cwd=own, env=one | {"PATH": os.defpath}, start_new_session=True, close_fds=True,
         )  # fmt: skip
@@ -288,6 +294,9 @@ class Child:
     def close(self) -> None:
         """End the process and all that it started, and remove its folder."""
         process = getattr(self, "_process", None)
+        if self._closed:
+            return
+        self._closed = True
         if process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -304,6 +313,10 @@ class Child:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _is_library(place: Path) -> bool:
+    return not place.name.startswith(("python", "site-packages", "dist-packages"))
 
 
 def _adopt() -> None:

@@ -52,7 +52,7 @@ def verify(folder: Path, seed: int = 0, patience: float = 20.0) -> Iterator[tupl
     yield "nothing leaks", "; ".join(leaks(reference.values(), [secret], student))
 
     for name, task, files in _mutants(folder, reference):
-        own = judge(assignment, reference, files, hidden, seed=seed, patience=patience, only=task)
+        own = judge(assignment, reference, files, hidden, seed=seed, patience=patience, only=task, more=1.0)
         problem = "" if any(not each.earned for each in own) else "it keeps all its points: no check sees it"
         yield f"mistake of {task}: {name}", problem or _elsewhere(reference, files, task)
     for place in sorted((folder / "alternatives").glob("*/")):

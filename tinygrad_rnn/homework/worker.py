@@ -150,8 +150,10 @@ def _limit(seconds: int, memory: int) -> None:
             resource.setrlimit(getattr(resource, name), (bound, bound))
 
 
-def _shut_in(readable: list[str], own: str) -> bool:
-    """Let this process read these folders and write its own, and nothing else; return whether the kernel does that.
+def _shut_in(readable: list[str], listed: list[str], own: str) -> bool:
+    """Let this process read these places, see names in others, write its own folder, and nothing else.
+
+    Returns whether the kernel does that.
 
     By Landlock, which Linux has since 5.13: three system calls, which need no privilege and cannot be taken back.
     """
@@ -166,10 +168,13 @@ def _shut_in(readable: list[str], own: str) -> bool:
     rules = libc.syscall(444, ctypes.byref(ruleset), ctypes.c_size_t(8), 0)
     if rules < 0:
         return False
-    for folder, allowed in [*((folder, read) for folder in readable), (own, everything & ~1)]:
-        if os.path.isdir(folder):
-            place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
-            rule = allowed.to_bytes(8, sys.byteorder) + place.to_bytes(4, sys.byteorder)
+    seen = 0b1000
+    places = [*((name, read) for name in readable), *((name, seen) for name in listed), (own, everything & ~1)]
+    for name, allowed in places:
+        if os.path.exists(name):
+            place = os.open(name, os.O_PATH | os.O_CLOEXEC)
+            rights = allowed if os.path.isdir(name) else allowed & ~seen
+            rule = rights.to_bytes(8, sys.byteorder) + place.to_bytes(4, sys.byteorder)
             libc.syscall(445, rules, 1, ctypes.create_string_buffer(rule), 0)
             os.close(place)
     done: int = libc.prctl(38, 1, 0, 0, 0) or libc.syscall(446, rules, 0)
@@ -179,7 +184,7 @@ def _shut_in(readable: list[str], own: str) -> bool:
 
 def main() -> None:
     """Answer requests on a private channel until the other side closes it."""
-    settings = json.loads(sys.argv[1])
+    settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     receive, send = os.dup(0), os.dup(1)  # what is printed goes elsewhere: the channel is no stream of Python's
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -193,7 +198,7 @@ def main() -> None:
     sys.path.insert(0, settings["own"])
     _limit(settings["seconds"], settings["memory"])
     work = _Work(values, receive, send)
-    work._write({"ready": _shut_in(settings["readable"], settings["own"])})
+    work._write({"ready": _shut_in(settings["readable"], settings["listed"], settings["own"])})
     work.serve()
     os._exit(0)
 
