@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from itertools import pairwise
+from typing import Any, ClassVar
 
 from rich import markdown
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
+from rich.containers import Lines
 from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.syntax import Syntax
@@ -20,6 +24,14 @@ __all__ = ["Screen"]
 WIDEST = 96
 #: Colours of the terminal's own, which fit its background.
 THEME = "ansi_dark"
+#: What no line of Chinese begins with, and what none ends with.
+_CLOSING, _OPENING = "，。、；：？！）》〉」』】〕］｝％…—～·”’,.;:?!)]}%", "（《〈「『【〔［｛“‘([{"
+#: Letters between which a line may end though there is no space.
+_WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
+_MAY_END = re.compile(
+    rf"(?:(?<=\s)|(?<=[{_WIDE}…—”’])(?<![{re.escape(_OPENING)}])|(?<![{re.escape(_OPENING)}])(?=[{_WIDE}“‘]))"
+    rf"(?<!^)(?![\s{re.escape(_CLOSING)}])"
+)
 
 
 class Screen:
@@ -58,7 +70,7 @@ class Screen:
     def say(self, text: str, style: str = "", wrap: bool = True) -> None:
         """Tell the reader something; what is to be copied in one piece is not wrapped."""
         text = as_ascii(text) if self._console.options.ascii_only else text
-        self._console.print(Text(text, style=style), soft_wrap=not wrap)
+        self._console.print(Group(_Text(text, style=style)), soft_wrap=not wrap)  # print() alone makes it a plain Text
 
     def quietly(self, text: str) -> None:
         """Tell the reader something that may be overlooked."""
@@ -85,8 +97,44 @@ class Screen:
         self._console.print()
 
 
+class _Text(Text):
+    """Text whose lines may end between Chinese letters too, where rich sees words alone, which spaces part."""
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
+        if options.get("no_wrap") or not re.search(f"[{_WIDE}]", self.plain):
+            return super().wrap(console, width, **options)
+        lines = Lines()
+        for line in self.split(allow_blank=True):
+            for part in line.divide(_ends(line.plain, width)):
+                lines.extend(Text.wrap(part, console, width, **options))  # a piece wider than the width is cut there
+        return lines
+
+
+def _ends(text: str, width: int) -> list[int]:
+    """Return where a line of text is to be broken so that each part is at most so many cells wide."""
+    ends, used = [], 0
+    places = [0, *(found.start() for found in _MAY_END.finditer(text)), len(text)]
+    for start, stop in pairwise(places):
+        piece = text[start:stop]
+        if used and used + cell_len(piece.rstrip()) > width:
+            ends.append(start)
+            used = 0
+        used += cell_len(piece)
+    return ends
+
+
+class _Paragraph(markdown.Paragraph):
+    def on_enter(self, context: markdown.MarkdownContext) -> None:
+        super().on_enter(context)
+        self.text = _Text(justify="left")
+
+
 class _Heading(markdown.Heading):
     """At the left, without a box around it."""
+
+    def on_enter(self, context: markdown.MarkdownContext) -> None:
+        super().on_enter(context)
+        self.text = _Text()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
@@ -94,5 +142,17 @@ class _Heading(markdown.Heading):
         yield self.text
 
 
+class _TableData(markdown.TableDataElement):
+    def __init__(self, justify: JustifyMethod) -> None:
+        super().__init__(justify)
+        self.content = _Text("", justify=justify)
+
+
 class _Prose(markdown.Markdown):
-    elements: ClassVar = {**markdown.Markdown.elements, "heading_open": _Heading}
+    elements: ClassVar = {
+        **markdown.Markdown.elements,
+        "paragraph_open": _Paragraph,
+        "heading_open": _Heading,
+        "td_open": _TableData,
+        "th_open": _TableData,
+    }
