@@ -339,9 +339,8 @@ def test_what_a_cell_did_is_told_in_chinese(script, through, monkeypatch, data):
     assert "（已核对，0.0 秒）" in through(TINY, "7", "", language="zh")
     path = script("from tinygrad_rnn.viz.pictures import write_picture\nwrite_picture('a', 'svg', b'')")
     session = Session(replace(find(str(path)), language="zh"))
-    assert (
-        session.run(session.lesson.cells[1], quiet=True).output == f"图片：{data / 'pictures' / '09_own' / 'a.svg'}\n"
-    )
+    picture = data / "pictures" / "09_own" / "a.svg"
+    assert session.run(session.lesson.cells[1], quiet=True).output == f"图片：{picture}\n"
 
 
 @pytest.mark.parametrize(("language", "more"), [("en", ""), ("zh", " --lang zh")])

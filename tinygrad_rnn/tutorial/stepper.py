@@ -339,8 +339,10 @@ class Stepper:
             self.screen.say(self.words("opening", editor=name))
             if is_vi(name):
                 self.screen.say(self.words("leaving_vi", editor=name))
-                if chosen_here() and self._key("open_vi", editor=name) == "b":  # read before vi covers it
-                    return None
+                if chosen_here():
+                    self.screen.say(self.words("another_editor"))
+                    if self._key("open_vi", editor=name) == "b":  # what is said is read before vi covers it
+                        return None
             return edit(source)
         except MissingToolError:
             self.screen.say(self.words("no_editor", command=self._command(self._here)), wrap=False)

@@ -90,10 +90,8 @@ _TABLE = {
         "In {editor}: i begins writing, Esc ends it. Then :wq and Enter saves and leaves, :q! and Enter drops all.",
         "在 {editor} 中：按 i 开始输入，按 Esc 结束输入；再输入 :wq 并回车则保存退出，输入 :q! 并回车则放弃修改退出。",
     ),
-    "open_vi": (
-        "EDITOR sets another, as in EDITOR=nano. Enter open {editor} | b back > ",
-        "可设置 EDITOR 换用其他编辑器，例如 EDITOR=nano。回车 打开 {editor} | b 返回 > ",
-    ),
+    "another_editor": ("EDITOR sets another, as in EDITOR=nano.", "可设置 EDITOR 换用其他编辑器，例如 EDITOR=nano。"),
+    "open_vi": ("Enter open {editor} | b back > ", "回车 打开 {editor} | b 返回 > "),
     "editor_failed": ("The editor did not end well ({why}); nothing was changed.", "编辑器异常退出（{why}），未作修改。"),
     "template": ("# Your code. It runs in a copy of the tutorial's names.", "# 你的代码，在教程名字的副本中运行。"),
     "unopened": ("Nothing here can open it: {path}", "此处无法打开：{path}"),
