@@ -102,11 +102,11 @@ def test_the_list_shows_minutes_and_progress(these, through, capsys):
     assert main(["tutorial", "--lang", "en"]) == 0
     assert "01 Half of a half" in (listed := capsys.readouterr().out)
     assert "3     -" in listed
-    assert "Begin with: tinygrad-rnn tutorial 01" in listed
+    assert "Begin with: python -m tinygrad_rnn tutorial 01" in listed
     through(TINY, "7", "", "", "")
     assert main(["tutorial", "--lang", "en"]) == 0
     assert "46%" in (listed := capsys.readouterr().out)
-    assert "Go on with: tinygrad-rnn tutorial 01" in listed
+    assert "Go on with: python -m tinygrad_rnn tutorial 01" in listed
     through(TINY, "", "", "", "", "", "", "", "")
     assert main(["tutorial", "--lang", "en"]) == 0
     assert "done" in (listed := capsys.readouterr().out)

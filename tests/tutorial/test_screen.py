@@ -51,6 +51,14 @@ def test_every_tutorial_in_chinese_fits_and_no_line_begins_with_what_closes():
         assert not [line for line in lines if line[-1] in "（《“"]
 
 
+def test_what_fills_a_cell_of_a_table_to_its_end_is_whole():
+    shown = screen(50)
+    rows = "| 更好的优化器 | 和没有时一样 | 不及格 | |\n| tanh，正交的 W | 最多百分之几 | 通过 | 只要输入很小 |"
+    shown.prose(f"| 解药 | 开始时的梯度 | 考试 | 条件 |\n|--|--|--|--|\n{rows}")
+    assert "…" not in shown._console.file.getvalue()
+    assert " tanh，正交的  最多百分之几" in shown._console.file.getvalue()
+
+
 def test_english_is_wrapped_at_spaces_alone():
     shown = screen(20)
     shown.say("Why does it forget (so soon) after 25% of all steps?")

@@ -4,12 +4,15 @@ import json
 import os
 import sys
 import webbrowser
+from dataclasses import replace
 
 import pytest
 
 from tests.tutorial.conftest import TINY
 from tinygrad_rnn.tutorial import find, progress
+from tinygrad_rnn.tutorial.session import Session
 from tinygrad_rnn.tutorial.stepper import Stepper
+from tinygrad_rnn.tutorial.words import command
 
 PARTS = ("7", "", "", "2", "", "", "5", "", "", "")
 
@@ -128,7 +131,7 @@ def test_ctrl_c_at_a_prompt_ends_the_stepper_and_the_place_is_kept(script, throu
     path = script("x = 1", "y = 2")
     with pytest.raises(KeyboardInterrupt):
         through(path, "", "", KeyboardInterrupt())
-    assert f"Your place is kept: tinygrad-rnn tutorial {path} goes on here." in through.shown
+    assert f"Your place is kept: python -m tinygrad_rnn tutorial {path} goes on here." in through.shown
     assert progress.load(find(str(path))).cell == 3
 
 
@@ -314,3 +317,78 @@ def test_ctrl_c_while_what_came_before_is_brought_back_keeps_the_place(script, t
         through(path)
     assert "Your place is kept" in through.shown
     assert progress.load(find(str(path))).cell == 3
+
+
+def test_a_hint_is_offered_where_there_is_one(script, through):
+    asked = 'question="number" answer="x"\n# x?'
+    path = script(f"[markdown] {asked}", "x = 1", f'[markdown] exercise="1" {asked}', 'solution="1"\ny = 1')
+    shown = through(path, "", "", "", "5", "")
+    assert "Not yet. Try again, a for the answer" in shown
+    assert "hint" not in shown
+    shown = through(TINY, *PARTS[:6], "4", "5", "", "")
+    assert "Try again, h for a hint, a" in shown
+    assert "(Enter none | h hint | b back" in shown
+    assert "Enter next | e code | a answer" in shown
+    shown = through(TINY, *PARTS, language="zh", restart=True)
+    assert "（回车 不猜 | h 提示 | b 返回" in shown
+    assert "回车 继续 | e 代码 | a 答案" in shown
+
+
+def test_what_a_cell_did_is_told_in_chinese(script, through, monkeypatch, data):
+    monkeypatch.setattr("tinygrad_rnn.tutorial.telling.LONG", 0.0)
+    assert "（已核对，0.0 秒）" in through(TINY, "7", "", language="zh")
+    path = script("from tinygrad_rnn.viz.pictures import write_picture\nwrite_picture('a', 'svg', b'')")
+    session = Session(replace(find(str(path)), language="zh"))
+    picture = data / "pictures" / "09_own" / "a.svg"
+    assert session.run(session.lesson.cells[1], quiet=True).output == f"图片：{picture}\n"
+
+
+@pytest.mark.parametrize(("language", "more"), [("en", ""), ("zh", " --lang zh")])
+def test_the_command_that_goes_on_is_whole(through, language, more):
+    shown = through("01", "q", language=language, restart=True)
+    assert f"python -m tinygrad_rnn tutorial 01{more}" in shown
+    assert command("10", "en") == "python -m tinygrad_rnn tutorial 10"
+    assert command() == "python -m tinygrad_rnn tutorial"
+
+
+def test_the_command_names_no_language_that_is_the_systems(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert command("10", "zh") == "python -m tinygrad_rnn tutorial 10"
+    assert command("10", "en") == "python -m tinygrad_rnn tutorial 10 --lang en"
+
+
+@pytest.mark.parametrize("leave", ["q", None])
+def test_who_has_seen_the_last_page_is_done(through, leave):
+    through(TINY, *PARTS[:9], *([leave] if leave else []))
+    found = progress.load(find(str(TINY)))
+    assert (found.done, found.at_its_end) == (True, True)
+    assert "Going on at 7 of 7." in through(TINY, "b", "q")
+    assert not progress.load(find(str(TINY))).at_its_end
+
+
+def test_code_at_the_end_counts_once_it_has_run(script, through):
+    path = script("x = 1")
+    through(path, "q")
+    assert not progress.load(find(str(path))).done
+    through(path, "", "q")
+    assert progress.load(find(str(path))).at_its_end
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script is no program there")
+@pytest.mark.parametrize("own", [False, True])
+def test_it_is_said_which_editor_opens_and_how_vi_is_left(script, through, monkeypatch, tmp_path, own):
+    vi = tmp_path / "vi"
+    vi.write_text("#!/bin/sh\necho 'x = 5' > \"$1\"\n")
+    vi.chmod(0o755)
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(*("EDITOR", str(vi)) if own else ("PATH", str(tmp_path)))
+    path = script("x = 1\nprint(x)")
+    shown = through(path, "e", *["b"] * (not own), "q")
+    assert f"Opening {vi if own else 'vi'};" in shown
+    assert ":q! and Enter" in " ".join(shown.split())
+    assert ("Enter open vi | b back" in shown) != own
+    assert progress.load(find(str(path))).edited == ({2: "x = 5"} if own else {})
+    if not own:
+        through(path, "e", "", "q")
+        assert progress.load(find(str(path))).edited == {2: "x = 5"}

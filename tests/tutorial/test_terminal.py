@@ -19,7 +19,7 @@ COMMAND = ["-m", "tinygrad_rnn", "tutorial"]
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|\][^\x1b\x07]*(\x1b\\|\x07))")
 GUESS, RUN, NEXT, ANSWER, EXERCISE, READ = (
     "your guess \\(.*> ", "Enter run \\|.*> ", "Enter next \\| r .*> ", "your answer \\(.*> ",
-    "Enter next \\| h .*> ", "Enter next \\| b .*> ",
+    "Enter next \\| e .*> ", "Enter next \\| b .*> ",
 )  # fmt: skip
 
 

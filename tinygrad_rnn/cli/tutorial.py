@@ -18,6 +18,7 @@ from tinygrad_rnn.cli.summary import WIDTH, Output
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tutorial import notebooks, progress
+from tinygrad_rnn.tutorial.words import command
 
 SCHEMA = "tinygrad_rnn.tutorials/1"
 
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.notebooks is not None:
         return _write_notebooks(options, language)
     if options.name is None:
-        _list(tutorial.all_lessons(language), tutorial.Words(language), options.json)
+        _list(tutorial.all_lessons(language), language, options.json)
         return 0
     lesson = tutorial.find(options.name, language)
     console = _output()
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that would do nothing."""
     if options.restart and options.name is None:
-        raise InputError("--restart begins a tutorial again; say which, as in: tinygrad-rnn tutorial 01 --restart")
+        raise InputError(f"--restart begins a tutorial again; say which, as in: {command('01')} --restart")
     for name in ("copy", "json"):
         if getattr(options, name) and options.name is not None:
             raise InputError(f"--{name} is about all tutorials; leave out {options.name!r}")
@@ -59,7 +60,8 @@ def _write_notebooks(options: argparse.Namespace, language: str) -> int:
     return 0
 
 
-def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) -> None:
+def _list(lessons: list[tutorial.Lesson], language: str, as_json: bool) -> None:
+    words = tutorial.Words(language)
     known = {lesson.name: progress.load(lesson) for lesson in lessons}
     if as_json:
         listed = [
@@ -86,11 +88,11 @@ def _list(lessons: list[tutorial.Lesson], words: tutorial.Words, as_json: bool) 
     for lesson in lessons:
         table.add_row(escape(lesson.title), f"{lesson.minutes:g}", _how_far(known[lesson.name], words))
     console.print(table)
-    begun = [lesson for lesson in lessons if known[lesson.name].cell]
+    begun = [lesson for lesson in lessons if known[lesson.name].cell and not known[lesson.name].at_its_end]
     fresh = [lesson for lesson in lessons if not known[lesson.name].done]
     for key, chosen in (("go_on_with", begun), ("begin_with", fresh)):
         if chosen:
-            console.print(words(key, command=f"tinygrad-rnn tutorial {chosen[0].name[:2]}"), highlight=False)
+            console.print(words(key, command=command(chosen[0].name[:2], language)), highlight=False)
             return
 
 
@@ -104,6 +106,6 @@ def _output() -> Output:
 
 
 def _how_far(found: progress.Progress, words: tutorial.Words) -> str:
-    if found.done and not found.cell:
+    if found.at_its_end:
         return words("done")
     return words("at", percent=100 * (found.cell - 1) // max(found.cells, 1)) if found.cell else "-"

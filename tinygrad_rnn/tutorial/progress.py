@@ -24,7 +24,7 @@ class Progress:
     Attributes:
         cell: where it goes on, from 1; 0 if it was not begun.
         cells: how many there were.
-        done: whether its end was reached.
+        done: whether its last page was seen.
         guesses: what was answered, by the number of the cell that asks: asked (the mark of the question), guess,
             result, fits.
         skipped: numbers of the code cells that the reader went past.
@@ -39,6 +39,11 @@ class Progress:
     skipped: list[int] = field(default_factory=list)
     edited: dict[int, str] = field(default_factory=dict)
     script: str = ""
+
+    @property
+    def at_its_end(self) -> bool:
+        """Whether the last page was reached, and no other one since."""
+        return self.done and self.cell in (0, self.cells)
 
 
 def load(lesson: Lesson) -> Progress:

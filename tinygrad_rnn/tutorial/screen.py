@@ -106,6 +106,7 @@ class _Text(Text):
         lines = Lines()
         for line in self.split(allow_blank=True):
             for part in line.divide(_ends(line.plain, width)):
+                part.rstrip()  # rich counts letters, not cells, when it takes away what hangs over
                 lines.extend(Text.wrap(part, console, width, **options))  # a piece wider than the width is cut there
         return lines
 

@@ -21,6 +21,7 @@ from tinygrad_rnn.tutorial import kept
 from tinygrad_rnn.tutorial.lessons import Lesson
 from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.script import Cell
+from tinygrad_rnn.tutorial.words import Words
 from tinygrad_rnn.viz import pictures
 
 __all__ = ["Outcome", "Session"]
@@ -159,12 +160,13 @@ class Session:
 
     @contextlib.contextmanager
     def _as_main(self) -> Iterator[None]:
-        before = sys.modules["__main__"]
+        before, called = sys.modules["__main__"], pictures.called.set(Words(self.lesson.language)("picture"))
         sys.modules["__main__"] = self._main
         try:
             yield
         finally:
             sys.modules["__main__"] = before
+            pictures.called.reset(called)
 
 
 def _in_cells(error: BaseException) -> str:

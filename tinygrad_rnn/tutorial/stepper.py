@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.tutorial import progress
-from tinygrad_rnn.tutorial.editing import edit
+from tinygrad_rnn.tutorial.editing import chosen_here, edit, editor, is_vi
 from tinygrad_rnn.tutorial.lessons import Lesson, names
 from tinygrad_rnn.tutorial.questions import Question
 from tinygrad_rnn.tutorial.screen import Screen
@@ -22,7 +22,7 @@ from tinygrad_rnn.tutorial.script import Cell
 from tinygrad_rnn.tutorial.session import Session
 from tinygrad_rnn.tutorial.steps import Step, questions_before, steps_of
 from tinygrad_rnn.tutorial.telling import LONG, Telling
-from tinygrad_rnn.tutorial.words import Words
+from tinygrad_rnn.tutorial.words import Words, command
 
 __all__ = ["Stepper"]
 
@@ -116,15 +116,19 @@ class Stepper:
             self.screen.say(self.words("score", right=right, all=len(guesses)))
         if self.lesson.is_ours:
             later = [name for name in names() if name > self.lesson.name]
-            command = f"tinygrad-rnn tutorial {later[0][:2]}" if later else ""
-            self.screen.say(self.words("next_one", command=command) if later else self.words("last_one"))
+            said = self.words("next_one" if later else "last_one", command=self._command(later[0][:2] if later else ""))
+            self.screen.say(said, wrap=False)
 
-    def _command(self) -> str:
-        return f"tinygrad-rnn tutorial {self.lesson.name[:2] if self.lesson.is_ours else self.lesson.path}"
+    @property
+    def _here(self) -> str:
+        return self.lesson.name[:2] if self.lesson.is_ours else str(self.lesson.path)
+
+    def _command(self, lesson: str) -> str:
+        return command(lesson, self.lesson.language if self.lesson.missing is None else None)
 
     def _leave(self) -> None:
         if self._keeps:
-            self.screen.say(self.words("kept", command=self._command()), wrap=False)
+            self.screen.say(self.words("kept", command=self._command(self._here)), wrap=False)
 
     def _save(self) -> None:
         if not self._keeps:
@@ -140,6 +144,8 @@ class Stepper:
     def _step(self, at: int) -> int:
         step = self._steps[at]
         self._progress.cell, self._progress.cells = step.first, self._steps[-1].first
+        if step is self._steps[-1] and step.kind != "code":  # code counts once it has run
+            self._progress.done = True
         self._save()
         self.screen.heading(self.words("place", at=at + 1, all=len(self._steps)))
         for cell in step.prose:
@@ -164,7 +170,7 @@ class Stepper:
             self.screen.quietly(self.words("before", guess=question.shown(before)))
         hints = count()
         while True:
-            typed = self._key("guess")
+            typed = self._key("guess", step)
             if typed in ("", "s"):
                 return 1
             if typed == "b":
@@ -209,7 +215,7 @@ class Stepper:
         hints = count()
         draft = "\n".join([*(f"# {line}".rstrip() for line in step.cell.source.splitlines()), self.words("template")])
         while True:
-            key = self._key("exercise" if question is None else "solve")
+            key = self._key("exercise" if question is None else "solve", step)
             if key in ("", "s"):
                 return 1
             if key == "b":
@@ -249,6 +255,8 @@ class Stepper:
             self.screen.quietly(self.words("unkept", why=why))
         for step in questions_before(self._steps, at):
             self._compare(step)
+        if cell is self._steps[-1].cell:
+            self._progress.done = True
         self._save()
         return True
 
@@ -278,7 +286,7 @@ class Stepper:
         told = self._progress.guesses.setdefault(step.cell.number, first)
         told |= {"last": guess, "solved": fits or told.get("solved", False)}
         self._save()
-        self._telling.verdict(question, result, fits)
+        self._telling.verdict(question, result, fits, bool(step.hints))
 
     def _solution(self, step: Step) -> None:
         """Show the solution of an exercise, and what comes out of it."""
@@ -327,9 +335,17 @@ class Stepper:
     def _edited(self, source: str) -> str | None:
         """Return what the reader makes of some code; None if there is no editor, or it failed."""
         try:
+            name = editor()[0]
+            self.screen.say(self.words("opening", editor=name))
+            if is_vi(name):
+                self.screen.say(self.words("leaving_vi", editor=name))
+                if chosen_here():
+                    self.screen.say(self.words("another_editor"))
+                    if self._key("open_vi", editor=name) == "b":  # what is said is read before vi covers it
+                        return None
             return edit(source)
         except MissingToolError:
-            self.screen.say(self.words("no_editor"))
+            self.screen.say(self.words("no_editor", command=self._command(self._here)), wrap=False)
         except InputError as error:
             self.screen.say(self.words("editor_failed", why=error))
         return None
@@ -340,11 +356,12 @@ class Stepper:
             self._telling.no_answer(question)
         return answer
 
-    def _key(self, prompt: str) -> str:
+    def _key(self, prompt: str, step: Step | None = None, **values: str) -> str:
         """Return what the reader typed at a prompt; a key is a small letter."""
+        hint = self.words("hint_key") if step is not None and step.hints else ""
         self.screen.gap()
         while True:
-            typed = self._ask(self.words(prompt)).strip()
+            typed = self._ask(self.words(prompt, hint=hint, **values)).strip()
             key = typed.lower()
             if key == "q":
                 raise _Quit

@@ -52,7 +52,7 @@ class Telling:
             said = [self.words("checked")] * bool(outcome.asserts)
             said += [self.words("took", seconds=outcome.seconds)] * (outcome.seconds >= LONG)
             if said:
-                self.screen.quietly(f"({', '.join(said)})")
+                self.screen.quietly(self.words("went_well", said=self.words("and").join(said)))
 
     def result(self, question: Question, result: float | str, guess: float | None = None) -> None:
         """Show the answer to a question, beside what was guessed; a text says why there is none."""
@@ -67,9 +67,10 @@ class Telling:
             self.screen.say(told, "bold")
             self.screen.say(self.words("right" if fits else "wrong"), "green" if fits else "yellow")
 
-    def verdict(self, question: Question, result: float, fits: bool) -> None:
-        """Say whether an answer to an exercise is right; the right one is not told."""
-        said = self.words("solved", result=question.shown(result)) if fits else self.words("unsolved")
+    def verdict(self, question: Question, result: float, fits: bool, hints: bool) -> None:
+        """Say whether an answer to an exercise is right; the right one is not told. `hints`: whether there are any."""
+        hint = self.words("or_a_hint") if hints else ""
+        said = self.words("solved", result=question.shown(result)) if fits else self.words("unsolved", hint=hint)
         self.screen.say(said, "green" if fits else "yellow")
 
     def solution(self, cells: Sequence[Cell]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import locale
 import os
 
-__all__ = ["LANGUAGES", "Words", "language_of_this_user"]
+__all__ = ["LANGUAGES", "Words", "command", "language_of_this_user"]
 
 LANGUAGES = ("en", "zh")
 
@@ -34,15 +34,16 @@ _TABLE = {
         "回车 再运行 | e 修改 | s 跳过 | b 返回 | q 退出 > ",
     ),
     "read": ("Enter next | b back | q quit > ", "回车 继续 | b 返回 | q 退出 > "),
-    "guess": ("your guess (Enter none | h hint | b back | q quit) > ", "你的猜测（回车 不猜 | h 提示 | b 返回 | q 退出）> "),
+    "guess": ("your guess (Enter none | {hint}b back | q quit) > ", "你的猜测（回车 不猜 | {hint}b 返回 | q 退出）> "),
     "exercise": (
-        "Enter next | h hint | e code | a answer | ? keys > ",
-        "回车 继续 | h 提示 | e 代码 | a 答案 | ? 按键 > ",
+        "Enter next | {hint}e code | a answer | ? keys > ",
+        "回车 继续 | {hint}e 代码 | a 答案 | ? 按键 > ",
     ),
     "solve": (
-        "your answer (Enter next | h hint | a answer | ? keys) > ",
-        "你的答案（回车 继续 | h 提示 | a 答案 | ? 按键）> ",
+        "your answer (Enter next | {hint}a answer | ? keys) > ",
+        "你的答案（回车 继续 | {hint}a 答案 | ? 按键）> ",
     ),
+    "hint_key": ("h hint | ", "h 提示 | "),
     "keys": (
         "Keys, each followed by Enter:\n"
         "  Enter  run the cell, or go on\n"
@@ -71,6 +72,9 @@ _TABLE = {
     "running": ("running ... (Ctrl-C stops it)", "运行中……（Ctrl-C 停止）"),
     "checked": ("checked", "已核对"),
     "took": ("{seconds:.1f} s", "{seconds:.1f} 秒"),
+    "went_well": ("({said})", "（{said}）"),
+    "and": (", ", "，"),
+    "picture": ("picture: ", "图片："),
     "stopped": ("Stopped. Names that the cell was to make may be missing.", "已停止。本格应定义的名字可能缺失。"),
     "after_skipping": ("(Skipped before: cell {cells}.)", "（此前跳过：第 {cells} 格。）"),
     "skipped": ("Skipped.", "已跳过。"),
@@ -78,9 +82,16 @@ _TABLE = {
     "original": ("The original is back.", "已恢复原文。"),
     "unkept": ("(Nothing was kept: {why})", "（结果未能保存：{why}）"),
     "no_editor": (
-        "No editor was found: set EDITOR, as in EDITOR=nano tinygrad-rnn tutorial.",
-        "未找到编辑器：请设置 EDITOR，例如 EDITOR=nano tinygrad-rnn tutorial。",
+        "No editor was found: set EDITOR, as in EDITOR=nano {command}.",
+        "未找到编辑器：请设置 EDITOR，例如 EDITOR=nano {command}。",
     ),
+    "opening": ("Opening {editor}; save and leave it to come back here.", "正在打开 {editor}；保存并退出后回到这里。"),
+    "leaving_vi": (
+        "In {editor}: i begins writing, Esc ends it. Then :wq and Enter saves and leaves, :q! and Enter drops all.",
+        "在 {editor} 中：按 i 开始输入，按 Esc 结束输入；再输入 :wq 并回车则保存退出，输入 :q! 并回车则放弃修改退出。",
+    ),
+    "another_editor": ("EDITOR sets another, as in EDITOR=nano.", "可设置 EDITOR 换用其他编辑器，例如 EDITOR=nano。"),
+    "open_vi": ("Enter open {editor} | b back > ", "回车 打开 {editor} | b 返回 > "),
     "editor_failed": ("The editor did not end well ({why}); nothing was changed.", "编辑器异常退出（{why}），未作修改。"),
     "template": ("# Your code. It runs in a copy of the tutorial's names.", "# 你的代码，在教程名字的副本中运行。"),
     "unopened": ("Nothing here can open it: {path}", "此处无法打开：{path}"),
@@ -98,9 +109,10 @@ _TABLE = {
     "no_result": ("(The result cannot be told: {why})", "（无法得出结果：{why}）"),
     "solved": ("Right: {result}.", "正确：{result}。"),
     "unsolved": (
-        "Not yet. Try again, h for a hint, a for the answer, or Enter to go on.",
-        "还不对。可再试一次；h 提示，a 答案，回车继续。",
+        "Not yet. Try again, {hint}a for the answer, or Enter to go on.",
+        "还不对。可再试一次；{hint}a 答案，回车继续。",
     ),
+    "or_a_hint": ("h for a hint, ", "h 提示，"),
     "checking": ("checking ...", "核对中……"),
     "hint": ("Hint {at} of {all}", "提示 {at}/{all}"),
     "no_hint": ("There is no hint here.", "此处没有提示。"),
@@ -124,7 +136,7 @@ _TABLE = {
     "end": ("The end: {title}", "《{title}》到此结束。"),
     "score": ("Your guesses: {right} of {all} were right.", "你的猜测：{all} 个中猜对 {right} 个。"),
     "next_one": ("Next: {command}", "下一篇：{command}"),
-    "last_one": ("There is no further one: tinygrad-rnn tutorial lists all.", "这是最后一篇：tinygrad-rnn tutorial 列出全部。"),
+    "last_one": ("There is no further one: {command} lists all.", "这是最后一篇：{command} 列出全部。"),
     # The list
     "tutorial": ("tutorial", "教程"),
     "time": ("minutes", "分钟"),
@@ -150,6 +162,17 @@ class Words:
 
     def __call__(self, key: str, /, **values: object) -> str:
         return _TABLE[key][self._column].format(**values)
+
+
+def command(lesson: str = "", language: str | None = None) -> str:
+    """Return what is typed to go through a tutorial, in a language that is not this user's if one is given.
+
+    Args:
+        lesson: its number or path; the list of all without.
+        language: "en" or "zh".
+    """
+    asked = f"--lang {language}" if language not in (None, language_of_this_user()) else ""
+    return " ".join(filter(None, ("python -m tinygrad_rnn tutorial", lesson, asked)))
 
 
 def language_of_this_user() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
@@ -14,6 +15,8 @@ from tinygrad_rnn.serialization import write_whole
 PICTURES, DATA = "TINYGRAD_RNN_PICTURES", "TINYGRAD_RNN_DATA"
 #: What this process has written, in this order: who runs a script step by step can open what a step has shown.
 written: list[Path] = []
+#: What stands before the place of a picture: a tutorial says it in its own language.
+called: ContextVar[str] = ContextVar("called", default="picture: ")
 
 
 def data_folder() -> Path:
@@ -60,10 +63,10 @@ def write_picture(name: str, kind: str, content: bytes) -> Path:
 def say_where(path: Path) -> None:
     """Print where a picture is, as a link where the terminal has such."""
     if not sys.stdout.isatty():
-        print(f"picture: {path}", flush=True)
+        print(f"{called.get()}{path}", flush=True)
         return
     from rich.console import Console  # noqa: PLC0415  (slow to load, and for terminals only)
     from rich.text import Text  # noqa: PLC0415
 
-    line = Text("picture: ").append(str(path), style=f"link {path.absolute().as_uri()}")
+    line = Text(called.get()).append(str(path), style=f"link {path.absolute().as_uri()}")
     Console(highlight=False, soft_wrap=True).print(line)
