@@ -43,7 +43,7 @@ def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     own = [f"{stem}.{kind}" for stem in stems for kind in ("flow.json", "run.safetensors")]
     assert sorted(path.name for path in visible(folder)) == sorted([*own, *files()])
     page = page_of(folder)
-    assert len(page.images) == len(PLOTS) == 8
+    assert len(page.images) == len(PLOTS) == 9
     for image, picture in zip(page.images, PLOTS.values(), strict=True):
         kind, _, content = image["src"].partition(",")
         assert kind == "data:image/svg+xml;base64"
@@ -65,6 +65,7 @@ def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     np.testing.assert_array_equal((run["bias_ih_l0"] + run["bias_hh_l0"])[4:8], 0)
 
 
+@pytest.mark.slow
 def test_the_page_says_how_to_get_it_again(flow, tmp_path, monkeypatch):
     folder = flow("--cells", "gru", "--seed", "7", "--threshold", "0.5")
     (command,) = page_of(folder).texts["pre"]
@@ -90,7 +91,7 @@ def test_without_training_the_page_says_what_is_missing(flow):
     folder = flow("--cells", "rnn", "--train", "0", out="out")
     assert not (folder / "clipping.svg").exists()
     page = page_of(folder)
-    assert len(page.images) == 5  # nor has the cell any gates
+    assert len(page.images) == 6  # nor has the cell any gates
     said = " ".join(page.texts["p"])
     for sentence in ("Nothing was trained, so nothing was clipped.", "None of the cells has a gate with a name."):
         assert sentence in said
@@ -267,6 +268,7 @@ def test_without_matplotlib_the_numbers_are_written_and_it_is_said_what_to_insta
 # ---- looks, seeds, other programs ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_plots_come_in_the_formats_and_looks_asked_for(flow):
     looks = ("--theme", "dark", "--size", "16:9", "--no-legend", "--no-caption")
     folder = flow("--cells", "gru", "--format", "pdf,png", *looks)

@@ -428,7 +428,7 @@ def test_a_task_is_told_of_with_what_can_be_chosen(capsys):
         "adding:form=1997: the sum of the two numbers that are marked among T",
         "  reference: Hochreiter & Schmidhuber 1997, section 5.4; Le, Jaitly & Hinton 2015, section 4.1",
         "  length:    50 steps, or --steps T",
-        "  solved:    wrong at most 0 of 2,000 examples",
+        "  solved:    wrong at most 0 of 2,000 examples; judged on 256 unseen examples, or as many as it names",
         "    adding:form=...  2015 or 1997 (default: 2015)",
         "  to learn it: tinygrad-rnn train --task adding:form=1997 --until-solved",
     ):

@@ -161,6 +161,7 @@ def test_it_trains_and_goes_on_from_a_file_as_if_it_had_never_stopped(pockets, t
         np.testing.assert_array_equal(loaded.model.state_dict()[name].numpy(), value.numpy())
 
 
+@pytest.mark.slow
 def test_every_command_takes_it(pockets, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = ["--task", "adding", "--steps", "5", "--hidden", "3", "--batch", "2"]

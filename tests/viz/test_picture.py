@@ -12,6 +12,7 @@ import tinygrad_rnn as tg
 from tests.viz.networks import drawn, exploding, hoisted, last_of_reverse, module, report, unrolled
 from tinygrad_rnn import viz
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow import reasons
 from tinygrad_rnn.viz.picture import picture
 
 
@@ -286,8 +287,10 @@ def like_most(flow, first, last, kind="c"):
     return arrives, arrives + 1
 
 
-def test_a_step_like_most_is_drawn_and_said_to_be():
+def test_a_step_like_most_is_drawn_and_said_to_be_where_the_last_mislead(monkeypatch):
     flow = report("long")
+    assert set(like_most(flow, 39 - flow.horizon.steps, 36)).isdisjoint(shown(picture(flow, "cell")))
+    monkeypatch.setattr(reasons, "LIKE", 0.0)
     assert flow.horizon.state == "c"
     step, sender = like_most(flow, 39 - flow.horizon.steps, 36)
     assert {step, sender} <= set(shown(picture(flow, "cell")))
@@ -295,8 +298,10 @@ def test_a_step_like_most_is_drawn_and_said_to_be():
 
 
 @pytest.mark.parametrize(("level", "last"), [("cell", 3), ("ops", 2)])
-def test_of_many_steps_both_ends_are_drawn_and_where_the_gradient_has_vanished(level, last):
-    found, flow = drawn("long", level), report("long")
+def test_of_many_steps_both_ends_are_drawn_and_where_the_gradient_has_vanished(level, last, monkeypatch):
+    monkeypatch.setattr(reasons, "LIKE", 0.0)
+    flow = report("long")
+    found = picture(flow, level)
     gone = 39 - flow.horizon.steps
     steps = {0, gone, gone + 1, *like_most(flow, gone, 39 - last), *range(40 - last, 40)}
     hidden = [range(low, high + 1) for low, high in folds(found)]

@@ -579,6 +579,7 @@ def test_clipping_shows_both_norms_and_the_threshold():
 NAMES = ("a$b", "$x^$", "100% $ & _", "<script>", "line\nbreak", "\\frac", "_under", "a long name " * 9)
 
 
+@pytest.mark.slow
 def test_any_name_can_be_drawn_as_it_is():
     found, short = measured(), report(h=[0.1, 1.0], weight=[1.0, 2.0])
     for draw in (plots.through_time, plots.attenuation, plots.gates, plots.contributions):
@@ -671,6 +672,7 @@ def every_plot(**options):
     yield plots.clipping({"x": [Update(1.0, 2.0, 1.0)]}, 1.0, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_a_figure_fills_a_slide_exactly_and_all_its_words_lie_on_it(size):
     for figure in every_plot(style=Style(size=size)):

@@ -52,7 +52,7 @@ def _described(spec: TaskSpec) -> str:
         ("reference", entry.reference),
         ("length", "fixed" if entry.steps is None else f"{entry.steps} steps, or --steps T"),
         ("text", "--text FILE, or one that is there" if entry.reads else ""),
-        ("solved", solved or "nobody can say when"),
+        ("solved", f"{solved}; judged on {VALIDATED} unseen examples, or as many as it names" if solved else "unknown"),
         ("options", "" if entry.options else "none"),
     ]
     lines = [f"  {word + ':':<10} {said}".rstrip() for word, said in facts if said or word == "options"]
@@ -89,6 +89,4 @@ def _solved(spec: TaskSpec) -> str | None:
     task: Any = spec.entry.task
     if spec.entry.reads is None and getattr(task, "criterion", None) is None:  # then the options say
         task = spec.make()
-    if task.criterion is None:
-        return None
-    return f"{task.criterion}" if task.criterion.examples else f"{task.criterion}, on {VALIDATED} unseen examples"
+    return None if task.criterion is None else str(task.criterion)

@@ -11,6 +11,8 @@ from tinygrad_rnn.flow.why import Cause
 
 #: Means that differ by less than this share need no explanation.
 ALIKE = 0.1
+#: A share that is as near to the mean as this does not mislead.
+LIKE = 0.25
 #: Paths that bring less than this share are not mentioned.
 LITTLE = 0.005
 
@@ -131,8 +133,9 @@ def typical_steps(report: FlowReport, away: int = 3) -> tuple[int, int, float] |
         away: at least so many steps from the last.
 
     Returns:
-        The step at which it arrives, the one from which it comes, and the share; None where a single path leads from
-        step to step, where there is no verdict, and where no step lies so far away, but before the horizon.
+        The step at which it arrives, the one from which it comes, and the share; None where one of the last steps is
+        like most, where a single path leads from step to step, where there is no verdict, and where no step lies so far
+        away, but before the horizon.
     """
     cause = next((cause for cause in report.causes() if report.horizon and cause.kind == report.horizon.state), None)
     scope = report.cell[0].scope if report.cell else None
@@ -145,7 +148,11 @@ def typical_steps(report: FlowReport, away: int = 3) -> tuple[int, int, float] |
     far = [lag for lag in range(max(away, 1), cause.lag + 1) if math.isfinite(found.get(steps[lag - 1], math.nan))]
     if not far:
         return None
-    lag = min(far, key=lambda lag: abs(found[steps[lag - 1]] - shares[cause.kind]))
+    mean = shares[cause.kind]
+    near = [found.get(steps[lag - 1], math.nan) for lag in range(1, far[0])]
+    if any(abs(share - mean) <= LIKE for share in near):
+        return None
+    lag = min(far, key=lambda lag: abs(found[steps[lag - 1]] - mean))
     return steps[lag], steps[lag - 1], float(found[steps[lag - 1]])
 
 

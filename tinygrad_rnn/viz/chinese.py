@@ -123,6 +123,8 @@ CHINESE = {
     "value: of a gate, mean ± standard deviation;": "值：门的平均值 ± 标准差；",
     "value: of a gate, mean ± standard deviation.": "值：门的平均值 ± 标准差。",
     "rms: of the values of a state, root mean square.": "均方根：状态各值的均方根。",
+    "rms: of the values of a state, root mean square;": "均方根：状态各值的均方根；",
+    "in parentheses: of a state, relative to that at the last step.": "括号内：状态的梯度，相对于最后一步的。",
     "Colour, log scale: {what}.": "颜色，对数刻度：{what}。",
     "that of every {states} relative to its own at the last step, of all else to {n}":
         "每个 {states} 的梯度相对于它自己最后一步的，其余的相对于 {n}",
@@ -386,6 +388,9 @@ CHINESE = {
     "cell": "循环单元",
     "state": "状态",
     "lag {n}": "滞后 {n}",
+    "{name}: {s} {n} per step to lag {k} ({a} to lag {b}, {c} after it)": (
+        "{name}：{s} 到滞后 {k} 为止每步 {n}（到滞后 {b} 为止 {a}，其后 {c}）"
+    ),
     "× per step": "每步 ×",
     "half-life": "半衰期",
     "verdict": "结论",

@@ -13,7 +13,7 @@ from tinygrad_rnn.flow import BackwardReport
 from tinygrad_rnn.viz.shapes import Box, Picture
 
 SIDE = 34.0  # points between the boxes of a step and its frame: the way of arrows within the step
-GUTTER = 40.0  # between frames: the way of arrows from step to step
+GUTTER = 38.0  # between frames: the way of arrows from step to step
 HEAD = 22.0  # above the boxes in a frame: its label
 LANE = 10.0  # between arrows that pass over everything
 _PITCH = 12.0  # between rows
