@@ -299,7 +299,7 @@ INSIDE = """part => { const [at, frame] = [part, part.closest(".graph")].map(eac
   return at.left >= frame.left && at.right <= right && at.top >= top && at.bottom <= bottom }"""
 
 
-@pytest.mark.parametrize("size", [(1680, 950)])
+@pytest.mark.parametrize("size", [(1280, 800), (1680, 950)])
 def test_all_that_is_lit_where_paths_are_compared_is_in_sight(show, three, size):
     shown = show(three, level="cell", size=size)
     graphs = {name: shown.tab.locator(f'[data-panel="{name}"] .graph') for name in three}

@@ -100,7 +100,7 @@ def page(
     reports = _reports(panels)
     if level == "rolled":
         raise InputError("page: 'rolled' draws one step for all, so there is nothing to step through; use 'cell'")
-    pictures = [picture(report, level, window, decades, FOLDING) for report in reports.values()]
+    pictures = [picture(report, level, window, decades, FOLDING, relative=False) for report in reports.values()]
     read, reached = _named(inputs, reports, "inputs"), _named(maps, reports, "maps")
     title = title or "Gradient flow, step by step"
     language = (style or Style()).language

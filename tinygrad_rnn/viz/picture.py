@@ -29,6 +29,7 @@ def picture(
     window: tuple[int, int] | None = None,
     decades: int = DECADES,
     folding: Mapping[str, Folding] = FOLDING,
+    relative: bool = True,
 ) -> Picture:
     """Return a report as a picture, laid out.
 
@@ -40,6 +41,7 @@ def picture(
             the verdict falls.
         decades: how far from the reference the scale of colours reaches on both sides, at least to its edges.
         folding: which steps are drawn where there are many, by level.
+        relative: whether boxes of states have room for how much is left of the gradient at the last step.
 
     Raises:
         InputError: an unknown level, a window without steps, or "rolled" without time.
@@ -53,7 +55,7 @@ def picture(
     if decades < 1:
         raise InputError(f"draw: a scale of {decades} decades has no colours; use at least 1")
     references = References(report, Scale(report.threshold, decades))
-    drawn = rolled(references) if level == "rolled" else _Unrolled(references, level, folded).picture()
+    drawn = rolled(references) if level == "rolled" else _Unrolled(references, level, folded, relative).picture()
     place(drawn)
     return drawn
 
@@ -61,8 +63,8 @@ def picture(
 class _Unrolled:
     """Chooses the boxes, arrows and frames of the levels "cell" and "ops"."""
 
-    def __init__(self, references: References, level: str, folds: list[tuple[int, int]]) -> None:
-        self.references = references
+    def __init__(self, references: References, level: str, folds: list[tuple[int, int]], relative: bool) -> None:
+        self.references, self.relative = references, relative
         self.report = report = references.report
         self.level = level
         self.taken = {node.name for node in report.nodes}
@@ -150,7 +152,7 @@ class _Unrolled:
         caption = words.caption(node, self.level, is_root)
         seen = self.references.look(i, norm)
         lines = words.label(node, caption, norm, seen)
-        if kind == "state" and seen.share is not None and seen.against.endswith("_T"):
+        if self.relative and kind == "state" and seen.share is not None and seen.against.endswith("_T"):
             lines[-1] += f" ({_percent(seen.share)})"
         self.boxes[name] = Box(
             name=name,
