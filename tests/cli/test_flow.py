@@ -19,7 +19,7 @@ from tinygrad_rnn.cli import flow as flow_command
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.viz.plots import PLOTS
-from tinygrad_rnn.viz.sheet import files
+from tinygrad_rnn.viz.sheet import LEADING, files
 
 README = Path(__file__).parents[2] / "README.md"
 SMALL = ("--steps", "6", "--hidden", "4", "--batch", "3", "--train", "3")
@@ -44,21 +44,19 @@ def test_the_sheet_is_complete_and_agrees_with_the_numbers(flow, capsys):
     assert sorted(path.name for path in visible(folder)) == sorted([*own, *files()])
     page = page_of(folder)
     assert len(page.images) == len(PLOTS) == 9
-    files_of = {(folder / f"{picture.name}.svg").read_bytes() for picture in PLOTS.values()}
-    shown = set()
-    for image in page.images:
+    order = sorted(PLOTS, key=lambda name: name != LEADING[0])  # training is shown first, the rest in its order
+    for image, name in zip(page.images, order, strict=True):
         kind, _, content = image["src"].partition(",")
         assert kind == "data:image/svg+xml;base64"
-        shown.add(base64.b64decode(content))
+        assert base64.b64decode(content) == (folder / f"{name}.svg").read_bytes()
         assert ElementTree.fromstring(base64.b64decode(content)).tag.endswith("svg")
         assert re.search(r"rnn|lstm|gru", image["alt"])
         assert "infinite" not in image["alt"]
-    assert shown == files_of
     assert all(address.startswith(("#", "data:")) for address in page.addresses)
     gradient = json.loads((folder / "rnn.flow.json").read_text())["hidden_grad"]
     left = f"{gradient[0] / gradient[-1]:.3g}"
     assert left in page.texts["td"]
-    assert any(f"rnn h from 1 at lag 0 to {left} at lag 5" in image["alt"] for image in page.images)
+    assert f"rnn h from 1 at lag 0 to {left} at lag 5" in page.images[order.index("through_time")]["alt"]
     assert left in captured.out
     assert max(map(len, captured.out.partition("factor per step,")[0].splitlines())) <= 100
     assert "…" not in captured.out

@@ -86,5 +86,5 @@ def test_too_few_steps_are_refused_with_the_least():
     with pytest.raises(InputError, match="there are three; 2 is too few, take at least 3"):
         enough_steps(2, 3, "there are three")
     for steps in ("3", 3.0, None, True):
-        with pytest.raises(InputError, match="steps must be a whole number"):
+        with pytest.raises(InputError, match="steps must be a whole number >= 3, not"):
             enough_steps(steps, 3, "why")

@@ -57,7 +57,7 @@ def test_a_batch_is_a_function_of_its_seed_and_bad_input_is_refused():
     with pytest.raises(InputError, match="at least 2"):
         ConflictTask(1, "store")
     for steps in ("4", 4.0, None):
-        with pytest.raises(InputError, match="steps must be a whole number"):
+        with pytest.raises(InputError, match="steps must be a whole number >= 2, not"):
             ConflictTask(steps)
     with pytest.raises(InputError, match="kind"):
         ConflictTask(4, "keep")

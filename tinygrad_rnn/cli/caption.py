@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -40,10 +39,9 @@ def run(options: argparse.Namespace) -> int:
         for name, right, image in zip(names, known, images, strict=True):
             batch = task.encode([image], str(model.dtype))
             beam = beam_search(model, batch, options.beam, task.symbols.index(END))
-            answers = [(task.said(each.numbers), math.exp(each.log_probability)) for each in beam]
-            written.append(Written(name, right, answers))
+            written.append(Written.of(name, right, beam, task.said))
             if files and beam[0].weights is not None:
-                said = answers[0][0]
+                said = written[-1].answers[0][0]
                 looked.append(Gaze.of(batch.inputs[0], said, beam[0].weights[: len(said)], task.input_size // SHRINKS))
     about: dict[str, Any] = {}
     if looked:

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.nn import CELLS, CellEntry
 
 SCHEMA = "tinygrad_rnn.cells/1"
@@ -56,9 +56,7 @@ def _described(name: str, entry: CellEntry) -> str:
 
 
 def _print_table() -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table("cell", "what it is", "reference", box=SIMPLE_HEAD)
     for name, entry in CELLS.items():
         words = "\n".join([name, *[f"  :{option}=..." for option in entry.options]])

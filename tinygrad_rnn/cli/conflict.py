@@ -17,13 +17,12 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn.cli.entries import can_plot, style_of, style_words
-from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
 from tinygrad_rnn.cli.parser import CONFLICT_CELLS
 from tinygrad_rnn.cli.problem import check_device, check_memory, say
-from tinygrad_rnn.cli.summary import WIDTH, Output, finite
+from tinygrad_rnn.cli.summary import Output, finite
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.flow.sentences import number, plural
-from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks import ConflictTask
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import ConflictRun, SequenceModel, cancelled, conflict_of
@@ -72,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     ):
         runs = list(_runs(tasks, options))
         found = _to_json(runs, options, [shown(folder / name) for name in names])
-        write_whole(folder / NUMBERS, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
+        write_json(folder / NUMBERS, found)
         if plotted:
             plots.save(conflict(runs, style=style_of(options)), folder / STEM, formats)
     if options.json:
@@ -111,9 +110,7 @@ def command(options: argparse.Namespace) -> str:
 
 
 def _print_table(runs: Sequence[ConflictRun]) -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     trained = any(run.pulls[-1].updates for run in runs)
     when = "before and after training" if trained else "before training"

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tinygrad_rnn import serialization
+from tinygrad_rnn.cli.files import write_json
 from tinygrad_rnn.cli.problem import dropout_of, say
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import MissingToolError
@@ -61,6 +62,5 @@ def style_words(options: argparse.Namespace) -> list[str]:
 
 def write_numbers(stem: Path, measurement: Measurement) -> None:
     """Write what was measured, and all that it takes to measure it again."""
-    text = json.dumps(measurement.flow_json(), indent=1, allow_nan=False) + "\n"
-    serialization.write_whole(f"{stem}.flow.json", text.encode())
+    write_json(f"{stem}.flow.json", measurement.flow_json())
     serialization.save(f"{stem}.run.safetensors", measurement.run, {"settings": json.dumps(measurement.settings)})

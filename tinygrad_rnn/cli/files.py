@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.serialization import write_whole
@@ -15,6 +16,11 @@ from tinygrad_rnn.tasks.corpus import shown
 
 #: Which files of a folder are ours: for each command their names, sizes and times. What is not in it is never removed.
 MANIFEST = ".tinygrad_rnn.json"
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write numbers and words as JSON, whole or not at all."""
+    write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def writable_folder(folder: Path, option: str, names: Iterable[str]) -> None:

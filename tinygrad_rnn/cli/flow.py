@@ -42,7 +42,7 @@ from tinygrad_rnn.cli.problem import (
     setting,
 )
 from tinygrad_rnn.cli.progress import training_progress
-from tinygrad_rnn.cli.summary import WIDTH, Output, finite
+from tinygrad_rnn.cli.summary import Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow import FlowReport, changes, reasons
 from tinygrad_rnn.flow.records import EXPLODED
@@ -282,9 +282,7 @@ def _settings(options: argparse.Namespace, corpus: Corpus | None, task: Task) ->
 
 
 def _print_table(entries: Sequence[Entry]) -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     found = rows(entries)
     shown = [lag for lag in found[0].left if lag != 1]  # the page has all; here they would not fit a line
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

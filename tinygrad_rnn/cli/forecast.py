@@ -14,12 +14,11 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn.cli.entries import can_plot, style_of
-from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
 from tinygrad_rnn.cli.learned import learned
 from tinygrad_rnn.cli.problem import check_device
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.flow.sentences import number, plural
-from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tasks.series import UNITS, SeriesTask
 from tinygrad_rnn.train import Forecasts, SequenceModel, forecasts_of
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     with only_of_this_run(folder, "forecast", names), threadpool_limits(limits=1, user_api="blas"):
         found = forecasts_of(models, task.season if options.steps is None else options.steps)
         said = _to_json(found, options, [shown(folder / name) for name in names])
-        write_whole(folder / NUMBERS, (json.dumps(said, indent=1, allow_nan=False) + "\n").encode())
+        write_json(folder / NUMBERS, said)
         if plotted:
             plots.save(plots.forecast(found, style=style_of(options)), folder / STEM, formats)
     if options.json:
@@ -82,9 +81,7 @@ def _models(options: argparse.Namespace) -> Models:
 
 
 def _print_table(found: Forecasts) -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table("error of", box=SIMPLE_HEAD, pad_edge=False)
     shown_at = sorted({0, (found.steps - 1) // 2, found.steps - 1})
     for at in shown_at:

@@ -14,9 +14,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
 from tinygrad_rnn.cli.problem import say
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
                 say(told(outcomes[-1]))
         rows = Summary.of(outcomes)
         summary = _to_json(rows, seeds, options, [shown(folder / name) for name in NAMES])
-        write_whole(folder / NAMES[0], (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
+        write_json(folder / NAMES[0], summary)
         write_whole(folder / NAMES[1], markdown(rows, seeds, summary["command"]).encode())
     if options.json:
         print(json.dumps(summary, indent=2, allow_nan=False))
@@ -127,9 +127,7 @@ def _notes() -> list[str]:
 
 
 def _print(rows: Sequence[Summary]) -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in ("experiment", "about") else "right", no_wrap=True)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinygrad_rnn.cli.problem import say
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building, desk, grading, sandbox
 from tinygrad_rnn.homework.assignment import Task
@@ -38,7 +38,7 @@ def _list(options: argparse.Namespace) -> int:
         table.add_column(name)
     for each in desk.available():
         table.add_row(each.name, escape(_words(each.title, language)), f"{each.hours:g}", f"{len(each.tasks)}")
-    _output().print(table)
+    Output.wide().print(table)
     print("begin with: tinygrad-rnn homework start hw1")
     return 0
 
@@ -105,7 +105,7 @@ def _status(options: argparse.Namespace) -> int:
         hints = f"{here.hints.get(task.id, 0)} of {len(task.hints['en'])}"
         row = (task.id, escape(_words(task.title, language)), f"{task.minutes}", f"{task.points:g}", told, hints, state)
         table.add_row(*row)
-    _output().print(table)
+    Output.wide().print(table)
     for note in here.notes():
         print(f"note: {note}")
     return 0
@@ -176,11 +176,6 @@ def _desk(options: argparse.Namespace) -> desk.Desk:
 def _words(texts: object, language: str) -> str:
     assert isinstance(texts, dict)
     return str(texts.get(language) or texts["en"])
-
-
-def _output() -> Output:
-    console = Output()
-    return console if console.is_terminal else Output(width=WIDTH)
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {

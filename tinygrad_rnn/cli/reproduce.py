@@ -15,9 +15,9 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn.cli import hochreiter
-from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
+from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
 from tinygrad_rnn.cli.problem import say
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             trials.append(found)
         rows = Row.of(trials)
         summary = _to_json(experiment, rows, seeds, options, [shown(folder / name) for name in names])
-        write_whole(folder / names[0], (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
+        write_json(folder / names[0], summary)
         write_whole(folder / names[1], markdown(experiment, rows, seeds).encode())
     if options.json:
         print(json.dumps(summary, indent=2, allow_nan=False))
@@ -107,9 +107,7 @@ def _notes(experiment: Experiment) -> list[str]:
 
 
 def _print(experiment: Experiment, rows: Sequence[Row]) -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in HEADINGS:
         left = heading in ("learner", "trained by")

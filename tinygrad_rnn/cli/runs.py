@@ -15,7 +15,7 @@ from rich.table import Table
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.progress import duration
-from tinygrad_rnn.cli.summary import WIDTH, Output, finite
+from tinygrad_rnn.cli.summary import Output, finite
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.flow.sentences import number
 from tinygrad_rnn.tasks import parse_task
@@ -90,9 +90,7 @@ def _row(run: Run, history: History) -> dict[str, Any]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading, justify in (
         ("run", "left"), ("task", "left"), ("cell", "left"), ("updates", "right"), ("loss", "right"),

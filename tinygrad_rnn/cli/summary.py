@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -30,6 +30,12 @@ class Output(Console):
     def on_broken_pipe(self) -> None:
         """Raise what rich has caught."""
         raise BrokenPipeError
+
+    @classmethod
+    def wide(cls) -> Self:
+        """Return one as wide as the terminal, or, where there is none, as every row needs."""
+        console = cls()
+        return console if console.is_terminal else cls(width=WIDTH)
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,7 @@ class Result:
 
 def print_table(results: Sequence[Result], unit: str) -> None:
     """Print a row for every cell, before and after training, and kind of state."""
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     shown = lags(results[0].measurement.settings["steps"])
     threshold = results[0].measurement.report.threshold
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

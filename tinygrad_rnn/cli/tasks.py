@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tinygrad_rnn import specs
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.tasks import TASKS, TaskSpec, parse_task
 from tinygrad_rnn.train.trainer import VALIDATED
 
@@ -74,8 +74,7 @@ def _print_table(chosen: list[TaskSpec]) -> None:
         words = "\n".join([spec.name, *[f"  :{option}=..." for option in entry.options]])
         steps = "fixed" if entry.steps is None else str(entry.steps)
         table.add_row(words, entry.summary, steps, _solved(spec) or "-", entry.reference)
-    console = Output()
-    (console if console.is_terminal else Output(width=WIDTH)).print(table)
+    Output.wide().print(table)
 
 
 def _defaults(spec: TaskSpec) -> dict[str, Any]:

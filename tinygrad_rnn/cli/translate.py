@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any, cast
 
 from threadpoolctl import threadpool_limits
@@ -13,7 +12,7 @@ from tinygrad_rnn.cli.learned import learned
 from tinygrad_rnn.cli.problem import check_device
 from tinygrad_rnn.cli.writings import Written, print_or_json
 from tinygrad_rnn.tasks.dates import DatesTask, read_date
-from tinygrad_rnn.train import Alignment, EncoderDecoder, Hypothesis, beam_search
+from tinygrad_rnn.train import Alignment, EncoderDecoder, beam_search
 from tinygrad_rnn.train.loop import SHOWN
 from tinygrad_rnn.viz.plots.alignment import alignment, alt, sentences
 
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     with threadpool_limits(limits=1, user_api="blas"):
         for text in texts:
             beam = beam_search(model, task.encode([text], str(model.dtype)), options.beam)
-            written.append(Written(text, read_date(text), _texts(beam, task)))
+            written.append(Written.of(text, read_date(text), beam, task.said))
             if files and beam[0].weights is not None:
                 looked.append(Alignment(text, written[-1].answers[0][0], beam[0].weights))
     about: dict[str, Any] = {}
@@ -48,7 +47,3 @@ def fresh(task: DatesTask, count: int, seed: int) -> list[str]:
     """Return texts as the task draws them, none of those that models learn from."""
     batch = task.batch(count, (seed, SHOWN))
     return [task.read(batch.inputs[:, example]) for example in range(count)]
-
-
-def _texts(beam: list[Hypothesis], task: DatesTask) -> list[tuple[str, float]]:
-    return [(task.said(each.numbers), math.exp(each.log_probability)) for each in beam]

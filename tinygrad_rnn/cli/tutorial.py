@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tinygrad_rnn import tutorial
 from tinygrad_rnn.cli.problem import say
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tutorial import notebooks, progress
@@ -97,9 +97,7 @@ def _list(lessons: list[tutorial.Lesson], language: str, as_json: bool) -> None:
 
 
 def _output() -> Output:
-    console = Output()
-    if not console.is_terminal:
-        return Output(width=WIDTH)
+    console = Output.wide()
     # Rich takes a terminal without capabilities for 80 columns wide, whatever it is.
     size = shutil.get_terminal_size()
     return Output(width=size.columns, height=size.lines) if console.is_dumb_terminal else console

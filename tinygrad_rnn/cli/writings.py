@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tinygrad_rnn.cli.summary import WIDTH, Output
+from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.train import Hypothesis
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Written:
     given: str
     known: str | None
     answers: Sequence[tuple[str, float]]
+
+    @classmethod
+    def of(
+        cls, given: str, known: str | None, beam: Sequence[Hypothesis], said: Callable[[Sequence[int]], str]
+    ) -> Self:
+        """Return what a beam search found, put into words."""
+        return cls(given, known, [(said(each.numbers), math.exp(each.log_probability)) for each in beam])
 
     @property
     def right(self) -> bool | None:
@@ -55,9 +64,7 @@ def print_or_json(
         said = {"schema": schema, "model": options.model, "beam": options.beam, "results": list(map(_to_json, written))}
         print(json.dumps({**said, **about, "files": list(files)}, indent=2, allow_nan=False))
         return
-    console = Output()
-    if not console.is_terminal:
-        console = Output(width=WIDTH)
+    console = Output.wide()
     table = Table(heading, "written", "right", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("probability", justify="right", no_wrap=True)
     for each in written:

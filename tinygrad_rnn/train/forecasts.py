@@ -12,8 +12,8 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.tasks.series import SeriesTask
-from tinygrad_rnn.train.loop import in_use
 from tinygrad_rnn.train.models import SequenceModel
+from tinygrad_rnn.train.models.base import in_use
 
 __all__ = ["AR_ORDERS", "Forecasts", "autoregression", "forecast", "forecasts_of"]
 
