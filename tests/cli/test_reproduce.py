@@ -8,8 +8,8 @@ import pytest
 
 from tests.cli.conftest import visible
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli.options import EXPERIMENTS
 from tinygrad_rnn.cli import reproduce as command
+from tinygrad_rnn.cli.options import EXPERIMENTS
 from tinygrad_rnn.tasks import Criterion
 from tinygrad_rnn.train import reproduce
 from tinygrad_rnn.train.reproduce import Experiment, Learner, Plan, Published, Row, Trial
