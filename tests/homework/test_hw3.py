@@ -1,4 +1,4 @@
-"""Homework 3: what its script draws is what the student's functions send back, and what an engine of homework 1 finds."""
+"""Homework 3: its script draws what the student's functions send back, and asks an engine of homework 1 as well."""
 
 import shutil
 import subprocess

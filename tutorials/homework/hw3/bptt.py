@@ -28,7 +28,10 @@ import numpy as np
 
 
 def step(x, h, U, W, b):
-    """Return the state after a step, (B, H), from what is read, x (B, I), and the state before, h (B, H)."""
+    """Return the state after a step, (B, H), from what is read, x (B, I), and the state before, h (B, H).
+
+    Also right where x is in the thousands.
+    """
     ### BEGIN SOLUTION 3.1
     return np.tanh(x @ U + h @ W + b)
     ### END SOLUTION 3.1
