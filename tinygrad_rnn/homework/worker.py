@@ -32,6 +32,8 @@ class _Work:
         self.values, self.receive, self.send = values, receive, send
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}
+        #: The file that was loaded: lines of errors are told of this one.
+        self.main = ""
 
     def serve(self) -> Any:
         """Answer requests until an answer arrives, or nothing more does."""
@@ -48,10 +50,11 @@ class _Work:
             value = self._do(message["do"], *self._load(message["with"]))
             return {"reply": self._dump(value)}
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are answers of a student's
-            return {"reply": None, "error": _told(error)}
+            return {"reply": None, "error": _told(error, self.main)}
 
     def _do(self, what: str, first: Any, *rest: Any) -> Any:
         if what == "load":
+            self.main = first
             return _module(first)
         if what == "get":
             return getattr(first, rest[0])
@@ -121,12 +124,12 @@ def _module(path: str) -> Any:
     return module
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _told(error: BaseException, main: str) -> dict[str, Any]:
     """Return the kind and words of an error, and where in the student's file it happened."""
     with contextlib.suppress(BaseException):  # a class of errors may answer anything, too
         line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
         for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename != __file__ and Path(frame.filename).parent == Path.cwd():
+            if frame.filename == main:
                 line = frame.lineno
         words = error.msg if isinstance(error, SyntaxError) else str(error)
         return {"kind": str(type(error).__name__)[:100], "words": str(words)[:500], "line": line}
