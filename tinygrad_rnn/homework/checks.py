@@ -115,7 +115,8 @@ def close(
         hint = _suspect(given, suspects, rtol, atol)
         raise CheckFailedError(f"{what}: expected shape {right.shape}, got shape {given.shape}{hint}")
     with np.errstate(all="ignore"):
-        wrong = ~(np.abs(given - right) <= atol + rtol * np.abs(right)) & ~(given == right)
+        near = np.isfinite(right) & (np.abs(given - right) <= atol + rtol * np.abs(right))
+        wrong = ~near & ~(given == right)
     if not wrong.any():
         return
     hint = _suspect(given, suspects, rtol, atol)

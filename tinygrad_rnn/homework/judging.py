@@ -107,7 +107,7 @@ def judge_alone(
     while waiting:
         before = len(waiting)
         try:
-            with Child(files, assignment.imports, patience) as child:
+            with Child(files, assignment.imports, patience, threads=assignment.threads) as child:
                 try:
                     module, alive = child.load(main), True
                     while waiting and alive:
@@ -115,7 +115,7 @@ def judge_alone(
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
                         if result.status == "late" and more > 1:
                             child.close()
-                            with Child(files, assignment.imports, patience * more) as alone:
+                            with Child(files, assignment.imports, patience * more, threads=assignment.threads) as alone:
                                 again = alone.load(main)
                                 alone.rest()
                                 result, _ = _one(again, waiting[0], seed, files[main], theirs)

@@ -28,6 +28,8 @@ from tinygrad_rnn.homework.values import BadValueError
 __all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError"]
 
 _MEMORY = 1 << 31
+#: What a package imports beside itself and NumPy.
+_NEEDS = {"numba": ("llvmlite",)}
 
 
 class StudentError(Exception):
@@ -111,6 +113,7 @@ class Child:
         files: the texts of its files; the first is the module.
         packages: what it may import beside Python's own modules, such as numpy.
         patience: how many seconds it may take for one check; `rest` begins a new one.
+        threads: how many threads it may start; for none, no process either.
 
     Raises:
         MissingToolError: this system has no such processes.
@@ -118,7 +121,11 @@ class Child:
     """
 
     def __init__(
-        self, files: Mapping[str, str], packages: tuple[str, ...] = ("numpy",), patience: float = 20.0
+        self,
+        files: Mapping[str, str],
+        packages: tuple[str, ...] = ("numpy",),
+        patience: float = 20.0,
+        threads: int = 0,
     ) -> None:
         if sys.platform == "win32":
             raise MissingToolError("homework is checked and graded on Linux and macOS; on Windows use WSL")
@@ -128,12 +135,12 @@ class Child:
         _adopt()
         self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
         try:
-            self.files_cut = self._start(files, packages)
+            self.files_cut = self._start(files, packages, threads)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, files: Mapping[str, str], packages: tuple[str, ...]) -> bool:
+    def _start(self, files: Mapping[str, str], packages: tuple[str, ...], threads: int) -> bool:
         own, rooms = self.folder / "own", self.folder / "packages"
         own.mkdir()
         rooms.mkdir()
@@ -144,7 +151,7 @@ class Child:
         libraries |= {str(Path(sys.base_prefix) / "lib"), "/usr/lib", "/lib", "/lib64", "/usr/lib64"}
         # Not whole: other packages, and with them an engine that knows every answer, may lie inside.
         readable = [str(place) for library in libraries for place in Path(library).glob("*") if _is_library(place)]
-        for package in packages:
+        for package in dict.fromkeys(each for name in packages for each in (name, *_NEEDS.get(name, ()))):
             for place in (room / package, room / f"{package}.libs"):
                 if place.is_dir():
                     os.symlink(place, rooms / place.name)
@@ -153,7 +160,7 @@ class Child:
         settings = {
             "own": str(own), "path": [str(rooms)], "values": str(here / "values.py"),
             "readable": [*readable, str(rooms), "/dev"], "listed": sorted(libraries),
-            "seconds": int(self.patience * 4) + 2, "memory": _MEMORY,
+            "seconds": int(self.patience * 4) + 2, "memory": _MEMORY, "threads": threads,
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         told = self.folder / "settings.json"  # a file: there can be more places than an argument has room for
