@@ -14,7 +14,7 @@ from rich.table import Table
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.homework import building, desk, grading, sandbox
+from tinygrad_rnn.homework import building, desk, gradescope, grading, sandbox
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
 from tinygrad_rnn.homework.remote import Child
@@ -124,8 +124,11 @@ def _submit(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    for path in building.build(building.find_source(options.name), Path(options.out)):
+    source, out = building.find_source(options.name), Path(options.out)
+    for path in building.build(source, out):
         print(f"written: {shown(path)}")
+    write_whole(out / "autograder.zip", gradescope.autograder(source, options.seed, options.visibility))
+    print(f"written: {shown(out / 'autograder.zip')}")
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from tinygrad_rnn.cli.usage import Parser
 from tinygrad_rnn.cli.values import positive_float, positive_int, whole_number
+from tinygrad_rnn.homework.formats import VISIBILITIES
 
 __all__ = ["add_homework_commands"]
 
@@ -37,8 +38,12 @@ def add_homework_commands(homework: Parser) -> None:
     for each in (hint, status):
         _language(each)
 
-    build = action("build", "for instructors: write what students get, and the solution, into folders")
-    build.add_argument("--out", metavar="DIR", required=True, help="where student/ and solution/ go")
+    build = action("build", "for instructors: write what students get, the solution, and a zip for Gradescope")
+    build.add_argument("--out", metavar="DIR", required=True, help="where student/, solution/ and autograder.zip go")
+    build.add_argument(
+        "--visibility", choices=VISIBILITIES, default="after_due_date", metavar="WHEN",
+        help="when students see results on Gradescope: " + ", ".join(VISIBILITIES) + " (default: %(default)s)",
+    )  # fmt: skip
     verify = action("verify", "for instructors: reference, stub, leaks, known mistakes and other solutions are tried")
     for each in (build, verify):
         _source(each)
@@ -52,9 +57,10 @@ def add_homework_commands(homework: Parser) -> None:
     grade.add_argument(
         "--homework", metavar="HOMEWORK", default="hw1", help="which, or its folder (default: %(default)s)"
     )
-    for each in (verify, grade):
+    for each in (build, verify, grade):
         seed_help = "what the checks draw numbers and shapes from; same seed, same points (default: %(default)s)"
         each.add_argument("--seed", type=whole_number, default=0, metavar="S", help=seed_help)
+    for each in (verify, grade):
         patience_help = "seconds that one check may take (default: %(default)g)"
         each.add_argument("--patience", type=positive_float, default=20.0, metavar="SECONDS", help=patience_help)
 

@@ -29,8 +29,7 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     if path.is_symlink():
         raise InputError("it is a link, not a file")
     if path.is_dir():
-        inside = {name: path / name for name in wanted}
-        return {name: _text(name, _read(file)) for name, file in inside.items() if file.is_file() or file.is_symlink()}
+        return {name: _text(name, _read(file)) for name in wanted if (file := _inside(path, name)) is not None}
     if path.suffix == ".py":
         return {wanted[0]: _text(wanted[0], _read(path))}
     try:
@@ -43,6 +42,13 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the archive cannot be read ({str(error)[:100]})") from error
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    found = [path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file() or path.is_symlink()]
+    if len(found) > 1 and found[0].parent != folder:
+        raise InputError(f"the folder has {name} {len(found)} times; which one counts?")
+    return found[0] if found else None
 
 
 def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> str | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from tinygrad_rnn.homework.building import PUBLIC, read_files
 from tinygrad_rnn.homework.checks import checks_of
 from tinygrad_rnn.homework.judging import Result, judge_alone, student_regions
 from tinygrad_rnn.homework.marks import regions_of, splice, task_of
+from tinygrad_rnn.homework.packing import zipped
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
@@ -188,10 +187,6 @@ def pack(desk: Desk, name: str) -> Path:
     files: Mapping[str, str] = desk.files()
     if (desk.folder / _WRITTEN).is_file():
         files = {**files, **read_files(desk.folder, [_WRITTEN])}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for each, text in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(each, (1980, 1, 1, 0, 0, 0)), text)
     path = desk.folder / f"{desk.assignment.name}-{word}.zip"
-    write_whole(path, buffer.getvalue())
+    write_whole(path, zipped({each: text.encode() for each, text in files.items()}))
     return path
