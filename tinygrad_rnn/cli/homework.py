@@ -45,7 +45,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _start(options: argparse.Namespace) -> int:
     folder = Path(options.folder or Path(options.name).name)
-    for path in desk.start(options.name, folder):
+    for path in desk.start(options.name, folder, options.notebook):
         print(f"written: {shown(path)}")
     print(f"read {shown(folder / 'text.md')}, write in {shown(folder)}, then: tinygrad-rnn homework check")
     return 0

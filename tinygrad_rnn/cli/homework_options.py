@@ -23,6 +23,7 @@ def add_homework_commands(homework: Parser) -> None:
     start = action("start", "put an assignment into a folder, to work on it there")
     start.add_argument("name", metavar="HOMEWORK", help="such as hw1, or a folder that you were handed")
     start.add_argument("folder", nargs="?", metavar="DIR", help="where (default: a folder of its name)")
+    start.add_argument("--notebook", action="store_true", help="write in a notebook instead of a file of Python")
 
     check = action("check", "try what you have written: expected against got, and the likely mistake")
     check.add_argument("task", nargs="?", metavar="TASK", help="only this one, as in 1.2")

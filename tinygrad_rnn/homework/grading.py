@@ -27,17 +27,17 @@ __all__ = ["feedback", "grade", "grade_one", "processes", "submissions_of", "wri
 
 
 def submissions_of(folder: Path) -> list[Path]:
-    """Return what was handed in: zips, folders and files of Python, by name.
+    """Return what was handed in: zips, folders, notebooks and files of Python, by name.
 
     Raises:
         InputError: there is nothing.
     """
     if not folder.is_dir():
         raise InputError(f"{shown(folder)} is no folder; put the submissions, hw1-NAME.zip, in one")
-    found = [path for path in sorted(folder.iterdir()) if path.suffix in (".zip", ".py") or path.is_dir()]
+    found = [path for path in sorted(folder.iterdir()) if path.suffix in (".zip", ".py", ".ipynb") or path.is_dir()]
     found = [path for path in found if not path.name.startswith(".")]
     if not found:
-        raise InputError(f"no submission in {shown(folder)}; there have to be zips, folders or files of Python")
+        raise InputError(f"no submission in {shown(folder)}; there have to be zips, folders, notebooks or Python files")
     return found
 
 
