@@ -14,7 +14,7 @@ from rich.table import Table
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.homework import building, desk, gradescope, grading, sandbox
+from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, sandbox
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
 from tinygrad_rnn.homework.remote import Child
@@ -132,6 +132,15 @@ def _build(options: argparse.Namespace) -> int:
     return 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    for name, content in exporting.export(building.find_source(options.name), options.format, options.seed).items():
+        path = Path(options.out) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+        print(f"written: {shown(path)}")
+    return 0
+
+
 def _verify(options: argparse.Namespace) -> int:
     wrong = 0
     for what, problem in verify(building.find_source(options.name), options.seed, options.patience):
@@ -183,5 +192,5 @@ def _words(texts: object, language: str) -> str:
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list, "start": _start, "check": _check, "hint": _hint, "status": _status, "submit": _submit,
-    "build": _build, "verify": _verify, "grade": _grade,
+    "build": _build, "export": _export, "verify": _verify, "grade": _grade,
 }  # fmt: skip

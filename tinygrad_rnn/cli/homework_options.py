@@ -6,7 +6,7 @@ import argparse
 
 from tinygrad_rnn.cli.usage import Parser
 from tinygrad_rnn.cli.values import positive_float, positive_int, whole_number
-from tinygrad_rnn.homework.formats import VISIBILITIES
+from tinygrad_rnn.homework.formats import FORMATS, VISIBILITIES
 
 __all__ = ["add_homework_commands"]
 
@@ -45,8 +45,11 @@ def add_homework_commands(homework: Parser) -> None:
         "--visibility", choices=VISIBILITIES, default="after_due_date", metavar="WHEN",
         help="when students see results on Gradescope: " + ", ".join(VISIBILITIES) + " (default: %(default)s)",
     )  # fmt: skip
+    export = action("export", "for instructors: write an assignment as the grader of somebody else takes it")
+    export.add_argument("--format", choices=FORMATS, required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    export.add_argument("--out", metavar="DIR", required=True, help="where the files go")
     verify = action("verify", "for instructors: reference, stub, leaks, known mistakes and other solutions are tried")
-    for each in (build, verify):
+    for each in (build, export, verify):
         _source(each)
     grade = action("grade", "for instructors: grade a folder of submissions; a batch that was stopped goes on")
     grade.add_argument("submissions", metavar="SUBMISSIONS", help="a folder with zips, folders or files of Python")
@@ -58,7 +61,7 @@ def add_homework_commands(homework: Parser) -> None:
     grade.add_argument(
         "--homework", metavar="HOMEWORK", default="hw1", help="which, or its folder (default: %(default)s)"
     )
-    for each in (build, verify, grade):
+    for each in (build, export, verify, grade):
         seed_help = "what the checks draw numbers and shapes from; same seed, same points (default: %(default)s)"
         each.add_argument("--seed", type=whole_number, default=0, metavar="S", help=seed_help)
     for each in (verify, grade):
