@@ -14,7 +14,7 @@ from rich.table import Table
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, sandbox
+from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, sandbox, similar
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
 from tinygrad_rnn.homework.remote import Child
@@ -160,6 +160,14 @@ def _grade(options: argparse.Namespace) -> int:
     say(told)
     submissions = grading.submissions_of(Path(options.submissions))
     out = Path(options.out)
+    if options.regrade and not out.is_file():
+        raise InputError(f"there is no {shown(out)} to compare with; grade without --regrade first")
+    before = out.read_text(encoding="utf-8") if options.regrade else ""
+    percents: dict[str, float] | None = None
+    if options.late:
+        percents, notes = late.deductions(Path(options.late), [path.name for path in submissions])
+        for note in notes:
+            say(f"note: {note}")
     graded = []
     kept = out.with_name(out.name + ".kept")
     done = grading.grade(
@@ -168,16 +176,37 @@ def _grade(options: argparse.Namespace) -> int:
         kept,
         seed=options.seed,
         patience=options.patience,
-        pool=lambda: grading.processes(options.jobs),
+        pool=lambda: (
+            grading.executor_of(options.executor, options.jobs) if options.executor else grading.processes(options.jobs)
+        ),
     )
     for path, found in done:
         graded.append(found)
-        page = grading.feedback(assignment, found)
+        page = grading.feedback(assignment, found, (percents or {}).get(path.name, 0.0))
         write_whole(kept / f"{path.name}.md", page.encode("utf-8", errors="replace"))
         note = f"; {found['note']}" if found["note"] else ""
         say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
-    grading.write_table(out, assignment, graded)
+    grading.write_table(out, assignment, graded, percents)
+    if options.regrade:
+        changed = grading.changes(before, out.read_text(encoding="utf-8"))
+        print(f"changed: {len(changed)} of {len(submissions)}")
+        for line in changed:
+            print(f"    {line}")
     print(f"written: {shown(out)}, and a page for each student in {shown(kept)}")
+    return 0
+
+
+def _similar(options: argparse.Namespace) -> int:
+    submissions = grading.submissions_of(Path(options.submissions))
+    found = similar.pairs(building.find_source(options.homework), submissions, options.above)
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("alike", "first", "second", "the same but for names"):
+        table.add_column(name)
+    for pair in found:
+        table.add_row(f"{pair.alike:.0%}", escape(pair.first), escape(pair.second), " ".join(pair.same))
+    if found:
+        Output.wide().print(table)
+    print(f"{len(found)} pairs of {len(submissions)} submissions are at least {options.above:.0%} alike: look at them")
     return 0
 
 
@@ -192,5 +221,5 @@ def _words(texts: object, language: str) -> str:
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list, "start": _start, "check": _check, "hint": _hint, "status": _status, "submit": _submit,
-    "build": _build, "export": _export, "verify": _verify, "grade": _grade,
+    "build": _build, "export": _export, "verify": _verify, "grade": _grade, "similar": _similar,
 }  # fmt: skip

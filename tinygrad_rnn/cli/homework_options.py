@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tinygrad_rnn.cli.usage import Parser
-from tinygrad_rnn.cli.values import positive_float, positive_int, whole_number
+from tinygrad_rnn.cli.values import positive_float, positive_int, share, whole_number
 from tinygrad_rnn.homework.formats import FORMATS, VISIBILITIES
 
 __all__ = ["add_homework_commands"]
@@ -58,9 +58,20 @@ def add_homework_commands(homework: Parser) -> None:
     grade.add_argument("--jobs", type=positive_int, default=1, metavar="N", help=jobs_help)
     refuse_help = "refuse to grade where student code can reach the network, other processes or other files"
     grade.add_argument("--require-sandbox", action="store_true", help=refuse_help)
-    grade.add_argument(
-        "--homework", metavar="HOMEWORK", default="hw1", help="which, or its folder (default: %(default)s)"
-    )
+    late_help = "what is taken off for being late: a .csv of submission and percent, or a .toml of times and steps"
+    grade.add_argument("--late", metavar="FILE", help=late_help)
+    regrade_help = "after a check was mended: judge its task again, and list whose points changed"
+    grade.add_argument("--regrade", action="store_true", help=regrade_help)
+    executor_help = "what runs them instead of processes of this machine, as in mpi4py.futures:MPIPoolExecutor"
+    grade.add_argument("--executor", metavar="MODULE:NAME", help=executor_help)
+    similar = action("similar", "for instructors: which solutions are alike, but for names and comments")
+    similar.add_argument("submissions", metavar="SUBMISSIONS", help="a folder, as for grade")
+    above_help = "list pairs that are so much alike, from 0 to 1 (default: %(default)g)"
+    similar.add_argument("--above", type=share, default=0.9, metavar="SHARE", help=above_help)
+    for each in (grade, similar):
+        each.add_argument(
+            "--homework", metavar="HOMEWORK", default="hw1", help="which, or its folder (default: %(default)s)"
+        )
     for each in (build, export, verify, grade):
         seed_help = "what the checks draw numbers and shapes from; same seed, same points (default: %(default)s)"
         each.add_argument("--seed", type=whole_number, default=0, metavar="S", help=seed_help)
