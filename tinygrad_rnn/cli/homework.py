@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import Output
-from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, sandbox, similar
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
@@ -59,6 +59,11 @@ def _check(options: argparse.Namespace) -> int:
         own = [each for each in results if each.task == task.id]
         if own:
             _report(task, own)
+    try:
+        for picture in here.draw(results):
+            print(f"written: {shown(picture)}, the graph with what is wrong in red")
+    except MissingToolError as error:
+        print(f"note: {error}")
     failing = list(dict.fromkeys(each.task for each in results if not each.earned))
     if len(failing) > 1:
         print(f"note: tasks use each other here, so begin with {failing[0]}; at grading the others are right ones")

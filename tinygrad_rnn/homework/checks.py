@@ -25,6 +25,9 @@ __all__ = ["Check", "CheckFailedError", "check", "checks_in", "checks_of", "chec
 class CheckFailedError(AssertionError):
     """A check found something wrong; the message is for the student."""
 
+    #: A graph to draw, as DOT text; see `graphs.drawn`.
+    graph = ""
+
 
 @dataclass(frozen=True)
 class Check:

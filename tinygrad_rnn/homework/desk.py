@@ -19,6 +19,7 @@ from tinygrad_rnn.homework.marks import regions_of, splice, task_of
 from tinygrad_rnn.homework.packing import zipped
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
+from tinygrad_rnn.viz.render import render
 
 __all__ = ["Desk", "available", "find_desk", "pack", "start"]
 
@@ -123,6 +124,24 @@ class Desk:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()
         return results
+
+    def draw(self, results: list[Result]) -> list[Path]:
+        """Draw what checks found wrong in a graph, a picture for each task; return where they are.
+
+        Args:
+            results: what `check` returned; pictures of these tasks that are there already are removed.
+
+        Raises:
+            MissingToolError: nothing that draws is installed; the graph is in a .dot file, which the message names.
+        """
+        pictures = []
+        for task in dict.fromkeys(each.task for each in results):
+            path = self.folder / f"wrong-{task}.svg"
+            for old in (path, path.with_suffix(".svg.dot"), path.with_suffix(".dot")):
+                old.unlink(missing_ok=True)
+            if found := [each.graph for each in results if each.task == task and each.graph]:
+                pictures.append(render(found[0], path))
+        return pictures
 
     def notes(self) -> list[str]:
         """Return what will be lost when it is handed in, a sentence each."""
