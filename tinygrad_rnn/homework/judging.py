@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Result:
     status: str
     #: For the student; empty where it passed.
     message: str
+    #: Where a check drew what is wrong, a graph as DOT text.
+    graph: str = ""
 
 
 def judge(
@@ -145,7 +147,7 @@ def _one(
     try:
         check.run(module, draw)
     except CheckFailedError as error:
-        return _none(check, "failed", str(error)), True
+        return replace(_none(check, "failed", str(error)), graph=error.graph), True
     except StudentError as error:
         status = "missing" if error.kind == "NotImplementedError" else "failed"
         message = error.words if status == "missing" else str(error)
