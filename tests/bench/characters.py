@@ -137,9 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(name, seed, *found[-1], flush=True)
                 all_bits = [bits for bits, _ in found]
                 middle, seconds = median(all_bits), median(seconds for _, seconds in found)
+                spread = f"{min(all_bits):.3f}-{max(all_bits):.3f}" if len(found) > 1 else "-"
                 row = (
-                    f"{name}, {plural(len(found), 'seed')}: `{SETTINGS[name]}`", f"{middle:.3f}",
-                    f"{min(all_bits):.3f}-{max(all_bits):.3f}", f"{2**middle:.2f}", f"{seconds:.0f}",
+                    f"{name}, {plural(len(found), 'seed')}: `{SETTINGS[name]}`", f"{middle:.3f}", spread,
+                    f"{2**middle:.2f}", f"{seconds:.0f}",
                 )  # fmt: skip
                 options.write.write_text(text_of([*rows, row], source), encoding="utf-8")
             rows.append(row)
