@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_rnn.homework import check, close, same
 
-COPY = "a copy was written, not out itself: ravel and reshape copy where numbers are not in a row"
+COPY = "out itself was not written: out = ... names another array, and ravel or reshape of a view can copy"
 BARRIER = "one reads what another has not written yet, or has overwritten: a barrier is missing"
 ONCE = "a block reads each number that it needs once, into a tile, from which its threads take it"
 LAYOUTS = ("transposed", "reversed", "every other")
@@ -84,9 +84,9 @@ def maps_of_views(hw, draw):
 def judge_reduction(hw, kernel, function, x, axis, layout="plain"):
     got, afterwards = hw.reduced(getattr(hw, kernel), x, axis, layout)
     right = function(x, axis)
-    suspects = {"what stood in out before (7) is in it, too": right + 7}
+    suspects = {"what stood in out before (7) is in it, too": right + 7, COPY: np.full(right.shape, 7.0)}
     if kernel == "max_middle":
-        suspects = {"the search began at 0": np.maximum(right, 0)}
+        suspects = {"the search began at 0": np.maximum(right, 0), COPY: np.full(right.shape, 7.0)}
     close(got, right, f"{kernel} of {x.shape} along axis {axis}, {layout}", suspects=suspects)
     unchanged(afterwards, x)
 
@@ -376,7 +376,7 @@ def judge_tiles(hw, draw, m, k, n):
 
 
 def sizes_of(draw, case):
-    """Return m, k, n; drawn ones need blocks in a grid that is not square, several tiles along k, and no last one is full."""
+    """Return m, k, n; drawn ones need a grid that is not square, several tiles along k, and no last tile is full."""
     rows, columns = draw.permutation([1, 2, 3])[:2] * 4
     drawn = rows - draw.integers(1, 4), draw.choice([5, 6, 7, 9, 10, 11]), columns - draw.integers(1, 4)
     return tuple(map(int, drawn)) if case == "drawn" else case

@@ -26,6 +26,8 @@ def called(kernel, *arguments):
         raise
     except numba.core.errors.NumbaError as error:
         raise TypeError(told(error)) from None
+    except ImportError:
+        raise TypeError("Numba needs SciPy for @ and np.dot, and it is not here: write the loops") from None
 
 
 def told(error):

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_rnn.homework import check, close, same
 
-COPY = "a copy was written, not out itself: ravel and reshape copy where numbers are not in a row"
+COPY = "out itself was not written: out = ... names another array, and ravel or reshape of a view can copy"
 BARRIER = "one reads what another has not written yet, or has overwritten: a barrier is missing"
 ONCE = "a block reads each number that it needs once, into a tile, from which its threads take it"
 
@@ -95,7 +95,7 @@ def a_map_of_six_numbers(hw, draw):
 def a_sum_along_each_axis(hw, draw):
     x = np.arange(24.0).reshape(2, 3, 4)
     for axis in range(3):
-        suspects = {"what stood in out before (7) is in it, too": x.sum(axis) + 7}
+        suspects = {"what stood in out before (7) is in it, too": x.sum(axis) + 7, COPY: x.sum(axis) * 0 + 7}
         got, _ = hw.reduced(hw.sum_middle, x, axis)
         close(got, x.sum(axis), f"the sum of (2, 3, 4) along axis {axis}", suspects=suspects)
 
@@ -112,7 +112,8 @@ def one_and_many_small_numbers(hw, draw):
 def a_maximum_along_each_axis(hw, draw):
     x = -1.0 - np.arange(24.0).reshape(2, 3, 4)
     for axis in range(3):
-        suspects = {"the search began at 0, and all numbers are negative": np.zeros(x.max(axis).shape)}
+        zeros = np.zeros(x.max(axis).shape)
+        suspects = {"the search began at 0, and all numbers are negative": zeros, COPY: zeros + 7}
         got, _ = hw.reduced(hw.max_middle, x, axis)
         close(got, x.max(axis), f"the maximum of (2, 3, 4) along axis {axis}", suspects=suspects)
 

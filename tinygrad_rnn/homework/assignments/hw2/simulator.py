@@ -1,8 +1,9 @@
 """A GPU that is none: numba.cuda's simulator, in which the threads of a block run one at a time, in a chosen order.
 
-Nothing is to be written in this file; `launch`, at the end, is what the checks call. On a GPU the threads of a block
-run in any order, and a missing barrier shows now and then. Here a thread runs until it comes to a barrier or to its end,
-then the next one runs: whoever relies on what another thread has not done yet is wrong every time. Memory is watched: an index outside of an array is an error, reads of the arrays are counted, and shared memory begins as NaN.
+Nothing is to be written in this file; `launch`, at the end, is what the checks call. On a GPU the threads of a block run
+in any order, and a missing barrier shows now and then. Here a thread runs until it comes to a barrier or to its end,
+then the next one does: whoever relies on what another thread has not done yet is wrong every time. Memory is watched:
+an index outside of an array is an error, reads of the arrays are counted, and shared memory begins as NaN.
 """
 
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 
 numba.config.ENABLE_CUDASIM = 1  # before numba.cuda is imported
 
+from calling import told
 from numba import cuda
 from numba.cuda.simulator import kernel, kernelapi
 
@@ -149,5 +151,10 @@ def launch(function, blocks, threads, *arguments, order=0):
     names = function.py_func.__code__.co_varnames
     memories = [Memory(name, np.array(array)) for name, array in zip(names, arguments)]
     Block.order = order
-    function[blocks, threads](*memories)
+    try:
+        function[blocks, threads](*memories)
+    except numba.core.errors.NumbaError as error:
+        whole = "Memory" in str(error)
+        words = "a compiled function takes single numbers from a kernel: x[i], not x" if whole else told(error)
+        raise TypeError(words).with_traceback(error.__traceback__) from None
     return [each.array for each in memories], [each.loads for each in memories]
