@@ -130,13 +130,14 @@ def test_threads_start_where_an_assignment_asks_for_them():
     text = (
         "import threading\n"
         "def f():\n"
-        "    met, all_here = [], threading.Barrier(16)\n"
-        "    each = [threading.Thread(target=lambda: met.append(all_here.wait())) for _ in range(16)]\n"
+        "    met, all_here = [], threading.Barrier(64)\n"
+        "    def meet(): met.append(len(bytes(9999)) and all_here.wait())\n"
+        "    each = [threading.Thread(target=meet) for _ in range(64)]\n"
         "    for thread in each: thread.start()\n"
         "    for thread in each: thread.join()\n"
         "    return sorted(met)"
     )
-    assert ask(text, threads=16) == list(range(16))
+    assert ask(text, threads=64) == list(range(64))
     if os.getuid():
         with pytest.raises(StudentError, match="can't start new thread"):
             ask(text)

@@ -68,6 +68,11 @@ def test_marks_that_are_gone_cost_their_own_task_only(points):
     assert "the marks of 1.1 are gone, or there twice" in said
 
 
+def test_folders_of_a_run_are_not_in_messages(points):
+    _, said = points(add="    raise ValueError(f'{add.__code__.co_filename}, line 1')")
+    assert said == "ValueError: sums.py, line 1 (line 7)"
+
+
 def test_addresses_are_not_in_messages(points):
     _, said = points(add="    raise KeyError(object())")
     assert said == "KeyError: <object object at 0x...> (line 7)"

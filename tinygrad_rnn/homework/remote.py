@@ -178,6 +178,7 @@ class Child:
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         one[CPU_BACKEND_VARIABLE] = "reference"
+        one["MALLOC_ARENA_MAX"] = "2"  # else each thread takes 64 MB of the addresses that it may have
         told = self.folder / "settings.json"  # a file: there can be more places than an argument has room for
         told.write_text(json.dumps(settings), encoding="utf-8")
         self.printed = (self.folder / "printed").open("wb")

@@ -131,8 +131,9 @@ def _told(error: BaseException, main: str) -> dict[str, Any]:
         for frame in traceback.extract_tb(error.__traceback__):
             if frame.filename == main:
                 line = frame.lineno
-        words = error.msg if isinstance(error, SyntaxError) else str(error)
-        return {"kind": str(type(error).__name__)[:100], "words": str(words)[:500], "line": line}
+        words = str(error.msg if isinstance(error, SyntaxError) else error)
+        words = words.replace(f"{Path.cwd()}{os.sep}", "")  # the same words wherever it runs
+        return {"kind": str(type(error).__name__)[:100], "words": words[:500], "line": line}
     return {"kind": "an error", "words": "which cannot be shown", "line": None}
 
 

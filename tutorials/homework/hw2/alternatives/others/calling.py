@@ -1,0 +1,1 @@
+"""Not looked at: nothing in it is between marks."""
