@@ -102,19 +102,31 @@ def lstm(x, h, c, w_ih, w_hh, b, slip=""):
             net_i, net_f = net_f, net_i
         if slip == "g and o":
             net_g, net_o = net_o, net_g
+        if slip == "onnx":
+            net_f, net_g, net_o = net_g, net_o, net_f
+        if slip == "only x":
+            net_i, net_f, net_g, net_o = np.split(x[t] @ w_ih.T + b, 4, axis=1)
         i, f, g, o = sig(net_i), sig(net_f), np.tanh(net_g), sig(net_o)
-        new = f * c + i * g
+        new = f * c + (1 - f if slip == "1 - f" else i) * g
+        new = np.tanh(new) if slip == "tanh c" else new
         steps.append({"x": x[t], "h": h, "c": c, "i": i, "f": f, "g": g, "o": o, "c_new": new})
         h, c = o * (new if slip == "no tanh" else np.tanh(new)), new
         if slip == "two tanh":
             h = o * np.tanh(np.tanh(new))
+        if slip == "no o":
+            h = np.tanh(new)
         hs.append(h)
     return np.stack(hs), c, steps
 
 
 SLIPS = {
     "i and f": "the rows of i and f are exchanged",
-    "g and o": "the rows of g and o are exchanged: the order is i, f, g, o",
+    "g and o": "the rows of g and o are exchanged",
+    "onnx": "the rows are taken as i, o, f, g",
+    "only x": "the products with w_hh are missing",
+    "1 - f": "1 - f stands where i belongs",
+    "tanh c": "there is a tanh around the new c",
+    "no o": "the output gate is missing",
     "no tanh": "h' = o * c', without tanh",
     "two tanh": "tanh of tanh",
 }
@@ -370,7 +382,7 @@ def coupled(x, h, c, w_ih, w_hh, b, u_f, p_o, slip=""):
 
 COUPLED = (*LSTM, "u_f", "p_o")
 COUPLED_SLIPS = {
-    "old c": "the output gate sees c as it was before the step",
+    "old c": "the output gate sees the old c",
     "U turned": "U is transposed",
     "U's diagonal": "only the diagonal of U is used",
     "1 - f": "f and 1 - f are exchanged",
@@ -449,7 +461,7 @@ def gru_suspects(given, reset, update):
         "the other sign: h and n are exchanged in the last line": gru(*given, reset, OTHER[update]),
         "the reset gate acts in the other place": gru(*given, OTHER[reset], update),
         "the rows of r and z are exchanged": gru(*given, reset, update, "r and z"),
-        "the bias d_n stands outside of the reset gate": gru(*given, reset, update, "bias outside"),
+        "d_n stands outside of the reset gate": gru(*given, reset, update, "bias outside"),
     }
 
 
