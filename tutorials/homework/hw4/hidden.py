@@ -79,18 +79,35 @@ def tensors(hw, arrays, learned=False):
     return [hw.tg.tensor(value, requires_grad=learned) for value in arrays]
 
 
-def gradients_by_engine(hw, function, arrays, to_hs, to_c=None, more=()):
-    """Return what tinygrad_rnn finds for a loss on all h, and on the last c."""
+def judge_engine(hw, draw, function, arrays, names, more=()):
+    """Compare what tinygrad_rnn finds for a loss on all that a function returns with how the function itself changes.
+
+    So a slip in the equations costs nothing here, and a part that was detached does.
+    """
+
+    def parts(given):
+        found = function(*given, *more)
+        return [tensor(each, "the result") for each in (found if isinstance(found, list | tuple) else [found])]
+
+    def weighted(found):
+        total = hw.tg.tensor(np.zeros(()))
+        for part, weight in zip(found, weights):
+            total = total + (part * hw.tg.tensor(weight)).sum()
+        return total
+
     given = tensors(hw, arrays, learned=True)
-    found = function(*given, *more)
-    hs, c = two(found, "the result") if to_c is not None else (tensor(found, "all h"), None)
-    loss = (hs * hw.tg.tensor(to_hs)).sum()
-    if c is not None:
-        loss = loss + (c * hw.tg.tensor(to_c)).sum()
-    if not loss.requires_grad:
+    found = parts(given)
+    weights = [draw.standard_normal(part.shape) for part in found]
+    total = weighted(found)
+    if not total.requires_grad:
         raise CheckFailedError("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
-    loss.backward()
-    return [None if each.grad is None else each.grad.numpy() for each in given]
+    total.backward()
+    grads = [None if each.grad is None else each.grad.numpy() for each in given]
+    judge_gradients(
+        draw, lambda *values: weighted(parts(tensors(hw, values))).item(), arrays, names, grads, "found by the engine"
+    )
+    for name, grad in zip(names, grads):
+        same(bool(np.abs(grad).max() > 1e-6), True, f"{name} makes a difference to the result")
 
 
 def lstm(x, h, c, w_ih, w_hh, b, slip=""):
@@ -161,27 +178,26 @@ def the_last_cell_state(hw, draw):
 
 @check("4.1", 5)
 def the_engine_finds_its_way_back(hw, draw):
-    given = drawn(draw)
-    to_hs, to_c = draw.standard_normal((len(given[0]), *given[1].shape)), draw.standard_normal(given[1].shape)
-    found = gradients_by_engine(hw, hw.lstm, given, to_hs, to_c)
-
-    def loss(*arguments):
-        hs, c, _ = lstm(*arguments)
-        return (hs * to_hs).sum() + (c * to_c).sum()
-
-    judge_gradients(draw, loss, given, LSTM, found, "lstm, differentiated by the engine")
+    judge_engine(hw, draw, hw.lstm, drawn(draw), LSTM)
 
 
 @check("4.1", 3)
 def in_two_parts_as_in_one(hw, draw):
     given = drawn(draw)
-    _, h, c, *weights = tensors(hw, given)
+    x, h, c, *weights = tensors(hw, given)
     cut = int(draw.integers(1, len(given[0])))
-    first, c = two(hw.lstm(hw.tg.tensor(given[0][:cut]), h, c, *weights), "lstm")
-    rest, c = two(hw.lstm(hw.tg.tensor(given[0][cut:]), first[cut - 1], c, *weights), "lstm")
-    hs, last, _ = lstm(*given)
-    close(rest, hs[cut:], f"h of the steps from {cut} on, where the states of the first {cut} were handed over")
-    close(c, last, "the last c, in two parts")
+    hs, last = two(hw.lstm(x, h, c, *weights), "lstm")
+    first, between = two(hw.lstm(hw.tg.tensor(given[0][:cut]), h, c, *weights), "lstm")
+    rest, c = two(hw.lstm(hw.tg.tensor(given[0][cut:]), first[cut - 1], between, *weights), "lstm")
+    close(first, hs.numpy()[:cut], f"h of the first {cut} steps alone")
+    close(rest, hs.numpy()[cut:], f"h of the steps from {cut} on, where the states of the first {cut} were handed over")
+    close(c, last.numpy(), "the last c, in two parts")
+    for place in (0, 1, 2):
+        moved = [value.copy() for value in given]
+        moved[place] = moved[place] + 1.0
+        other, _ = two(hw.lstm(*tensors(hw, moved)), "lstm")
+        apart = np.abs(other.numpy()[-1] - hs.numpy()[-1]).max()
+        same(bool(apart > 1e-6), True, f"{LSTM[place]} makes a difference to the last h")
 
 
 # ---- 4.2
@@ -249,7 +265,10 @@ def one_step_backward_changes_nothing(hw, draw):
 
 
 def right_step_backward(dh, dc, kept, w_ih, w_hh):
-    """Return the derivatives of one step; here so that a wrong step does not cost the points of the sequence."""
+    """Return the derivatives of one step; here so that a wrong step does not cost the points of the sequence.
+
+    Student code can call this once it was lent, so the checks that lend it come after those of the step.
+    """
     i, f, g, o, bent = kept["i"], kept["f"], kept["g"], kept["o"], np.tanh(kept["c_new"])
     total = dc + dh * o * (1 - bent * bent)
     nets = np.hstack([total * g * i * (1 - i), total * kept["c"] * f * (1 - f), total * i * (1 - g * g),
@@ -397,37 +416,45 @@ def drawn_coupled(draw):
     return [*given, draw.standard_normal((hidden, hidden)), draw.standard_normal(hidden)]
 
 
-@check("4.4", 4, each=("h", "c"))
-def coupled_states(hw, draw, state):
-    given = drawn_coupled(draw)
-    part = "hc".index(state)
+def one_step_of_coupled(draw, forget=0.0):
+    """Return what coupled takes for one step; the bias of the forget gate is moved."""
+    x, h, c, w_ih, w_hh, b, *seen = drawn_coupled(draw)
+    b[: h.shape[1]] += forget
+    return [x[:1], h, c, w_ih, w_hh, b, *seen]
+
+
+def judge_coupled(hw, given, part, what):
     got = two(hw.coupled(*tensors(hw, given)), "coupled")[part]
     suspects = {words: coupled(*given, slip)[part] for slip, words in COUPLED_SLIPS.items()}
-    close(got, coupled(*given)[part], "all h" if state == "h" else "the last c", suspects=suspects)
-
-
-@check("4.4", 4)
-def coupled_gradients(hw, draw):
-    given = drawn_coupled(draw)
-    to_hs, to_c = draw.standard_normal((len(given[0]), *given[1].shape)), draw.standard_normal(given[1].shape)
-    found = gradients_by_engine(hw, hw.coupled, given, to_hs, to_c)
-
-    def loss(*arguments):
-        hs, c = coupled(*arguments)
-        return (hs * to_hs).sum() + (c * to_c).sum()
-
-    judge_gradients(draw, loss, given, COUPLED, found, "coupled, differentiated by the engine")
+    close(got, coupled(*given)[part], what, suspects=suspects)
 
 
 @check("4.4", 3)
+def the_cell_after_one_step(hw, draw):
+    judge_coupled(hw, one_step_of_coupled(draw), 1, "c' of one step")
+
+
+@check("4.4", 2)
 def what_is_kept_and_what_is_renewed(hw, draw):
+    judge_coupled(hw, one_step_of_coupled(draw, 1e3), 1, "c', where f = 1 keeps c")
+    judge_coupled(hw, one_step_of_coupled(draw, -1e3), 1, "c', where f = 0 makes it the candidate")
+
+
+@check("4.4", 3)
+def the_output_gate(hw, draw):
+    judge_coupled(hw, one_step_of_coupled(draw, -1e3), 0, "h' of one step, where f = 0")
+
+
+@check("4.4", 3)
+def all_steps_of_coupled(hw, draw):
     given = drawn_coupled(draw)
-    hidden = given[1].shape[1]
-    for sign, words in ((1, "f = 1 keeps c as it was"), (-1, "f = 0 makes c the candidate")):
-        moved = [value.copy() for value in given]
-        moved[5][:hidden] = 1e3 * sign
-        got = two(hw.coupled(*tensors(hw, moved)), "coupled")[1]
-        close(got, coupled(*moved)[1], f"the last c, where {words}")
+    judge_coupled(hw, given, 0, "all h")
+    judge_coupled(hw, given, 1, "the last c")
+
+
+@check("4.4", 4)
+def the_engine_differentiates_coupled(hw, draw):
+    judge_engine(hw, draw, hw.coupled, drawn_coupled(draw), COUPLED)
 
 
 # ---- 4.5
@@ -476,14 +503,9 @@ def a_reading(hw, draw, reading):
 
 
 @check("4.5", 2)
-def a_gru_is_differentiated(hw, draw):
-    reset, update = READINGS[int(draw.integers(4))]
-    given = drawn(draw, gates=3, cells=False)
-    to_hs = draw.standard_normal((len(given[0]), *given[1].shape))
-    found = gradients_by_engine(hw, hw.gru, given, to_hs, more=(reset, update))
-    judge_gradients(
-        draw, lambda *a: (gru(*a, reset, update) * to_hs).sum(), given, GRU, found, "gru, differentiated by the engine"
-    )
+def the_engine_differentiates_the_gru(hw, draw):
+    reading = READINGS[int(draw.integers(4))]
+    judge_engine(hw, draw, hw.gru, drawn(draw, gates=3, cells=False), GRU, reading)
 
 
 def reordered(weights, before, after):

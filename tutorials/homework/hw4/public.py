@@ -426,9 +426,9 @@ def the_other_sign(hw, draw):
     x, h, *arrays = gru_layer()
     weights = dict(zip(GRU[2:], arrays))
     got = hw.convert(weights, convention("rzn"), convention("rzn", update="renew"))
-    for name, value in weights.items():
-        same(np.shape(got[name]), value.shape, f"the shape of {name}, converted")
-        same(np.array_equal(got[name], value), False, f"{name} is as it was")
+    for name, array in weights.items():
+        same(np.shape(got[name]), array.shape, f"the shape of {name}, converted")
+        same(np.array_equal(got[name], array), False, f"{name} is as it was")
     keeps, renews = (
         hw.gru(*tensors(hw, [x, h, *(these[name] for name in GRU[2:])]), "after", update)[1].numpy()
         for these, update in ((weights, "keep"), (got, "renew"))
