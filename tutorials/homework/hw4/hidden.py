@@ -45,10 +45,10 @@ def judge_gradients(draw, f, arguments, names, found, what, wrong=None, only=Non
             continue
         got = found[place]
         if got is None:
-            raise CheckFailedError(f"{what}: no gradient arrives at {name}; it was detached, or left the tensors")
+            _wrong(f"{what}: no gradient arrives at {name}; it was detached, or left the tensors")
         shape = np.shape(arguments[place])
         if np.shape(got) != shape:
-            raise CheckFailedError(f"{what}: the gradient of {name}: expected shape {shape}, got {np.shape(got)}")
+            _wrong(f"{what}: the gradient of {name}: expected shape {shape}, got {np.shape(got)}")
         for _ in range(2):
             direction = [np.zeros_like(value) for value in arguments]
             direction[place] = draw.standard_normal(shape)
@@ -61,17 +61,21 @@ def judge_gradients(draw, f, arguments, names, found, what, wrong=None, only=Non
             )  # fmt: skip
 
 
+def _wrong(words):
+    raise CheckFailedError(words)
+
+
 def tensor(got, what):
     """Return what came if it is a tensor."""
     if not isinstance(got, Remote) or not repr(got).endswith(" Tensor"):
         came = repr(got) if isinstance(got, Remote) else type(got).__name__
-        raise CheckFailedError(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
+        _wrong(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
     return got
 
 
 def two(got, what):
     if not isinstance(got, list | tuple) or len(got) != 2:
-        raise CheckFailedError(f"{what}: expected two tensors, all h and the last c")
+        _wrong(f"{what}: expected two tensors, all h and the last c")
     return tensor(got[0], f"{what}, all h"), tensor(got[1], f"{what}, the last c")
 
 
@@ -100,7 +104,7 @@ def judge_engine(hw, draw, function, arrays, names, more=()):
     weights = [draw.standard_normal(part.shape) for part in found]
     total = weighted(found)
     if not total.requires_grad:
-        raise CheckFailedError("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
+        _wrong("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
     total.backward()
     grads = [None if each.grad is None else each.grad.numpy() for each in given]
     judge_gradients(
@@ -577,7 +581,7 @@ def where_there_are_no_such_weights(hw, draw):
                     raise
                 same(error.kind, "ValueError", "what is raised where no weights do that")
             else:
-                raise CheckFailedError(
+                _wrong(
                     f"convert from reset {reset!r} to {OTHER[reset]!r}: expected a ValueError, got {type(got).__name__}: "
                     "in the one each row of V_n is scaled by r, in the other each column"
                 )

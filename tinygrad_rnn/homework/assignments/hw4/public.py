@@ -22,17 +22,21 @@ def layer(gates=4):
     return waves((2, 3, 4), (3, 2), (3, 2), (gates * 2, 4), (gates * 2, 2), (gates * 2,))
 
 
+def _wrong(words):
+    raise CheckFailedError(words)
+
+
 def tensor(got, what):
     """Return what came if it is a tensor."""
     if not isinstance(got, Remote) or not repr(got).endswith(" Tensor"):
         came = repr(got) if isinstance(got, Remote) else type(got).__name__
-        raise CheckFailedError(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
+        _wrong(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
     return got
 
 
 def two(got, what):
     if not isinstance(got, list | tuple) or len(got) != 2:
-        raise CheckFailedError(f"{what}: expected two tensors, all h and the last c")
+        _wrong(f"{what}: expected two tensors, all h and the last c")
     return tensor(got[0], f"{what}, all h"), tensor(got[1], f"{what}, the last c")
 
 
@@ -68,7 +72,7 @@ def slopes(f, arguments, place, step=1e-5):
 def beside(got, f, arguments, place, what, wrong=None):
     """Compare a gradient with how a function changes; wrong are functions that well-known mistakes differentiate."""
     if got is None:
-        raise CheckFailedError(f"{what}: no gradient arrives; it was detached, or left the tensors")
+        _wrong(f"{what}: no gradient arrives; it was detached, or left the tensors")
     right, suspects = slopes(f, arguments, place), {}
     try:
         close(got, right, what, rtol=1e-5, atol=1e-6)
@@ -116,7 +120,7 @@ def judge_engine(hw, function, arguments, names, cells=True):
     given = tensors(hw, arguments, learned=True)
     total = weighted(function(*given))
     if not total.requires_grad:
-        raise CheckFailedError("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
+        _wrong("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
     total.backward()
     states = states_of(step, *arguments) if cells else []
     wrong = {
@@ -450,4 +454,4 @@ def where_nothing_helps(hw, draw):
             raise
         same(error.kind, "ValueError", "what is raised where no weights do that")
     else:
-        raise CheckFailedError("convert from reset 'after' to 'before': expected a ValueError, and there was none")
+        _wrong("convert from reset 'after' to 'before': expected a ValueError, and there was none")
