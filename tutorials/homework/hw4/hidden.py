@@ -73,10 +73,17 @@ def tensor(got, what):
     return got
 
 
+def several(got, count, what):
+    """Return what came if it is so many."""
+    if not isinstance(got, list | tuple) or len(got) != count:
+        came = f"{len(got)}" if isinstance(got, list | tuple) else repr(got)[:60]
+        _wrong(f"{what}: expected {count} results, got {came}")
+    return got
+
+
 def two(got, what):
-    if not isinstance(got, list | tuple) or len(got) != 2:
-        _wrong(f"{what}: expected two tensors, all h and the last c")
-    return tensor(got[0], f"{what}, all h"), tensor(got[1], f"{what}, the last c")
+    hs, c = several(got, 2, what)
+    return tensor(hs, f"{what}, all h"), tensor(c, f"{what}, the last c")
 
 
 def tensors(hw, arrays, learned=False):
@@ -217,8 +224,7 @@ def one_step(draw):
 @check("4.2", 4)
 def one_step_forward(hw, draw):
     given = one_step(draw)[0]
-    got = hw.lstm_step(*given)
-    same(isinstance(got, list | tuple) and len(got) == 3, True, "lstm_step returns h', c' and a dict")
+    got = several(hw.lstm_step(*given), 3, "lstm_step")
     every = [given[0][None], *given[1:]]
     suspects = {words: hs[0] for words, hs in suspects_of(every, 0).items()}
     close(got[0], lstm(*every)[0][0], "h' of one step", suspects=suspects)
@@ -228,7 +234,7 @@ def one_step_forward(hw, draw):
 @check("4.2", 2)
 def what_a_step_keeps(hw, draw):
     given, _, _, right = one_step(draw)
-    kept = hw.lstm_step(*given)[2]
+    kept = several(hw.lstm_step(*given), 3, "lstm_step")[2]
     same(isinstance(kept, dict), True, "the third that lstm_step returns is a dict")
     same(sorted(kept), sorted(right), "the names in the dict of lstm_step")
     for name, value in right.items():
@@ -248,8 +254,7 @@ def step_loss(dh, dc):
 @check("4.2", 1, each=LSTM)
 def one_step_backward(hw, draw, name):
     given, dh, dc, kept = one_step(draw)
-    found = hw.lstm_step_backward(dh, dc, kept, *given[3:5])
-    same(isinstance(found, list | tuple) and len(found), 6, "how many derivatives lstm_step_backward returns")
+    found = several(hw.lstm_step_backward(dh, dc, kept, *given[3:5]), 6, "lstm_step_backward")
     wrong = {
         "dc, which comes from the next step, is left out (= for +=)": step_loss(dh, 0 * dc),
         "what comes to c' through h' is left out": step_loss(0 * dh, dc),
@@ -306,8 +311,7 @@ def sequence(draw):
 def a_sequence_backward(hw, draw):
     given, to_hs, to_c, _, loss, wrong = sequence(draw)
     steps = hw.lstm_forward(*given)[2]
-    found = hw.lstm_backward(to_hs, to_c, steps, *given[3:5])
-    same(isinstance(found, list | tuple) and len(found), 6, "how many derivatives lstm_backward returns")
+    found = several(hw.lstm_backward(to_hs, to_c, steps, *given[3:5]), 6, "lstm_backward")
     judge_gradients(draw, loss, given, LSTM, found, "a sequence backward", wrong)
 
 
@@ -319,8 +323,7 @@ def from_step_to_step(hw, draw, name):
         for step in (own, right_step_backward):
             hw.lstm_step_backward = step
             try:
-                found = hw.lstm_backward(to_hs, to_c, steps, *given[3:5])
-                same(isinstance(found, list | tuple) and len(found), 6, "how many derivatives lstm_backward returns")
+                found = several(hw.lstm_backward(to_hs, to_c, steps, *given[3:5]), 6, "lstm_backward")
                 return judge_gradients(draw, loss, given, LSTM, found, "a sequence backward", wrong, only=name)
             except (CheckFailedError, StudentError):
                 if step is right_step_backward:
@@ -346,7 +349,7 @@ def a_sequence_backward_changes_nothing(hw, draw):
 def weights_of_the_right_size(hw, draw):
     inputs, hidden, seed = int(draw.integers(20, 30)), int(draw.integers(50, 60)), int(draw.integers(1, 1000))
     bound = 1 / np.sqrt(hidden)
-    w_ih, w_hh, _ = hw.initial(inputs, hidden, 1.0, seed)
+    w_ih, w_hh, _ = several(hw.initial(inputs, hidden, 1.0, seed), 3, "initial")
     for name, got, columns in (("w_ih", w_ih, inputs), ("w_hh", w_hh, hidden)):
         same(np.shape(got), (4 * hidden, columns), f"the shape of {name}")
         largest = {"1/sqrt(I)": 1 / np.sqrt(inputs), "1/H": 1 / hidden, "1/sqrt(4 H)": bound / 2}

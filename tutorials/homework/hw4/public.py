@@ -34,10 +34,17 @@ def tensor(got, what):
     return got
 
 
+def several(got, count, what):
+    """Return what came if it is so many."""
+    if not isinstance(got, list | tuple) or len(got) != count:
+        came = f"{len(got)}" if isinstance(got, list | tuple) else repr(got)[:60]
+        _wrong(f"{what}: expected {count} results, got {came}")
+    return got
+
+
 def two(got, what):
-    if not isinstance(got, list | tuple) or len(got) != 2:
-        _wrong(f"{what}: expected two tensors, all h and the last c")
-    return tensor(got[0], f"{what}, all h"), tensor(got[1], f"{what}, the last c")
+    hs, c = several(got, 2, what)
+    return tensor(hs, f"{what}, all h"), tensor(c, f"{what}, the last c")
 
 
 def tensors(hw, arrays, learned=False):
@@ -118,7 +125,7 @@ def judge_engine(hw, function, arguments, names, cells=True):
         return hs[0].detach().numpy(), c.detach().numpy()
 
     given = tensors(hw, arguments, learned=True)
-    total = weighted(function(*given))
+    total = weighted(several(function(*given), 2 if cells else 1, "the result"))
     if not total.requires_grad:
         _wrong("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
     total.backward()
@@ -200,13 +207,14 @@ def one_step_of_it():
 
 
 def step_of(hw):
-    return lambda *arguments: hw.lstm_step(*arguments)[:2]
+    return lambda *arguments: several(hw.lstm_step(*arguments), 3, "lstm_step")[:2]
 
 
 @check("4.2", 6)
 def one_step(hw, draw):
     given = one_step_of_it()
-    h, c, kept = hw.lstm_step(*given)
+    h, c, kept = several(hw.lstm_step(*given), 3, "lstm_step")
+    same(isinstance(kept, dict), True, "the third that lstm_step returns is a dict")
     like(c, STEP_C, "c' of one step")
     like(h, STEP_H, "h' of one step", STEP_H_SLIPS)
     same(sorted(kept), ["c", "c_new", "f", "g", "h", "i", "o", "x"], "the names in the dict of lstm_step")
@@ -234,9 +242,8 @@ def one_step_back(hw, draw):
         "what comes to c' through h' is left out": lambda *every: loss(*every, part_h=0.0),
         "divided by the batch": lambda *every: loss(*every) / 3,
     }
-    kept = hw.lstm_step(*given)[2]
-    got = hw.lstm_step_backward(dh, dc, kept, *given[3:5])
-    same(isinstance(got, list | tuple) and len(got), 6, "how many derivatives lstm_step_backward returns")
+    kept = several(hw.lstm_step(*given), 3, "lstm_step")[2]
+    got = several(hw.lstm_step_backward(dh, dc, kept, *given[3:5]), 6, "lstm_step_backward")
     same(np.shape(got[5]), (8,), "the shape of the derivative by b")
     # By b first: its rows say which gate is wrong.
     right = slopes(loss, given, 5)
@@ -288,8 +295,7 @@ def a_sequence_back(hw, draw):
         "the weights have the gradient of one step only (= for +=)": first_step_only,
     }
     steps = hw.lstm_forward(*given)[2]
-    got = hw.lstm_backward(dhs, dc, steps, *given[3:5])
-    same(isinstance(got, list | tuple) and len(got), 6, "how many derivatives lstm_backward returns")
+    got = several(hw.lstm_backward(dhs, dc, steps, *given[3:5]), 6, "lstm_backward")
     for place, name in enumerate(LSTM):
         beside(got[place], loss, given, place, f"the derivative by {name}", wrong)
     unchanged(hw, "lstm_backward", ("dhs", "dc", "steps", "w_ih", "w_hh"), dhs, dc, steps, *given[3:5])
@@ -300,7 +306,7 @@ def a_sequence_back(hw, draw):
 
 @check("4.3", 4)
 def how_it_starts(hw, draw):
-    w_ih, w_hh, b = hw.initial(3, 2, 1.5, 7)
+    w_ih, w_hh, b = several(hw.initial(3, 2, 1.5, 7), 3, "initial")
     same((np.shape(w_ih), np.shape(w_hh)), ((8, 3), (8, 2)), "the shapes of w_ih and w_hh, for I = 3 and H = 2")
     suspects = {
         "the rows of i have it": [1.5, 1.5, 0, 0, 0, 0, 0, 0],
@@ -421,6 +427,7 @@ def blocks_in_another_order(hw, draw):
     weights = dict.fromkeys(GRU[2:], np.concatenate([rows[gate] for gate in "rzn"]))
     got = hw.convert(weights, convention("rzn"), convention("znr"))
     suspects = {"the blocks went the other way, as if from znr to rzn": [[3.0], [3], [1], [1], [2], [2]]}
+    same(isinstance(got, dict), True, "convert returns a dict")
     for name in GRU[2:]:
         close(got[name], [[2.0], [2], [3], [3], [1], [1]], f"{name}, from the order rzn to znr", suspects=suspects)
 
@@ -430,6 +437,7 @@ def the_other_sign(hw, draw):
     x, h, *arrays = gru_layer()
     weights = dict(zip(GRU[2:], arrays))
     got = hw.convert(weights, convention("rzn"), convention("rzn", update="renew"))
+    same(isinstance(got, dict), True, "convert returns a dict")
     for name, array in weights.items():
         same(np.shape(got[name]), array.shape, f"the shape of {name}, converted")
         same(np.array_equal(got[name], array), False, f"{name} is as it was")
