@@ -25,7 +25,7 @@ _ASSIGNMENT = {
     "task": list,
 }
 #: What it may say besides.
-_OPTIONAL = {"without": list}
+_OPTIONAL = {"threads": int, "without": list}
 _TASK = {"id": str, "title": dict, "points": (int, float), "minutes": int, "kind": str, "hints": dict}
 KINDS = ("code", "written")
 
@@ -58,6 +58,8 @@ class Assignment:
     #: The modules that a solution may import.
     imports: tuple[str, ...]
     tasks: tuple[Task, ...]
+    #: How many threads a solution may start, as a simulated GPU does.
+    threads: int = 0
     #: The modules of tinygrad_rnn that a solution has to do without, such as "tinygrad_rnn.nn.cells".
     without: tuple[str, ...] = ()
 
@@ -114,12 +116,16 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
     rest = {name: tuple(told[name]) for name in ("files", "given", "imports")}
     if not rest["files"] or any(Path(name).name != name for name in (*rest["files"], *rest["given"])):
         raise InputError(f"{where}: files are names without folders, such as files = ['engine.py']")
+    if not 0 <= (threads := told.get("threads", 0)) <= 64:
+        raise InputError(f"{where}: threads are {threads}; a solution may start up to 64")
     without = tuple(told.get("without", ()))
     if unknown := unknown_parts(without):
         raise InputError(f"{where}: without has {unknown[0]!r}, which is no module of {PACKAGE}")
     if without and PACKAGE not in rest["imports"]:
         raise InputError(f"{where}: without is about {PACKAGE}, which is not among the imports; take one of them back")
-    return Assignment(told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), without=without)
+    return Assignment(
+        told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), threads=threads, without=without
+    )
 
 
 def _expect(told: Any, kinds: Mapping[str, Any], where: str, optional: Mapping[str, Any] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Result:
     status: str
     #: For the student; empty where it passed.
     message: str
+    #: Where a check drew what is wrong, a graph as DOT text.
+    graph: str = ""
 
 
 def judge(
@@ -109,7 +111,7 @@ def judge_alone(
     while waiting:
         before = len(waiting)
         try:
-            with Child(files, allowed, patience, without) as child:
+            with Child(files, allowed, patience, without, assignment.threads) as child:
                 try:
                     module, alive = child.load(main), True
                     while waiting and alive:
@@ -117,7 +119,7 @@ def judge_alone(
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
                         if result.status == "late" and more > 1:
                             child.close()
-                            with Child(files, allowed, patience * more, without) as alone:
+                            with Child(files, allowed, patience * more, without, assignment.threads) as alone:
                                 again = alone.load(main)
                                 alone.rest()
                                 result, _ = _one(again, waiting[0], seed, files[main], theirs)
@@ -145,7 +147,7 @@ def _one(
     try:
         check.run(module, draw)
     except CheckFailedError as error:
-        return _none(check, "failed", str(error)), True
+        return replace(_none(check, "failed", str(error)), graph=error.graph), True
     except StudentError as error:
         status = "missing" if error.kind == "NotImplementedError" else "failed"
         message = error.words if status == "missing" else str(error)

@@ -31,6 +31,8 @@ from tinygrad_rnn.homework.withholding import PACKAGE, package_without
 __all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError"]
 
 _MEMORY = 1 << 31
+#: What a package imports beside itself and NumPy.
+_NEEDS = {"numba": ("llvmlite",)}
 
 
 class StudentError(Exception):
@@ -116,6 +118,7 @@ class Child:
         patience: how many seconds it may take for one check; `rest` begins a new one.
         without: which modules of tinygrad_rnn it does not find, where that is among the packages. It computes with
             NumPy there, whatever backend is in use here: nothing is compiled, and half a core is enough.
+        threads: how many threads it may start; for none, no process either.
 
     Raises:
         MissingToolError: this system has no such processes.
@@ -128,6 +131,7 @@ class Child:
         packages: tuple[str, ...] = ("numpy",),
         patience: float = 20.0,
         without: tuple[str, ...] = (),
+        threads: int = 0,
     ) -> None:
         if sys.platform == "win32":
             raise MissingToolError("homework is checked and graded on Linux and macOS; on Windows use WSL")
@@ -137,12 +141,14 @@ class Child:
         _adopt()
         self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
         try:
-            self.files_cut = self._start(files, packages, without)
+            self.files_cut = self._start(files, packages, without, threads)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, files: Mapping[str, str], packages: tuple[str, ...], without: tuple[str, ...]) -> bool:
+    def _start(
+        self, files: Mapping[str, str], packages: tuple[str, ...], without: tuple[str, ...], threads: int
+    ) -> bool:
         own, rooms = self.folder / "own", self.folder / "packages"
         own.mkdir()
         rooms.mkdir()
@@ -158,7 +164,8 @@ class Child:
                 (rooms / name).parent.mkdir(parents=True, exist_ok=True)
                 (rooms / name).write_text(text, encoding="utf-8")
             packages = (*(package for package in packages if package != PACKAGE), "numpy", "safetensors")
-        for package in dict.fromkeys(packages):
+        wanted = dict.fromkeys(each for name in packages for each in (name, *_NEEDS.get(name, ())))
+        for package in wanted:
             for place in (room / name for room in places for name in (package, f"{package}.libs")):
                 if place.is_dir():
                     os.symlink(place, rooms / place.name)
@@ -167,7 +174,7 @@ class Child:
         settings = {
             "own": str(own), "path": [str(rooms)], "values": str(here / "values.py"),
             "readable": [*readable, str(rooms), "/dev"], "listed": sorted(libraries),
-            "seconds": int(self.patience * 4) + 2, "memory": _MEMORY,
+            "seconds": int(self.patience * 4) + 2, "memory": _MEMORY, "threads": threads,
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         one[CPU_BACKEND_VARIABLE] = "reference"

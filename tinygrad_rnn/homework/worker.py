@@ -13,6 +13,7 @@ import json
 import operator
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ class _Work:
         self.values, self.receive, self.send = values, receive, send
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}
+        #: The file that was loaded: lines of errors are told of this one.
+        self.main = ""
 
     def serve(self) -> Any:
         """Answer requests until an answer arrives, or nothing more does."""
@@ -47,10 +50,11 @@ class _Work:
             value = self._do(message["do"], *self._load(message["with"]))
             return {"reply": self._dump(value)}
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are answers of a student's
-            return {"reply": None, "error": _told(error)}
+            return {"reply": None, "error": _told(error, self.main)}
 
     def _do(self, what: str, first: Any, *rest: Any) -> Any:
         if what == "load":
+            self.main = first
             return _module(first)
         if what == "get":
             return getattr(first, rest[0])
@@ -120,19 +124,19 @@ def _module(path: str) -> Any:
     return module
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _told(error: BaseException, main: str) -> dict[str, Any]:
     """Return the kind and words of an error, and where in the student's file it happened."""
     with contextlib.suppress(BaseException):  # a class of errors may answer anything, too
         line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
         for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename != __file__ and Path(frame.filename).parent == Path.cwd():
+            if frame.filename == main:
                 line = frame.lineno
         words = error.msg if isinstance(error, SyntaxError) else str(error)
         return {"kind": str(type(error).__name__)[:100], "words": str(words)[:500], "line": line}
     return {"kind": "an error", "words": "which cannot be shown", "line": None}
 
 
-def _limit(seconds: int, memory: int) -> None:
+def _limit(seconds: int, memory: int, threads: int) -> None:
     """Bound what this process can take of the machine, where the system has such limits."""
     try:
         import resource  # noqa: PLC0415  (not on every system)
@@ -143,11 +147,47 @@ def _limit(seconds: int, memory: int) -> None:
         ("RLIMIT_AS", memory),
         ("RLIMIT_FSIZE", 1 << 20),
         ("RLIMIT_NOFILE", 64),
-        ("RLIMIT_NPROC", 0),  # no further process or thread; root is not bound by it
+        ("RLIMIT_NPROC", _processes(threads)),  # further processes and threads; root is not bound by it
         ("RLIMIT_CORE", 0),
     ):
         with contextlib.suppress(ValueError, OSError, AttributeError):
             resource.setrlimit(getattr(resource, name), (bound, bound))
+
+
+def _processes(threads: int) -> int:
+    """Return a bound on processes that leaves room for so many threads.
+
+    The system counts all that this user runs, in a namespace or on the whole machine. So what is enough is found by
+    trying, and four times that is given: others of this user start and end meanwhile.
+    """
+    if not threads:
+        return 0
+    import resource  # noqa: PLC0415  (not on every system)
+
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    bound = threads
+    while bound < 1 << 20 and (most == resource.RLIM_INFINITY or 4 * bound < most):
+        resource.setrlimit(resource.RLIMIT_NPROC, (bound, most))
+        if _can_start(threads):
+            return 4 * bound
+        bound *= 2
+    return most
+
+
+def _can_start(threads: int) -> bool:
+    go = threading.Event()
+    started = [threading.Thread(target=go.wait) for _ in range(threads)]
+    try:
+        for each in started:
+            each.start()
+    except RuntimeError:
+        return False
+    finally:
+        go.set()
+        for each in started:
+            if each.is_alive():
+                each.join()
+    return True
 
 
 def _shut_in(readable: list[str], listed: list[str], own: str) -> bool:
@@ -196,7 +236,7 @@ def main() -> None:
     values = _module(settings["values"])  # with NumPy, which is imported before anything is bounded
     sys.modules.pop("values")
     sys.path.insert(0, settings["own"])
-    _limit(settings["seconds"], settings["memory"])
+    _limit(settings["seconds"], settings["memory"], settings["threads"])
     work = _Work(values, receive, send)
     work._write({"ready": _shut_in(settings["readable"], settings["listed"], settings["own"])})
     work.serve()
