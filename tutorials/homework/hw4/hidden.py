@@ -45,10 +45,10 @@ def judge_gradients(draw, f, arguments, names, found, what, wrong=None, only=Non
             continue
         got = found[place]
         if got is None:
-            raise CheckFailedError(f"{what}: no gradient arrives at {name}; it was detached, or left the tensors")
+            _wrong(f"{what}: no gradient arrives at {name}; it was detached, or left the tensors")
         shape = np.shape(arguments[place])
         if np.shape(got) != shape:
-            raise CheckFailedError(f"{what}: the gradient of {name}: expected shape {shape}, got {np.shape(got)}")
+            _wrong(f"{what}: the gradient of {name}: expected shape {shape}, got {np.shape(got)}")
         for _ in range(2):
             direction = [np.zeros_like(value) for value in arguments]
             direction[place] = draw.standard_normal(shape)
@@ -61,36 +61,76 @@ def judge_gradients(draw, f, arguments, names, found, what, wrong=None, only=Non
             )  # fmt: skip
 
 
+def _wrong(words):
+    raise CheckFailedError(words)
+
+
 def tensor(got, what):
-    """Return what came if it is a tensor."""
-    if not isinstance(got, Remote) or not repr(got).endswith(" Tensor"):
-        came = repr(got) if isinstance(got, Remote) else type(got).__name__
-        raise CheckFailedError(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
+    """Return what came if it is a tensor, or stands for one."""
+    came = repr(got) if isinstance(got, Remote) else type(got).__name__
+    if came.split()[-1] != "Tensor":
+        _wrong(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
+    return got
+
+
+def several(got, count, what):
+    """Return what came if it is so many."""
+    if not isinstance(got, list | tuple) or len(got) != count:
+        came = f"{len(got)}" if isinstance(got, list | tuple) else repr(got)[:60]
+        _wrong(f"{what}: expected {count} results, got {came}")
     return got
 
 
 def two(got, what):
-    if not isinstance(got, list | tuple) or len(got) != 2:
-        raise CheckFailedError(f"{what}: expected two tensors, all h and the last c")
-    return tensor(got[0], f"{what}, all h"), tensor(got[1], f"{what}, the last c")
+    hs, c = several(got, 2, what)
+    return tensor(hs, f"{what}, all h"), tensor(c, f"{what}, the last c")
+
+
+def error_of(function, *arguments):
+    """Return the kind of the error that a call raises, and "none" where it returns."""
+    try:
+        function(*arguments)
+    except (StudentError, ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+        kind = getattr(error, "kind", type(error).__name__)
+        if kind == "NotImplementedError":
+            raise
+        return kind
+    return "none"
 
 
 def tensors(hw, arrays, learned=False):
     return [hw.tg.tensor(value, requires_grad=learned) for value in arrays]
 
 
-def gradients_by_engine(hw, function, arrays, to_hs, to_c=None, more=()):
-    """Return what tinygrad_rnn finds for a loss on all h, and on the last c."""
+def judge_engine(hw, draw, function, arrays, names, more=()):
+    """Compare what tinygrad_rnn finds for a loss on all that a function returns with how the function itself changes.
+
+    So a slip in the equations costs nothing here, and a part that was detached does.
+    """
+
+    def parts(given):
+        found = function(*given, *more)
+        return [tensor(each, "the result") for each in (found if isinstance(found, list | tuple) else [found])]
+
+    def weighted(found):
+        total = hw.tg.tensor(np.zeros(()))
+        for part, weight in zip(found, weights):
+            total = total + (part * hw.tg.tensor(weight)).sum()
+        return total
+
     given = tensors(hw, arrays, learned=True)
-    found = function(*given, *more)
-    hs, c = two(found, "the result") if to_c is not None else (tensor(found, "all h"), None)
-    loss = (hs * hw.tg.tensor(to_hs)).sum()
-    if c is not None:
-        loss = loss + (c * hw.tg.tensor(to_c)).sum()
-    if not loss.requires_grad:
-        raise CheckFailedError("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
-    loss.backward()
-    return [None if each.grad is None else each.grad.numpy() for each in given]
+    found = parts(given)
+    weights = [draw.standard_normal(part.shape) for part in found]
+    total = weighted(found)
+    if not total.requires_grad:
+        _wrong("no gradient arrives anywhere: what came has left the tensors, as by .numpy()")
+    total.backward()
+    grads = [None if each.grad is None else each.grad.numpy() for each in given]
+    judge_gradients(
+        draw, lambda *values: weighted(parts(tensors(hw, values))).item(), arrays, names, grads, "found by the engine"
+    )
+    for name, grad in zip(names, grads):
+        same(bool(np.abs(grad).max() > 1e-6), True, f"{name} makes a difference to the result")
 
 
 def lstm(x, h, c, w_ih, w_hh, b, slip=""):
@@ -102,19 +142,31 @@ def lstm(x, h, c, w_ih, w_hh, b, slip=""):
             net_i, net_f = net_f, net_i
         if slip == "g and o":
             net_g, net_o = net_o, net_g
+        if slip == "onnx":
+            net_f, net_g, net_o = net_g, net_o, net_f
+        if slip == "only x":
+            net_i, net_f, net_g, net_o = np.split(x[t] @ w_ih.T + b, 4, axis=1)
         i, f, g, o = sig(net_i), sig(net_f), np.tanh(net_g), sig(net_o)
-        new = f * c + i * g
+        new = f * c + (1 - f if slip == "1 - f" else i) * g
+        new = np.tanh(new) if slip == "tanh c" else new
         steps.append({"x": x[t], "h": h, "c": c, "i": i, "f": f, "g": g, "o": o, "c_new": new})
         h, c = o * (new if slip == "no tanh" else np.tanh(new)), new
         if slip == "two tanh":
             h = o * np.tanh(np.tanh(new))
+        if slip == "no o":
+            h = np.tanh(new)
         hs.append(h)
     return np.stack(hs), c, steps
 
 
 SLIPS = {
     "i and f": "the rows of i and f are exchanged",
-    "g and o": "the rows of g and o are exchanged: the order is i, f, g, o",
+    "g and o": "the rows of g and o are exchanged",
+    "onnx": "the rows are taken as i, o, f, g",
+    "only x": "the products with w_hh are missing",
+    "1 - f": "1 - f stands where i belongs",
+    "tanh c": "there is a tanh around the new c",
+    "no o": "the output gate is missing",
     "no tanh": "h' = o * c', without tanh",
     "two tanh": "tanh of tanh",
 }
@@ -149,27 +201,26 @@ def the_last_cell_state(hw, draw):
 
 @check("4.1", 5)
 def the_engine_finds_its_way_back(hw, draw):
-    given = drawn(draw)
-    to_hs, to_c = draw.standard_normal((len(given[0]), *given[1].shape)), draw.standard_normal(given[1].shape)
-    found = gradients_by_engine(hw, hw.lstm, given, to_hs, to_c)
-
-    def loss(*arguments):
-        hs, c, _ = lstm(*arguments)
-        return (hs * to_hs).sum() + (c * to_c).sum()
-
-    judge_gradients(draw, loss, given, LSTM, found, "lstm, differentiated by the engine")
+    judge_engine(hw, draw, hw.lstm, drawn(draw), LSTM)
 
 
 @check("4.1", 3)
 def in_two_parts_as_in_one(hw, draw):
     given = drawn(draw)
-    _, h, c, *weights = tensors(hw, given)
+    x, h, c, *weights = tensors(hw, given)
     cut = int(draw.integers(1, len(given[0])))
-    first, c = two(hw.lstm(hw.tg.tensor(given[0][:cut]), h, c, *weights), "lstm")
-    rest, c = two(hw.lstm(hw.tg.tensor(given[0][cut:]), first[cut - 1], c, *weights), "lstm")
-    hs, last, _ = lstm(*given)
-    close(rest, hs[cut:], f"h of the steps from {cut} on, where the states of the first {cut} were handed over")
-    close(c, last, "the last c, in two parts")
+    hs, last = two(hw.lstm(x, h, c, *weights), "lstm")
+    first, between = two(hw.lstm(hw.tg.tensor(given[0][:cut]), h, c, *weights), "lstm")
+    rest, c = two(hw.lstm(hw.tg.tensor(given[0][cut:]), first[cut - 1], between, *weights), "lstm")
+    close(first, hs.numpy()[:cut], f"h of the first {cut} steps alone")
+    close(rest, hs.numpy()[cut:], f"h of the steps from {cut} on, where the states of the first {cut} were handed over")
+    close(c, last.numpy(), "the last c, in two parts")
+    for place in (0, 1, 2):
+        moved = [value.copy() for value in given]
+        moved[place] = moved[place] + 1.0
+        other, _ = two(hw.lstm(*tensors(hw, moved)), "lstm")
+        apart = np.abs(other.numpy()[-1] - hs.numpy()[-1]).max()
+        same(bool(apart > 1e-6), True, f"{LSTM[place]} makes a difference to the last h")
 
 
 # ---- 4.2
@@ -185,8 +236,7 @@ def one_step(draw):
 @check("4.2", 4)
 def one_step_forward(hw, draw):
     given = one_step(draw)[0]
-    got = hw.lstm_step(*given)
-    same(isinstance(got, list | tuple) and len(got) == 3, True, "lstm_step returns h', c' and a dict")
+    got = several(hw.lstm_step(*given), 3, "lstm_step")
     every = [given[0][None], *given[1:]]
     suspects = {words: hs[0] for words, hs in suspects_of(every, 0).items()}
     close(got[0], lstm(*every)[0][0], "h' of one step", suspects=suspects)
@@ -196,7 +246,7 @@ def one_step_forward(hw, draw):
 @check("4.2", 2)
 def what_a_step_keeps(hw, draw):
     given, _, _, right = one_step(draw)
-    kept = hw.lstm_step(*given)[2]
+    kept = several(hw.lstm_step(*given), 3, "lstm_step")[2]
     same(isinstance(kept, dict), True, "the third that lstm_step returns is a dict")
     same(sorted(kept), sorted(right), "the names in the dict of lstm_step")
     for name, value in right.items():
@@ -216,8 +266,7 @@ def step_loss(dh, dc):
 @check("4.2", 1, each=LSTM)
 def one_step_backward(hw, draw, name):
     given, dh, dc, kept = one_step(draw)
-    found = hw.lstm_step_backward(dh, dc, kept, *given[3:5])
-    same(isinstance(found, list | tuple) and len(found), 6, "how many derivatives lstm_step_backward returns")
+    found = several(hw.lstm_step_backward(dh, dc, kept, *given[3:5]), 6, "lstm_step_backward")
     wrong = {
         "dc, which comes from the next step, is left out (= for +=)": step_loss(dh, 0 * dc),
         "what comes to c' through h' is left out": step_loss(0 * dh, dc),
@@ -237,7 +286,10 @@ def one_step_backward_changes_nothing(hw, draw):
 
 
 def right_step_backward(dh, dc, kept, w_ih, w_hh):
-    """Return the derivatives of one step; here so that a wrong step does not cost the points of the sequence."""
+    """Return the derivatives of one step; here so that a wrong step does not cost the points of the sequence.
+
+    Student code can call this once it was lent, so the checks that lend it come after those of the step.
+    """
     i, f, g, o, bent = kept["i"], kept["f"], kept["g"], kept["o"], np.tanh(kept["c_new"])
     total = dc + dh * o * (1 - bent * bent)
     nets = np.hstack([total * g * i * (1 - i), total * kept["c"] * f * (1 - f), total * i * (1 - g * g),
@@ -271,8 +323,7 @@ def sequence(draw):
 def a_sequence_backward(hw, draw):
     given, to_hs, to_c, _, loss, wrong = sequence(draw)
     steps = hw.lstm_forward(*given)[2]
-    found = hw.lstm_backward(to_hs, to_c, steps, *given[3:5])
-    same(isinstance(found, list | tuple) and len(found), 6, "how many derivatives lstm_backward returns")
+    found = several(hw.lstm_backward(to_hs, to_c, steps, *given[3:5]), 6, "lstm_backward")
     judge_gradients(draw, loss, given, LSTM, found, "a sequence backward", wrong)
 
 
@@ -284,8 +335,7 @@ def from_step_to_step(hw, draw, name):
         for step in (own, right_step_backward):
             hw.lstm_step_backward = step
             try:
-                found = hw.lstm_backward(to_hs, to_c, steps, *given[3:5])
-                same(isinstance(found, list | tuple) and len(found), 6, "how many derivatives lstm_backward returns")
+                found = several(hw.lstm_backward(to_hs, to_c, steps, *given[3:5]), 6, "lstm_backward")
                 return judge_gradients(draw, loss, given, LSTM, found, "a sequence backward", wrong, only=name)
             except (CheckFailedError, StudentError):
                 if step is right_step_backward:
@@ -311,7 +361,7 @@ def a_sequence_backward_changes_nothing(hw, draw):
 def weights_of_the_right_size(hw, draw):
     inputs, hidden, seed = int(draw.integers(20, 30)), int(draw.integers(50, 60)), int(draw.integers(1, 1000))
     bound = 1 / np.sqrt(hidden)
-    w_ih, w_hh, _ = hw.initial(inputs, hidden, 1.0, seed)
+    w_ih, w_hh, _ = several(hw.initial(inputs, hidden, 1.0, seed), 3, "initial")
     for name, got, columns in (("w_ih", w_ih, inputs), ("w_hh", w_hh, hidden)):
         same(np.shape(got), (4 * hidden, columns), f"the shape of {name}")
         largest = {"1/sqrt(I)": 1 / np.sqrt(inputs), "1/H": 1 / hidden, "1/sqrt(4 H)": bound / 2}
@@ -370,7 +420,7 @@ def coupled(x, h, c, w_ih, w_hh, b, u_f, p_o, slip=""):
 
 COUPLED = (*LSTM, "u_f", "p_o")
 COUPLED_SLIPS = {
-    "old c": "the output gate sees c as it was before the step",
+    "old c": "the output gate sees the old c",
     "U turned": "U is transposed",
     "U's diagonal": "only the diagonal of U is used",
     "1 - f": "f and 1 - f are exchanged",
@@ -385,37 +435,45 @@ def drawn_coupled(draw):
     return [*given, draw.standard_normal((hidden, hidden)), draw.standard_normal(hidden)]
 
 
-@check("4.4", 4, each=("h", "c"))
-def coupled_states(hw, draw, state):
-    given = drawn_coupled(draw)
-    part = "hc".index(state)
+def one_step_of_coupled(draw, forget=0.0):
+    """Return what coupled takes for one step; the bias of the forget gate is moved."""
+    x, h, c, w_ih, w_hh, b, *seen = drawn_coupled(draw)
+    b[: h.shape[1]] += forget
+    return [x[:1], h, c, w_ih, w_hh, b, *seen]
+
+
+def judge_coupled(hw, given, part, what):
     got = two(hw.coupled(*tensors(hw, given)), "coupled")[part]
     suspects = {words: coupled(*given, slip)[part] for slip, words in COUPLED_SLIPS.items()}
-    close(got, coupled(*given)[part], "all h" if state == "h" else "the last c", suspects=suspects)
-
-
-@check("4.4", 4)
-def coupled_gradients(hw, draw):
-    given = drawn_coupled(draw)
-    to_hs, to_c = draw.standard_normal((len(given[0]), *given[1].shape)), draw.standard_normal(given[1].shape)
-    found = gradients_by_engine(hw, hw.coupled, given, to_hs, to_c)
-
-    def loss(*arguments):
-        hs, c = coupled(*arguments)
-        return (hs * to_hs).sum() + (c * to_c).sum()
-
-    judge_gradients(draw, loss, given, COUPLED, found, "coupled, differentiated by the engine")
+    close(got, coupled(*given)[part], what, suspects=suspects)
 
 
 @check("4.4", 3)
+def the_cell_after_one_step(hw, draw):
+    judge_coupled(hw, one_step_of_coupled(draw), 1, "c' of one step")
+
+
+@check("4.4", 2)
 def what_is_kept_and_what_is_renewed(hw, draw):
+    judge_coupled(hw, one_step_of_coupled(draw, 1e3), 1, "c', where f = 1 keeps c")
+    judge_coupled(hw, one_step_of_coupled(draw, -1e3), 1, "c', where f = 0 makes it the candidate")
+
+
+@check("4.4", 3)
+def the_output_gate(hw, draw):
+    judge_coupled(hw, one_step_of_coupled(draw, -1e3), 0, "h' of one step, where f = 0")
+
+
+@check("4.4", 3)
+def all_steps_of_coupled(hw, draw):
     given = drawn_coupled(draw)
-    hidden = given[1].shape[1]
-    for sign, words in ((1, "f = 1 keeps c as it was"), (-1, "f = 0 makes c the candidate")):
-        moved = [value.copy() for value in given]
-        moved[5][:hidden] = 1e3 * sign
-        got = two(hw.coupled(*tensors(hw, moved)), "coupled")[1]
-        close(got, coupled(*moved)[1], f"the last c, where {words}")
+    judge_coupled(hw, given, 0, "all h")
+    judge_coupled(hw, given, 1, "the last c")
+
+
+@check("4.4", 4)
+def the_engine_differentiates_coupled(hw, draw):
+    judge_engine(hw, draw, hw.coupled, drawn_coupled(draw), COUPLED)
 
 
 # ---- 4.5
@@ -449,7 +507,7 @@ def gru_suspects(given, reset, update):
         "the other sign: h and n are exchanged in the last line": gru(*given, reset, OTHER[update]),
         "the reset gate acts in the other place": gru(*given, OTHER[reset], update),
         "the rows of r and z are exchanged": gru(*given, reset, update, "r and z"),
-        "the bias d_n stands outside of the reset gate": gru(*given, reset, update, "bias outside"),
+        "d_n stands outside of the reset gate": gru(*given, reset, update, "bias outside"),
     }
 
 
@@ -464,14 +522,9 @@ def a_reading(hw, draw, reading):
 
 
 @check("4.5", 2)
-def a_gru_is_differentiated(hw, draw):
-    reset, update = READINGS[int(draw.integers(4))]
-    given = drawn(draw, gates=3, cells=False)
-    to_hs = draw.standard_normal((len(given[0]), *given[1].shape))
-    found = gradients_by_engine(hw, hw.gru, given, to_hs, more=(reset, update))
-    judge_gradients(
-        draw, lambda *a: (gru(*a, reset, update) * to_hs).sum(), given, GRU, found, "gru, differentiated by the engine"
-    )
+def the_engine_differentiates_the_gru(hw, draw):
+    reading = READINGS[int(draw.integers(4))]
+    judge_engine(hw, draw, hw.gru, drawn(draw, gates=3, cells=False), GRU, reading)
 
 
 def reordered(weights, before, after):
@@ -536,21 +589,15 @@ def where_there_are_no_such_weights(hw, draw):
     weights = dict(zip(GRU[2:], drawn(draw, gates=3, cells=False)[2:]))
     for update, other in (("keep", "keep"), ("keep", "renew")):
         for reset in ("after", "before"):
-            try:
-                got = hw.convert(weights, convention("rzn", reset, update), convention("rzn", OTHER[reset], other))
-            except StudentError as error:
-                if error.kind == "NotImplementedError":
-                    raise
-                same(error.kind, "ValueError", "what is raised where no weights do that")
-            else:
-                raise CheckFailedError(
-                    f"convert from reset {reset!r} to {OTHER[reset]!r}: expected a ValueError, got {type(got).__name__}: "
-                    "in the one each row of V_n is scaled by r, in the other each column"
-                )
+            conventions = convention("rzn", reset, update), convention("rzn", OTHER[reset], other)
+            why = "in the one each row of V_n is scaled by r, in the other each column"
+            what = f"what convert raises, from reset {reset!r} to {OTHER[reset]!r}"
+            same(error_of(hw.convert, weights, *conventions), "ValueError", what, why)
 
 
 @check("4.5", 1)
 def the_weights_stay_as_they_are(hw, draw):
     weights = dict(zip(GRU[2:], drawn(draw, gates=3, cells=False)[2:]))
     arguments = weights, convention("rzn"), convention("zrn", update="renew")
+    same(isinstance(hw.convert(*arguments), dict), True, "convert returns a dict")
     unchanged(hw, "convert", ("weights", "source", "target"), *arguments)
