@@ -87,7 +87,7 @@ ATTACKS = {
     "patched numpy": ("", "np.lib.format.write_array = lambda *a, **k: None\n    return np.ones(1)", "no value"),
     "garbage": (OS + TO_ALL, "to_all(b'\\0\\0\\0\\4true')\n    return 0.0", "no message|no value|expected"),
     "bad message": (OS + TO_ALL, "to_all(b'\\xff' * 99)\n    return 0.0", "no message"),
-    "own tests": ("def test_all(): assert True\nclass TestAll: pass", "return 'passed'", "expected numbers, got 'passed'"),
+    "own tests": ("def test_all(): assert True\nclass TestAll: pass", "return 'passed'", "numbers, got 'passed'"),
     "spoofed results": (OS + SPOOFED, "spoof()\n    return 0.0", "expected"),
     "patched builtins": (OS + BUILTINS, "patch()\n    return 0.0", "expected|no value|no message|ended"),
     "import hooks": (OS + HOOKED, "hook()\n    return 0.0", "expected"),
