@@ -12,6 +12,7 @@ import importlib.util
 import json
 import operator
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -226,6 +227,8 @@ def main() -> None:
     with contextlib.suppress(OSError):  # where memory is short, this is what ends, and not what grades it
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     _step_down(settings["own"], [os.__file__, *settings["path"], settings["values"]])
+    if sys.platform.startswith("linux"):  # end with the grader: who becomes another user has to ask for it again
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     _limit(settings["seconds"], settings["memory"])
     work = _Work(values, receive, send)
     work._write({"ready": _shut_in(settings["readable"], settings["listed"], settings["own"])})
