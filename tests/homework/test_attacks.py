@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_rnn.homework import remote, sandbox, values
+from tinygrad_rnn.homework import remote, sandbox, values, worker
 from tinygrad_rnn.homework.remote import Child, StudentError, WorkerDiedError
 
 pytestmark = pytest.mark.process
@@ -143,8 +143,8 @@ def test_a_process_that_ends_on_import_is_said_once_for_each_check(points):
     assert "|" not in said
 
 
-def ask(text, function="f", patience=10.0):
-    with Child({"mine.py": text}, patience=patience) as child:
+def ask(text, function="f", packages=("numpy",), patience=10.0, threads=0):
+    with Child({"mine.py": text}, packages, patience, threads=threads) as child:
         return child.load("mine.py").__getattr__(function)()
 
 
@@ -170,6 +170,48 @@ def test_children_that_detach_themselves_are_ended(tmp_path):
     with contextlib.suppress(StudentError):  # BlockingIOError where the limit on processes holds: not for root
         assert ask(OS + detach) is True
     assert remote._children() == before
+
+
+@pytest.mark.usefixtures("either")
+def test_threads_start_where_an_assignment_asks_for_them():
+    text = (
+        "import threading\n"
+        "def f():\n"
+        "    met, all_here = [], threading.Barrier(16)\n"
+        "    each = [threading.Thread(target=lambda: met.append(all_here.wait())) for _ in range(16)]\n"
+        "    for thread in each: thread.start()\n"
+        "    for thread in each: thread.join()\n"
+        "    return sorted(met)"
+    )
+    assert ask(text, threads=16) == list(range(16))
+    if os.getuid():
+        with pytest.raises(StudentError, match="can't start new thread"):
+            ask(text)
+
+
+@pytest.mark.parametrize(("running", "bound"), [(0, 64), (40, 256), (3000, 16384)])
+def test_the_bound_on_threads_counts_what_its_user_runs_besides(monkeypatch, running, bound):
+    resource = pytest.importorskip("resource")
+    tried = [0]
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (tried[-1], resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, both: tried.append(both[0]))
+    monkeypatch.setattr(worker, "_can_start", lambda threads: tried[-1] >= running + threads)
+    assert worker._processes(16) == bound
+    assert worker._processes(0) == 0
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (tried[-1], running + 7))
+    assert worker._processes(16) <= max(running + 7, 64)
+
+
+def test_compiled_code_and_simulated_kernels_run_in_a_students_process():
+    text = (
+        "import numpy as np\nimport numba\n"
+        "numba.config.ENABLE_CUDASIM = 1\n"
+        "from numba import cuda\n"
+        "@numba.njit\ndef double(x):\n    return x + x\n"
+        "@cuda.jit\ndef kernel(x):\n    cuda.syncthreads()\n    x[cuda.threadIdx.x] = double(x[cuda.threadIdx.x])\n"
+        "def f():\n    x = np.arange(4.0)\n    kernel[1, 4](x)\n    return x"
+    )
+    assert ask(text, packages=("numpy", "numba"), threads=4, patience=30.0).tolist() == [0, 2, 4, 6]
 
 
 @pytest.mark.usefixtures("either")

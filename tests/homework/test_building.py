@@ -58,6 +58,8 @@ def test_leaks_are_found_also_where_they_were_moved_or_respaced(tiny):
         (("hours = 0.5", "hours = 1\nhour = 1"), "hour is not known"),
         (("[[task]]", "[task"), "not TOML"),
         (("sums.py", "../sums.py"), "names without folders"),
+        (("hours = 0.5", "hours = 1\nthreads = '4'"), "threads = '4' is of the wrong kind"),
+        (("hours = 0.5", "hours = 1\nthreads = 9999"), "threads are 9999; a solution may start up to 64"),
     ],
 )
 def test_what_is_wrong_with_an_assignment_is_said(tiny, change, said):

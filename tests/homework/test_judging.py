@@ -6,6 +6,7 @@ import pytest
 from tinygrad_rnn.homework import building, close, same
 from tinygrad_rnn.homework.checks import CheckFailedError, checks_of
 from tinygrad_rnn.homework.judging import forbidden, judge
+from tinygrad_rnn.homework.remote import Child, StudentError
 
 pytestmark = pytest.mark.process
 
@@ -32,6 +33,18 @@ def test_a_mistake_in_one_task_costs_no_other(points):
 def test_lines_are_those_of_the_students_own_file(points):
     _, said = points(yours="import math\n\n\nthree = 3", add="    x = 1\n    return nobody")
     assert "NameError: name 'nobody' is not defined (line 11)" in said
+
+
+def test_a_line_is_that_of_the_first_file_also_where_another_raises_the_error(tiny):
+    _, reference = building.source_of(tiny)
+    files = {
+        "sums.py": reference["sums.py"].replace("np.add(", "__import__('other').refuse("),
+        "other.py": "\n" * 40 + "def refuse(*anything):\n    raise ValueError('no sums today')\n",
+    }
+    line = next(number for number, each in enumerate(files["sums.py"].splitlines(), 1) if "refuse" in each)
+    with Child(files) as child, pytest.raises(StudentError, match="no sums today") as caught:
+        child.load("sums.py").add(1.0, 2.0)
+    assert caught.value.line == line
 
 
 def test_what_is_a_students_own_travels_with_every_task(points):
@@ -91,6 +104,7 @@ def test_the_same_seed_draws_the_same_numbers(tiny):
         (np.zeros((2, 3)), np.zeros((3, 2)), r"^it: expected shape \(3, 2\), got shape \(2, 3\)$"),
         ([[1, 2], [3, 5]], [[1, 2], [3, 4]], r"1 of 4 entries differ; the first is \[1, 1\]: expected 4, got 5"),
         ([1.0, np.nan], [1.0, 2.0], r"\[1\]: expected 2, got nan"),
+        ([1.0, -1e9], [1.0, -np.inf], r"\[1\]: expected -inf, got -1e\+09"),
         (None, 1.0, "expected numbers, got None"),
         ("1.0", 1.0, "expected numbers, got '1.0'"),
         ([[1.0], [1.0, 2.0]], 1.0, "expected numbers, got"),

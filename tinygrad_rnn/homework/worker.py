@@ -14,6 +14,7 @@ import operator
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ class _Work:
         self.values, self.receive, self.send = values, receive, send
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}
+        #: The file that was loaded: lines of errors are told of this one.
+        self.main = ""
 
     def serve(self) -> Any:
         """Answer requests until an answer arrives, or nothing more does."""
@@ -48,10 +51,11 @@ class _Work:
             value = self._do(message["do"], *self._load(message["with"]))
             return {"reply": self._dump(value)}
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are answers of a student's
-            return {"reply": None, "error": _told(error)}
+            return {"reply": None, "error": _told(error, self.main)}
 
     def _do(self, what: str, first: Any, *rest: Any) -> Any:
         if what == "load":
+            self.main = first
             return _module(first)
         if what == "get":
             return getattr(first, rest[0])
@@ -121,19 +125,19 @@ def _module(path: str) -> Any:
     return module
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _told(error: BaseException, main: str) -> dict[str, Any]:
     """Return the kind and words of an error, and where in the student's file it happened."""
     with contextlib.suppress(BaseException):  # a class of errors may answer anything, too
         line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
         for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename != __file__ and Path(frame.filename).parent == Path.cwd():
+            if frame.filename == main:
                 line = frame.lineno
         words = error.msg if isinstance(error, SyntaxError) else str(error)
         return {"kind": str(type(error).__name__)[:100], "words": str(words)[:500], "line": line}
     return {"kind": "an error", "words": "which cannot be shown", "line": None}
 
 
-def _limit(seconds: int, memory: int) -> None:
+def _limit(seconds: int, memory: int, threads: int) -> None:
     """Bound what this process can take of the machine, where the system has such limits."""
     try:
         import resource  # noqa: PLC0415  (not on every system)
@@ -144,7 +148,7 @@ def _limit(seconds: int, memory: int) -> None:
         ("RLIMIT_AS", memory),
         ("RLIMIT_FSIZE", 1 << 20),
         ("RLIMIT_NOFILE", 64),
-        ("RLIMIT_NPROC", 0),  # no further process or thread; root is not bound by it
+        ("RLIMIT_NPROC", _processes(threads)),  # further processes and threads; root is not bound by it
         ("RLIMIT_CORE", 0),
     ):
         with contextlib.suppress(ValueError, OSError, AttributeError):
@@ -175,6 +179,42 @@ def _step_down(own: str, needed: list[str]) -> bool:
     os.seteuid(0)
     os.setresgid(nobody, nobody, nobody)
     os.setresuid(nobody, nobody, nobody)
+    return True
+
+
+def _processes(threads: int) -> int:
+    """Return a bound on processes that leaves room for so many threads.
+
+    The system counts all that this user runs, in a namespace or on the whole machine. So what is enough is found by
+    trying, and four times that is given: others of this user start and end meanwhile.
+    """
+    if not threads:
+        return 0
+    import resource  # noqa: PLC0415  (not on every system)
+
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    bound = threads
+    while bound < 1 << 20 and (most == resource.RLIM_INFINITY or 4 * bound < most):
+        resource.setrlimit(resource.RLIMIT_NPROC, (bound, most))
+        if _can_start(threads):
+            return 4 * bound
+        bound *= 2
+    return most
+
+
+def _can_start(threads: int) -> bool:
+    go = threading.Event()
+    started = [threading.Thread(target=go.wait) for _ in range(threads)]
+    try:
+        for each in started:
+            each.start()
+    except RuntimeError:
+        return False
+    finally:
+        go.set()
+        for each in started:
+            if each.is_alive():
+                each.join()
     return True
 
 
@@ -226,10 +266,11 @@ def main() -> None:
     sys.path.insert(0, settings["own"])
     with contextlib.suppress(OSError):  # where memory is short, this is what ends, and not what grades it
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
-    _step_down(settings["own"], [os.__file__, *settings["path"], settings["values"]])
+    packages = [str(place) for room in settings["path"] for place in Path(room).iterdir()]
+    _step_down(settings["own"], [os.__file__, settings["values"], *packages])
     if sys.platform.startswith("linux"):  # end with the grader: who becomes another user has to ask for it again
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-    _limit(settings["seconds"], settings["memory"])
+    _limit(settings["seconds"], settings["memory"], settings["threads"])
     work = _Work(values, receive, send)
     work._write({"ready": _shut_in(settings["readable"], settings["listed"], settings["own"])})
     work.serve()
