@@ -101,12 +101,24 @@ OTHERS = {
     "python -m tinygrad_rnn tutorial --copy mine": "tests/tutorial/test_lessons.py, and make test-wheel",
     "python -m tinygrad_rnn tutorial --notebooks build/notebooks": "make notebooks",
     "python -m tinygrad_rnn homework start hw1": "tests/homework/test_desk.py",
+    "python -m tinygrad_rnn homework start hw1 --notebook": "tests/homework/test_notebooks.py",
     "python -m tinygrad_rnn homework check": "tests/homework/test_desk.py",
     "python -m tinygrad_rnn homework hint 1.2": "tests/homework/test_desk.py",
     "python -m tinygrad_rnn homework status": "tests/homework/test_desk.py",
     "python -m tinygrad_rnn homework submit --name ada": "tests/homework/test_desk.py",
     "python -m tinygrad_rnn homework build hw1 --out build/hw1": "tests/homework/test_building.py",
+    "python -m tinygrad_rnn homework export hw1 --format nbgrader --out build/nbgrader": (
+        "tests/homework/test_exporting.py"
+    ),
     "python -m tinygrad_rnn homework verify hw1": "tests/homework/test_hw1.py",
+    "python -m tinygrad_rnn homework verify hw1 --handed-out build/hw1/student": "tests/homework/test_leaking.py",
+    "python -m tinygrad_rnn homework grade submissions --out grades.csv --seed 7 --late late.toml": (
+        "tests/homework/test_grading.py"
+    ),
+    "python -m tinygrad_rnn homework grade submissions --out grades.csv --seed 7 --regrade": (
+        "tests/homework/test_grading.py"
+    ),
+    "python -m tinygrad_rnn homework similar submissions": "tests/homework/test_similar.py",
     "python -m tinygrad_rnn homework grade submissions --out grades.csv --jobs 4 --seed 7 --require-sandbox": (
         "tests/homework/test_grading.py"
     ),

@@ -57,6 +57,12 @@ def test_a_hostile_archive_is_refused_in_one_line(tmp_path, case):
     assert [path.name for path in tmp_path.rglob("*")] == ["x.zip"]
 
 
+def test_a_name_in_other_letters_is_another_file(tmp_path):
+    path = zipped(tmp_path / "a.zip", [("Engine.py", "x = 1"), ("ENGINE.PY", "x = 2"), ("engine.py", "x = 3")])
+    assert open_submission(path, NAMES) == {"engine.py": "x = 3"}
+    assert open_submission(zipped(tmp_path / "b.zip", [("Engine.py", "x = 1"), ("engine.PY", "")]), NAMES) == {}
+
+
 def test_what_is_no_archive_and_what_is_a_link_is_refused(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"PK\3\4 and nothing more")
     with pytest.raises(InputError, match="cannot be read"):

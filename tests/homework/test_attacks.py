@@ -42,6 +42,33 @@ class Always(float):
     __rsub__ = __abs__ = __le__ = __float__ = __sub__
 """
 
+#: What a grader that believes its files or its output would take for full points.
+SPOOFED = """
+def spoof():
+    for name in ("results.json", "../results.json", "../printed", "../../grades.csv"):
+        try: OS['write'](OS['open'](name, 577, 0o600), b'{"score": 100}')
+        except OSError: pass
+    for stream in (1, 2):
+        OS['write'](stream, b'\\0\\0\\0\\x1f{"reply": ["float", "0x1.0p+0"]}\\n100 passed\\n')
+"""
+BUILTINS = """
+def patch():
+    names = OS['sys'].modules['builtins'].__dict__
+    yes = lambda *a, **k: True
+    for name in ('isinstance', 'len', 'abs', 'type', 'getattr', 'id', 'sum', 'all'): names[name] = yes
+"""
+HOOKED = """
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        OS['_exit'](0)
+def hook():
+    modules = OS['sys'].modules
+    modules['numpy'] = modules['json'] = modules['numpy.lib.format'] = Finder
+    OS['sys'].meta_path.insert(0, Finder)
+    OS['sys'].path.insert(0, OS['getcwd']())
+"""
+
 ATTACKS = {
     "exit": ("", "raise SystemExit(0)", "SystemExit"),
     "hard exit": (OS, "OS['_exit'](0)", r"ended its process \(exit code 0\)"),
@@ -60,6 +87,10 @@ ATTACKS = {
     "patched numpy": ("", "np.lib.format.write_array = lambda *a, **k: None\n    return np.ones(1)", "no value"),
     "garbage": (OS + TO_ALL, "to_all(b'\\0\\0\\0\\4true')\n    return 0.0", "no message|no value|expected"),
     "bad message": (OS + TO_ALL, "to_all(b'\\xff' * 99)\n    return 0.0", "no message"),
+    "own tests": ("def test_all(): assert True\nclass TestAll: pass", "return 'passed'", "numbers, got 'passed'"),
+    "spoofed results": (OS + SPOOFED, "spoof()\n    return 0.0", "expected"),
+    "patched builtins": (OS + BUILTINS, "patch()\n    return 0.0", "expected|no value|no message|ended"),
+    "import hooks": (OS + HOOKED, "hook()\n    return 0.0", "expected"),
     "errors that raise": (LOUD, "raise E", "an error: which cannot be shown"),
 }  # fmt: skip
 
@@ -87,6 +118,22 @@ def test_an_attack_costs_no_other_task(points):
 def test_a_bomb_that_behaves_the_first_time_loses_what_comes_after(points):
     bomb = "    global calls\n    calls += 1\n    return a + b if calls == 1 else a"
     assert points(yours="calls = 0", add=bomb)[0] == [2, 6]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("from math import nothing", "ImportError: cannot import name 'nothing' from 'math'"),
+        ("import pytest\npytest.skip('done', allow_module_level=True)", "import pytest: this homework may import"),
+        ("raise SystemExit(0)", "when the file is imported: SystemExit: 0"),
+        ("del np", "name 'np' is not defined"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_or_skips_itself_has_no_points(points, line, said):
+    earned, message = points(yours=line, add="    return np.add(a, b)", twice="    return np.add(f(f(x)), 0)")
+    assert earned == [0, 0]
+    assert said in message
+    assert "\n" not in message
 
 
 def test_a_process_that_ends_on_import_is_said_once_for_each_check(points):
@@ -191,6 +238,27 @@ def test_nothing_of_the_environment_or_of_open_files_is_inherited(tmp_path, monk
 def cut(files):
     with Child({"mine.py": ""}) as child:
         return child.files_cut if files else bool(sandbox.prefix())
+
+
+@pytest.mark.usefixtures("either")
+def test_the_memory_of_the_grader_cannot_be_read():
+    if not cut(files=True):
+        pytest.skip("this kernel has no Landlock")
+    for place in ("mem", "maps", "environ", "fd"):
+        with pytest.raises(StudentError, match=r"PermissionError|FileNotFoundError"):
+            ask(OS + f"def f():\n    return OS['open']('/proc/%d/{place}' % OS['getppid'](), 0)")
+    with pytest.raises(StudentError, match=r"PermissionError|FileNotFoundError"):
+        ask(OS + f"def f():\n    return OS['open']('/proc/{os.getpid()}/mem', 0)")
+
+
+@pytest.mark.usefixtures("either")
+def test_threads_that_never_end_do_not_outlive_the_answer():
+    before = remote._children()
+    spin = "def spin():\n    while True: pass\n"
+    text = OS + spin + "def f():\n    OS['sys'].modules['_thread'].start_new_thread(spin, ())\n    return 7"
+    with contextlib.suppress(StudentError):  # where the limit on processes holds: not for root
+        assert ask(text) == 7
+    assert remote._children() == before
 
 
 def test_files_outside_cannot_be_read_or_written(tmp_path):

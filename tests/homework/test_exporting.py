@@ -23,11 +23,12 @@ from tinygrad_rnn.homework.stubs import leaks
 
 HW1 = Path(__file__).parents[2] / "tutorials" / "homework" / "hw1"
 TINY = Path(__file__).parent / "tiny"
+FOLDERS = [*sorted(path.parent for path in HW1.parent.glob("*/assignment.toml")), TINY]
 #: A mistake in tiny.
 WRONG = ("np.add", "np.subtract")
 
 
-@pytest.fixture(params=[HW1, TINY], ids=["hw1", "tiny"])
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
 def folder(request):
     return request.param
 

@@ -1,6 +1,8 @@
 """A class is graded whatever is in it, to the same table each time, and goes on where it was stopped."""
 
+import csv
 import json
+import re
 import shutil
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
+from tests.homework.test_attacks import ATTACKS
 from tinygrad_rnn.cli.main import main
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import grading
@@ -66,6 +69,33 @@ def test_a_class_gets_its_table_and_the_same_again(tiny, handed_in, tmp_path, ca
     (tmp_path / "grades.csv.kept" / ".half.json").write_text("{")
     assert main(words) == 0
     assert out.read_text() == TABLE
+
+
+@pytest.mark.slow
+def test_a_class_among_which_every_attack_is_gets_fair_points_and_one_line_each(tiny, tmp_path):
+    right = (tiny / "sums.py").read_text()
+    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
+    folder.mkdir()
+    for name in ("ada", "bob", "zoe"):
+        (folder / f"{name}.py").write_text(right)
+    for name, (yours, body, _) in ATTACKS.items():
+        text = right.replace("### BEGIN YOURS\n", f"### BEGIN YOURS\n{yours}\n")
+        text = text.replace("    once = f(x)\n    return f(once)\n", f"    {body}\n")
+        (folder / f"attack {name}.py").write_text(text)
+    (folder / "bomb.zip").write_bytes(b"PK\3\4")
+    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out), "--jobs", "2"]
+    assert main([*words, "--patience", "3"]) == 0
+    with out.open() as table:
+        rows = {row["submission"]: row for row in csv.DictReader(table)}
+    assert len(rows) == len(ATTACKS) + 4
+    for name, row in rows.items():
+        expected = ("0", "0") if name == "bomb.zip" else ("4", "0") if name.startswith("attack") else ("4", "6")
+        assert (row["1.1"], row["1.2"]) == expected, name
+    for name, (_, _, said) in ATTACKS.items():
+        kept = json.loads((tmp_path / "grades.csv.kept" / f"attack {name}.py.json").read_text())
+        (message,) = [each["message"] for each in kept["results"] if each["task"] == "1.2"]
+        assert re.search(said.replace("6 s", "9 s"), message), name
+        assert "\n" not in message
 
 
 def test_what_was_lost_or_changed_is_graded_again(tiny, handed_in, tmp_path):

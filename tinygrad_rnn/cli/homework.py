@@ -14,7 +14,7 @@ from rich.table import Table
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError, MissingToolError
-from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, sandbox, similar
+from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, leaking, sandbox, similar
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
 from tinygrad_rnn.homework.remote import Child
@@ -134,7 +134,7 @@ def _build(options: argparse.Namespace) -> int:
         print(f"written: {shown(path)}")
     write_whole(out / "autograder.zip", gradescope.autograder(source, options.seed, options.visibility))
     print(f"written: {shown(out / 'autograder.zip')}")
-    return 0
+    return _told(leaking.leaks_of_folder(out / "student", source))
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -146,7 +146,18 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _told(leaks: list[str]) -> int:
+    for line in leaks:
+        print(f"x  not for students: {line}")
+    return 1 if leaks else 0
+
+
 def _verify(options: argparse.Namespace) -> int:
+    if options.handed_out:
+        folder = Path(options.handed_out)
+        leaks = leaking.leaks_of_folder(folder, building.find_source(options.name))
+        print(f"{len(leaks)} leaks in {shown(folder)}")
+        return _told(leaks)
     wrong = 0
     for what, problem in verify(building.find_source(options.name), options.seed, options.patience):
         wrong += bool(problem)

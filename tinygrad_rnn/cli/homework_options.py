@@ -49,6 +49,8 @@ def add_homework_commands(homework: Parser) -> None:
     export.add_argument("--format", choices=FORMATS, required=True, metavar="FORMAT", help=", ".join(FORMATS))
     export.add_argument("--out", metavar="DIR", required=True, help="where the files go")
     verify = action("verify", "for instructors: reference, stub, leaks, known mistakes and other solutions are tried")
+    out_help = "look only whether something of a solution is in this folder, its archives, notebooks and git history"
+    verify.add_argument("--handed-out", metavar="DIR", help=out_help)
     for each in (build, export, verify):
         _source(each)
     grade = action("grade", "for instructors: grade a folder of submissions; a batch that was stopped goes on")

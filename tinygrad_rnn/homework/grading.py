@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import checks_of, checks_of_task
 from tinygrad_rnn.homework.judging import judge
+from tinygrad_rnn.homework.remote import die_with_parent
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
@@ -201,7 +203,10 @@ def executor_of(name: str, jobs: int) -> Executor:
 
 def processes(jobs: int) -> Executor:
     """Return what runs so many submissions at once, each in a process of its own."""
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1)
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(
+        jobs, mp_context=spawn, max_tasks_per_child=1, initializer=die_with_parent, initargs=(os.getpid(),)
+    )
 
 
 def write_table(

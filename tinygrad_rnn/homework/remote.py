@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import re
@@ -28,9 +29,10 @@ from tinygrad_rnn.homework import sandbox, values
 from tinygrad_rnn.homework.values import BadValueError
 from tinygrad_rnn.homework.withholding import PACKAGE, package_without
 
-__all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError"]
+__all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError", "die_with_parent"]
 
 _MEMORY = 1 << 31
+_LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 #: What a package imports beside itself and NumPy.
 _NEEDS = {"numba": ("llvmlite",)}
 
@@ -186,6 +188,7 @@ class Child:
             [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), str(told)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.printed,
             cwd=own, env=one | {"PATH": os.defpath}, start_new_session=True, close_fds=True,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),  # noqa: PLW1509  (two calls of the system)
         )  # fmt: skip
         self._callbacks: list[Callable[..., Any]] = []
         self.rest()
@@ -342,10 +345,22 @@ def _is_library(place: Path) -> bool:
     return not place.name.startswith(("python", "site-packages", "dist-packages"))
 
 
+def die_with_parent(parent: int) -> None:
+    """Have this process killed when the one that started it ends, where the kernel does that.
+
+    Args:
+        parent: the process that started it; if that has ended already, this one does at once.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _adopt() -> None:
     """Have processes that detach themselves become children of this one, where the kernel does that."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    if _LIBC is not None:
+        _LIBC.prctl(36, 1, 0, 0, 0)
 
 
 def _children() -> set[int]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 __all__ = ["prefix", "told"]
 
@@ -19,9 +20,11 @@ _WAYS = (
 @functools.cache
 def prefix() -> tuple[str, ...]:
     """Return the words before a command that cut it off from the network and from other processes; () if none work."""
-    for words in _WAYS:
-        if shutil.which(words[0]) is None:
+    for name, *options in _WAYS:
+        program = shutil.which(name)
+        if program is None:
             continue
+        words = (program, *options)
         try:
             done = subprocess.run(
                 [*words, sys.executable, "-I", "-S", "-c", ""],
@@ -41,7 +44,11 @@ def told(files_cut: bool) -> str:
         files_cut: whether a process was kept to its own folder.
     """
     way = prefix()
-    network = f"no network and no other process ({way[0]})" if way else "the network and other processes of this user"
+    network = (
+        f"no network and no other process ({Path(way[0]).name})"
+        if way
+        else "the network and other processes of this user"
+    )
     files = "only Python's files and its own folder (Landlock)" if files_cut else "all files of this user"
     word = "sandbox" if way and files_cut else "half a sandbox" if way or files_cut else "no sandbox"
     return f"{word}: student code reaches {network}, {files}; time, memory and file size are bounded"

@@ -12,6 +12,7 @@ from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import Check, checks_of
 from tinygrad_rnn.homework.judging import Result, judge, judge_alone
+from tinygrad_rnn.homework.leaking import hidden_lines
 from tinygrad_rnn.homework.marks import regions_of, task_of
 from tinygrad_rnn.homework.stubs import leaks
 from tinygrad_rnn.tasks.corpus import shown
@@ -46,10 +47,7 @@ def verify(folder: Path, seed: int = 0, patience: float = 20.0) -> Iterator[tupl
     stub = {name: student[name].decode() for name in assignment.files}
     yield "the stub has none", _not_missing(judge(assignment, reference, stub, hidden, seed=seed, patience=patience))
 
-    seen = {line.strip() for line in (folder / building.PUBLIC).read_text(encoding="utf-8").splitlines()}
-    lines = (folder / building.HIDDEN).read_text(encoding="utf-8").splitlines()
-    secret = "\n".join(line for line in lines if line.strip() not in seen)
-    yield "nothing leaks", "; ".join(leaks(reference.values(), [secret], student))
+    yield "nothing leaks", "; ".join(leaks(reference.values(), [hidden_lines(folder)], student))
 
     for name, task, files in _mutants(folder, reference):
         own = judge(assignment, reference, files, hidden, seed=seed, patience=patience, only=task, more=1.0)

@@ -12,6 +12,7 @@ import importlib.util
 import json
 import operator
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -155,6 +156,33 @@ def _limit(seconds: int, memory: int, threads: int) -> None:
             resource.setrlimit(getattr(resource, name), (bound, bound))
 
 
+def _step_down(own: str, needed: list[str]) -> bool:
+    """Become nobody, if this is root and nobody can read what is needed: no limit and no permission binds root.
+
+    Returns whether it did.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return False
+    nobody = 65534
+    try:
+        os.setgroups([])
+        os.chmod(Path(own).parent, 0o711)
+        for place in (Path(own), *Path(own).iterdir()):
+            os.chown(place, nobody, nobody)
+        os.setegid(nobody)
+        os.seteuid(nobody)
+        for place in map(Path, needed):
+            os.listdir(place) if place.is_dir() else place.open("rb").close()
+    except OSError:
+        os.seteuid(0)
+        os.setegid(0)
+        return False
+    os.seteuid(0)
+    os.setresgid(nobody, nobody, nobody)
+    os.setresuid(nobody, nobody, nobody)
+    return True
+
+
 def _processes(threads: int) -> int:
     """Return a bound on processes that leaves room for so many threads.
 
@@ -237,6 +265,12 @@ def main() -> None:
     values = _module(settings["values"])  # with NumPy, which is imported before anything is bounded
     sys.modules.pop("values")
     sys.path.insert(0, settings["own"])
+    with contextlib.suppress(OSError):  # where memory is short, this is what ends, and not what grades it
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
+    packages = [str(place) for room in settings["path"] for place in Path(room).iterdir()]
+    _step_down(settings["own"], [os.__file__, settings["values"], *packages])
+    if sys.platform.startswith("linux"):  # end with the grader: who becomes another user has to ask for it again
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     _limit(settings["seconds"], settings["memory"], settings["threads"])
     work = _Work(values, receive, send)
     work._write({"ready": _shut_in(settings["readable"], settings["listed"], settings["own"])})
