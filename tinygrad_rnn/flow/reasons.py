@@ -13,6 +13,8 @@ from tinygrad_rnn.flow.why import Cause
 ALIKE = 0.1
 #: A share that is as near to the mean as this does not mislead.
 LIKE = 0.25
+#: A derivative below this is that of a saturated function: of tanh beyond ±1.8.
+SATURATED = 0.1
 #: Paths that bring less than this share are not mentioned.
 LITTLE = 0.005
 
@@ -165,11 +167,33 @@ def _gate_there(cause: Cause) -> list[str]:
     there_is = "“there”: root mean square over the units, weighted by their squared gradient"
     if abs(there - all_units) <= ALIKE * all_units:
         return [f"the units that hold the gradient are like the others: {numbers}", there_is, *_few(cause)]
+    open_ = min(there, all_units) < 0.5 <= max(there, all_units)
+    because = "", ""
     if there < all_units:
-        which = f"not those whose {gate} is open" if there < 0.5 <= all_units else f"those whose {gate} is less open"
+        which = f"not those whose {gate} is open" if open_ else f"those whose {gate} is less open"
+        because = _saturated(cause, "open" if open_ else "more open")
     else:
-        which = f"those whose {gate} is open" if all_units < 0.5 <= there else f"those whose {gate} is more open"
-    return [f"the units that hold the gradient are {which}: {numbers}", there_is, *_few(cause)]
+        which = f"those whose {gate} is open" if open_ else f"those whose {gate} is more open"
+    said = f"the units that hold the gradient are {which}{because[0]}: {numbers}"
+    return [said, there_is, *_few(cause), *filter(None, because[1:])]
+
+
+def _saturated(cause: Cause, which: str) -> tuple[str, str]:
+    """Return that next to no gradient enters the units that would keep it, as what reads the state is saturated there,
+    and what these numbers are; empty where the numbers do not say so."""
+    slopes, through, shares = cause.slopes, cause.gate_through, cause.unit_shares
+    if slopes is None or through is None or shares is None or not slopes.shape == through.shape == shares.shape:
+        return "", ""
+    more_open = through > through.mean()
+    open_slope, there = float(slopes[more_open].mean()) if more_open.any() else math.inf, float(slopes @ shares)
+    if not open_slope <= min(SATURATED, there / 3):
+        return "", ""
+    gate, slope = _signed(cause.gate or ""), OPERATIONS.get(cause.squash or "", f"{cause.squash}′")
+    numbers = f"{slope} {number(open_slope)} against {number(there)}"
+    return (
+        f", because {cause.squash}({cause.kind}) is saturated in the {which} ones and little enters ({numbers})",
+        f"{slope}: mean over the units whose {gate} is above the mean, against that where the gradient is",
+    )
 
 
 def _gate_alone(cause: Cause) -> list[str]:

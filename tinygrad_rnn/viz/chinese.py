@@ -194,6 +194,11 @@ CHINESE = {
         "承载梯度的单元与其他单元相同：{f} 在那里是 {n}，在全部单元上是 {m}。",
     "the units that hold the gradient are those whose {f} is open: {f} is {n} there, {m} over all units.":
         "承载梯度的正是 {f} 打开的单元：{f} 在那里是 {n}，在全部单元上是 {m}。",
+    "the units that hold the gradient are not those whose {f} is open: {f} is {n} there, {m} over all units.":
+        "承载梯度的不是 {f} 打开的单元：{f} 在那里是 {n}，在全部单元上是 {m}。",
+    "the units that hold the gradient are not those whose {f} is open, because {t} is saturated in the open ones and little "
+    "enters ({w} {a} against {b}): {f} is {n} there, {m} over all units.":
+        "承载梯度的不是 {f} 打开的单元，因为 {t} 在打开的单元里饱和，几乎没有梯度进入（{w} 为 {a}，而梯度所在处为 {b}）：{f} 在那里是 {n}，在全部单元上是 {m}。",
     "Of what arrives at {s} comes {ways}; together {n} per step.": "到达 {s} 的梯度中，{ways}；合起来每步 {n}。",
     "{n} straight through {f}, {others}": "{n} 直接经过 {f}，{others}",
     "{n} straight through {f}": "{n} 直接经过 {f}",
