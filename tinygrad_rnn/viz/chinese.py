@@ -152,7 +152,7 @@ CHINESE = {
     "{name} survives these {k} steps: nowhere is less than {n} of {m} left; it is {s} at lag {t}.":
         "{name}在这 {k} 步里保住了梯度：处处不低于 {m} 的 {n}；滞后 {t} 处为 {s}。",
     "{name} survives as it is.": "{name}现在就保住梯度。",
-    "That is {n} per step down to lag {k}, half of it gone in {m} steps.": "即到滞后 {k} 为止每步 {n}，每 {m} 步失去一半。",
+    "That is {n} per step down to lag {k}, half of it gone in {m} steps.": "即到滞后 {k} 为止每步 {n}，过 {m} 步失去一半。",
     "That is {n} per step down to lag {k}, but no straight line fits: {a} per step to lag {b}, {c} from there to lag {d}.":
         "即到滞后 {k} 为止每步 {n}，但并不成直线：到滞后 {b} 为止每步 {a}，从那里到滞后 {d} 每步 {c}。",
     "That is {n} per step to {m} before the last.": "即到最后一步之前 {m} 步为止，每步 {n}。",
@@ -325,7 +325,7 @@ CHINESE = {
         "{name}：滞后 {k} 处可能有 {n}，这个损失的梯度得到 {m}：其中的 {p}。",
     # ---- plots: notes ----
     "Factor per step: the mean down to the horizon, or to the last lag.": "每步的因子：到视界为止的平均，没有视界时到最后的滞后。",
-    "Half-life: where a straight line fits.": "半衰期：仅在成直线时给出。",
+    "Half-life: the lag at which half is left, read off the curve; where a straight line fits.": "半衰期：在曲线上读出的、剩下一半处的滞后；仅在成直线时给出。",
     "Thick: the median over runs that differ in their seed; band: their quartiles.": "粗线：只差随机种子的各次的中位数；色带：四分位数。",
     "All relative to lag 0.": "都相对于滞后 0。",
     "Grey: below the threshold.": "灰色：低于阈值。",
@@ -439,7 +439,6 @@ CHINESE = {
     "Factors (×) are means down to the horizon, or to the first step if there is none.": "因子（×）是到视界为止的平均；没有视界时到第一步。",
     "Lag d: how much of the gradient at the state of step T is left at that of step T−d.": "滞后 d：步 T 的状态处的梯度，到步 T−d 处还剩多少。",
     "Horizon: the first lag with less than {n} of it.": "视界：第一个剩下不到 {n} 的滞后。",
-    "Half-life in steps: where a straight line fits.": "半衰期（步）：仅在成直线时给出。",
     "The verdict goes by the state whose gradient reaches furthest: it explodes above {n} times that of step T, else "
     "vanishes at the horizon, else survives.": "结论看梯度走得最远的状态：超过步 T 的 {n} 倍为爆炸，否则在视界处消失，否则保住。",
     "Then the gradient reaches the first step, which does not say that anything is learned from there.":
@@ -493,7 +492,9 @@ CHINESE = {
     "is not to say that anything is learned from there.": "处处不低于阈值，也处处不超过 {n} 倍：梯度到达每一步，但并不等于能从那里学到东西。",
     "how many steps before the last the gradient is first less than the threshold": "在最后一步之前多少步，梯度第一次低于阈值",
     "the first lag at which less than the threshold is left of the gradient at the last step.": "剩下的第一次不到最后一步梯度的阈值份额时的滞后。",
-    "half is lost in so many steps; none where a straight line does not fit.": "经过这么多步失去一半；不成直线时没有。",
+    "the lag at which half is left, read off the curve between two lags; so it need not be that of the mean factor per step.":
+        "剩下一半处的滞后，在曲线上的两个滞后之间读出；所以不必等于每步平均因子所给出的。",
+    "None where a straight line does not fit.": "不成直线时没有。",
     "T, t and lag": "T、t 与滞后",
     "the weights of layer {n}: ih from the input to the state, hh from the state to the next; W_hh is weight_hh.":
         "第 {n} 层的权重：ih 从输入到状态，hh 从状态到下一状态；W_hh 即 weight_hh。",

@@ -263,8 +263,8 @@ def _table(entries: Sequence[Entry]) -> str:
     caption = (
         "Lag d: how much of the gradient at the state of step T is left at that of step T−d. Horizon: the first lag "
         f"with less than {thresholds} of it. Factor per step: the mean down to the horizon, or to the last lag. "
-        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches "
-        f"furthest: it explodes above {EXPLODED:g} times that of step T, else vanishes at the horizon, else survives. "
+        "Half-life: the lag at which half is left, read off the curve; where a straight line fits. The verdict goes by "
+        f"the state whose gradient reaches furthest: it explodes above {EXPLODED:g} times that of step T, else vanishes at the horizon, else survives. "
         "Then the gradient reaches the first step, which does not say that anything is learned from there."
     )
     return _table_of(heads, [[row.name, row.state, *cells(row), row.verdict] for row in table], 2, 1, caption)

@@ -31,6 +31,10 @@ _GRADIENT = (
     "‖∂L/∂h_t‖: how strongly the loss of the last step depends on the state h of step t; root mean square over the "
     "examples. Nothing of it left means: what happened at t cannot be learned from this loss."
 )
+_HALF_LIFE = (
+    "the lag at which half is left, read off the curve between two lags; so it need not be that of the mean factor per "
+    "step. None where a straight line does not fit."
+)
 _TIME = (
     "steps count from t=0 to t={last}; T is the one taken last, t={last} (t=0 in the reverse direction). Lag d is d "
     "steps before it: in plots time runs to the right as in the graphs: lag 0, the loss, is at the right end."
@@ -84,7 +88,7 @@ def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterat
     if steps:
         yield "T, t and lag", _TIME.format(last=steps - 1)
     yield "horizon", "the first lag at which less than the threshold is left of the gradient at the last step."
-    yield "half-life", "half is lost in so many steps; none where a straight line does not fit."
+    yield "half-life", _HALF_LIFE
     yield from verdict_words(_verdicts(entries))
     if any(_adds_nothing_at_first(entry) for entry in entries):
         yield "0 at the first step", _NOTHING_AT_FIRST

@@ -62,7 +62,8 @@ def through_time(
         mark_edges(panels, thresholds(reports))
         floors = mark_floors(zip(panels, [last_sizes(reports, kind) for kind in kinds], strict=True))
         factor = (
-            "Factor per step: the mean down to the horizon, or to the last lag. Half-life: where a straight line fits."
+            "Factor per step: the mean down to the horizon, or to the last lag. Half-life: the lag "
+            "at which half is left, read off the curve; where a straight line fits."
         )
         several = any(len(runs_of(runs)) > 1 for runs in reports.values())
         bands = "Thick: the median over runs that differ in their seed; band: their quartiles." if several else ""
