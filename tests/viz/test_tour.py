@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tests.viz import networks
 from tests.viz.stepper import data_of, measured, numbers
+from tinygrad_rnn import nn, viz
 from tinygrad_rnn.flow import RemedyFlow, changes, reasons
 from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz.page import page
@@ -80,12 +82,26 @@ def test_paths_are_all_messages_that_come_to_the_state(both):
     report = both["LSTM"]
     c = next(i for i, node in enumerate(report.nodes) if node.name == f"t{T - 2}_c")
     into = [link for link in report.links if link.parent == c and link.norm]
-    shares = {f"{report.nodes[link.child].label} of t={report.nodes[link.child].step}": link.share for link in into}
-    text = answer(both, "Paths compared", "LSTM")
-    said = {way: int(share) / 100 for share, way in re.findall(r"(-?\d+)% through (\w+ of t=\d+)", text)}
+    shares = {report.nodes[link.child].label: link.share for link in into}
+    names = {"straight through f": "c", "round by c → h → gates → c": "h"}
+    text = answer(both, "Paths compared", "LSTM").partition(" Mean of")[0]
+    said = {names[way]: int(share) / 100 for share, way in re.findall(r"(−?\d+)% ([^,.]+)", text)}
     assert said == pytest.approx(shares, abs=0.006)
     assert len(said) > 1
     assert sum(said.values()) == pytest.approx(1, abs=0.02)
+
+
+def test_a_way_has_one_name_wherever_it_is_spoken_of(three):
+    """What comes straight through f is not called "through c" at one stop and "through f" at another."""
+    for name in ("LSTM", "GRU"):
+        here, mean = answer(three, "Paths compared", name).split(" Mean of ")
+        why = answer(three, "Why", name).partition("comes ")[2].partition(";")[0]
+        known = [re.findall(r"\d+% ([^,.]+)", said) for said in (here, mean, why)]
+        cause = next(cause for cause in three[name].causes() if cause.kind == three[name].horizon.state)
+        assert set(known[0]) <= {way for way, _ in reasons.ways(cause)}
+        assert known[1] == known[2]
+        assert f"straight through {'f' if name == 'LSTM' else 'z'}" in known[0]
+        assert mean.partition(": ")[2].rstrip(".") == why
 
 
 def test_no_cell_is_left_out_where_they_are_compared():
@@ -100,7 +116,7 @@ def test_no_cell_is_left_out_where_they_are_compared():
 
 def test_a_way_through_the_step_of_the_state_itself_is_explained(both):
     said = answer(both, "Paths compared", "LSTM")
-    assert f"through h of t={T - 2}" in said
+    assert "round by c → h → gates → c" in said
     assert f"(h of t={T - 2} is made of c in the same step, and is what t={T - 1} reads.)" in said
     assert "same step" not in answer(both, "Paths compared", "RNN")
 
@@ -112,9 +128,38 @@ def test_shares_of_one_step_stand_beside_their_mean(both):
     assert here.startswith(f"At this step, of all that arrives at c of t={T - 2}")
     cause = next(cause for cause in report.causes() if cause.kind == "c")
     assert mean.startswith(f"{cause.lag} steps: ")
-    found = {way: int(share) / 100 for share, way in re.findall(r"(-?\d+)% through (\w+)", mean)}
-    assert found["c"] == pytest.approx(dict(cause.shares)["c"], abs=0.006)
+    found = {way: int(share) / 100 for share, way in re.findall(r"(−?\d+)% ([^,.]+)", mean)}
+    assert found["straight through f"] == pytest.approx(dict(cause.shares)["c"], abs=0.006)
     assert sum(found.values()) == pytest.approx(1, abs=0.02), "the way round through h is the rest"
+
+
+def test_a_step_that_is_unlike_the_mean_is_said_to_be_beside_its_graph(show):
+    """Here a unit that the loss hardly reads has the gradient further back, of which the last step says nothing."""
+    tg.manual_seed(0)
+    net = nn.GRU(2, 4, dtype="float64")
+    weights = {name: value.numpy() * 0.01 for name, value in net.state_dict().items()}
+    weights["weight_hh_l0"][8, 0] = 2.0  # of n, from h: what the loss reads comes by the candidate
+    weights["bias_hh_l0"][:8] = [9.0] * 4 + [-4.0, 6.0, -4.0, -4.0]
+    net.load_state_dict({name: tg.tensor(value) for name, value in weights.items()})
+    last = net.unroll(tg.randn(30, 3, 2, dtype="float64"))[0][-1]
+    reports = {"odd": viz.gradient_flow(last[:, 0] + 0.1 * last[:, 1], statistics=True), "even": measured(steps=T)}
+    stops = [stop for stop in tour(reports) if stop["look"] == "paths"]
+    assert [list(stop["beside"]) for stop in stops] == [["odd"], ["odd"]]
+    here, mean = (int(share) for share in re.findall(r"(\d+)%", stops[1]["beside"]["odd"])[:2])
+    cause = reports["odd"].causes()[0]
+    path = next(path for path in reports["odd"].paths if path.child == path.parent == "h")
+    assert [here, mean] == pytest.approx([100 * path.shares[-1], 100 * dict(cause.shares)["h"]], abs=0.6)
+    assert abs(mean - here) > 25
+    shown = show(reports, level="cell")
+    shown.tab.evaluate("() => { location.hash = 'tour=7' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    warned = shown.tab.locator(".beside:visible")
+    assert warned.count() == 0, "not before the answer"
+    shown.press("Enter")
+    assert warned.all_text_contents() == [stops[1]["beside"]["odd"]]
+    assert shown.tab.locator('[data-panel="odd"] .beside').is_visible()
+    shown.press("Escape")
+    assert warned.count() == 0
 
 
 def test_why_and_what_to_change_are_the_sentences_of_the_report(both):

@@ -49,11 +49,13 @@ function makePanel(panel, i) {
     graph.root,
     now,
   );
+  const beside = html("p", { class: "beside", hidden: "" });
+  heading.after(beside);
   now.hidden = panels.length === 1; // the line above says it
   if (weights) section.append(weights.element);
   byId("panels").append(section);
   if (strip) byId("strips").append(strip.element);
-  return { panel, graph, strip, weights, now, section };
+  return { panel, graph, strip, weights, now, beside, section };
 }
 
 /** What the words of its verdict, and of the changes, mean. */

@@ -51,6 +51,7 @@ class Tour {
     this.next.hidden = at === this.stops.length - 1; // there is nothing behind the last
     this.close.textContent = this.next.hidden ? "End of the tour (Esc)" : "Leave (Esc)";
     this.compare(stop.compare);
+    this.warn({});
     this.stand(stop.ask_at);
     this.look(stop.look);
     this.reveal.focus({ preventScroll: true });
@@ -63,11 +64,20 @@ class Tour {
     this.element.classList.add("answered");
     this.stand(stop.tell_at);
     if (stop.compare) this.lightPaths(stop.compare);
+    this.warn(stop.beside ?? {});
     for (const { graph, panel } of parts) graph.ring(stop.point?.[panel.name] ?? []);
     this.answers.append(...stop.answers.map((answer) => this.answer(answer)));
     this.mark();
     this.look(stop.look); // the line above the graphs may have become longer
     (this.next.hidden ? this.close : this.next).focus({ preventScroll: true });
+  }
+
+  /** Say at a graph that the step it shows misleads. */
+  warn(texts) {
+    for (const { panel, beside } of parts) {
+      beside.textContent = texts[panel.name] ?? "";
+      beside.hidden = !beside.textContent;
+    }
   }
 
   /** What is told of a cell; its name leads to its graph. */
@@ -171,6 +181,7 @@ class Tour {
     if (this.at === null) return;
     this.at = null;
     this.element.hidden = true;
+    this.warn({});
     this.compare(null);
     this.touring(false);
     player.play(false);
