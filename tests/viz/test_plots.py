@@ -568,7 +568,7 @@ def test_clipping_shows_both_norms_and_the_threshold():
     axes = drawn(plots.clipping({"x": made, "y": None}, 1.0)).axes[0]
     np.testing.assert_array_equal(line(axes, "before").get_ydata(), [0.5, 8, np.nan])
     np.testing.assert_array_equal(line(axes, "after").get_ydata(), [0.5, 1, np.nan])
-    assert line(axes, "threshold 1").get_ydata() == [1.0, 1.0]
+    assert line(axes, "limit 1").get_ydata() == [1.0, 1.0]
     assert axes.get_title() == "x: 1 of 3 clipped"
     assert "No updates" in words(drawn(plots.clipping({}, 1.0)))
 

@@ -12,11 +12,14 @@ from tests.viz.sheet_page import Page, page_of
 from tests.viz.test_plots import report
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import RemedyFlow, gradient_flow
+from tinygrad_rnn.flow.figures import number
 from tinygrad_rnn.viz import sheet
 from tinygrad_rnn.viz.change_tables import remedied
 from tinygrad_rnn.viz.change_tables import trained as trained_table
 from tinygrad_rnn.viz.plots import PLOTS, Entry
 from tinygrad_rnn.viz.sheet import write_sheet
+from tinygrad_rnn.viz.terms import glossary
+from tinygrad_rnn.viz.weights_told import opening
 
 WICKED = "<b>\"x\" & 'y'</script> $z$"
 
@@ -143,6 +146,45 @@ def test_the_signs_on_the_page_are_explained(tmp_path):
     words = set(page_of(tmp_path).texts["dt"])
     assert {"tanh′, relu′, W_hh", "σ_max"} <= words
     assert "carry" not in words
+
+
+def test_a_share_is_defined_with_numbers_that_show_how_it_differs_from_the_ratio_of_factors():
+    found = gradient_flow(nn.LSTM(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
+    words = dict(glossary([Entry("lstm", found)], {}))
+    assert "⟨message, g⟩ / ‖g‖²" in words["share"]
+    cause = next(each for each in found.causes() if each.straight is not None)
+    share, ratio = dict(cause.shares)[cause.kind], cause.straight / cause.per_step
+    assert words["share"].endswith(
+        f"×{number(cause.straight)} and all together ×{number(cause.per_step)}, which is {ratio:.0%}, and its share is "
+        f"{share:.0%}."
+    )
+    assert "share" not in dict(glossary([Entry("x", report(h=[0.1, 1.0]))], {})), "only where there are shares"
+
+
+def test_the_threshold_is_given_where_it_is_a_word():
+    entries = [Entry(name, report(h=[0.1, 1.0], threshold=value)) for name, value in (("a", 0.02), ("b", 0.5))]
+    assert dict(glossary(entries[:1], {}))["threshold"].startswith("0.02 unless said otherwise, ")
+    assert dict(glossary(entries, {}))["threshold"].startswith("0.02 or 0.5 unless said otherwise, ")
+
+
+def test_the_first_sentence_says_what_is_learned_by_which_loss_and_that_surviving_is_not_learning(tmp_path):
+    (said,) = opening([trained()], {"task": "adding", "loss": "squared error"})
+    assert said.startswith("What is learned (task adding): the sum of the two numbers that are marked among T. ")
+    assert "the gradient of one loss, that of the last step, in squared error" in said
+    assert said.endswith("does not say how much is learned: that loss is 1 (rnn); with initial weights 1.")
+    write_sheet(tmp_path, [trained()], {"task": "adding", "loss": "squared error"}, "none")
+    assert page_of(tmp_path).texts["p"][0] == said
+    (bare,) = opening([Entry("x", report(h=[0.1, 1.0]))], {})
+    assert "What is learned" not in bare
+    assert bare.endswith("that loss is 1 (x).")
+
+
+def test_the_graphs_that_its_colours_are_of_are_a_click_away(tmp_path):
+    graphs = {"RNN, trained weights": "rnn.svg", "RNN, <initial> weights": "rnn.init.svg"}
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none", graphs=graphs)
+    page = page_of(tmp_path)
+    assert {"rnn.svg", "rnn.init.svg"} <= set(page.addresses)
+    assert set(graphs) <= set(page.texts["a"])
 
 
 def test_a_sheet_of_nothing_can_be_written(tmp_path):

@@ -158,8 +158,9 @@ CHINESE = {
     "That is {n} per step to {m} before the last.": "即到最后一步之前 {m} 步为止，每步 {n}。",
     "{name} vanishes; it would survive with {rest}.": "{name} 消失；若{rest}，就会保住。",
     "{change}; or with {rest}": "{change}；或{rest}",
-    "At lag {n} {most} keeps most of the gradient ({a} of that at {s}), {least} keeps least ({b} of that at {t}).":
-        "在滞后 {n} 处，{most} 保住的梯度最多（{s} 处的 {a}），{least} 最少（{t} 处的 {b}）。",
+    "At lag {n} {most} keeps the most of its gradient, {a}, {least} the least, {b}; judged by {how}.":
+        "在滞后 {n} 处，{most} 保住的梯度最多：{a}，{least} 最少：{b}；依据 {how}。",
+    "the state whose gradient reaches furthest ({states})": "梯度走得最远的状态（{states}）",
     "At forget bias {n} the LSTM does not vanish over these {k} steps: {a} of {m} is left at lag {t}.":
         "遗忘偏置为 {n} 时，LSTM 的梯度在这 {k} 步里没有消失：滞后 {t} 处还剩 {m} 的 {a}。",
     "With PyTorch's initial weights the LSTM vanishes: {a} of {m} is left at lag {t}.":
@@ -229,8 +230,8 @@ CHINESE = {
         "只要{change}，梯度就会保住：每步 {n}，第一步处为 {m}，而不是 {k}；{other} 仍会在 {t} 步内消失；{more}也能保住。",
     "{change}, and nothing else, even more would be left: {n} per step, {m} at the first step instead of {k}.":
         "只要{change}，剩下的还会更多：每步 {n}，第一步处为 {m}，而不是 {k}。",
-    "(About the gradient, not about learning: the loss at the last step would at once be {n} instead of {m}.)":
-        "（说的是梯度，不是学习：最后一步的损失会立刻变成 {n}，而不是 {m}。）",
+    "(About the gradient, not about learning: without any training with it, the loss at the last step would be {n} instead of "
+    "{m}.)": "（说的是梯度，不是学习：改后不再训练，最后一步的损失会是 {n}，而不是 {m}。）",
     "{change} ({n} per step)": "{change}（每步 {n}）",
     "{change} ({n} per step, loss {m})": "{change}（每步 {n}，损失 {m}）",
     "{change} ({n} per step) or {other}": "{change}（每步 {n}）或{other}",
@@ -381,6 +382,16 @@ CHINESE = {
     "step by step, trained weights": "逐步走过，训练后的权重",
     "step by step, untrained weights": "逐步走过，未训练的权重",
     "all plots and tables": "全部曲线图和表格",
+    "Graphs:": "计算图：",
+    "RNN, {when}": "RNN，{when}",
+    "LSTM, {when}": "LSTM，{when}",
+    "GRU, {when}": "GRU，{when}",
+    "What is learned (task {t}): predict the next character of a text, at every step.": "学的是什么（任务 {t}）：在每一步预测文本的下一个字符。",
+    "The page follows the gradient of one loss, that of the last step, in {unit}: how much of it arrives at the states of "
+    "earlier and earlier steps.": "本页跟随一个损失的梯度，即最后一步的损失，单位 {unit}：它有多少到达越来越早的状态。",
+    "That a gradient survives does not say how much is learned: that loss is {now}; with initial weights {before}.":
+        "梯度保住并不说明学到多少：这个损失是 {now}；初始权重时是 {before}。",
+    "That a gradient survives does not say how much is learned: that loss is {now}.": "梯度保住并不说明学到多少：这个损失是 {now}。",
     "Pictures": "图",
     "Plot": "曲线图",
     "Table": "表格",
@@ -416,7 +427,7 @@ CHINESE = {
     "What did clipping do?": "裁剪起了什么作用？",
     "What would have to be changed?": "要改变什么？",
     "What would have to be changed? ({weights})": "要改变什么？（{weights}）",
-    "What decides over it, before training and after": "训练前后各由什么决定",
+    "What decides how much is left, before training and after": "训练前后，剩下多少各由什么决定",
     "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps, relative to "
     "that at the last.": "最后一步的一个损失的梯度，到达越来越早的状态时，相对于最后一步还有多少。",
     "A straight line means: the same factor with every step.": "直线意味着每步的因子相同。",
@@ -437,7 +448,7 @@ CHINESE = {
     "Each change was made to these very weights and to nothing else, and the gradient measured anew on the same examples.":
         "每种改动都只施于这些权重，再在同样的样本上重新测量梯度。",
     "It tells what the gradient would do, and not whether the network would learn more: it was not trained with the "
-    "change, and the loss is what it would be at once.": "它说明梯度会怎样，而不是网络会不会学得更多：改动之后没有训练，损失是立刻会得到的值。",
+    "change, and the loss is that right after it.": "它说明梯度会怎样，而不是网络会不会学得更多：改动之后没有训练，损失就是刚改动后的。",
     "Left: of the gradient, at the first step.": "剩下：第一步处的梯度份额。",
     "Factors (×) are means down to the horizon, or to the first step if there is none.": "因子（×）是到视界为止的平均；没有视界时到第一步。",
     "Lag d: how much of the gradient at the state of step T is left at that of step T−d.": "滞后 d：步 T 的状态处的梯度，到步 T−d 处还剩多少。",
@@ -460,8 +471,11 @@ CHINESE = {
         "{name}：初始权重时视界为 {n} 步，{k} 次更新后为 {m} 步。",
     "{name}: horizon beyond the first step with initial weights, horizon beyond the first step after {k} updates.":
         "{name}：初始权重时视界在第一步之外，{k} 次更新后也在第一步之外。",
-    "{name}: less than {n} of the gradient of a step's loss is left {m} steps back (median of {k}); {a} of {b} are felt "
-    "back to the first step taken.": "{name}：一步的损失的梯度，往回 {m} 步剩下不到 {n}（{k} 个的中位数）；{b} 个中有 {a} 个一直影响到第一步。",
+    "{name}: less than {n} of the gradient of a step's loss is left {m} steps back (median of the {k} losses that it holds "
+    "for); {a} of {b} are felt back to the first step, {t}.":
+        "{name}：一步的损失的梯度，往回 {m} 步剩下不到 {n}（如此的 {k} 个损失的中位数）；{b} 个中有 {a} 个一直影响到第一步，{t}。",
+    "These are gradients at {s};": "这里是 {s} 处的梯度；",
+    "the verdict goes by {s}, whose gradient reaches furthest.": "结论依据 {s}，它的梯度走得最远。",
     "{name}: the gate {g} is {n} on average over all {m} steps; the means of eight in ten of its units lie between {a} and "
     "{b}.": "{name}：门 {g} 在全部 {m} 步上平均为 {n}；八成单元的平均值在 {a} 和 {b} 之间。",
     "{name}: the gate {g} is {n} on average over all {m} steps; the means of eight in ten of its units lie between {a} and "
@@ -862,8 +876,9 @@ CHINESE = {
     "Values in boxes: over all units.": "框中的值：对全部单元。",
     "What is negative takes away.": "负的是在减去。",
     "Mean of {n} steps: {ways}.": "{n} 步平均：{ways}。",
-    "At the first step {n} of {m} is left; one step alone let expect {k}.": "在第一步处还剩 {m} 的 {n}；只看一步，会预期 {k}。",
-    "At the first step {n} is left; one step alone let expect {k}.": "在第一步处还剩 {n}；只看一步，会预期 {k}。",
+    "At the first step {n} of {m} is left; if every step were like the last it would be {k}.":
+        "在第一步处还剩 {m} 的 {n}；若每步都像最后一步，会是 {k}。",
+    "At the first step {n} is left; if every step were like the last it would be {k}.": "在第一步处还剩 {n}；若每步都像最后一步，会是 {k}。",
     "{w}: {n} of {m} steps, counted from the loss, have {p} of the sizes of all parts, added up; the largest is {a}, that of "
     "{t} is {b}.": "{w}：{m} 步中从损失数起的 {n} 步，占各部分大小之和的 {p}；最大的是 {a}，{t} 的是 {b}。",
 }  # fmt: skip

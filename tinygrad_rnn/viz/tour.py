@@ -223,7 +223,11 @@ def _horizon(report: FlowReport, state: StateFlow) -> str:
     last = len(state.norms) - 1
     decay = report.decay
     factor = f" That is ×{number(decay.per_step)} per step to {decay.lag} before the last." if decay is not None else ""
-    expected = f"; one step alone let expect {number((state.relative(1) or 0.0) ** last)}" if last > 1 else ""
+    expected = (
+        f"; if every step were like the last it would be {number((state.relative(1) or 0.0) ** last)}"
+        if last > 1
+        else ""
+    )
     return f"{words.findings(report)[0]}{factor} At the first step {left(state, last)} is left{expected}."
 
 
