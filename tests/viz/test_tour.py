@@ -300,6 +300,55 @@ def test_on_a_phone_the_buttons_stay_in_sight_however_long_the_answer_is(show, b
             shown.press("Enter")
 
 
+def test_text_that_goes_on_below_the_buttons_is_said_to(show, both):
+    shown = show(both, level="cell", size=(1400, 420))
+    shown.tab.evaluate("() => { location.hash = 'tour=7' }")
+    card, more = shown.tab.locator("#tour"), shown.tab.get_by_role("button", name="▾ More")
+    card.wait_for(state="visible")
+    shown.press("Enter")
+    hidden = "card => card.scrollHeight - card.scrollTop - card.clientHeight"
+    assert card.evaluate(hidden) > 8
+    assert more.is_visible()
+    for _ in range(6):
+        if more.is_visible():
+            more.click()
+            shown.tab.wait_for_timeout(50)
+    assert card.evaluate(hidden) <= 8
+    assert more.is_hidden(), "at the end there is no more"
+    shown.press("Escape")
+    shown.tab.evaluate("() => { location.hash = 'tour=1' }")
+    shown.tab.set_viewport_size({"width": 1400, "height": 900})
+    card.wait_for(state="visible")
+    assert more.is_hidden(), "nor where all of it is there"
+
+
+def test_on_a_phone_the_question_stays_and_a_name_says_that_it_can_be_tapped(show, three):
+    shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    shown.tab.evaluate("() => { location.hash = 'tour=2' }")
+    card = shown.tab.locator("#tour")
+    card.wait_for(state="visible")
+    shown.press("Enter")
+    assert card.get_by_text("Where does the first one come from").is_visible()
+    behind = "all => all.map(name => getComputedStyle(name, '::after').content.includes('▸'))"
+    assert card.locator(".name").evaluate_all(behind) == [False, True, True]
+    card.get_by_role("button", name="GRU:").click()
+    assert card.locator(".name").evaluate_all(behind) == [True, True, False]
+
+
+def test_on_a_phone_the_line_that_tells_where_one_is_is_whole(show, three):
+    shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    live = shown.tab.locator("#live")
+    fits = "live => live.scrollHeight <= live.clientHeight + 1 && live.scrollWidth <= live.clientWidth + 1"
+    for key in ("End", "Home", "t"):
+        shown.press(key)
+        assert live.evaluate(fits), shown.live
+    shown.press("PageDown", "PageDown")
+    for name in three:
+        shown.tab.locator("#tabs").get_by_role("button", name=name, exact=True).click()
+        assert f"{name}: t=" in shown.live
+        assert live.evaluate(fits), shown.live
+
+
 def test_on_a_phone_the_cell_that_was_chosen_stays_in_sight(show, three):
     shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
     shown.tab.get_by_role("button", name="LSTM", exact=True).click()

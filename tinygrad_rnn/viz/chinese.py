@@ -577,7 +577,6 @@ CHINESE = {
     # ---- the page ----
     "Backpropagation through time: {weights}": "随时间反向传播：{weights}",
     "Gradient flow, step by step": "逐步看梯度流",
-    "Tour": "导览",
     "a question before each answer": "先提问，后回答",
     "Stack graphs": "上下排列",
     "Unstack graphs": "并排",
@@ -635,8 +634,8 @@ CHINESE = {
     "grad, and the colours": "梯度与颜色",
     "how strongly the loss depends on what a box holds: ‖∂L/∂·‖, of a state or gate the root mean square over the examples, "
     "of a parameter that of the mean loss": "损失对框中之量的依赖有多强：‖∂L/∂·‖；对状态或门取样本的均方根，对参数取平均损失的",
-    "what a box sends back to one it has read; a gradient is the sum of all messages that come, so “2 of 4” says that two of "
-    "its four readers have sent theirs": "一个框传回给它所读的框的量；梯度是传来的全部消息之和，所以“4 中的 2”是说四个读者中已有两个传来",
+    "what a box sends back to one it has read; a gradient is the sum of all messages that come, so “2 of 4 messages” says that two of "
+    "its four readers have sent theirs": "一个框传回给它所读的框的量；梯度是传来的全部消息之和，所以“4 条消息中的 2 条”是说四个读者中已有两个传来",
     "in the forward pass its value is computed, in the backward pass its gradient is complete and sent on":
         "在前向过程中算出它的值，在反向过程中它的梯度收齐并往下传",
     "steps count from t=0; T is the one taken last, next to the loss. Everything here runs to the right: time in the graphs, "
@@ -685,6 +684,9 @@ CHINESE = {
     "zoom out": "缩小",
     "Fit": "适合",
     "show the whole graph": "显示整个图",
+    "Start with the tour": "从导览开始",
+    "▾ More": "▾ 更多",
+    "show it": "点开",
     "Next ›": "下一站 ›",
     "‹ Back": "‹ 上一站",
     "Answer": "答案",
@@ -706,6 +708,8 @@ CHINESE = {
     "{n} step/s": "{n} 步/秒",
     "{n} boxes/s": "{n} 框/秒",
     "{n} box/s": "{n} 框/秒",
+    "{s}: {n} left": "{s}：剩 {n}",
+    "{n} of {m} steps": "{m} 步中的 {n} 步",
     "{n} of {m} arrived": "{m} 中到达 {n}",
     "{n} of {m} messages": "{m} 条消息中的 {n} 条",
     "{n} of {m}: {title}": "{n}/{m}：{title}",
@@ -724,7 +728,8 @@ CHINESE = {
     "steps that the graphs show": "图中显示的步",
     "width of an arrow: its share, at that step alone, of what arrives where it begins: all, half, a tenth":
         "箭头的宽度：仅在那一步，它在箭头起点所到达的梯度中的份额：全部、一半、十分之一",
-    "colour: size of the gradient, {rest}. grad in a box: the size itself": "颜色：梯度的大小，{rest}。框中的梯度：大小本身",
+    "colour: size of the gradient, {rest}. grad in a box: the size itself; left: relative, as the colour":
+        "颜色：梯度的大小，{rest}。框中的梯度：大小本身；“剩”：相对值，同颜色",
     "{s}: relative to {m}, its last; {rest}": "{s}：相对于它最后的 {m}；{rest}",
     "{s}: relative to {m}, its last": "{s}：相对于它最后的 {m}",
     "other: relative to {m}; {rest}": "其余：相对于 {m}；{rest}",
@@ -792,7 +797,7 @@ CHINESE = {
     "loss, value {n}": "损失，值 {n}",
     "{place}: its paths to the loss lead through {n} other boxes. Escape puts them out.":
         "{place}：它到损失的路径经过另外 {n} 个框。按 Escape 熄灭。",
-    "{name}, {n} of {m}, messages arrived": "{name}，{m} 条消息中到达 {n} 条",
+    "{name}, {n} of {m} messages, arrived": "{name}，{m} 条消息中到达 {n} 条",
     "{t}, {s}: not computed yet": "{t}，{s}：尚未计算",
     "not computed yet": "尚未计算",
     "equation": "算式",

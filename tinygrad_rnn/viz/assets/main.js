@@ -173,7 +173,8 @@ function liveText(tick, stretch, how) {
         : "Backward pass";
   if (parts.length === 1) return `${pass}. ${parts[0].now.textContent}`;
   const after = how === "step" && stretch && !stretch.forward && stretch.step !== null;
-  const said = parts.map(({ panel, now }) => `${panel.name}: ${(after && restText(panel, stretch.step)) || now.textContent}`);
+  const alone = byId("tabs").offsetParent && parts.filter(({ section }) => section.classList.contains("chosen"));
+  const said = (alone || parts).map(({ panel, now }) => `${panel.name}: ${(after && restText(panel, stretch.step)) || now.textContent}`);
   return `${pass}. ${said.join(" | ")}`;
 }
 

@@ -10,12 +10,16 @@ class Tour {
     this.before = this.button("‹ Back", () => this.go(this.at - 1));
     this.next = this.button("Next ›", () => this.go(this.at + 1));
     this.close = this.button("Leave (Esc)", () => this.leave());
+    this.further = this.button("▾ More", () => this.element.scrollBy({ top: this.element.clientHeight - 90 }));
+    this.further.classList.add("further");
     this.element = byId("tour");
+    this.element.addEventListener("scroll", () => this.tellFurther());
+    new ResizeObserver(() => this.tellFurther()).observe(this.element);
     this.element.append(
       this.heading,
       this.question,
       this.answers,
-      html("p", { class: "tools" }, this.reveal, this.before, this.next, this.close),
+      html("p", { class: "tools" }, this.reveal, this.before, this.next, this.close, this.further),
     );
     byId("take-tour").hidden = stops.length === 0;
     byId("take-tour").addEventListener("click", () => this.go(0));
@@ -26,6 +30,12 @@ class Tour {
     const made = html("button", { type: "button", text });
     made.addEventListener("click", action);
     return made;
+  }
+
+  /** Whether there is text below what is in sight, which a button says. */
+  tellFurther() {
+    const { scrollHeight, scrollTop, clientHeight } = this.element;
+    this.element.classList.toggle("goes-on", scrollHeight - scrollTop - clientHeight > 8);
   }
 
   /** A link that ends with #tour=4 opens the fourth stop. */
@@ -54,6 +64,8 @@ class Tour {
     this.warn({});
     this.stand(stop.ask_at);
     this.look(stop.look);
+    this.element.scrollTop = 0;
+    this.tellFurther();
     this.reveal.focus({ preventScroll: true });
   }
 
@@ -69,6 +81,7 @@ class Tour {
     this.answers.append(...stop.answers.map((answer) => this.answer(answer)));
     this.mark();
     this.look(stop.look); // the line above the graphs may have become longer
+    this.tellFurther();
     (this.next.hidden ? this.close : this.next).focus({ preventScroll: true });
   }
 
@@ -84,6 +97,7 @@ class Tour {
   answer({ name, text }) {
     const led = html(panels.length > 1 ? "button" : "b", { class: "name", text: name && `${name}: ` });
     if (panels.length > 1) led.addEventListener("click", () => this.lead(name));
+    led.title = "show it";
     return html("li", { "data-cell": name }, led, html("span", { text }));
   }
 
