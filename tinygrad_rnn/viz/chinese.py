@@ -245,6 +245,7 @@ CHINESE = {
     # ---- plots: titles and axes ----
     "Gradient through time": "随时间的梯度",
     "Gradient through time, while training": "训练过程中随时间的梯度",
+    "Gradient through time, before and after training": "训练前后随时间的梯度",
     "Gradient norm of each update, before and after clipping": "每次更新的梯度范数，裁剪前与裁剪后",
     "How far back the loss of each step is felt": "每一步的损失往回能影响多远",
     "How open the gates are, and what the path through them alone would bring": "门开了多大，以及只走门内的路径会带来多少",
@@ -336,7 +337,9 @@ CHINESE = {
     "Red: above 1.": "红色：大于 1。",
     "Ring: the horizon of that part of the state, its first lag below the threshold.": "圆环：状态的这一部分的视界，即第一个低于阈值的滞后。",
     "h has filled marks, c hollow ones on a dotted line.": "h 用实心标记，c 用点线上的空心标记。",
-    "Bands: over all units and examples of one step.": "色带：一步中的全部单元和样本。",
+    "Bands: over all units and examples of one step, filled for the gate that keeps the state.":
+        "色带：一步中的全部单元和样本，保留状态的门填色。",
+    "below 0: {g} alone, no gate, −1 to 1": "低于 0：只有 {g}，它不是门，从 −1 到 1",
     "The colours of the graphs.": "颜色与计算图中相同。",
     "Blank: no path from the state to the loss.": "空白：状态到损失没有路径。",
     "·: 0, or too small for the dtype.": "·：为 0，或对该数据类型来说太小。",
