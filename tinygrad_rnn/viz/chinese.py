@@ -104,6 +104,10 @@ CHINESE = {
     "Widths are those of the steps that are drawn, and not the mean: of what arrives at {s} of {t}, {n} comes straight; "
     "in the mean over {m} steps it is {k}":
         "宽度是画出的那些步的，不是平均：在 {t}，到达 {s} 的有 {n} 是直接来的；{m} 步平均则是 {k}",
+    "Widths are those of the steps that are drawn, and not the mean: of what arrives at {s} of {t}, {n} comes straight; "
+    "in the mean over {m} steps it is {k}, and {j} at {u}":
+        "宽度是画出的那些步的，不是平均：在 {t}，到达 {s} 的有 {n} 是直接来的；{m} 步平均则是 {k}，在 {u} 是 {j}",
+    "That is why {t} is drawn, too.": "所以也画出了 {t}。",
     "× on an arrow into the next step: the factor by which this arrow alone, of all into it, changes the gradient on the "
     "way back.": "通往下一步的箭头上的 ×：在所有通往它的箭头中，只看这一支，往回走时梯度乘上的因子。",
     "× on an arrow into the next step: the factor by which this arrow alone, of all into it, changes the gradient on the "
