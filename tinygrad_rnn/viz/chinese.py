@@ -604,7 +604,6 @@ CHINESE = {
     "▶ Play": "▶ 播放",
     "❚❚ Pause": "❚❚ 暂停",
     "Pause": "暂停",
-    "Turn": "转折",
     "End": "终点",
     "Speed": "速度",
     "to the start (Home)": "回到起点（Home）",
@@ -632,6 +631,10 @@ CHINESE = {
     "message": "消息",
     "Message": "消息",
     "its turn": "轮到它",
+    "Turn": "转折",
+    "where the forward pass is over and the backward pass begins: all values are there, and no gradient":
+        "前向过程结束、反向过程开始之处：值都有了，还没有梯度",
+    "felt by the losses of:": "能感到它的损失：",
     "T, the last step": "T，最后一步",
     "exactly 0 at t=0": "t=0 处恰好为 0",
     "± beside a value": "值旁边的 ±",

@@ -347,7 +347,7 @@ def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
             "shades": [_part_shade(float(norm), weight.total, drawn) for norm in weight.per_step],
             "events": arrivals(drawn, backward, weight.node),
         }
-        for name, weight in report.weights.items()
+        for name, weight in sorted(report.weights.items(), key=lambda pair: words.parameter_order(pair[0]))
         if weight.per_step is not None and weight.running is not None and backward
     ]
 
