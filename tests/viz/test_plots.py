@@ -603,6 +603,9 @@ def test_clipping_shows_both_norms_and_the_threshold():
     np.testing.assert_array_equal(line(axes, "after").get_ydata(), [0.5, 1, np.nan])
     assert line(axes, "limit 1").get_ydata() == [1.0, 1.0]
     assert axes.get_title() == "x: 1 of 3 clipped"
+    figure = drawn(plots.clipping({"rnn": made, "gru": made}, 1.0))
+    (key,) = [handle for handle in figure.legends[0].get_lines() if handle.get_label() == "before"]
+    assert key.get_color() not in {line(axes, "_before").get_color() for axes in figure.axes}, "it is of both cells"
     assert "No updates" in words(drawn(plots.clipping({}, 1.0)))
 
 

@@ -179,6 +179,26 @@ def test_of_a_trained_network_a_stop_tells_what_training_did(both):
         assert answer(trained, "What training did", kind) == conclusion(report) != ""
 
 
+def test_the_curves_before_a_training_are_shown_with_the_answer_about_it(show, both):
+    trained = {kind: measured(kind, steps=T, seed=1).beside(before=report) for kind, report in both.items()}
+    assert [stop["overlay"] for stop in tour(trained)] == [False] * 7 + [True]
+    shown = show(trained, level="cell")
+    pale = shown.tab.locator("#curves .curve.before")
+    assert pale.count() == 3
+    found = shown.panel("LSTM")["states"][1]
+    old = both["LSTM"].state("c")
+    assert found["before"] == pytest.approx([old.relative(lag) for lag in range(T)], rel=1e-6)
+    shown.tab.evaluate("() => { location.hash = 'tour=8' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    assert not any(each.is_visible() for each in pale.all()), "not before the answer"
+    shown.press("Enter")
+    assert all(each.is_visible() for each in pale.all())
+    assert shown.tab.get_by_text("pale: with the initial weights").is_visible()
+    shown.press("ArrowLeft")
+    assert not any(each.is_visible() for each in pale.all())
+    assert show(both, level="cell").tab.locator("#curves .curve.before").count() == 0, "nothing was trained"
+
+
 def test_no_question_needs_the_one_before(both):
     """A link leads to any of them."""
     for stop in tour(both):

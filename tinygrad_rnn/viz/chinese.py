@@ -162,6 +162,9 @@ CHINESE = {
     "That is {n} per step to {m} before the last.": "即到最后一步之前 {m} 步为止，每步 {n}。",
     "{name} vanishes; it would survive with {rest}.": "{name} 消失；若{rest}，就会保住。",
     "{change}; or with {rest}": "{change}；或{rest}",
+    "At lag {n} {most} keeps the most of its gradient, {a}, {least} the least, {b};":
+        "在滞后 {n} 处，{most} 保住的梯度最多：{a}，{least} 最少：{b}；",
+    "judged by {how}.": "依据 {how}。",
     "At lag {n} {most} keeps the most of its gradient, {a}, {least} the least, {b}; judged by {how}.":
         "在滞后 {n} 处，{most} 保住的梯度最多：{a}，{least} 最少：{b}；依据 {how}。",
     "the state whose gradient reaches furthest ({states})": "梯度走得最远的状态（{states}）",
@@ -204,6 +207,44 @@ CHINESE = {
     "the units that hold the gradient are not those whose {f} is open, because {t} is saturated in the open ones and little "
     "enters ({w} {a} against {b}): {f} is {n} there, {m} over all units.":
         "承载梯度的不是 {f} 打开的单元，因为 {t} 在打开的单元里饱和，几乎没有梯度进入（{w} 为 {a}，而梯度所在处为 {b}）：{f} 在那里是 {n}，在全部单元上是 {m}。",
+    "(Means over the {n} steps back to {end};": "（往回 {n} 步、直到{end}的平均；",
+    "{equation}, where {f} = 1 keeps the old {s};": "{equation}，{f} = 1 时保留旧的 {s}；",
+    "“there”: root mean square over the units, weighted by their squared gradient;": "“那里”：按梯度平方加权、对单元取均方根；",
+    "“there”: root mean square over the units, weighted by their squared gradient.)": "“那里”：按梯度平方加权、对单元取均方根。）",
+    "four fifths of the squared gradient are in {m} of {t} units;": "梯度平方的五分之四集中在 {t} 个单元中的 {m} 个；",
+    "four fifths of the squared gradient are in {m} of {t} units.)": "梯度平方的五分之四集中在 {t} 个单元中的 {m} 个。）",
+    "{w}: mean over the units whose {f} is above the mean, against that where the gradient is.)":
+        "{w}：对 {f} 高于平均的单元取平均，与梯度所在处相比。）",
+    "{w} is small where {s} is near ±1.)": "{s} 接近 ±1 处 {w} 很小。）",
+    "{w} takes the gradient away, {n} per step;": "{w} 夺走梯度，每步 {n}；",
+    "{w} ({n}) alone would not shrink it.": "只有 {w}（{n}）不会使它变小。",
+    "Training let the gradient reach further: it now vanishes, with less than {n} of it left, {m} steps back instead of {k} "
+    "({a} instead of {b} per step).": "训练使梯度走得更远：现在往回 {m} 步才消失（剩下不到 {n}），原来是 {k} 步（每步 {a}，原来 {b}）。",
+    "Training made the gradient survive;": "训练使梯度保住了；",
+    "before, it vanished, with less than {n} of it left {m} steps back ({a} instead of {b} per step).":
+        "原来往回 {m} 步就消失（剩下不到 {n}；每步 {a}，原来 {b}）。",
+    "The way straight through {f} keeps less of it, {a} instead of {b};": "直接经过 {f} 的路径保留得更少，{a}，原来 {b}；",
+    "The way straight through {f} keeps more of it, {a} instead of {b};": "直接经过 {f} 的路径保留得更多，{a}，原来 {b}；",
+    "more of what arrives comes by ways that are not straight, {a} instead of {b}.": "到达的梯度中更多不是直接来的，{a}，原来 {b}。",
+    "less of what arrives comes by ways that are not straight, {a} instead of {b}.": "到达的梯度中更少不是直接来的，{a}，原来 {b}。",
+    "{w} keeps more of it, {a} instead of {b};": "{w} 保留得更多，{a}，原来 {b}；",
+    "{w} keeps less of it, {a} instead of {b}.": "{w} 保留得更少，{a}，原来 {b}。",
+    "{n} unless said otherwise, of the gradient at the last step: what is less counts as vanished.":
+        "除非另有说明，是最后一步梯度的 {n}：更小就算消失。",
+    "(Clipping has a limit of its own, for the norm of the gradient of all parameters.)": "（裁剪另有上限，是对全部参数的梯度的范数而言。）",
+    "share": "份额",
+    "of all that arrives at a state, the part that comes by one way: {formula}, where g is the sum of all messages.":
+        "到达一个状态的全部梯度中，沿一条路径来的部分：{formula}，g 是全部消息之和。",
+    "Shares sum to 1, and a message against the sum has a negative one.": "份额之和为 1；与总和相反的消息，份额为负。",
+    "It is not the ratio of their sizes, but that ratio times the cosine of the angle between message and sum: at {s} of "
+    "{cell} the way straight back makes {a} and all together {b}, which is {p}, and its share is {q}.":
+        "它不是大小之比，而是这个比乘以消息与总和之间夹角的余弦：在 {cell} 的 {s} 处，直接的路径为 {a}，全部合起来为 {b}，比为 {p}，份额是 {q}。",
+    "an Elman network with relu in place of tanh that begins with W_hh the identity and biases 0, so that it copies its "
+    "state (Le, Jaitly & Hinton 2015).": "用 relu 代替 tanh、以单位矩阵 W_hh 和零偏置开始的 Elman 网络，所以它复制自己的状态（Le, Jaitly & Hinton 2015）。",
+    "This is the gradient at the whole state ({kinds}), relative to its own size at lag 0.":
+        "这是整个状态（{kinds}）处的梯度，相对于它自己在滞后 0 处的大小。",
+    "Elsewhere on this page it is {a} at {s} and {b} at {t}: each relative to its own, and with what it sends to the other "
+    "part in its own step.": "本页别处在 {s} 处是 {a}，在 {t} 处是 {b}：各相对于自己的，并含它在同一步传给另一部分的。",
     "Of what arrives at {s} comes {ways}; together {n} per step.": "到达 {s} 的梯度中，{ways}；合起来每步 {n}。",
     "{n} straight through {f}, {others}": "{n} 直接经过 {f}，{others}",
     "{n} straight through {f}": "{n} 直接经过 {f}",
@@ -634,6 +675,7 @@ CHINESE = {
     "Turn": "转折",
     "where the forward pass is over and the backward pass begins: all values are there, and no gradient":
         "前向过程结束、反向过程开始之处：值都有了，还没有梯度",
+    "pale: with the initial weights": "浅色：用初始权重",
     "felt by the losses of:": "能感到它的损失：",
     "T, the last step": "T，最后一步",
     "exactly 0 at t=0": "t=0 处恰好为 0",

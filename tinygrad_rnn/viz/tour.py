@@ -32,7 +32,8 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
 
     That is the name of a place, or a lag. "look" is what should be in sight, "compare" the panels of which only the
     ways from state to state are shown: of all cells that are spoken of. "point" has the names of what is pointed at on
-    them, at the last step; "beside" is what is to be said at a graph whose last step misleads. There is no tour without
+    them, at the last step; "beside" is what is to be said at a graph whose last step misleads; "overlay": whether the
+    curves before a training are shown with the answer. There is no tour without
     named states over several steps.
     """
     seen = {name: (report, state) for name, report in reports.items() if (state := judged(report)) is not None}
@@ -105,6 +106,7 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             "look": look,
             "compare": list(known) if look == "paths" else None,
             "point": {name: _deciding(*pair) for name, pair in known.items()} if tell is _why else None,
+            "overlay": tell is _training,
             "beside": _beside(known) if look == "paths" else None,
             "question": question,
             "answers": answers,

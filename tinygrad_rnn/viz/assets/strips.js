@@ -53,7 +53,7 @@ class Strip {
           svg("rect", { x: this.x(i), y: CELL.top + CELL.high + 1, width: this.pitch, height: 4 }),
         )
       : [];
-    this.reachName = svg("text", { class: "reach-name", y: CELL.top + CELL.high + 8 });
+    this.reachName = svg("text", { class: "reach-name halo", y: CELL.top + CELL.high + 8 });
     this.brush = svg("path", { class: "brush" });
     this.pointer = svg("path", { class: "pointer" });
     this.marks = this.edges.map((edge) => this.drawEdge(edge));

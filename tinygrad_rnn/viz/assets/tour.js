@@ -76,7 +76,7 @@ class Tour {
     this.element.classList.add("answered");
     this.stand(stop.tell_at);
     if (stop.compare) this.lightPaths(stop.compare);
-    this.warn(stop.beside ?? {});
+    this.warn(stop);
     for (const { graph, panel } of parts) graph.ring(stop.point?.[panel.name] ?? []);
     this.answers.append(...stop.answers.map((answer) => this.answer(answer)));
     this.mark();
@@ -85,10 +85,11 @@ class Tour {
     (this.next.hidden ? this.close : this.next).focus({ preventScroll: true });
   }
 
-  /** Say at a graph that the step it shows misleads. */
-  warn(texts) {
+  /** Say at a graph that the step it shows misleads; show the curves before a training where they are spoken of. */
+  warn({ beside: texts, overlay }) {
+    byId("curves").classList.toggle("overlaid", Boolean(overlay));
     for (const { panel, beside } of parts) {
-      beside.textContent = texts[panel.name] ?? "";
+      beside.textContent = texts?.[panel.name] ?? "";
       beside.hidden = !beside.textContent;
     }
   }
