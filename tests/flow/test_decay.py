@@ -30,8 +30,25 @@ def test_a_line_is_given_where_it_fits():
     slope = np.polyfit(np.arange(40), np.log(sizes), 1)[0]
     found = decay_of(sizes, 39)
     assert found.line == pytest.approx(math.exp(slope))
-    assert found.half_life == pytest.approx(math.log(0.5) / math.log(found.per_step))
+    half = next(lag for lag, size in enumerate(sizes) if size < 0.5 * sizes[0])
+    assert found.half_life == pytest.approx(float(np.interp(-math.log(2), *_falling(sizes, half))))
+    assert half - 1 < found.half_life <= half
     assert found.bend is None
+
+
+def _falling(sizes, lag):
+    """Return the ends of the piece of the curve that leads to a lag: its logarithms, the lower first, and the lags."""
+    logs = np.log(np.array([sizes[lag], sizes[lag - 1]]) / sizes[0])
+    return logs, [lag, lag - 1]
+
+
+def test_half_is_gone_where_the_curve_says_so_and_not_where_the_mean_factor_would_have_it():
+    slow_at_first = np.array([1.0, 0.841, 0.611, 0.496, 0.34, 0.25, 0.17, 0.12, 0.085, 0.06, 0.042, 0.03])
+    found = decay_of(slow_at_first, 11)
+    assert found.line is not None
+    assert 2 < found.half_life < 3
+    assert found.half_life == pytest.approx(2 + math.log(0.611 / 0.5) / math.log(0.611 / 0.496))
+    assert abs(found.half_life - math.log(0.5) / math.log(found.per_step)) > 0.5
 
 
 @pytest.mark.parametrize(

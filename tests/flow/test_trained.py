@@ -74,7 +74,7 @@ def test_of_a_gate_the_straight_way_and_what_comes_round_are_told():
     old, new = (next(cause for cause in each.causes() if cause.kind == "c") for each in (before, after))
     assert f"traight through f keeps {'more' if new.straight > old.straight else 'less'} of it" in said
     around = [1 - dict(cause.shares)["c"] for cause in (old, new)]
-    assert f"round by the other gates, {around[1]:.0%} instead of {around[0]:.0%}" in said
+    assert f"by ways that are not straight, {around[1]:.0%} instead of {around[0]:.0%}" in said
 
 
 def test_without_a_report_before_or_a_verdict_there_is_nothing_to_say():

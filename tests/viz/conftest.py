@@ -4,6 +4,7 @@ import pytest
 
 from tests.viz import browser
 from tests.viz.stepper import Opened, measured
+from tinygrad_rnn.viz import plots
 from tinygrad_rnn.viz.page import write_page
 
 
@@ -40,6 +41,12 @@ def show(chromium, tmp_path):
     for context in contexts:
         context.close()
     assert said == []
+
+
+@pytest.fixture
+def words_only(monkeypatch):
+    """Plots of a sheet are drawn, but not rendered: that takes most of the time, and no word of the page needs it."""
+    monkeypatch.setattr(plots, "rendered", lambda figure, formats: dict.fromkeys(formats, b"<svg/>"))
 
 
 @pytest.fixture(scope="session")

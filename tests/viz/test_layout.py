@@ -245,6 +245,22 @@ def test_a_factor_lies_on_no_box_and_no_arrow(name):
             assert not ((abs(xs - x) < half - 4) & (abs(ys - y) < 4)).any(), f"{other.tail} -> {other.head}"
 
 
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "two layers", "long", "both directions"])
+def test_a_factor_straddles_no_frame(name):
+    found = drawn(name, "cell")
+    told = [arrow for arrow in found.arrows if arrow.text]
+    assert told
+    for arrow in told:
+        (x, y), wide = arrow.text_at, text_width(arrow.text, SMALL) / 2
+        for frame in found.frames:
+            sides = [frame.x, frame.x + frame.width] if frame.y <= y <= frame.y + frame.height else []
+            assert not any(x - wide < side < x + wide for side in sides), (arrow.tail, arrow.text)
+
+
+def test_gates_are_filled_from_the_side_so_that_no_rim_strikes_out_a_line():
+    assert 'gradientangle="0"' in viz.dot_source(viz.gradient_flow(LOSSES["lstm"](), statistics=True), "cell")
+
+
 def test_a_factor_stands_below_where_another_arrow_comes_from_above():
     above = [arrow for arrow in drawn("lstm", "cell").arrows if arrow.text]
     below = [arrow for arrow in drawn("own cell", "cell").arrows if arrow.text]

@@ -192,8 +192,30 @@ def test_the_backward_pass_sends_messages_and_gathers_them(show, lstm):
     assert done[0] == "loss"
     assert done[1] == f"t{STEPS - 1}_h"
     middle = f"t{STEPS - 2}_h"
-    assert list(dict.fromkeys(gathered[middle])) == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
-    assert list(dict.fromkeys(gathered["weight_hh_l0"])) == [f"{n} of {STEPS}" for n in range(1, STEPS + 1)]
+    assert list(dict.fromkeys(gathered[middle])) == [f"{n} of 4 messages" for n in range(1, 5)]
+    assert list(dict.fromkeys(gathered["weight_hh_l0"])) == [f"{n} of {STEPS} steps" for n in range(1, STEPS + 1)]
+
+
+def test_a_state_says_how_much_of_the_gradient_is_left_there_as_its_colour_does(show, lstm):
+    shown = show(lstm, level="cell")
+    for state in lstm.cell:
+        for lag in range(STEPS):
+            lines = shown.looks()[f"t{STEPS - 1 - lag}_{state.kind}"][1]
+            share = 100 * state.relative(lag)
+            assert lines[0].startswith(f"{state.kind}: ")
+            assert numbers(lines[0])[0] == pytest.approx(share, rel=0.06)
+            assert lines[0].endswith("% left")
+    shown.press("t")
+    assert shown.looks()[f"t{STEPS - 1}_h"][1][0] == "h", "not before the backward pass has been there"
+
+
+def test_a_single_message_is_not_counted(show, reports):
+    shown = show({"": reports["RNN"]}, level="cell")
+    shown.tab.click("#turn")
+    while shown.tick < shown.ticks - 1:
+        shown.press("ArrowRight")
+        for classes, lines in shown.looks().values():
+            assert "gathering" not in classes or not re.search(r"\b1 of 1\b", " ".join(lines))
 
 
 def test_the_sums_of_shared_weights_grow_by_each_steps_part(show, lstm):
@@ -321,7 +343,7 @@ def test_a_graph_without_time(show):
         shown.press("ArrowRight")
         assert shown.current() == name
         shown.press("PageDown", "Shift+ArrowRight")
-    assert shown.looks()["a"][1] == ["a", "value 2", "grad 2 of 2"]
+    assert shown.looks()["a"][1] == ["a", "value 2", "2 of 2 messages"]
     shown.press("ArrowRight")
     assert shown.tick == shown.ticks
 

@@ -240,6 +240,28 @@ def test_a_box_tells_all_that_is_known_of_it(show, lstm):
     assert card.text_content().count("not computed yet") == 2
 
 
+def test_what_is_told_of_a_curve_does_not_cover_it(show, lstm):
+    shown = show(lstm, level="cell", size=(1400, 900))
+    x, y = shown.at(2)
+    shown.tab.mouse.move(x, y)
+    card, chart = shown.tab.locator("#card"), shown.tab.locator("#curves .chart").bounding_box()
+    assert "2 steps before the last" in card.text_content()
+    place = card.bounding_box()
+    assert place["y"] >= chart["y"] + chart["height"] or place["y"] + place["height"] <= chart["y"]
+
+
+def test_parameters_stand_in_the_same_order_in_all_cells(show, reports):
+    shown = show(reports, level="cell")
+    wanted = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+    for name in reports:
+        rows = shown.tab.locator(f'[data-panel="{name}"] .weights tbody tr').evaluate_all(
+            "all => all.map(e => e.dataset.weight)"
+        )
+        assert rows == wanted
+        boxes = [box for box in shown.panel(name)["boxes"] if box["kind"] == "parameter" and box["step"] == 1]
+        assert [box["caption"] for box in sorted(boxes, key=lambda box: box["y"])] == wanted
+
+
 def test_an_arrow_tells_its_message_and_its_share(show, lstm):
     shown = show(lstm, level="cell")
     arrows, boxes = shown.panel()["arrows"], shown.panel()["boxes"]

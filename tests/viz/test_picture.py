@@ -294,7 +294,10 @@ def test_a_step_like_most_is_drawn_and_said_to_be_where_the_last_mislead(monkeyp
     assert flow.horizon.state == "c"
     step, sender = like_most(flow, 39 - flow.horizon.steps, 36)
     assert {step, sender} <= set(shown(picture(flow, "cell")))
-    assert f" at t={step}." in viz.dot_source(flow, "cell").replace("\\l", " ")
+    said = viz.dot_source(flow, "cell").replace("\\l", " ")
+    assert f" at t={step}." in said
+    assert f"That is why t={step} is drawn, too." in said
+    assert "That is why" not in viz.dot_source(flow, "cell", window=(37, 40)), "here it is not"
 
 
 @pytest.mark.parametrize(("level", "last"), [("cell", 3), ("ops", 2)])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 
 import matplotlib
 import matplotlib.style
@@ -53,6 +54,7 @@ def report(h=(), c=None, weight=None, direction="forward", **changes):
     return FlowReport(**facts | {"states": states, "weights": weights, "threshold": 0.01, "notes": ()} | changes)
 
 
+@cache
 def measured(losses=cells.lstm_losses, gates=4):
     x, readout = cells.example(steps=TIME)
     p = cells.tensors(cells.parameters(2, 3, gates))
@@ -71,8 +73,10 @@ def warnings_fail():
         yield
 
 
-def drawn(figure):
-    """Draw a figure, so that what fails only then fails here."""
+def drawn(figure, laid_out=False):
+    """Draw a figure, so that what fails only then fails here; where its panels lie takes most of the time."""
+    if not laid_out:
+        figure.set_layout_engine("none")
     figure.draw_without_rendering()
     return figure
 
@@ -239,6 +243,10 @@ def test_over_training_there_is_a_panel_for_each_update_and_kind():
     assert titles == ["h, initial weights", "h, after 8 updates", "c, initial weights", "c, after 8 updates"]
     assert [line(axes, "a").get_ydata()[1] for axes in figure.axes] == [0.5, 0.25, 0.1, 0.2]
     assert line(figure.axes[0], "b").get_ydata()[1] == 0.75
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a: h", "b: h", "a: c"], "c has a key, too"
+    assert "Gradient through time, before and after training" in words(figure)
+    often = [(made, report(h=[0.5, 1.0])) for made in range(3)]
+    assert "while training" in words(plots.over_training({"a": often}))
     assert "Nothing was measured" in words(drawn(plots.over_training({"c": None})))
 
 
@@ -500,6 +508,31 @@ def test_each_unit_stands_at_its_gate_and_as_high_as_its_share():
     assert "Without such a factor: bare." in words(panel.figure)
 
 
+def test_numbers_of_units_cover_neither_each_other_nor_points_nor_lines(monkeypatch):
+    flow = units_of(measured())
+    through, shares = np.array([0.53, 0.48, 0.6, 0.37, 0.24, 0.94]), np.array([0.29, 0.08, 0.09, 0.1, 0.08, 0.3])
+    made = {"through": through, "shares": shares, "carriers": (5, 0, 3, 2, 1), "over_all": 0.75, "there": 0.478}
+    flow = dataclasses.replace(flow, **made)
+    monkeypatch.setattr(sys.modules["tinygrad_rnn.viz.plots.units"], "units_of", lambda report: flow)
+    (panel,) = drawn(plots.units({"lstm": measured()}), laid_out=True).axes
+    labels = {text.get_text(): text.get_window_extent() for text in panel.texts}
+    assert {"5", "0", "3", "2"} <= set(labels)
+    boxes = list(labels.values())
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+    points = panel.transData.transform(np.column_stack([through, shares]))
+    assert not any(box.contains(*point) for box in boxes for point in points)
+    for at in (0.75, 0.478):
+        x, _ = panel.transData.transform((at, 0))
+        assert not any(box.x0 < x < box.x1 for box in boxes)
+
+
+def test_candidates_are_set_apart_from_gates():
+    left, _ = plots.gates({"lstm": measured()}).axes
+    assert [text.get_text() for text in left.texts] == ["below 0: g alone, no gate, −1 to 1"]
+    filled = [band.get_facecolor().size > 0 and band.get_facecolor()[0][3] > 0 for band in left.collections]
+    assert filled == [False, True, False, False], "one fill, that of f, which keeps c"
+
+
 def test_without_units_the_plot_says_so():
     assert "units were not measured" in words(drawn(plots.units({"x": report(h=[0.1, 1.0])})))
 
@@ -568,8 +601,11 @@ def test_clipping_shows_both_norms_and_the_threshold():
     axes = drawn(plots.clipping({"x": made, "y": None}, 1.0)).axes[0]
     np.testing.assert_array_equal(line(axes, "before").get_ydata(), [0.5, 8, np.nan])
     np.testing.assert_array_equal(line(axes, "after").get_ydata(), [0.5, 1, np.nan])
-    assert line(axes, "threshold 1").get_ydata() == [1.0, 1.0]
+    assert line(axes, "limit 1").get_ydata() == [1.0, 1.0]
     assert axes.get_title() == "x: 1 of 3 clipped"
+    figure = drawn(plots.clipping({"rnn": made, "gru": made}, 1.0))
+    (key,) = [handle for handle in figure.legends[0].get_lines() if handle.get_label() == "before"]
+    assert key.get_color() not in {line(axes, "_before").get_color() for axes in figure.axes}, "it is of both cells"
     assert "No updates" in words(drawn(plots.clipping({}, 1.0)))
 
 
@@ -677,7 +713,7 @@ def every_plot(**options):
 def test_a_figure_fills_a_slide_exactly_and_all_its_words_lie_on_it(size):
     for figure in every_plot(style=Style(size=size)):
         assert tuple(figure.get_size_inches()) == SIZES[size]
-        assert inside(drawn(figure))
+        assert inside(drawn(figure, laid_out=True))
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -712,7 +748,7 @@ def test_letters_have_the_size_asked_for():
     axes = plots.through_time({"x": report(h=[0.1, 1.0])}, style=Style(font=18)).axes[0]
     assert {axes.xaxis.label.get_fontsize(), axes.title.get_fontsize()} == {18}
     for figure in every_plot(style=Style(font=14)):
-        assert inside(drawn(figure))
+        assert inside(drawn(figure, laid_out=True))
 
 
 def test_an_unknown_theme_or_size_is_refused():

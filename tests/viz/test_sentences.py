@@ -6,7 +6,8 @@ import pytest
 import tinygrad_rnn as tg
 from tests.viz.test_plots import by_hand, jacobians_by_hand, measured, report
 from tinygrad_rnn import nn
-from tinygrad_rnn.flow import gradient_flow
+from tinygrad_rnn.flow import gradient_flow, state_jacobians
+from tinygrad_rnn.flow.held import held_gradient
 from tinygrad_rnn.flow.sentences import REACHES, number
 from tinygrad_rnn.flow.units import units_of
 from tinygrad_rnn.train import Update
@@ -116,11 +117,15 @@ def test_cells_are_compared_where_they_can_be():
         return PLOTS["through_time"].sentences(entries)[-1]
 
     assert last(Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))) == (
-        "At lag 3 b keeps most of the gradient (0.5 of that at h), a keeps least (0.001 of that at h)."
+        "At lag 3 b keeps the most of its gradient, 0.5, a the least, 0.001; judged by h."
     )
     assert last(Entry("a", report(h=LASTING)), Entry("b", report(h=LASTING))) == (
         "At lag 3 all keep the same share of the gradient, 0.5."
     )
+    assert last(Entry("a", report(h=[1e-4, 0.1, 0.5, 1.0], c=FALLING)), Entry("b", report(h=LASTING))) == (
+        "At lag 3 b keeps the most of its gradient, 0.5, a the least, 0.001; judged by the state whose gradient "
+        "reaches furthest (a: c; b: h)."
+    ), "and so not by the h of a, of which 1e-4 is left"
     alone = PLOTS["through_time"].sentences([Entry("a", report(h=LASTING)), Entry("b", report(h=[0.0, 0.0]))])
     assert not any("keeps" in sentence for sentence in alone)
 
@@ -143,15 +148,34 @@ def test_maps_tell_how_far_back_losses_are_felt():
     nan = np.nan
     found = by_hand([[1.0, nan, nan], [0.001, 1.0, nan], [1e-6, 0.5, 1.0]])
     assert PLOTS["loss_maps"].sentences([Entry("x", report(h=[1.0]), flow_map=found)]) == [
-        "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of 2); 1 of 3 is felt back "
-        "to the first step taken."
+        "x: less than 0.01 of the gradient of a step's loss is left 1.5 steps back (median of the 2 losses "
+        "that it holds for); 1 of 3 is felt back to the first step, t=0."
     ]
     kept = by_hand([[1.0, nan], [0.5, 1.0]])
     assert PLOTS["loss_maps"].sentences([Entry("x", report(h=[1.0]), flow_map=kept)]) == [
-        "x: nowhere is less than 0.01 of the gradient of a step's loss left; 2 of 2 are felt back to the first step "
-        "taken."
+        "x: nowhere is less than 0.01 of the gradient of a step's loss left; 2 of 2 are felt back to the first step, "
+        "t=0."
     ]
     assert "not measured" in PLOTS["loss_maps"].sentences([Entry("x", report(h=[1.0]))])[0]
+
+
+def test_a_map_says_so_where_the_verdict_goes_by_another_state():
+    found = by_hand([[1.0, np.nan], [0.5, 1.0]])
+    (said,) = PLOTS["loss_maps"].sentences([Entry("x", report(h=FALLING, c=LASTING), flow_map=found)])
+    assert said.endswith("These are gradients at h; the verdict goes by c, whose gradient reaches furthest.")
+    (said,) = PLOTS["loss_maps"].sentences([Entry("x", report(h=LASTING, c=FALLING), flow_map=found)])
+    assert "the verdict goes by" not in said
+
+
+def test_of_a_state_of_two_parts_it_is_said_why_the_gradient_at_all_of_it_is_another_number():
+    losses = nn.LSTM(3, 4, dtype="float64").unroll(tg.randn(6, 2, 3, dtype="float64"))[0][-1].sum(axis=1)
+    flow = gradient_flow(losses)
+    said = PLOTS["singular_values"].sentences([Entry("x", flow, jacobians=state_jacobians(losses))])[-1]
+    h, c = (number(flow.state(kind).relative(5)) for kind in "hc")
+    whole = number(float(held_gradient(flow, ("h", "c"))[5]))
+    assert f"(h, c), relative to its own size at lag 0. Elsewhere on this page it is {h} at h and {c} at c" in said
+    assert f"this loss's gradient gets {whole}" in said
+    assert len({h, c, whole}) == 3
 
 
 def test_exponents_say_what_a_step_does():
@@ -215,15 +239,15 @@ def test_of_several_layers_every_sentence_names_the_one_it_is_about():
     assert PLOTS["over_training"].sentences([a])[0].startswith("gru (layer 1): ")
     judged = PLOTS["through_time"].sentences([a, b])
     assert [sentence.partition(" ")[2][:9] for sentence in judged[:-1]] == (["(layer 1)"] * 2 + ["(layer 0)"] * 2) * 2
-    assert "(layer 1) keeps most of the gradient" in judged[-1]
+    assert "(layer 1) keeps the most of its gradient" in judged[-1]
 
 
 def test_an_explosion_keeps_no_gradient():
     entries = [Entry("big", report(h=RISING)), Entry("a", report(h=FALLING)), Entry("b", report(h=LASTING))]
     last = PLOTS["through_time"].sentences(entries)[-1]
     assert last == (
-        "At lag 3 b keeps most of the gradient (0.5 of that at h), a keeps least (0.001 of that at h), apart from "
-        "those that explode."
+        "At lag 3 b keeps the most of its gradient, 0.5, a the least, 0.001, apart from those that explode; "
+        "judged by h."
     )
     assert not any("keeps" in said for said in PLOTS["through_time"].sentences([entries[0], entries[2]]))
 

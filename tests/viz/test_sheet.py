@@ -12,18 +12,21 @@ from tests.viz.sheet_page import Page, page_of
 from tests.viz.test_plots import report
 from tinygrad_rnn import nn
 from tinygrad_rnn.flow import RemedyFlow, gradient_flow
+from tinygrad_rnn.flow.figures import number
 from tinygrad_rnn.viz import sheet
 from tinygrad_rnn.viz.change_tables import remedied
 from tinygrad_rnn.viz.change_tables import trained as trained_table
 from tinygrad_rnn.viz.plots import PLOTS, Entry
 from tinygrad_rnn.viz.sheet import write_sheet
+from tinygrad_rnn.viz.terms import glossary
+from tinygrad_rnn.viz.weights_told import opening
 
 WICKED = "<b>\"x\" & 'y'</script> $z$"
 
 
 def test_names_settings_and_commands_are_escaped(tmp_path):
     entries = [Entry(WICKED, report(h=[0.1, 1.0], weight=[1.0, 2.0], notes=(f"note {WICKED}",)))]
-    write_sheet(tmp_path, entries, {WICKED: WICKED}, f"echo {WICKED}")
+    write_sheet(tmp_path, entries, {WICKED: WICKED}, f"echo {WICKED}", formats=())
     text = (tmp_path / "flow.html").read_text(encoding="utf-8")
     assert "<b>" not in text
     assert "</script>" not in text
@@ -43,7 +46,7 @@ def test_numbers_that_do_not_exist_are_said_to(tmp_path):
         Entry("bare", report()),
         Entry("once", report(h=[1.0])),
     ]
-    write_sheet(tmp_path, entries, {}, "none")
+    write_sheet(tmp_path, entries, {}, "none", formats=())
     page = page_of(tmp_path)
     for verdict in ("zero", "nonfinite", "no named states"):
         assert verdict in page.texts["td"]
@@ -52,6 +55,7 @@ def test_numbers_that_do_not_exist_are_said_to(tmp_path):
     assert "The Jacobians of the states were not measured" in " ".join(page.texts["p"])
 
 
+@pytest.mark.usefixtures("words_only")
 def test_cells_whose_names_have_commas_are_told_apart(tmp_path):
     names = ["lstm:forget_bias=1,nonlinearity=relu, 3 updates", "gru, 3 updates"]
     write_sheet(tmp_path, [Entry(name, report(h=[0.1, 1.0])) for name in names], {}, "none")
@@ -60,6 +64,7 @@ def test_cells_whose_names_have_commas_are_told_apart(tmp_path):
     assert any(text.startswith(f"Measured: {'; '.join(names)}") for text in page.texts["p"])
 
 
+@pytest.mark.usefixtures("words_only")
 def test_words_are_explained_where_they_appear(tmp_path):
     entries = [
         Entry("gru:update_bias=8", report(h=[0.1, 1.0]), cell="gru:update_bias=8"),
@@ -88,6 +93,7 @@ def trained():
     return Entry("rnn, 7 updates", after.beside(before=before), cell="rnn", updates_made=7, history=history)
 
 
+@pytest.mark.usefixtures("words_only")
 def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
     write_sheet(tmp_path, [trained()], {}, "none", pages={"step by step, <initial>": "stepper.init.html"})
     page = page_of(tmp_path)
@@ -105,6 +111,7 @@ def test_where_why_and_what_to_change_stand_above_all_tables(tmp_path):
         assert name in page.addresses
 
 
+@pytest.mark.usefixtures("words_only")
 def test_without_a_training_the_gradient_through_time_comes_first(tmp_path):
     write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
     page = page_of(tmp_path)
@@ -112,6 +119,7 @@ def test_without_a_training_the_gradient_through_time_comes_first(tmp_path):
     assert not any("Training" in text for text in page.texts["li"])
 
 
+@pytest.mark.usefixtures("words_only")
 def test_changes_and_training_have_a_table_each(tmp_path):
     lines = remedied([trained()])
     assert lines == [
@@ -131,6 +139,7 @@ def test_changes_and_training_have_a_table_each(tmp_path):
     assert not {"#change", "#training"} & set(page_of(tmp_path).addresses), "only where there is something"
 
 
+@pytest.mark.usefixtures("words_only")
 def test_the_signs_on_the_page_are_explained(tmp_path):
     found = gradient_flow(nn.GRU(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
     write_sheet(tmp_path, [Entry("gru", found)], {}, "none")
@@ -145,6 +154,47 @@ def test_the_signs_on_the_page_are_explained(tmp_path):
     assert "carry" not in words
 
 
+def test_a_share_is_defined_with_numbers_that_show_how_it_differs_from_the_ratio_of_factors():
+    found = gradient_flow(nn.LSTM(2, 3).unroll(tg.randn(6, 4, 2))[0][-1].sum(axis=1), statistics=True)
+    words = dict(glossary([Entry("lstm", found)], {}))
+    assert "⟨message, g⟩ / ‖g‖²" in words["share"]
+    cause = next(each for each in found.causes() if each.straight is not None)
+    share, ratio = dict(cause.shares)[cause.kind], cause.straight / cause.per_step
+    assert words["share"].endswith(
+        f"×{number(cause.straight)} and all together ×{number(cause.per_step)}, which is {ratio:.0%}, and its share is "
+        f"{share:.0%}."
+    )
+    assert "share" not in dict(glossary([Entry("x", report(h=[0.1, 1.0]))], {})), "only where there are shares"
+
+
+def test_the_threshold_is_given_where_it_is_a_word():
+    entries = [Entry(name, report(h=[0.1, 1.0], threshold=value)) for name, value in (("a", 0.02), ("b", 0.5))]
+    assert dict(glossary(entries[:1], {}))["threshold"].startswith("0.02 unless said otherwise, ")
+    assert dict(glossary(entries, {}))["threshold"].startswith("0.02 or 0.5 unless said otherwise, ")
+
+
+@pytest.mark.usefixtures("words_only")
+def test_the_first_sentence_says_what_is_learned_by_which_loss_and_that_surviving_is_not_learning(tmp_path):
+    (said,) = opening([trained()], {"task": "adding", "loss": "squared error"})
+    assert said.startswith("What is learned (task adding): the sum of the two numbers that are marked among T. ")
+    assert "the gradient of one loss, that of the last step, in squared error" in said
+    assert said.endswith("does not say how much is learned: that loss is 1 (rnn); with initial weights 1.")
+    write_sheet(tmp_path, [trained()], {"task": "adding", "loss": "squared error"}, "none")
+    assert page_of(tmp_path).texts["p"][0] == said
+    (bare,) = opening([Entry("x", report(h=[0.1, 1.0]))], {})
+    assert "What is learned" not in bare
+    assert bare.endswith("that loss is 1 (x).")
+
+
+@pytest.mark.usefixtures("words_only")
+def test_the_graphs_that_its_colours_are_of_are_a_click_away(tmp_path):
+    graphs = {"RNN, trained weights": "rnn.svg", "RNN, <initial> weights": "rnn.init.svg"}
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none", graphs=graphs)
+    page = page_of(tmp_path)
+    assert {"rnn.svg", "rnn.init.svg"} <= set(page.addresses)
+    assert set(graphs) <= set(page.texts["a"])
+
+
 def test_a_sheet_of_nothing_can_be_written(tmp_path):
     written = write_sheet(tmp_path, [], {}, "none")
     assert [path.name for path in written] == ["flow.html"]
@@ -152,7 +202,7 @@ def test_a_sheet_of_nothing_can_be_written(tmp_path):
 
 
 def test_the_page_needs_no_network_and_reads_in_the_dark(tmp_path):
-    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none")
+    write_sheet(tmp_path, [Entry("x", report(h=[0.1, 1.0]))], {}, "none", formats=())
     text = (tmp_path / "flow.html").read_text(encoding="utf-8")
     assert "prefers-color-scheme: dark" in text
     assert 'name="viewport"' in text
@@ -177,7 +227,7 @@ def test_the_table_shows_horizon_factor_and_half_life():
 
 def test_on_a_phone_no_column_and_no_part_of_a_picture_is_off_the_edge(tmp_path, chromium):
     entries = [Entry(name, report(h=list(np.geomspace(1e-6, 1, 40)))) for name in ("rnn, 250 updates", "lstm")]
-    write_sheet(tmp_path, entries, {}, "none")
+    write_sheet(tmp_path, entries, {}, "none", formats=())
     tab = chromium.new_page(viewport={"width": 390, "height": 844})
     tab.goto((tmp_path / "flow.html").as_uri())
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390

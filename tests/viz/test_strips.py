@@ -277,10 +277,13 @@ def test_pointing_at_a_character_tells_what_the_loss_has_from_it(show, rnn):
     assert "losses of t=7 to t=13" in facts["felt at h of t"], "0.5^6 is more than 0.01, 0.5^7 is not"
     reached = shown.tab.locator(".strip .reach").evaluate_all("all => all.map(e => /s\\d+/.test(e.className.baseVal))")
     assert reached == [False] * 7 + [True] * (T - 7)
+    named = shown.tab.locator(".reach-name").all_text_contents()
+    assert named == ["felt by the losses of:"], "the row of losses has a name"
     assert shown.tab.locator("#curves .hot-band.shown").count() == 1
     shown.tab.mouse.move(1, 1)
     assert card.is_hidden()
     assert shown.tab.locator(".strip .reach.finite").count() == 0
+    assert shown.tab.locator(".reach-name").all_text_contents() == [""]
 
 
 def test_moving_the_graph_moves_the_frame(show, rnn):

@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tests.viz import networks
 from tests.viz.stepper import data_of, measured, numbers
+from tinygrad_rnn import nn, viz
 from tinygrad_rnn.flow import RemedyFlow, changes, reasons
 from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz.page import page
@@ -80,12 +82,26 @@ def test_paths_are_all_messages_that_come_to_the_state(both):
     report = both["LSTM"]
     c = next(i for i, node in enumerate(report.nodes) if node.name == f"t{T - 2}_c")
     into = [link for link in report.links if link.parent == c and link.norm]
-    shares = {f"{report.nodes[link.child].label} of t={report.nodes[link.child].step}": link.share for link in into}
-    text = answer(both, "Paths compared", "LSTM")
-    said = {way: int(share) / 100 for share, way in re.findall(r"(-?\d+)% through (\w+ of t=\d+)", text)}
+    shares = {report.nodes[link.child].label: link.share for link in into}
+    names = {"straight through f": "c", "round by c → h → gates → c": "h"}
+    text = answer(both, "Paths compared", "LSTM").partition(" Mean of")[0]
+    said = {names[way]: int(share) / 100 for share, way in re.findall(r"(−?\d+)% ([^,.]+)", text)}
     assert said == pytest.approx(shares, abs=0.006)
     assert len(said) > 1
     assert sum(said.values()) == pytest.approx(1, abs=0.02)
+
+
+def test_a_way_has_one_name_wherever_it_is_spoken_of(three):
+    """What comes straight through f is not called "through c" at one stop and "through f" at another."""
+    for name in ("LSTM", "GRU"):
+        here, mean = answer(three, "Paths compared", name).split(" Mean of ")
+        why = answer(three, "Why", name).partition("comes ")[2].partition(";")[0]
+        known = [re.findall(r"\d+% ([^,.]+)", said) for said in (here, mean, why)]
+        cause = next(cause for cause in three[name].causes() if cause.kind == three[name].horizon.state)
+        assert set(known[0]) <= {way for way, _ in reasons.ways(cause)}
+        assert known[1] == known[2]
+        assert f"straight through {'f' if name == 'LSTM' else 'z'}" in known[0]
+        assert mean.partition(": ")[2].rstrip(".") == why
 
 
 def test_no_cell_is_left_out_where_they_are_compared():
@@ -100,7 +116,7 @@ def test_no_cell_is_left_out_where_they_are_compared():
 
 def test_a_way_through_the_step_of_the_state_itself_is_explained(both):
     said = answer(both, "Paths compared", "LSTM")
-    assert f"through h of t={T - 2}" in said
+    assert "round by c → h → gates → c" in said
     assert f"(h of t={T - 2} is made of c in the same step, and is what t={T - 1} reads.)" in said
     assert "same step" not in answer(both, "Paths compared", "RNN")
 
@@ -112,9 +128,38 @@ def test_shares_of_one_step_stand_beside_their_mean(both):
     assert here.startswith(f"At this step, of all that arrives at c of t={T - 2}")
     cause = next(cause for cause in report.causes() if cause.kind == "c")
     assert mean.startswith(f"{cause.lag} steps: ")
-    found = {way: int(share) / 100 for share, way in re.findall(r"(-?\d+)% through (\w+)", mean)}
-    assert found["c"] == pytest.approx(dict(cause.shares)["c"], abs=0.006)
+    found = {way: int(share) / 100 for share, way in re.findall(r"(−?\d+)% ([^,.]+)", mean)}
+    assert found["straight through f"] == pytest.approx(dict(cause.shares)["c"], abs=0.006)
     assert sum(found.values()) == pytest.approx(1, abs=0.02), "the way round through h is the rest"
+
+
+def test_a_step_that_is_unlike_the_mean_is_said_to_be_beside_its_graph(show):
+    """Here a unit that the loss hardly reads has the gradient further back, of which the last step says nothing."""
+    tg.manual_seed(0)
+    net = nn.GRU(2, 4, dtype="float64")
+    weights = {name: value.numpy() * 0.01 for name, value in net.state_dict().items()}
+    weights["weight_hh_l0"][8, 0] = 2.0  # of n, from h: what the loss reads comes by the candidate
+    weights["bias_hh_l0"][:8] = [9.0] * 4 + [-4.0, 6.0, -4.0, -4.0]
+    net.load_state_dict({name: tg.tensor(value) for name, value in weights.items()})
+    last = net.unroll(tg.randn(30, 3, 2, dtype="float64"))[0][-1]
+    reports = {"odd": viz.gradient_flow(last[:, 0] + 0.1 * last[:, 1], statistics=True), "even": measured(steps=T)}
+    stops = [stop for stop in tour(reports) if stop["look"] == "paths"]
+    assert [list(stop["beside"]) for stop in stops] == [["odd"], ["odd"]]
+    here, mean = (int(share) for share in re.findall(r"(\d+)%", stops[1]["beside"]["odd"])[:2])
+    cause = reports["odd"].causes()[0]
+    path = next(path for path in reports["odd"].paths if path.child == path.parent == "h")
+    assert [here, mean] == pytest.approx([100 * path.shares[-1], 100 * dict(cause.shares)["h"]], abs=0.6)
+    assert abs(mean - here) > 25
+    shown = show(reports, level="cell")
+    shown.tab.evaluate("() => { location.hash = 'tour=7' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    warned = shown.tab.locator(".beside:visible")
+    assert warned.count() == 0, "not before the answer"
+    shown.press("Enter")
+    assert warned.all_text_contents() == [stops[1]["beside"]["odd"]]
+    assert shown.tab.locator('[data-panel="odd"] .beside').is_visible()
+    shown.press("Escape")
+    assert warned.count() == 0
 
 
 def test_why_and_what_to_change_are_the_sentences_of_the_report(both):
@@ -132,6 +177,26 @@ def test_of_a_trained_network_a_stop_tells_what_training_did(both):
     assert [stop["title"] for stop in tour(trained)] == [*CORE, "Why", "What training did"]
     for kind, report in trained.items():
         assert answer(trained, "What training did", kind) == conclusion(report) != ""
+
+
+def test_the_curves_before_a_training_are_shown_with_the_answer_about_it(show, both):
+    trained = {kind: measured(kind, steps=T, seed=1).beside(before=report) for kind, report in both.items()}
+    assert [stop["overlay"] for stop in tour(trained)] == [False] * 7 + [True]
+    shown = show(trained, level="cell")
+    pale = shown.tab.locator("#curves .curve.before")
+    assert pale.count() == 3
+    found = shown.panel("LSTM")["states"][1]
+    old = both["LSTM"].state("c")
+    assert found["before"] == pytest.approx([old.relative(lag) for lag in range(T)], rel=1e-6)
+    shown.tab.evaluate("() => { location.hash = 'tour=8' }")
+    shown.tab.locator("#tour").wait_for(state="visible")
+    assert not any(each.is_visible() for each in pale.all()), "not before the answer"
+    shown.press("Enter")
+    assert all(each.is_visible() for each in pale.all())
+    assert shown.tab.get_by_text("pale: with the initial weights").is_visible()
+    shown.press("ArrowLeft")
+    assert not any(each.is_visible() for each in pale.all())
+    assert show(both, level="cell").tab.locator("#curves .curve.before").count() == 0, "nothing was trained"
 
 
 def test_no_question_needs_the_one_before(both):
@@ -253,6 +318,55 @@ def test_on_a_phone_the_buttons_stay_in_sight_however_long_the_answer_is(show, b
                     assert card["y"] <= place["y"], stop["title"]
                     assert place["y"] + place["height"] <= 844, stop["title"]
             shown.press("Enter")
+
+
+def test_text_that_goes_on_below_the_buttons_is_said_to(show, both):
+    shown = show(both, level="cell", size=(1400, 420))
+    shown.tab.evaluate("() => { location.hash = 'tour=7' }")
+    card, more = shown.tab.locator("#tour"), shown.tab.get_by_role("button", name="▾ More")
+    card.wait_for(state="visible")
+    shown.press("Enter")
+    hidden = "card => card.scrollHeight - card.scrollTop - card.clientHeight"
+    assert card.evaluate(hidden) > 8
+    assert more.is_visible()
+    for _ in range(6):
+        if more.is_visible():
+            more.click()
+            shown.tab.wait_for_timeout(50)
+    assert card.evaluate(hidden) <= 8
+    assert more.is_hidden(), "at the end there is no more"
+    shown.press("Escape")
+    shown.tab.evaluate("() => { location.hash = 'tour=1' }")
+    shown.tab.set_viewport_size({"width": 1400, "height": 900})
+    card.wait_for(state="visible")
+    assert more.is_hidden(), "nor where all of it is there"
+
+
+def test_on_a_phone_the_question_stays_and_a_name_says_that_it_can_be_tapped(show, three):
+    shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    shown.tab.evaluate("() => { location.hash = 'tour=2' }")
+    card = shown.tab.locator("#tour")
+    card.wait_for(state="visible")
+    shown.press("Enter")
+    assert card.get_by_text("Where does the first one come from").is_visible()
+    behind = "all => all.map(name => getComputedStyle(name, '::after').content.includes('▸'))"
+    assert card.locator(".name").evaluate_all(behind) == [False, True, True]
+    card.get_by_role("button", name="GRU:").click()
+    assert card.locator(".name").evaluate_all(behind) == [True, True, False]
+
+
+def test_on_a_phone_the_line_that_tells_where_one_is_is_whole(show, three):
+    shown = show(three, level="cell", size=(390, 844), has_touch=True, is_mobile=True)
+    live = shown.tab.locator("#live")
+    fits = "live => live.scrollHeight <= live.clientHeight + 1 && live.scrollWidth <= live.clientWidth + 1"
+    for key in ("End", "Home", "t"):
+        shown.press(key)
+        assert live.evaluate(fits), shown.live
+    shown.press("PageDown", "PageDown")
+    for name in three:
+        shown.tab.locator("#tabs").get_by_role("button", name=name, exact=True).click()
+        assert f"{name}: t=" in shown.live
+        assert live.evaluate(fits), shown.live
 
 
 def test_on_a_phone_the_cell_that_was_chosen_stays_in_sight(show, three):

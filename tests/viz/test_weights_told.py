@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.viz.sheet_page import page_of
 from tests.viz.test_plots import report
 from tinygrad_rnn.flow import RemedyFlow
@@ -59,6 +61,7 @@ def test_what_survives_is_named_and_what_does_not_is_said_to():
     assert survivors([Entry("bare", report(h=[0.5, 0.7, 1.0]))]) == []
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_sheet_says_everywhere_which_weights_it_speaks_of(tmp_path):
     write_sheet(tmp_path, [entry()], {}, "make it --with 'a long -- word'")
     page = page_of(tmp_path)

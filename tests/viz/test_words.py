@@ -131,6 +131,66 @@ def test_a_gradient_that_other_ways_keep_in_closed_units_is_told(closed, which):
     )
 
 
+def lstm_with_open_units(candidate, read):
+    """Three units keep all that they hold, and one refills itself: how the c of the three grows, and who is read."""
+    tg.manual_seed(0)
+    net = nn.LSTM(2, 4, dtype="float64")
+    weights = {name: value.numpy() * 0.01 for name, value in net.state_dict().items()}
+    weights["weight_hh_l0"][8, 0] = 3.0  # of g, from h
+    weights["bias_hh_l0"][:] = [4.0] * 4 + [-0.5, 6.0, 6.0, 6.0] + [0.0, *[candidate] * 3] + [4.0] * 4
+    net.load_state_dict({name: tg.tensor(value) for name, value in weights.items()})
+    x = tg.randn(12, 3, 2, dtype="float64")
+    states = net.unroll(x)[0][-1]
+    flow = viz.gradient_flow(states[:, :read].sum(axis=1), threshold=0.0, statistics=True)
+    return flow, slopes_of_c(weights, x.numpy())
+
+
+def slopes_of_c(weights, inputs):
+    """Return tanh'(c) (T, H) and f (T, H), means over the examples, with NumPy alone."""
+    h = c = np.zeros((inputs.shape[1], 4))
+    slopes, gates = [], []
+    for x in inputs:
+        net = x @ weights["weight_ih_l0"].T + h @ weights["weight_hh_l0"].T
+        net += weights["bias_ih_l0"] + weights["bias_hh_l0"]
+        i, f, g, o = np.split(net, 4, axis=1)
+        i, f, o = (1 / (1 + np.exp(-each)) for each in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        slopes.append((1 / np.cosh(c) ** 2).mean(axis=0))
+        gates.append(f.mean(axis=0))
+    return np.array(slopes), np.array(gates)
+
+
+def test_open_units_that_get_no_gradient_are_told_to_be_saturated_with_the_two_numbers():
+    flow, (slopes, gates) = lstm_with_open_units(candidate=4.0, read=4)
+    lag = flow.decay.lag
+    steps = flow.state("c").units[-lag:] ** 2
+    shares = (steps / steps.sum(axis=1, keepdims=True)).mean(axis=0)
+    slope, f = slopes[-lag:].mean(axis=0), gates[-lag:].mean(axis=0)
+    in_open, there = slope[f > f.mean()].mean(), float(slope @ shares)
+    assert in_open < 0.01 < 0.3 < there
+    said = words.why(flow)
+    assert said.startswith(
+        "Why: the units that hold the gradient are not those whose f is open, because tanh(c) is saturated in the open "
+        f"ones and little enters (tanh′ {number(in_open)} against {number(there)}): f is "
+    )
+    assert "; tanh′: mean over the units whose f is above the mean, against that where the gradient is" in said
+
+
+@pytest.mark.parametrize("read", [1, 4])
+def test_nothing_is_called_saturated_where_it_is_not(read):
+    """The open units hold next to nothing, and only if they are read they have the gradient."""
+    flow, _ = lstm_with_open_units(candidate=0.0, read=read)
+    said = words.why(flow)
+    assert said.startswith(f"Why: the units that hold the gradient are {'not ' if read == 1 else ''}those whose f is ")
+    assert "saturated" not in said
+
+
+def test_a_state_that_is_read_as_it_is_is_not_called_saturated():
+    assert all(cause.squash is None for cause in gru(*[4.0] * H).causes())
+    assert [cause.squash for cause in report("own cell").causes()] == [None, None]  # measured without statistics
+
+
 def test_what_is_said_before_the_details_is_short():
     for name in ("rnn", "lstm", "gru", "own cell", "two layers"):
         assert len(words.why(report(name)).partition(" (")[0].partition("Why: ")[2]) <= 2 * 110

@@ -59,6 +59,8 @@ from tinygrad_rnn.viz.sheet import PAGE, files, write_sheet
 DEFAULT_FORMATS = ("dot", "svg", "html")
 #: Unless the task has a length of its own.
 DEFAULT_STEPS = 40
+#: The formats of graphs that a page leads to: the first of these that was drawn.
+SEEN = ("svg", "png", "pdf")
 #: Letters in a line of what is printed.
 LINE = 80
 
@@ -189,9 +191,15 @@ def _write_sheet(
     formats, style = _plotted(options), style_of(options)
     command = shown(shlex.join(words))
     others = {title: name for title, name in _pages(results).items() if name != PAGE}
-    return write_sheet(folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others)[
-        -1
-    ]
+    graphs = {
+        f"{_title(result.cell)}, {result.when} weights": f"{result.stem.name}.{kind}"
+        for result in results
+        for kind in [kind for kind in SEEN if kind in result.kinds][:1]
+    }
+    written = write_sheet(
+        folder, entries, settings, command, formats, style, lambda name: say(f"plot: {name}"), others, graphs
+    )
+    return written[-1]
 
 
 def _title(cell: str) -> str:

@@ -129,7 +129,7 @@ def _honest(tried: RemedyFlow, loss: float) -> str:
     learning = "About the gradient, not about learning"
     if math.isclose(tried.loss, loss, rel_tol=_NEXT_TO_NOTHING):
         return ""
-    return f" ({learning}: the loss at the last step would at once be {then} instead of {now}.)"
+    return f" ({learning}: without any training with it, the loss at the last step would be {then} instead of {now}.)"
 
 
 def _furthest(report: FlowReport) -> StateFlow | None:
@@ -165,7 +165,7 @@ def figures(report: FlowReport) -> dict[str, str]:
     scope = report.cell[0].scope
     found |= {f"σ_max of {name}": number(size) for name, size in report.sigma_max}
     found |= {
-        f"gate {gate.label}, mean over all steps": number(float(np.mean(gate.mean)))
+        f"gate {gate.label}, mean over all {plural(len(gate.steps), 'step')}": number(float(np.mean(gate.mean)))
         for gate in report.gates
         if gate.scope == scope
     }
@@ -188,8 +188,8 @@ def training(report: FlowReport) -> str:
 def _telling(found: Mapping[str, str]) -> dict[str, str]:
     """Return the figures a sentence has room for: of gates, that through which the gradient goes straight."""
     straight = next((name.removeprefix("straight through ") for name in found if name.startswith("straight")), "")
-    gates = {f"gate {straight.removeprefix('1 − ')}, mean over all steps"}
+    gate = f"gate {straight.removeprefix('1 − ')},"
     return {
         name: value for name, value in found.items()
-        if not name.startswith("loss") and (not name.startswith("gate ") or name in gates)
+        if not name.startswith("loss") and (not name.startswith("gate ") or name.startswith(gate))
     }  # fmt: skip

@@ -25,6 +25,8 @@ class Decay:
             fit: where it misses a size by more than a factor of 1.25 and 5% of the decades that the curve runs through.
         bend: where no line fits, the lag at which the curve is furthest from a straight one.
         before, after: the mean factor per step up to the bend, and from there on.
+        half_life: the lag at which half is left, read off the curve: between two lags as on a straight line of log G;
+            None if no line fits, or if half was not lost within the lags measured.
     """
 
     per_step: float
@@ -34,14 +36,7 @@ class Decay:
     bend: int | None = None
     before: float | None = None
     after: float | None = None
-
-    @property
-    def half_life(self) -> float | None:
-        """The steps in which half is lost; None if no line fits, or if half was not lost within the lags measured."""
-        if self.line is None or not 0 < self.per_step < 1:
-            return None
-        steps = math.log(2) / -math.log(self.per_step)
-        return steps if steps <= self.last * (1 + 1e-9) else None
+    half_life: float | None = None
 
 
 def decay_of(by_lag: np.ndarray, lag: int, smallest: float = 0.0) -> Decay | None:
@@ -77,10 +72,17 @@ def decay_of(by_lag: np.ndarray, lag: int, smallest: float = 0.0) -> Decay | Non
     slope, start = np.polyfit(lags, logs, 1)
     missed = np.abs(logs - (start + slope * lags)).max()
     if missed <= max(math.log(_CLOSE), _OF_ALL * np.ptp(logs)):
-        return Decay(per_step, lag, last, math.exp(min(slope, 700.0)))
+        return Decay(per_step, lag, last, math.exp(min(slope, 700.0)), half_life=_crossing(logs, logs[0] - math.log(2)))
     bend = int(np.abs(logs - (logs[0] + (logs[-1] - logs[0]) * lags / last)).argmax())
     before, after = _factor(sizes[bend], sizes[0], bend), _factor(sizes[last], sizes[bend], last - bend)
     return Decay(per_step, lag, last, None, bend, before, after)
+
+
+def _crossing(logs: np.ndarray, level: float) -> float | None:
+    """Return at which lag a curve first comes down to a level, on a straight line between two lags; None if nowhere."""
+    below = logs <= level + 1e-12
+    at = int(below.argmax())
+    return at - 1 + float((logs[at - 1] - level) / (logs[at - 1] - logs[at])) if at else None
 
 
 def _factor(size: float, start: float, steps: int) -> float:

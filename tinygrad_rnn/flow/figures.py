@@ -21,6 +21,11 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if 0.001 <= abs(value) < 1000 else f"{value:.1e}"
 
 
+def percent(share: float) -> str:
+    """Return a share of what arrives: a negative one points against the sum."""
+    return f"{share:.0%}".replace("-", "−")
+
+
 def plural(count: int, noun: str) -> str:
     """Return "1 step" or "2 steps"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

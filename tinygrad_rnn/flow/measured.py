@@ -40,6 +40,7 @@ class Notes:
     first: set[int] = field(default_factory=set)  # the states that the losses reach without passing any other
     nonfinite: str | None = None
     unit_values: dict[int, np.ndarray] = field(default_factory=dict)  # of gates and states, over the examples
+    unit_slopes: dict[int, np.ndarray] = field(default_factory=dict)  # of what squashes a state, over the examples
     unit_sizes: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)  # of states, by node and output
     complete: bool = True  # whether a gradient that was not noted is zero
 
@@ -103,6 +104,7 @@ class MeasuredFlow(FlowReport):
                 gradients=noted.gradients.get(i),
                 batch_free=i in survey.batch_free,
                 units=tuple(noted.unit_values[i].tolist()) if i in noted.unit_values else None,
+                slopes=tuple(noted.unit_slopes[i].tolist()) if i in noted.unit_slopes else None,
             )
             for i, entry in enumerate(survey.entries)
         )

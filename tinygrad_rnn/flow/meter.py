@@ -6,6 +6,7 @@ The walk notes raw numbers only; `measured.py` makes a report of them when it is
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,12 @@ from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.shares import InnerProducts
 from tinygrad_rnn.flow.survey import Survey, look_over
 from tinygrad_rnn.flow.weights import StepSums
+
+#: The derivative of what squashes, from its value.
+_SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": lambda value: 1 - value**2,
+    "sigmoid": lambda value: value * (1 - value),
+}
 
 
 def gradient_flow(
@@ -197,6 +204,11 @@ class _Meter(Observer):
                 if (rows := _by_example(node.values(), self.noted.batch)) is not None:
                     squares = np.square(rows, dtype=np.float64).mean(axis=0)
                     self.noted.unit_values[self.position[node]] = np.sqrt(squares)
+            for node, at in self.position.items():
+                slope = _SLOPES.get(node.op_name or "")
+                rows = _by_example(node.values(), self.noted.batch) if slope and self.survey.squashed_by(at) else None
+                if slope is not None and rows is not None:
+                    self.noted.unit_slopes[at] = slope(np.asarray(rows, dtype=np.float64)).mean(axis=0)
         return self.noted
 
 

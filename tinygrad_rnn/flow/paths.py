@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
-from tinygrad_rnn.flow.records import EdgeFlow, FactorFlow, GateFlow, NodeFlow, PathFlow, StateFlow
+from tinygrad_rnn.flow.records import EdgeFlow, FactorFlow, GateFlow, NodeFlow, PathFlow, SquashFlow, StateFlow
 from tinygrad_rnn.flow.survey import direction_of, innermost, lane_of, layer_of
 
 
@@ -28,6 +28,21 @@ def gates_of(nodes: Sequence[NodeFlow], states: Sequence[StateFlow]) -> tuple[Ga
         each = [by_step[step].units for step in steps]
         units = None if None in each or len({len(row or ()) for row in each}) > 1 else np.array(each)
         flows.append(GateFlow(label, name, layer, direction, scope, steps, mean, low, high, units))
+    return tuple(flows)
+
+
+def squashes_of(nodes: Sequence[NodeFlow], edges: Sequence[EdgeFlow]) -> tuple[SquashFlow, ...]:
+    """Return what squashes a state where its own step reads it; () without statistics."""
+    found: dict[tuple[Scope, str, str], dict[int, tuple[float, ...]]] = {}
+    for edge in edges:
+        child, parent = nodes[edge.child], nodes[edge.parent]
+        if child.slopes is not None and child.step is not None and parent.role == "state":
+            found.setdefault((lane_of(parent.scope), str(parent.label), child.op or ""), {})[child.step] = child.slopes
+    flows = []
+    for (scope, kind, op), by_step in found.items():
+        steps = tuple(sorted(by_step))
+        if len({len(by_step[step]) for step in steps}) == 1:
+            flows.append(SquashFlow(kind, op, scope, steps, np.array([by_step[step] for step in steps])))
     return tuple(flows)
 
 

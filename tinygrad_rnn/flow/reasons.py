@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
+from tinygrad_rnn.flow.figures import OPERATIONS, number, percent, plural
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.verdict import LaneFlow
 from tinygrad_rnn.flow.why import Cause
@@ -13,6 +13,8 @@ from tinygrad_rnn.flow.why import Cause
 ALIKE = 0.1
 #: A share that is as near to the mean as this does not mislead.
 LIKE = 0.25
+#: A derivative below this is that of a saturated function: of tanh beyond ±1.8.
+SATURATED = 0.1
 #: Paths that bring less than this share are not mentioned.
 LITTLE = 0.005
 
@@ -72,7 +74,7 @@ def _several_paths(cause: Cause) -> list[str]:
     if not shares:
         return []
     kind, gate = cause.kind, cause.gate and _signed(cause.gate)
-    brought = [f"{_percent(share)} {how}" for how, share in ways(cause) if abs(share) >= LITTLE]
+    brought = [f"{percent(share)} {how}" for how, share in ways(cause) if abs(share) >= LITTLE]
     if cause.straight is None:
         return [f"no path leads straight from {kind} to {kind}: of what arrives at {kind} comes {', '.join(brought)}."]
     lead, *details = _gate_there(cause)
@@ -92,16 +94,26 @@ def ways(cause: Cause) -> list[tuple[str, float]]:
 
     Each is said to stand after "comes 20%": "straight through f", "round by c → h → gates → c".
     """
-    kind, shares = cause.kind, dict(cause.shares)
-    found = []
-    if kind in shares:
-        straight = shares.pop(kind)
-        found.append((f"straight through {_signed(cause.gate)}" if cause.gate else "straight", straight))
-    itself = f"because {_signed(cause.gate or '')} depends on {kind}"
-    others = [(itself if child == cause.gate else f"by {child}", share) for child, share in shares.items()]
+    shares = dict(cause.shares)
+    found = [(way_of(cause, cause.kind), shares.pop(cause.kind))] if cause.kind in shares else []
+    others = [(way_of(cause, child), share) for child, share in shares.items()]
     own = 1 - math.fsum(share for _, share in [*found, *others])
-    others.append((f"round by {_way_round(cause)}" if cause.around else "from its own step", own))
+    others.append((way_of(cause, None), own))
     return found + sorted(others, key=lambda way: -abs(way[1]))
+
+
+def way_of(cause: Cause, child: str | None) -> str:
+    """Return what the way is called by which a gradient comes to a state, the same wherever it is spoken of.
+
+    Args:
+        child: what sends it, in the step after the state's; None: what is in the step of the state itself.
+    """
+    kind, gate = cause.kind, _signed(cause.gate or "")
+    if child is None:
+        return f"round by {_way_round(cause)}" if cause.around else "from its own step"
+    if child == kind:
+        return f"straight through {gate}" if cause.gate else "straight"
+    return f"because {gate} depends on {kind}" if child == cause.gate else f"by {child}"
 
 
 def one_step_beside_mean(report: FlowReport) -> str:
@@ -109,21 +121,35 @@ def one_step_beside_mean(report: FlowReport) -> str:
 
     A picture shows single steps, a sentence the mean.
     """
+    found = _last_and_mean(report)
+    if found is None:
+        return ""
+    cause, arrived, there, mean = found
+    usual = typical_steps(report)
+    like = f", and {percent(usual[2])} at t={usual[0]}" if usual and abs(usual[2] - there) > LITTLE else ""
+    return (
+        f"of what arrives at {cause.kind} of t={arrived}, {percent(there)} comes straight; in the mean over "
+        f"{plural(cause.lag, 'step')} it is {percent(mean)}{like}"
+    )
+
+
+def last_step_unlike_mean(report: FlowReport) -> str:
+    """Return the same where the two are so far apart that the picture of the last step misleads; else ""."""
+    found = _last_and_mean(report)
+    return one_step_beside_mean(report) if found is not None and abs(found[2] - found[3]) > LIKE else ""
+
+
+def _last_and_mean(report: FlowReport) -> tuple[Cause, int, float, float] | None:
+    """Return the cause, the step before the last, and the share that comes straight: there, and in the mean."""
     cause = next((cause for cause in report.causes() if report.horizon and cause.kind == report.horizon.state), None)
     scope = report.cell[0].scope if report.cell else None
     path = next((p for p in report.paths if cause and p.scope == scope and p.child == p.parent == cause.kind), None)
     if cause is None or path is None or cause.kind not in dict(cause.shares) or report.verdict == "withheld":
-        return ""
+        return None
     sent = 0 if path.direction == "reverse" else -1
     steps = report.cell[0].steps
     arrived = steps[steps.index(path.steps[sent]) + (1 if path.direction == "reverse" else -1)]
-    there, mean = (_percent(share) for share in (float(path.shares[sent]), dict(cause.shares)[cause.kind]))
-    usual = typical_steps(report)
-    like = f", and {_percent(usual[2])} at t={usual[0]}" if usual and abs(usual[2] - path.shares[sent]) > LITTLE else ""
-    return (
-        f"of what arrives at {cause.kind} of t={arrived}, {there} comes straight; in the mean over "
-        f"{plural(cause.lag, 'step')} it is {mean}{like}"
-    )
+    return cause, arrived, float(path.shares[sent]), dict(cause.shares)[cause.kind]
 
 
 def typical_steps(report: FlowReport, away: int = 3) -> tuple[int, int, float] | None:
@@ -165,11 +191,33 @@ def _gate_there(cause: Cause) -> list[str]:
     there_is = "“there”: root mean square over the units, weighted by their squared gradient"
     if abs(there - all_units) <= ALIKE * all_units:
         return [f"the units that hold the gradient are like the others: {numbers}", there_is, *_few(cause)]
+    open_ = min(there, all_units) < 0.5 <= max(there, all_units)
+    because = "", ""
     if there < all_units:
-        which = f"not those whose {gate} is open" if there < 0.5 <= all_units else f"those whose {gate} is less open"
+        which = f"not those whose {gate} is open" if open_ else f"those whose {gate} is less open"
+        because = _saturated(cause, "open" if open_ else "more open")
     else:
-        which = f"those whose {gate} is open" if all_units < 0.5 <= there else f"those whose {gate} is more open"
-    return [f"the units that hold the gradient are {which}: {numbers}", there_is, *_few(cause)]
+        which = f"those whose {gate} is open" if open_ else f"those whose {gate} is more open"
+    said = f"the units that hold the gradient are {which}{because[0]}: {numbers}"
+    return [said, there_is, *_few(cause), *filter(None, because[1:])]
+
+
+def _saturated(cause: Cause, which: str) -> tuple[str, str]:
+    """Return that next to no gradient enters the units that would keep it, as what reads the state is saturated there,
+    and what these numbers are; empty where the numbers do not say so."""
+    slopes, through, shares = cause.slopes, cause.gate_through, cause.unit_shares
+    if slopes is None or through is None or shares is None or not slopes.shape == through.shape == shares.shape:
+        return "", ""
+    more_open = through > through.mean()
+    open_slope, there = float(slopes[more_open].mean()) if more_open.any() else math.inf, float(slopes @ shares)
+    if not open_slope <= min(SATURATED, there / 3):
+        return "", ""
+    gate, slope = _signed(cause.gate or ""), OPERATIONS.get(cause.squash or "", f"{cause.squash}′")
+    numbers = f"{slope} {number(open_slope)} against {number(there)}"
+    return (
+        f", because {cause.squash}({cause.kind}) is saturated in the {which} ones and little enters ({numbers})",
+        f"{slope}: mean over the units whose {gate} is above the mean, against that where the gradient is",
+    )
 
 
 def _gate_alone(cause: Cause) -> list[str]:
@@ -201,11 +249,6 @@ def keeping(gate: str) -> str:
 
 def _signed(gate: str) -> str:
     return gate.replace("-", "−")
-
-
-def _percent(share: float) -> str:
-    """Return a share of what arrives: a negative one points against the sum."""
-    return f"{share:.0%}".replace("-", "−")
 
 
 def _way_round(cause: Cause) -> str:

@@ -55,6 +55,7 @@ class NodeFlow:
     batch_free: bool = False  # computed from parameters alone: its gradient is measured like theirs
     units: tuple[float, ...] | None = None  # if asked for, of each unit over the examples: of a gate the mean, of a
     # state the root mean square
+    slopes: tuple[float, ...] | None = None  # of tanh or sigmoid of a state: of each unit the mean of its derivative
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,21 @@ class FactorFlow:
     scope: Scope
     steps: tuple[int, ...]
     factors: np.ndarray
+
+
+@dataclass(frozen=True)
+class SquashFlow:
+    """What squashes a state where its own step reads it, such as the tanh(c) in the h of an LSTM.
+
+    `slopes` (T, H) has the mean of its derivative over the examples, of each step and unit: 1 where a value is near 0,
+    next to nothing where it is far from it, and what the loss would send by that way is lost there.
+    """
+
+    kind: str  # of the state: "c"
+    op: str  # "tanh" or "sigmoid"
+    scope: Scope
+    steps: tuple[int, ...]
+    slopes: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.protocol import Scope
 from tinygrad_rnn.flow.decay import Decay
-from tinygrad_rnn.flow.paths import factors_of, gates_of, paths_of, rounds_of
+from tinygrad_rnn.flow.paths import factors_of, gates_of, paths_of, rounds_of, squashes_of
 from tinygrad_rnn.flow.records import (
     CarryFlow,
     EdgeFlow,
@@ -23,6 +23,7 @@ from tinygrad_rnn.flow.records import (
     NodeFlow,
     PathFlow,
     RemedyFlow,
+    SquashFlow,
     StateFlow,
     WeightFlow,
 )
@@ -107,6 +108,11 @@ class FlowReport:
         return factors_of(self.nodes, self.edges, self.states)
 
     @cached_property
+    def squashes(self) -> tuple[SquashFlow, ...]:
+        """What squashes a state where its own step reads it, as tanh(c) in the h of an LSTM; () without statistics."""
+        return squashes_of(self.nodes, self.edges)
+
+    @cached_property
     def underflow(self) -> Underflow:
         """Which gradients are 0 only because they were too small for the dtype."""
         return underflow_of(self.nodes, self.edges or self.links)
@@ -141,7 +147,8 @@ class FlowReport:
         lane = lane or self._cell
         if lane is None:
             return ()
-        return causes_of(lane, self.factors, self.carries, self.paths, self.gates, self._read_at_once(lane))
+        flows = self.factors, self.carries, self.paths, self.gates, self.squashes
+        return causes_of(lane, *flows, self._read_at_once(lane))
 
     def _read_at_once(self, lane: LaneFlow) -> dict[str, list[str]]:
         """Return what reads each kind of state in its own step, such as the h of an LSTM its c; through links only."""

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinygrad_rnn.flow.changes import remedy, training
-from tinygrad_rnn.flow.figures import OPERATIONS, number, plural
+from tinygrad_rnn.flow.figures import OPERATIONS, number, percent, plural
 from tinygrad_rnn.flow.reasons import why
 from tinygrad_rnn.flow.records import EXPLODED, StateFlow
 from tinygrad_rnn.flow.report import FlowReport
 from tinygrad_rnn.flow.verdict import LaneFlow
 
-__all__ = ["OPERATIONS", "answers", "left", "number", "plural", "verdicts"]
+__all__ = ["OPERATIONS", "answers", "left", "number", "percent", "plural", "verdicts"]
 
 #: What a gradient that survives does not say.
 REACHES = "That it reaches the first step does not say that anything is learned from there."

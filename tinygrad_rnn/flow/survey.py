@@ -171,6 +171,19 @@ class Survey:
         roles = node.roles or {}
         return any(is_state(name, roles.get(index), self._has_roles) for index, name in node.names.items())
 
+    def squashed_by(self, i: int) -> list[str]:
+        """Return the kinds of states of its own step and lane that an op without other inputs reads as they are."""
+        entry = self.entries[i]
+        if self.step[i] is None or self.role(i) == "gate":
+            return []
+        return [
+            kind
+            for _, parent, output in entry.inputs
+            if self.step[parent] == self.step[i] and lane_of(self.entries[parent].scope) == lane_of(entry.scope)
+            for index, kind in self.states_of(parent)
+            if index == output
+        ]
+
     def states_of(self, i: int) -> Iterator[tuple[int, str]]:
         """Yield the outputs of a node that hold a state, with the names of these."""
         entry = self.entries[i]

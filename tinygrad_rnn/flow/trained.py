@@ -80,7 +80,7 @@ def _behind(old: Cause, new: Cause) -> str:
         if abs(around[1] - around[0]) >= 0.02:
             verb = "more" if around[1] > around[0] else "less"
             then = f"{around[1]:.0%} instead of {around[0]:.0%}"
-            said.append(f"{verb} of what arrives comes round by the other gates, {then}")
+            said.append(f"{verb} of what arrives comes by ways that are not straight, {then}")
     return f"{_capital('; '.join(said))}." if said else ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_rnn.flow.records import CarryFlow, FactorFlow, GateFlow, PathFlow, StateFlow
+from tinygrad_rnn.flow.records import CarryFlow, FactorFlow, GateFlow, PathFlow, SquashFlow, StateFlow
 from tinygrad_rnn.flow.verdict import LaneFlow
 
 
@@ -39,8 +39,11 @@ class Cause:
         gate_alone: what would be left of the gradient if only that gate carried it.
         measured: what is left of it.
         carriers: the fewest units that together have four fifths of G^2 in the mean; None without statistics.
+        unit_shares: (H,) the share of G^2 that each unit has in the mean; None without statistics.
         carriers_mean: of what the gate lets through in these units, the mean.
         units: H; None without statistics.
+        squash: the op that squashes the state where its own step reads it, "tanh"; None if there is none.
+        slopes: (H,) of each unit, the mean of its derivative.
     """
 
     kind: str
@@ -60,6 +63,9 @@ class Cause:
     carriers: tuple[int, ...] | None
     carriers_mean: float | None
     units: int | None
+    unit_shares: np.ndarray | None = None
+    squash: str | None = None
+    slopes: np.ndarray | None = None
 
 
 def causes_of(
@@ -68,12 +74,13 @@ def causes_of(
     carries: Sequence[CarryFlow],
     paths: Sequence[PathFlow],
     gates: Sequence[GateFlow],
+    squashes: Sequence[SquashFlow],
     readers: Mapping[str, Sequence[str]],
 ) -> tuple[Cause, ...]:
     """Return the causes for each state of a lane whose gradient can be compared.
 
     Args:
-        factors, carries, paths, gates: of the report, all of them.
+        factors, carries, paths, gates, squashes: of the report, all of them.
         readers: by kind of state, what reads it in its own step.
     """
     found = []
@@ -90,6 +97,7 @@ def causes_of(
         carry = next((flow for flow in carries if flow.scope == state.scope and flow.kind == state.kind), None)
         through = _lets_through(carry, gates, steps) if carry else None
         carriers = state.carriers(decay.lag)
+        squash = next((flow for flow in squashes if flow.scope == state.scope and flow.kind == state.kind), None)
         reading = [path for path in paths if path.scope == state.scope and path.parent == state.kind]
         found.append(
             Cause(
@@ -113,6 +121,9 @@ def causes_of(
                 carriers=carriers,
                 carriers_mean=None if through is None or carriers is None else float(through[list(carriers)].mean()),
                 units=None if state.units is None else state.units.shape[1],
+                unit_shares=state.unit_shares(decay.lag),
+                squash=squash.op if squash else None,
+                slopes=_slopes(squash, steps) if squash else None,
             )
         )
     return tuple(found)
@@ -159,6 +170,12 @@ def _unit_factors(carry: CarryFlow, lag: int) -> np.ndarray | None:
         return None
     with np.errstate(divide="ignore"):
         return np.exp(np.log(carry.units[:lag]).mean(axis=0))
+
+
+def _slopes(squash: SquashFlow, steps: Container[int]) -> np.ndarray | None:
+    """Return (H,), the mean derivative of what squashes a state, over these steps."""
+    inside = [step in steps for step in squash.steps]
+    return squash.slopes[inside].mean(axis=0) if any(inside) else None
 
 
 def _left(carry: CarryFlow, state: StateFlow, lag: int) -> float | None:

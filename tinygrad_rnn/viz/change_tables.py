@@ -15,7 +15,7 @@ REMEDIED = ("cell", "change", "× per step", "horizon", "left", "largest", "loss
 REMEDIED_ABOUT = (
     "Each change was made to these very weights and to nothing else, and the gradient measured anew on the same "
     "examples. It tells what the gradient would do, and not whether the network would learn more: it was not trained "
-    "with the change, and the loss is what it would be at once. Left: of the gradient, at the first step. Largest: the "
+    "with the change, and the loss is that right after it. Left: of the gradient, at the first step. Largest: the "
     f"gradient on the way where it is largest; both relative to the last step. More than {EXPLODED:g} times as much is "
     "called an explosion."
 )

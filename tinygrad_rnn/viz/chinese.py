@@ -104,6 +104,10 @@ CHINESE = {
     "Widths are those of the steps that are drawn, and not the mean: of what arrives at {s} of {t}, {n} comes straight; "
     "in the mean over {m} steps it is {k}":
         "宽度是画出的那些步的，不是平均：在 {t}，到达 {s} 的有 {n} 是直接来的；{m} 步平均则是 {k}",
+    "Widths are those of the steps that are drawn, and not the mean: of what arrives at {s} of {t}, {n} comes straight; "
+    "in the mean over {m} steps it is {k}, and {j} at {u}":
+        "宽度是画出的那些步的，不是平均：在 {t}，到达 {s} 的有 {n} 是直接来的；{m} 步平均则是 {k}，在 {u} 是 {j}",
+    "That is why {t} is drawn, too.": "所以也画出了 {t}。",
     "× on an arrow into the next step: the factor by which this arrow alone, of all into it, changes the gradient on the "
     "way back.": "通往下一步的箭头上的 ×：在所有通往它的箭头中，只看这一支，往回走时梯度乘上的因子。",
     "× on an arrow into the next step: the factor by which this arrow alone, of all into it, changes the gradient on the "
@@ -152,14 +156,18 @@ CHINESE = {
     "{name} survives these {k} steps: nowhere is less than {n} of {m} left; it is {s} at lag {t}.":
         "{name}在这 {k} 步里保住了梯度：处处不低于 {m} 的 {n}；滞后 {t} 处为 {s}。",
     "{name} survives as it is.": "{name}现在就保住梯度。",
-    "That is {n} per step down to lag {k}, half of it gone in {m} steps.": "即到滞后 {k} 为止每步 {n}，每 {m} 步失去一半。",
+    "That is {n} per step down to lag {k}, half of it gone in {m} steps.": "即到滞后 {k} 为止每步 {n}，过 {m} 步失去一半。",
     "That is {n} per step down to lag {k}, but no straight line fits: {a} per step to lag {b}, {c} from there to lag {d}.":
         "即到滞后 {k} 为止每步 {n}，但并不成直线：到滞后 {b} 为止每步 {a}，从那里到滞后 {d} 每步 {c}。",
     "That is {n} per step to {m} before the last.": "即到最后一步之前 {m} 步为止，每步 {n}。",
     "{name} vanishes; it would survive with {rest}.": "{name} 消失；若{rest}，就会保住。",
     "{change}; or with {rest}": "{change}；或{rest}",
-    "At lag {n} {most} keeps most of the gradient ({a} of that at {s}), {least} keeps least ({b} of that at {t}).":
-        "在滞后 {n} 处，{most} 保住的梯度最多（{s} 处的 {a}），{least} 最少（{t} 处的 {b}）。",
+    "At lag {n} {most} keeps the most of its gradient, {a}, {least} the least, {b};":
+        "在滞后 {n} 处，{most} 保住的梯度最多：{a}，{least} 最少：{b}；",
+    "judged by {how}.": "依据 {how}。",
+    "At lag {n} {most} keeps the most of its gradient, {a}, {least} the least, {b}; judged by {how}.":
+        "在滞后 {n} 处，{most} 保住的梯度最多：{a}，{least} 最少：{b}；依据 {how}。",
+    "the state whose gradient reaches furthest ({states})": "梯度走得最远的状态（{states}）",
     "At forget bias {n} the LSTM does not vanish over these {k} steps: {a} of {m} is left at lag {t}.":
         "遗忘偏置为 {n} 时，LSTM 的梯度在这 {k} 步里没有消失：滞后 {t} 处还剩 {m} 的 {a}。",
     "With PyTorch's initial weights the LSTM vanishes: {a} of {m} is left at lag {t}.":
@@ -194,10 +202,56 @@ CHINESE = {
         "承载梯度的单元与其他单元相同：{f} 在那里是 {n}，在全部单元上是 {m}。",
     "the units that hold the gradient are those whose {f} is open: {f} is {n} there, {m} over all units.":
         "承载梯度的正是 {f} 打开的单元：{f} 在那里是 {n}，在全部单元上是 {m}。",
+    "the units that hold the gradient are not those whose {f} is open: {f} is {n} there, {m} over all units.":
+        "承载梯度的不是 {f} 打开的单元：{f} 在那里是 {n}，在全部单元上是 {m}。",
+    "the units that hold the gradient are not those whose {f} is open, because {t} is saturated in the open ones and little "
+    "enters ({w} {a} against {b}): {f} is {n} there, {m} over all units.":
+        "承载梯度的不是 {f} 打开的单元，因为 {t} 在打开的单元里饱和，几乎没有梯度进入（{w} 为 {a}，而梯度所在处为 {b}）：{f} 在那里是 {n}，在全部单元上是 {m}。",
+    "(Means over the {n} steps back to {end};": "（往回 {n} 步、直到{end}的平均；",
+    "{equation}, where {f} = 1 keeps the old {s};": "{equation}，{f} = 1 时保留旧的 {s}；",
+    "“there”: root mean square over the units, weighted by their squared gradient;": "“那里”：按梯度平方加权、对单元取均方根；",
+    "“there”: root mean square over the units, weighted by their squared gradient.)": "“那里”：按梯度平方加权、对单元取均方根。）",
+    "four fifths of the squared gradient are in {m} of {t} units;": "梯度平方的五分之四集中在 {t} 个单元中的 {m} 个；",
+    "four fifths of the squared gradient are in {m} of {t} units.)": "梯度平方的五分之四集中在 {t} 个单元中的 {m} 个。）",
+    "{w}: mean over the units whose {f} is above the mean, against that where the gradient is.)":
+        "{w}：对 {f} 高于平均的单元取平均，与梯度所在处相比。）",
+    "{w} is small where {s} is near ±1.)": "{s} 接近 ±1 处 {w} 很小。）",
+    "{w} takes the gradient away, {n} per step;": "{w} 夺走梯度，每步 {n}；",
+    "{w} ({n}) alone would not shrink it.": "只有 {w}（{n}）不会使它变小。",
+    "Training let the gradient reach further: it now vanishes, with less than {n} of it left, {m} steps back instead of {k} "
+    "({a} instead of {b} per step).": "训练使梯度走得更远：现在往回 {m} 步才消失（剩下不到 {n}），原来是 {k} 步（每步 {a}，原来 {b}）。",
+    "Training made the gradient survive;": "训练使梯度保住了；",
+    "before, it vanished, with less than {n} of it left {m} steps back ({a} instead of {b} per step).":
+        "原来往回 {m} 步就消失（剩下不到 {n}；每步 {a}，原来 {b}）。",
+    "The way straight through {f} keeps less of it, {a} instead of {b};": "直接经过 {f} 的路径保留得更少，{a}，原来 {b}；",
+    "The way straight through {f} keeps more of it, {a} instead of {b};": "直接经过 {f} 的路径保留得更多，{a}，原来 {b}；",
+    "more of what arrives comes by ways that are not straight, {a} instead of {b}.": "到达的梯度中更多不是直接来的，{a}，原来 {b}。",
+    "less of what arrives comes by ways that are not straight, {a} instead of {b}.": "到达的梯度中更少不是直接来的，{a}，原来 {b}。",
+    "{w} keeps more of it, {a} instead of {b};": "{w} 保留得更多，{a}，原来 {b}；",
+    "{w} keeps less of it, {a} instead of {b}.": "{w} 保留得更少，{a}，原来 {b}。",
+    "{n} unless said otherwise, of the gradient at the last step: what is less counts as vanished.":
+        "除非另有说明，是最后一步梯度的 {n}：更小就算消失。",
+    "(Clipping has a limit of its own, for the norm of the gradient of all parameters.)": "（裁剪另有上限，是对全部参数的梯度的范数而言。）",
+    "share": "份额",
+    "of all that arrives at a state, the part that comes by one way: {formula}, where g is the sum of all messages.":
+        "到达一个状态的全部梯度中，沿一条路径来的部分：{formula}，g 是全部消息之和。",
+    "Shares sum to 1, and a message against the sum has a negative one.": "份额之和为 1；与总和相反的消息，份额为负。",
+    "It is not the ratio of their sizes, but that ratio times the cosine of the angle between message and sum: at {s} of "
+    "{cell} the way straight back makes {a} and all together {b}, which is {p}, and its share is {q}.":
+        "它不是大小之比，而是这个比乘以消息与总和之间夹角的余弦：在 {cell} 的 {s} 处，直接的路径为 {a}，全部合起来为 {b}，比为 {p}，份额是 {q}。",
+    "an Elman network with relu in place of tanh that begins with W_hh the identity and biases 0, so that it copies its "
+    "state (Le, Jaitly & Hinton 2015).": "用 relu 代替 tanh、以单位矩阵 W_hh 和零偏置开始的 Elman 网络，所以它复制自己的状态（Le, Jaitly & Hinton 2015）。",
+    "This is the gradient at the whole state ({kinds}), relative to its own size at lag 0.":
+        "这是整个状态（{kinds}）处的梯度，相对于它自己在滞后 0 处的大小。",
+    "Elsewhere on this page it is {a} at {s} and {b} at {t}: each relative to its own, and with what it sends to the other "
+    "part in its own step.": "本页别处在 {s} 处是 {a}，在 {t} 处是 {b}：各相对于自己的，并含它在同一步传给另一部分的。",
     "Of what arrives at {s} comes {ways}; together {n} per step.": "到达 {s} 的梯度中，{ways}；合起来每步 {n}。",
     "{n} straight through {f}, {others}": "{n} 直接经过 {f}，{others}",
     "{n} straight through {f}": "{n} 直接经过 {f}",
     "{n} round by {path}": "{n} 绕经 {path}",
+    "{n} because {f} depends on {s}, {others}": "{n} 因为 {f} 依赖 {s}，{others}",
+    "{n} because {f} depends on {s}": "{n} 因为 {f} 依赖 {s}",
+    "{n} round by {path}, {others}": "{n} 绕经 {path}，{others}",
     "{n} by {g}, {others}": "{n} 经过 {g}，{others}",
     "{n} by {g}": "{n} 经过 {g}",
     "(Means over the {n} steps back to {end}.)": "（往回 {n} 步、直到{end}的平均。）",
@@ -221,8 +275,8 @@ CHINESE = {
         "只要{change}，梯度就会保住：每步 {n}，第一步处为 {m}，而不是 {k}；{other} 仍会在 {t} 步内消失；{more}也能保住。",
     "{change}, and nothing else, even more would be left: {n} per step, {m} at the first step instead of {k}.":
         "只要{change}，剩下的还会更多：每步 {n}，第一步处为 {m}，而不是 {k}。",
-    "(About the gradient, not about learning: the loss at the last step would at once be {n} instead of {m}.)":
-        "（说的是梯度，不是学习：最后一步的损失会立刻变成 {n}，而不是 {m}。）",
+    "(About the gradient, not about learning: without any training with it, the loss at the last step would be {n} instead of "
+    "{m}.)": "（说的是梯度，不是学习：改后不再训练，最后一步的损失会是 {n}，而不是 {m}。）",
     "{change} ({n} per step)": "{change}（每步 {n}）",
     "{change} ({n} per step, loss {m})": "{change}（每步 {n}，损失 {m}）",
     "{change} ({n} per step) or {other}": "{change}（每步 {n}）或{other}",
@@ -236,6 +290,7 @@ CHINESE = {
     # ---- plots: titles and axes ----
     "Gradient through time": "随时间的梯度",
     "Gradient through time, while training": "训练过程中随时间的梯度",
+    "Gradient through time, before and after training": "训练前后随时间的梯度",
     "Gradient norm of each update, before and after clipping": "每次更新的梯度范数，裁剪前与裁剪后",
     "How far back the loss of each step is felt": "每一步的损失往回能影响多远",
     "How open the gates are, and what the path through them alone would bring": "门开了多大，以及只走门内的路径会带来多少",
@@ -320,14 +375,16 @@ CHINESE = {
         "{name}：滞后 {k} 处可能有 {n}，这个损失的梯度得到 {m}：其中的 {p}。",
     # ---- plots: notes ----
     "Factor per step: the mean down to the horizon, or to the last lag.": "每步的因子：到视界为止的平均，没有视界时到最后的滞后。",
-    "Half-life: where a straight line fits.": "半衰期：仅在成直线时给出。",
+    "Half-life: the lag at which half is left, read off the curve; where a straight line fits.": "半衰期：在曲线上读出的、剩下一半处的滞后；仅在成直线时给出。",
     "Thick: the median over runs that differ in their seed; band: their quartiles.": "粗线：只差随机种子的各次的中位数；色带：四分位数。",
     "All relative to lag 0.": "都相对于滞后 0。",
     "Grey: below the threshold.": "灰色：低于阈值。",
     "Red: above 1.": "红色：大于 1。",
     "Ring: the horizon of that part of the state, its first lag below the threshold.": "圆环：状态的这一部分的视界，即第一个低于阈值的滞后。",
     "h has filled marks, c hollow ones on a dotted line.": "h 用实心标记，c 用点线上的空心标记。",
-    "Bands: over all units and examples of one step.": "色带：一步中的全部单元和样本。",
+    "Bands: over all units and examples of one step, filled for the gate that keeps the state.":
+        "色带：一步中的全部单元和样本，保留状态的门填色。",
+    "below 0: {g} alone, no gate, −1 to 1": "低于 0：只有 {g}，它不是门，从 −1 到 1",
     "The colours of the graphs.": "颜色与计算图中相同。",
     "Blank: no path from the state to the loss.": "空白：状态到损失没有路径。",
     "·: 0, or too small for the dtype.": "·：为 0，或对该数据类型来说太小。",
@@ -373,6 +430,16 @@ CHINESE = {
     "step by step, trained weights": "逐步走过，训练后的权重",
     "step by step, untrained weights": "逐步走过，未训练的权重",
     "all plots and tables": "全部曲线图和表格",
+    "Graphs:": "计算图：",
+    "RNN, {when}": "RNN，{when}",
+    "LSTM, {when}": "LSTM，{when}",
+    "GRU, {when}": "GRU，{when}",
+    "What is learned (task {t}): predict the next character of a text, at every step.": "学的是什么（任务 {t}）：在每一步预测文本的下一个字符。",
+    "The page follows the gradient of one loss, that of the last step, in {unit}: how much of it arrives at the states of "
+    "earlier and earlier steps.": "本页跟随一个损失的梯度，即最后一步的损失，单位 {unit}：它有多少到达越来越早的状态。",
+    "That a gradient survives does not say how much is learned: that loss is {now}; with initial weights {before}.":
+        "梯度保住并不说明学到多少：这个损失是 {now}；初始权重时是 {before}。",
+    "That a gradient survives does not say how much is learned: that loss is {now}.": "梯度保住并不说明学到多少：这个损失是 {now}。",
     "Pictures": "图",
     "Plot": "曲线图",
     "Table": "表格",
@@ -408,7 +475,7 @@ CHINESE = {
     "What did clipping do?": "裁剪起了什么作用？",
     "What would have to be changed?": "要改变什么？",
     "What would have to be changed? ({weights})": "要改变什么？（{weights}）",
-    "What decides over it, before training and after": "训练前后各由什么决定",
+    "What decides how much is left, before training and after": "训练前后，剩下多少各由什么决定",
     "The gradient of one loss, at the last step, as it arrives at the states of earlier and earlier steps, relative to "
     "that at the last.": "最后一步的一个损失的梯度，到达越来越早的状态时，相对于最后一步还有多少。",
     "A straight line means: the same factor with every step.": "直线意味着每步的因子相同。",
@@ -429,12 +496,11 @@ CHINESE = {
     "Each change was made to these very weights and to nothing else, and the gradient measured anew on the same examples.":
         "每种改动都只施于这些权重，再在同样的样本上重新测量梯度。",
     "It tells what the gradient would do, and not whether the network would learn more: it was not trained with the "
-    "change, and the loss is what it would be at once.": "它说明梯度会怎样，而不是网络会不会学得更多：改动之后没有训练，损失是立刻会得到的值。",
+    "change, and the loss is that right after it.": "它说明梯度会怎样，而不是网络会不会学得更多：改动之后没有训练，损失就是刚改动后的。",
     "Left: of the gradient, at the first step.": "剩下：第一步处的梯度份额。",
     "Factors (×) are means down to the horizon, or to the first step if there is none.": "因子（×）是到视界为止的平均；没有视界时到第一步。",
     "Lag d: how much of the gradient at the state of step T is left at that of step T−d.": "滞后 d：步 T 的状态处的梯度，到步 T−d 处还剩多少。",
     "Horizon: the first lag with less than {n} of it.": "视界：第一个剩下不到 {n} 的滞后。",
-    "Half-life in steps: where a straight line fits.": "半衰期（步）：仅在成直线时给出。",
     "The verdict goes by the state whose gradient reaches furthest: it explodes above {n} times that of step T, else "
     "vanishes at the horizon, else survives.": "结论看梯度走得最远的状态：超过步 T 的 {n} 倍为爆炸，否则在视界处消失，否则保住。",
     "Then the gradient reaches the first step, which does not say that anything is learned from there.":
@@ -453,8 +519,11 @@ CHINESE = {
         "{name}：初始权重时视界为 {n} 步，{k} 次更新后为 {m} 步。",
     "{name}: horizon beyond the first step with initial weights, horizon beyond the first step after {k} updates.":
         "{name}：初始权重时视界在第一步之外，{k} 次更新后也在第一步之外。",
-    "{name}: less than {n} of the gradient of a step's loss is left {m} steps back (median of {k}); {a} of {b} are felt "
-    "back to the first step taken.": "{name}：一步的损失的梯度，往回 {m} 步剩下不到 {n}（{k} 个的中位数）；{b} 个中有 {a} 个一直影响到第一步。",
+    "{name}: less than {n} of the gradient of a step's loss is left {m} steps back (median of the {k} losses that it holds "
+    "for); {a} of {b} are felt back to the first step, {t}.":
+        "{name}：一步的损失的梯度，往回 {m} 步剩下不到 {n}（如此的 {k} 个损失的中位数）；{b} 个中有 {a} 个一直影响到第一步，{t}。",
+    "These are gradients at {s};": "这里是 {s} 处的梯度；",
+    "the verdict goes by {s}, whose gradient reaches furthest.": "结论依据 {s}，它的梯度走得最远。",
     "{name}: the gate {g} is {n} on average over all {m} steps; the means of eight in ten of its units lie between {a} and "
     "{b}.": "{name}：门 {g} 在全部 {m} 步上平均为 {n}；八成单元的平均值在 {a} 和 {b} 之间。",
     "{name}: the gate {g} is {n} on average over all {m} steps; the means of eight in ten of its units lie between {a} and "
@@ -488,7 +557,9 @@ CHINESE = {
     "is not to say that anything is learned from there.": "处处不低于阈值，也处处不超过 {n} 倍：梯度到达每一步，但并不等于能从那里学到东西。",
     "how many steps before the last the gradient is first less than the threshold": "在最后一步之前多少步，梯度第一次低于阈值",
     "the first lag at which less than the threshold is left of the gradient at the last step.": "剩下的第一次不到最后一步梯度的阈值份额时的滞后。",
-    "half is lost in so many steps; none where a straight line does not fit.": "经过这么多步失去一半；不成直线时没有。",
+    "the lag at which half is left, read off the curve between two lags; so it need not be that of the mean factor per step.":
+        "剩下一半处的滞后，在曲线上的两个滞后之间读出；所以不必等于每步平均因子所给出的。",
+    "None where a straight line does not fit.": "不成直线时没有。",
     "T, t and lag": "T、t 与滞后",
     "the weights of layer {n}: ih from the input to the state, hh from the state to the next; W_hh is weight_hh.":
         "第 {n} 层的权重：ih 从输入到状态，hh 从状态到下一状态；W_hh 即 weight_hh。",
@@ -554,7 +625,6 @@ CHINESE = {
     # ---- the page ----
     "Backpropagation through time: {weights}": "随时间反向传播：{weights}",
     "Gradient flow, step by step": "逐步看梯度流",
-    "Tour": "导览",
     "a question before each answer": "先提问，后回答",
     "Stack graphs": "上下排列",
     "Unstack graphs": "并排",
@@ -575,7 +645,6 @@ CHINESE = {
     "▶ Play": "▶ 播放",
     "❚❚ Pause": "❚❚ 暂停",
     "Pause": "暂停",
-    "Turn": "转折",
     "End": "终点",
     "Speed": "速度",
     "to the start (Home)": "回到起点（Home）",
@@ -603,6 +672,11 @@ CHINESE = {
     "message": "消息",
     "Message": "消息",
     "its turn": "轮到它",
+    "Turn": "转折",
+    "where the forward pass is over and the backward pass begins: all values are there, and no gradient":
+        "前向过程结束、反向过程开始之处：值都有了，还没有梯度",
+    "pale: with the initial weights": "浅色：用初始权重",
+    "felt by the losses of:": "能感到它的损失：",
     "T, the last step": "T，最后一步",
     "exactly 0 at t=0": "t=0 处恰好为 0",
     "± beside a value": "值旁边的 ±",
@@ -612,8 +686,8 @@ CHINESE = {
     "grad, and the colours": "梯度与颜色",
     "how strongly the loss depends on what a box holds: ‖∂L/∂·‖, of a state or gate the root mean square over the examples, "
     "of a parameter that of the mean loss": "损失对框中之量的依赖有多强：‖∂L/∂·‖；对状态或门取样本的均方根，对参数取平均损失的",
-    "what a box sends back to one it has read; a gradient is the sum of all messages that come, so “2 of 4” says that two of "
-    "its four readers have sent theirs": "一个框传回给它所读的框的量；梯度是传来的全部消息之和，所以“4 中的 2”是说四个读者中已有两个传来",
+    "what a box sends back to one it has read; a gradient is the sum of all messages that come, so “2 of 4 messages” says that two of "
+    "its four readers have sent theirs": "一个框传回给它所读的框的量；梯度是传来的全部消息之和，所以“4 条消息中的 2 条”是说四个读者中已有两个传来",
     "in the forward pass its value is computed, in the backward pass its gradient is complete and sent on":
         "在前向过程中算出它的值，在反向过程中它的梯度收齐并往下传",
     "steps count from t=0; T is the one taken last, next to the loss. Everything here runs to the right: time in the graphs, "
@@ -662,6 +736,9 @@ CHINESE = {
     "zoom out": "缩小",
     "Fit": "适合",
     "show the whole graph": "显示整个图",
+    "Start with the tour": "从导览开始",
+    "▾ More": "▾ 更多",
+    "show it": "点开",
     "Next ›": "下一站 ›",
     "‹ Back": "‹ 上一站",
     "Answer": "答案",
@@ -683,6 +760,8 @@ CHINESE = {
     "{n} step/s": "{n} 步/秒",
     "{n} boxes/s": "{n} 框/秒",
     "{n} box/s": "{n} 框/秒",
+    "{s}: {n} left": "{s}：剩 {n}",
+    "{n} of {m} steps": "{m} 步中的 {n} 步",
     "{n} of {m} arrived": "{m} 中到达 {n}",
     "{n} of {m} messages": "{m} 条消息中的 {n} 条",
     "{n} of {m}: {title}": "{n}/{m}：{title}",
@@ -701,7 +780,8 @@ CHINESE = {
     "steps that the graphs show": "图中显示的步",
     "width of an arrow: its share, at that step alone, of what arrives where it begins: all, half, a tenth":
         "箭头的宽度：仅在那一步，它在箭头起点所到达的梯度中的份额：全部、一半、十分之一",
-    "colour: size of the gradient, {rest}. grad in a box: the size itself": "颜色：梯度的大小，{rest}。框中的梯度：大小本身",
+    "colour: size of the gradient, {rest}. grad in a box: the size itself; left: relative, as the colour":
+        "颜色：梯度的大小，{rest}。框中的梯度：大小本身；“剩”：相对值，同颜色",
     "{s}: relative to {m}, its last; {rest}": "{s}：相对于它最后的 {m}；{rest}",
     "{s}: relative to {m}, its last": "{s}：相对于它最后的 {m}",
     "other: relative to {m}; {rest}": "其余：相对于 {m}；{rest}",
@@ -769,7 +849,7 @@ CHINESE = {
     "loss, value {n}": "损失，值 {n}",
     "{place}: its paths to the loss lead through {n} other boxes. Escape puts them out.":
         "{place}：它到损失的路径经过另外 {n} 个框。按 Escape 熄灭。",
-    "{name}, {n} of {m}, messages arrived": "{name}，{m} 条消息中到达 {n} 条",
+    "{name}, {n} of {m} messages, arrived": "{name}，{m} 条消息中到达 {n} 条",
     "{t}, {s}: not computed yet": "{t}，{s}：尚未计算",
     "not computed yet": "尚未计算",
     "equation": "算式",
@@ -846,14 +926,16 @@ CHINESE = {
     "There is one way only to {s} of {t}, and it multiplies by {a} and {b}.": "到 {t} 的 {s} 只有一条路径，它乘以 {a} 和 {b}。",
     "There is one way only to {s} of {t}, and it multiplies by {factors}.": "到 {t} 的 {s} 只有一条路径，它乘以 {factors}。",
     "At this step, of all that arrives at {s} of {t}, comes {ways}.": "在这一步，到达 {t} 的 {s} 的全部梯度中，{ways}。",
-    "{n} through {f} of {t}, {ways}": "{n} 经过 {t} 的 {f}，{ways}",
-    "{n} through {f} of {t}": "{n} 经过 {t} 的 {f}",
-    "{n} through {f}, {ways}": "{n} 经过 {f}，{ways}",
-    "{n} through {f}": "{n} 经过 {f}",
+    "Not a typical step: of what arrives at {s} of {t}, {n} comes straight; in the mean over {m} steps it is {k}.":
+        "不是典型的一步：到达 {t} 的 {s} 的梯度有 {n} 是直接来的；{m} 步平均则是 {k}。",
+    "Not a typical step: of what arrives at {s} of {t}, {n} comes straight; in the mean over {m} steps it is {k}, and {j} at "
+    "{u}.": "不是典型的一步：到达 {t} 的 {s} 的梯度有 {n} 是直接来的；{m} 步平均则是 {k}，在 {u} 是 {j}。",
+    "Values in boxes: over all units.": "框中的值：对全部单元。",
     "What is negative takes away.": "负的是在减去。",
     "Mean of {n} steps: {ways}.": "{n} 步平均：{ways}。",
-    "At the first step {n} of {m} is left; one step alone let expect {k}.": "在第一步处还剩 {m} 的 {n}；只看一步，会预期 {k}。",
-    "At the first step {n} is left; one step alone let expect {k}.": "在第一步处还剩 {n}；只看一步，会预期 {k}。",
+    "At the first step {n} of {m} is left; if every step were like the last it would be {k}.":
+        "在第一步处还剩 {m} 的 {n}；若每步都像最后一步，会是 {k}。",
+    "At the first step {n} is left; if every step were like the last it would be {k}.": "在第一步处还剩 {n}；若每步都像最后一步，会是 {k}。",
     "{w}: {n} of {m} steps, counted from the loss, have {p} of the sizes of all parts, added up; the largest is {a}, that of "
     "{t} is {b}.": "{w}：{m} 步中从损失数起的 {n} 步，占各部分大小之和的 {p}；最大的是 {a}，{t} 的是 {b}。",
 }  # fmt: skip

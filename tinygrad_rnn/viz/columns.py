@@ -10,6 +10,7 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from tinygrad_rnn.flow import BackwardReport
+from tinygrad_rnn.viz import words
 from tinygrad_rnn.viz.shapes import Box, Picture
 
 SIDE = 34.0  # points between the boxes of a step and its frame: the way of arrows within the step
@@ -170,13 +171,14 @@ class Columns:
         boxes = {box.row: box for column in times for box in column}
         tails = {self.boxes[arrow.tail].row for arrow in self.picture.arrows}
         lanes: dict[str, int] = {}
-        keys: dict[str, tuple[float, bool]] = {}
+        keys: dict[str, tuple[float, bool, tuple[bool, bool, str]]] = {}
         before = -0.5  # rows of no lane stay where they are between the lanes
         for row in rows:
             lane = boxes[row].lane
             place = lanes.setdefault(lane, len(lanes)) if lane else before
             before = place + 0.5 if lane else before
-            keys[row] = place, boxes[row].kind == "parameter" and row not in tails
+            alone = boxes[row].kind == "parameter" and row not in tails
+            keys[row] = place, alone, words.parameter_order(boxes[row].caption) if alone else (False, False, "")
         return sorted(rows, key=keys.__getitem__)
 
     def _by_neighbours(self, column: list[Box], placed: Container[str]) -> None:

@@ -321,9 +321,12 @@ def _fill(seen: Look) -> Attributes:
 
 
 def _filled(level: float, seen: Look | None = None) -> Attributes:
-    """Return how a gate looks that is open so far: filled from below, with its gradient's colour around it."""
+    """Return how a gate looks that is open so far: filled from the left, with its gradient's colour around it.
+
+    The rim of what is filled stands upright: lying, it would strike out a line of text.
+    """
     fill = f"{_LIQUID};{min(max(level, 0.001), 0.999):.3f}:#ffffff"
-    found = {"fillcolor": fill, "gradientangle": "90"}
+    found = {"fillcolor": fill, "gradientangle": "0"}
     return found | _stroke(seen, 2.5) if seen is not None and seen.kind in SIZED else found
 
 

@@ -347,7 +347,7 @@ def _weights(drawn: Picture, backward: Sequence[Event]) -> list[dict[str, Any]]:
             "shades": [_part_shade(float(norm), weight.total, drawn) for norm in weight.per_step],
             "events": arrivals(drawn, backward, weight.node),
         }
-        for name, weight in report.weights.items()
+        for name, weight in sorted(report.weights.items(), key=lambda pair: words.parameter_order(pair[0]))
         if weight.per_step is not None and weight.running is not None and backward
     ]
 
@@ -390,7 +390,14 @@ def _state(state: StateFlow, report: FlowReport) -> dict[str, Any]:
         "steps": steps,
         "norms": numbers(state.by_lag, 9),
         "shares": numbers(shares, 9),
+        "before": _before(state, report),
     }
+
+
+def _before(state: StateFlow, report: FlowReport) -> list[float | None] | None:
+    """Return the same shares as they were before a training; None if that is not known."""
+    old = report.before.state(state.kind) if report.before is not None else None
+    return numbers(old.by_lag / old.by_lag[0], 9) if old is not None and old.measurable else None
 
 
 def _gates(report: FlowReport) -> list[dict[str, Any]]:

@@ -54,10 +54,12 @@ class Routes:
                 continue
             (x, y), (end, _) = arrow.points[0], arrow.points[-1]
             wide = text_width(arrow.text, SMALL) / 2
-            at = end - math.copysign(wide + 8, end - x)
+            # Between the box and its frame, or before the frame: not across it.
+            apart = wide + 1.5 if 2 * wide + 5.5 <= SIDE else SIDE + wide + 3
+            at = end - math.copysign(apart, end - x)
             others = [near[self.columns.of[end]] for end in (arrow.tail, arrow.head)]
             spots = [(at, y - 8), (at, y + 9)]
-            if {y} != {height for _, height in arrow.points} or abs(end - x) < 2 * wide + 8:
+            if {y} != {height for _, height in arrow.points} or abs(end - x) < apart + wide:
                 spots = []  # there is no room beside it
             free = [spot for spot in spots if not any(_passes(other.points, spot, wide) for other in chain(*others))]
             arrow.text, arrow.text_at = (arrow.text, free[0]) if free else ("", (0.0, 0.0))

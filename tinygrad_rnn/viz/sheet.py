@@ -27,7 +27,7 @@ from tinygrad_rnn.viz.plots.through_time import side_by_side
 from tinygrad_rnn.viz.scale import ink
 from tinygrad_rnn.viz.siblings import links_to
 from tinygrad_rnn.viz.terms import glossary, verdict_words
-from tinygrad_rnn.viz.weights_told import concluded, initial, survivors, told, trained_for
+from tinygrad_rnn.viz.weights_told import concluded, initial, opening, survivors, told, trained_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,6 +110,7 @@ def write_sheet(
     style: Style | None = None,
     on_plot: Callable[[str], object] = lambda heading: None,
     pages: Mapping[str, str] | None = None,
+    graphs: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write the plots of some cells, and the page with all of them, last.
 
@@ -123,6 +124,7 @@ def write_sheet(
         style: of the plots.
         on_plot: called with the heading of each before it is drawn.
         pages: what else there is to see in the folder, file names by what they are called.
+        graphs: the pictures of graphs among it.
 
     Returns:
         The files written.
@@ -150,7 +152,7 @@ def write_sheet(
                 write_whole(written[-1], pictures[kind])
             sections[plot.name] = _section(plot, [first, _figure(figure, pictures["svg"], plot.alt(entries)), said])
     page = folder / PAGE
-    text = _page(entries, settings, command, sections, pages or {})
+    text = _page(entries, settings, command, sections, pages or {}, graphs or {})
     write_whole(page, translated_html(text, (style or Style()).language).encode())
     return [*written, page]
 
@@ -173,6 +175,7 @@ def _page(
     command: str,
     sections: Mapping[str, str],
     pages: Mapping[str, str],
+    graphs: Mapping[str, str],
 ) -> str:
     names = "; ".join(entry.name for entry in entries)
     style = resources.files("tinygrad_rnn.viz").joinpath("assets/sheet.css").read_text(encoding="utf-8")
@@ -183,16 +186,18 @@ def _page(
     leading = next((name for name in LEADING if any(map(PLOTS[name].there, entries))), None)
     parts = [
         "<h1>Gradient flow through time</h1>",
+        *map(_paragraph, opening(entries, settings)),
         _paragraph(
             f"Measured: {names}{'' if any(entry.updates_made for entry in entries) else ': all with initial weights'}. "
             + ("Each plot is of the trained weights unless it says otherwise. " if any(map(initial, entries)) else "")
             + "What this page says about them is worked out from the numbers measured."
         ),
         links_to(pages),
+        links_to(graphs, "Graphs"),
+        f'<nav aria-label="On this page"><ul>{links}<li><a href="#words">Words on this page</a></li></ul></nav>',
         *([sections[leading]] if leading else []),
         *told(entries),
         _list(side_by_side(entries)),
-        f'<nav aria-label="Pictures"><ol>{links}<li><a href="#words">Words on this page</a></li></ol></nav>',
         '<h2 id="table">Horizons, half-lives, verdicts</h2>',
         _table([each for entry in entries for each in (initial(entry), entry) if each]),
         _list(notes),
@@ -237,7 +242,11 @@ def _changes(entries: Sequence[Entry]) -> Iterator[tuple[str, str, str]]:
     heads, lines = trained(entries)
     if lines:
         about = "Factors (×) are means down to the horizon, or to the first step if there is none."
-        yield "training", "What decides over it, before training and after", _table_of(heads, lines, 2, 0, about)
+        yield (
+            "training",
+            "What decides how much is left, before training and after",
+            _table_of(heads, lines, 2, 0, about),
+        )
 
 
 def _section(plot: Plot, parts: Iterable[str]) -> str:
@@ -263,9 +272,10 @@ def _table(entries: Sequence[Entry]) -> str:
     caption = (
         "Lag d: how much of the gradient at the state of step T is left at that of step T−d. Horizon: the first lag "
         f"with less than {thresholds} of it. Factor per step: the mean down to the horizon, or to the last lag. "
-        "Half-life in steps: where a straight line fits. The verdict goes by the state whose gradient reaches "
-        f"furthest: it explodes above {EXPLODED:g} times that of step T, else vanishes at the horizon, else survives. "
-        "Then the gradient reaches the first step, which does not say that anything is learned from there."
+        "Half-life: the lag at which half is left, read off the curve; where a straight line fits. The verdict goes by "
+        f"the state whose gradient reaches furthest: it explodes above {EXPLODED:g} times that of step T, else "
+        "vanishes at the horizon, else survives. Then the gradient reaches the first step, which does not say that "
+        "anything is learned from there."
     )
     return _table_of(heads, [[row.name, row.state, *cells(row), row.verdict] for row in table], 2, 1, caption)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tinygrad_rnn.flow.figures import number, percent
 from tinygrad_rnn.flow.records import EXPLODED
 from tinygrad_rnn.nn import CELLS, parse_cell
 from tinygrad_rnn.viz.plots import Entry
@@ -23,6 +24,7 @@ _OPTIONS = {
     "forget_bias": "what is added inside the forget gate at the start: 0 half open, larger keeps more",
     "update_bias": "what is added inside the update gate at the start: larger keeps more of the old state",
     "gain": "the factor by which the recurrent weights begin larger than those of a rotation, which keeps all lengths",
+    "chrono": "forget biases are drawn at random so that units keep what they hold for up to so many steps",
     "nonlinearity": "the function that takes the place of tanh",
 }
 
@@ -30,6 +32,19 @@ _OPTIONS = {
 _GRADIENT = (
     "‖∂L/∂h_t‖: how strongly the loss of the last step depends on the state h of step t; root mean square over the "
     "examples. Nothing of it left means: what happened at t cannot be learned from this loss."
+)
+_THRESHOLD = (
+    "{value} unless said otherwise, of the gradient at the last step: what is less counts as vanished. (Clipping has a "
+    "limit of its own, for the norm of the gradient of all parameters.)"
+)
+_SHARE = (
+    "of all that arrives at a state, the part that comes by one way: ⟨message, g⟩ / ‖g‖², where g is the sum of all "
+    "messages. Shares sum to 1, and a message against the sum has a negative one. It is not the ratio of their sizes, "
+    "but that ratio times the cosine of the angle between message and sum"
+)
+_HALF_LIFE = (
+    "the lag at which half is left, read off the curve between two lags; so it need not be that of the mean factor per "
+    "step. None where a straight line does not fit."
 )
 _TIME = (
     "steps count from t=0 to t={last}; T is the one taken last, t={last} (t=0 in the reverse direction). Lag d is d "
@@ -65,6 +80,10 @@ _SIGNS = {
         "the way from a state by another one of its own step, which the gates of the next step read, back to itself: "
         "c → h → gates → c of an LSTM."
     ),
+    "IRNN": (
+        "an Elman network with relu in place of tanh that begins with W_hh the identity and biases 0, so that it "
+        "copies its state (Le, Jaitly & Hinton 2015)."
+    ),
     "root mean square": (
         "the square root of the mean of the squares (rms). The standard deviation is that of what is left when the "
         "mean has been taken away: both agree only where the mean is 0."
@@ -83,11 +102,16 @@ def glossary(entries: Sequence[Entry], settings: Mapping[str, object]) -> Iterat
     yield "gradient", _GRADIENT
     if steps:
         yield "T, t and lag", _TIME.format(last=steps - 1)
+    if entries:
+        values = sorted({entry.report.threshold for entry in entries})
+        yield "threshold", _THRESHOLD.format(value=" or ".join(f"{value:.3g}" for value in values))
     yield "horizon", "the first lag at which less than the threshold is left of the gradient at the last step."
-    yield "half-life", "half is lost in so many steps; none where a straight line does not fit."
+    yield "half-life", _HALF_LIFE
     yield from verdict_words(_verdicts(entries))
     if any(_adds_nothing_at_first(entry) for entry in entries):
         yield "0 at the first step", _NOTHING_AT_FIRST
+    if said := _share(entries):
+        yield "share", said
     yield from _signs(entries)
     if "nats" in str(settings.get("loss", "")):
         yield "nats", _NATS
@@ -122,10 +146,27 @@ def _signs(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
         "round": any(cause.around for cause in causes),
         "root mean square": any(cause.gate for cause in causes),
         "geometric mean": bool(causes),
+        "IRNN": any("IRNN" in tried.what for entry in entries for tried in entry.report.remedies),
         "finite-time Lyapunov exponent": any(entry.jacobians for entry in entries),
         "median": any(entry.flow_map or entry.jacobians for entry in entries),
     }
     yield from ((word, meaning) for word, meaning in _SIGNS.items() if there[word])
+
+
+def _share(entries: Sequence[Entry]) -> str:
+    """Return what a share is, with the numbers of a state whose straight way shows it; "" where there are no shares."""
+    causes = [(entry, cause) for entry in entries for cause in entry.report.causes() if cause.shares]
+    if not causes:
+        return ""
+    for entry, cause in causes:
+        share = dict(cause.shares).get(cause.kind)
+        if share is not None and cause.straight is not None and cause.per_step > 0:
+            ratio = cause.straight / cause.per_step
+            return (
+                f"{_SHARE}: at {cause.kind} of {entry.name} the way straight back makes ×{number(cause.straight)} and "
+                f"all together ×{number(cause.per_step)}, which is {percent(ratio)}, and its share is {percent(share)}."
+            )
+    return f"{_SHARE}."
 
 
 def _adds_nothing_at_first(entry: Entry) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinygrad_rnn.flow import BackwardReport, FlowReport
-from tinygrad_rnn.flow.reasons import one_step_beside_mean
+from tinygrad_rnn.flow.reasons import one_step_beside_mean, typical_steps
 from tinygrad_rnn.flow.trained import conclusion
 from tinygrad_rnn.viz.shapes import Picture
 from tinygrad_rnn.viz.words import findings, origin, why
@@ -89,6 +89,9 @@ def _of_arrows(drawn: Picture) -> Iterator[str]:
         yield f"{said}."
         if drawn.has_shares and not rolled and (beside := one_step_beside_mean(drawn.report)):
             yield f"Widths are those of the steps that are drawn, and not the mean: {beside}."
+            usual = typical_steps(drawn.report)
+            if usual and beside.endswith(f" at t={usual[0]}") and any(box.step == usual[0] for box in drawn.boxes):
+                yield f"That is why t={usual[0]} is drawn, too."
     if any(arrow.text for arrow in drawn.arrows):
         mean = ", geometric mean over the steps" if rolled else ""
         yield (

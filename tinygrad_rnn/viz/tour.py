@@ -6,17 +6,17 @@ first six have the same numbers on every page; why, and what to change, come aft
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.flow import EdgeFlow, FlowReport, NodeFlow, StateFlow, changes, reasons
-from tinygrad_rnn.flow.sentences import OPERATIONS, left, number, plural
+from tinygrad_rnn.flow.sentences import OPERATIONS, left, number, percent, plural
 from tinygrad_rnn.flow.survey import lane_of
 from tinygrad_rnn.flow.trained import conclusion
+from tinygrad_rnn.flow.why import Cause
 from tinygrad_rnn.viz import words
-from tinygrad_rnn.viz.averages import mean_shares
 from tinygrad_rnn.viz.strips import judged
 
 #: This share of what all steps add to a weight is said to be most of it.
@@ -32,7 +32,9 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
 
     That is the name of a place, or a lag. "look" is what should be in sight, "compare" the panels of which only the
     ways from state to state are shown: of all cells that are spoken of. "point" has the names of what is pointed at on
-    them, at the last step. There is no tour without named states over several steps.
+    them, at the last step; "beside" is what is to be said at a graph whose last step misleads; "overlay": whether the
+    curves before a training are shown with the answer. There is no tour without
+    named states over several steps.
     """
     seen = {name: (report, state) for name, report in reports.items() if (state := judged(report)) is not None}
     known = {name: pair for name, pair in seen.items() if len(pair[1].steps) > 2 and pair[1].measurable}
@@ -104,6 +106,8 @@ def tour(reports: Mapping[str, FlowReport]) -> list[dict[str, Any]]:
             "look": look,
             "compare": list(known) if look == "paths" else None,
             "point": {name: _deciding(*pair) for name, pair in known.items()} if tell is _why else None,
+            "overlay": tell is _training,
+            "beside": _beside(known) if look == "paths" else None,
             "question": question,
             "answers": answers,
         }
@@ -116,6 +120,13 @@ def _answers(
     tell: Callable[[FlowReport, StateFlow], str], known: Mapping[str, tuple[FlowReport, StateFlow]]
 ) -> list[dict[str, str]]:
     return [{"name": name, "text": tell(*pair)} for name, pair in known.items()]
+
+
+def _beside(known: Mapping[str, tuple[FlowReport, StateFlow]]) -> dict[str, str]:
+    """Return of which graphs the last step is unlike the mean that the sentences speak of, with both numbers."""
+    unlike = {name: reasons.last_step_unlike_mean(report) for name, (report, _) in known.items()}
+    boxes = "Values in boxes: over all units."
+    return {name: f"Not a typical step: {said}. {boxes}" for name, said in unlike.items() if said}
 
 
 def _values(report: FlowReport, state: StateFlow) -> str:
@@ -166,32 +177,38 @@ def _paths(report: FlowReport, state: StateFlow) -> str:
         sizes = sorted(ways, key=lambda way: -(way[0].norm or 0.0))
         said = [f"{node.label} of t={node.step} {number(link.norm or 0.0)}" for link, node in sizes[:_PATHS]]
         return f"Sizes of the messages to {state.kind} of t={before}: from {', '.join(said)}. They need not add up."
-    shares = sorted(((link.share or 0.0, node) for link, node in ways), key=lambda way: -abs(way[0]))
-    seen = [(share, node) for share, node in shares[:_PATHS] if abs(share) >= _SEEN]
-    said = [f"{share:.0%} through {node.label} of t={node.step}" for share, node in seen]
-    taken = " What is negative takes away." if any(share < 0 for share, _ in seen) else ""
-    here = f"At this step, of all that arrives at {state.kind} of t={before}, comes {', '.join(said)}.{taken}"
-    return f"{here}{_detour(state, [node for _, node in seen])}{_on_average(report, state)}"
+    cause = next((cause for cause in report.causes() if cause.kind == state.kind), None)
+    shares: dict[str, float] = {}
+    for link, node in ways:
+        child = None if node.step == before else node.label
+        way = f"by {node.label}" if cause is None else reasons.way_of(cause, child)
+        shares[way] = shares.get(way, 0.0) + (link.share or 0.0)
+    here = f"At this step, of all that arrives at {state.kind} of t={before}, comes {_listed(shares.items())}."
+    seen = [node for link, node in ways if abs(link.share or 0.0) >= _SEEN]
+    taken = " What is negative takes away." if any(share <= -_SEEN for share in shares.values()) else ""
+    return f"{here}{taken}{_detour(state, seen)}{_on_average(cause)}"
 
 
-def _detour(state: StateFlow, ways: Sequence[NodeFlow]) -> str:
+def _listed(ways: Iterable[tuple[str, float]]) -> str:
+    """Return the ways that bring most, each with its share."""
+    largest = sorted(ways, key=lambda way: -abs(way[1]))[:_PATHS]
+    return ", ".join(f"{percent(share)} {way}" for way, share in largest if abs(share) >= _SEEN)
+
+
+def _detour(state: StateFlow, senders: Sequence[NodeFlow]) -> str:
     """Return why a way may lead through the step of the state itself, and not through the one after it."""
     before, last = _before_last(state), _ends(state)[1]
-    here = next((node.label for node in ways if node.step == before), None)
+    here = next((node.label for node in senders if node.step == before), None)
     if here is None:
         return ""
     return f" ({here} of t={before} is made of {state.kind} in the same step, and is what t={last} reads.)"
 
 
-def _on_average(report: FlowReport, state: StateFlow) -> str:
+def _on_average(cause: Cause | None) -> str:
     """Return the same shares as means of the steps, as the sentence on why has them; "" where they are not known."""
-    means = {child: found for (kind, child), found in mean_shares(report).items() if kind == state.kind}
-    if not means:
+    if cause is None or not cause.shares:
         return ""
-    lag = max(lag for _, lag in means.values())
-    ways = sorted(means.items(), key=lambda way: -abs(way[1][0]))[:_PATHS]
-    said = [f"{share:.0%} through {child}" for child, (share, _) in ways if abs(share) >= _SEEN]
-    return f" Mean of {plural(lag, 'step')}: {', '.join(said)}."
+    return f" Mean of {plural(cause.lag, 'step')}: {_listed(reasons.ways(cause))}."
 
 
 def _into(report: FlowReport, state: StateFlow) -> list[EdgeFlow]:
@@ -208,7 +225,11 @@ def _horizon(report: FlowReport, state: StateFlow) -> str:
     last = len(state.norms) - 1
     decay = report.decay
     factor = f" That is ×{number(decay.per_step)} per step to {decay.lag} before the last." if decay is not None else ""
-    expected = f"; one step alone let expect {number((state.relative(1) or 0.0) ** last)}" if last > 1 else ""
+    expected = (
+        f"; if every step were like the last it would be {number((state.relative(1) or 0.0) ** last)}"
+        if last > 1
+        else ""
+    )
     return f"{words.findings(report)[0]}{factor} At the first step {left(state, last)} is left{expected}."
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tinygrad_rnn.flow import FlowReport
-from tinygrad_rnn.flow.figures import plural
+from tinygrad_rnn.flow.figures import number, plural
 from tinygrad_rnn.flow.sentences import answers
 from tinygrad_rnn.flow.trained import conclusion
+from tinygrad_rnn.tasks import parse_task
 from tinygrad_rnn.viz.plots import Entry
 
 
@@ -31,6 +32,29 @@ def told(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"<h2>{html.escape(who)}</h2>"
             sections = [(weights, known[who]) for weights, known in columns if who in known]
             yield f'<div class="pair">\n{"".join(_section(*each) for each in sections or [("", found)])}</div>'
+
+
+def opening(entries: Sequence[Entry], settings: Mapping[str, object]) -> list[str]:
+    """Return what is learned, which gradient the page is about, and that one which survives is not learning.
+
+    Args:
+        settings: of the run; "task" and "loss" are told where they are known.
+    """
+    said = []
+    if "task" in settings:
+        spec = parse_task(str(settings["task"]))
+        said.append(f"What is learned (task {spec.text}): {spec.entry.summary}.")
+    unit = f", in {settings['loss']}" if settings.get("loss") else ""
+    said.append(
+        f"The page follows the gradient of one loss, that of the last step{unit}: how much of it arrives at the states "
+        "of earlier and earlier steps."
+    )
+    if entries:
+        now = ", ".join(f"{number(entry.report.loss)} ({entry.cell or entry.name})" for entry in entries)
+        before = [start.report.loss for entry in entries if (start := initial(entry))]
+        was = f"; with initial weights {', '.join(map(number, before))}" if before else ""
+        said.append(f"That a gradient survives does not say how much is learned: that loss is {now}{was}.")
+    return [" ".join(said)]
 
 
 def concluded(entries: Sequence[Entry]) -> list[str]:

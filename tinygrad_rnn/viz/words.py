@@ -27,6 +27,15 @@ def caption(node: NodeFlow, level: str, is_root: bool) -> str:
     return " ".join([*words, label])
 
 
+def parameter_order(name: str) -> tuple[bool, bool, str]:
+    """Return by what parameters are put in order, the same for every cell: weights first, those of the input first.
+
+    >>> sorted(["bias_hh_l0", "weight_hh_l0", "bias_ih_l0", "weight_ih_l0"], key=parameter_order)
+    ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
+    """
+    return "bias" in name, "_hh" in name or "_hr" in name, name
+
+
 def lane(node: NodeFlow) -> str:
     """Return the layer and direction a node belongs to: "layer 1, reverse"."""
     parts = [part for part in node.scope if part[0] in ("layer", "reverse")]

@@ -124,7 +124,8 @@ class Curves {
       .flatMap((panel) => panel.states.map((state) => ({ panel, state, colour: panel.colour })))
       .filter(({ state }) => state.shares.some((share) => share !== null));
     const what = html("span", { text: "Size, that at the last step being 1:" });
-    this.key = html("p", { class: "key" }, what, ...this.series.map((series) => this.keyOf(series)));
+    const before = html("span", { class: "before", text: "pale: with the initial weights" });
+    this.key = html("p", { class: "key" }, what, ...this.series.map((series) => this.keyOf(series)), before);
     this.draw();
   }
 
@@ -218,6 +219,11 @@ class Curves {
         "data-series": `${panel.name} ${state.kind}`,
       }),
     );
+    if (state.before) {
+      const sizes = state.before.map((share) => (share ? Math.max(Math.log10(share), axes.y0) : null));
+      const d = linePath(axes, sizes, (lag) => lag);
+      group.append(svg("path", { class: `curve before ${name} ${dashes(panel, state)}`, d }));
+    }
     state.shares.forEach((share, lag) => {
       // what has no place on a log axis
       if (share === 0)

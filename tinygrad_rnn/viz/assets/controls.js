@@ -72,6 +72,7 @@ function makeTabs() {
     button.addEventListener("click", () => {
       choose(i);
       tour.mark();
+      player.go(player.tick); // what is said above is of the one that is there
     }),
   );
   byId("tabs").append(...buttons);

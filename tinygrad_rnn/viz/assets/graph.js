@@ -257,7 +257,8 @@ class Graph {
       drawn.meter.setAttribute("width", gathering ? ((box.w - 4) * state.arrived) / state.expected : 0);
     const lines = linesOf(box, state);
     drawn.texts.forEach((text, i) => write(text, lines[i] ?? "", box.w - 6, drawn.size));
-    const said = [placed(box), ...lines.slice(1), gathering ? "messages arrived" : ""].filter(Boolean).join(", ");
+    const left = lines[0] === box.caption ? "" : lines[0];
+    const said = [placed(box), ...lines.slice(1), left, gathering ? "arrived" : ""].filter(Boolean).join(", ");
     drawn.group.setAttribute("aria-label", said);
   }
 
@@ -510,17 +511,24 @@ function arrowClass(arrow, done) {
 function linesOf(box, { stage, arrived, expected }) {
   if (box.kind === "fold") return stage === "done" ? box.lines : box.lines.slice(0, 2);
   if (stage === "waiting") return [box.caption];
-  const gradient = { done: sizeText(box), gathering: `${arrived} of ${expected}` }[stage];
+  const gathered = expected > 1 ? `${arrived} of ${expected} ${box.weight ? "steps" : "messages"}` : "";
+  const gradient = { done: sizeText(box), gathering: gathered }[stage];
   if (box.value !== undefined) {
     const signed = stage === "done" && box.gradient !== undefined ? number(box.gradient) : gradient;
-    return [box.caption, `value ${number(box.value)}`, signed && `grad ${signed}`];
+    return [box.caption, `value ${number(box.value)}`, signed && (stage === "done" ? `grad ${signed}` : signed)];
   }
   const value = valueText(box);
   if (box.room === 1) return [box.caption]; // its card says the rest
   const said = gradient && (stage === "done" ? `grad ${gradient}` : gradient);
-  if (box.room > 2) return [box.caption, value, said];
+  if (box.room > 2) return [stage === "done" ? captionText(box) : box.caption, value, said];
   const short = isWeight(box) ? "" : value.split(" ±")[0]; // there is room for little
   return [box.caption, said ?? short];
+}
+
+/** The name of a state, with how much of the gradient at the last step is left there: what its colour shows. */
+function captionText({ kind, caption, share, against }) {
+  const told = kind === "state" && share !== undefined && against?.endsWith("_T") && !caption.includes("=");
+  return told ? `${caption}: ${leftText(share)} left` : caption;
 }
 
 /** Write a line of text, squeezed if it is too long. */

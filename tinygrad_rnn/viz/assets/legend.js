@@ -46,7 +46,7 @@ function makeLegend() {
       "span",
       { class: "scale" },
       html("span", { class: "swatches" }, ...swatches),
-      html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself` }),
+      html("span", { class: "scale-name", text: `colour: size of the gradient, ${comparedText()}. grad in a box: the size itself; left: relative, as the colour` }),
     ),
     ...looks.map(([name, text]) =>
       html("span", { class: name.includes("on-screen") ? "look on-screen" : "look" }, legendBox(name), text),

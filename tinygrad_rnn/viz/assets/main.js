@@ -49,11 +49,13 @@ function makePanel(panel, i) {
     graph.root,
     now,
   );
+  const beside = html("p", { class: "beside", hidden: "" });
+  heading.after(beside);
   now.hidden = panels.length === 1; // the line above says it
   if (weights) section.append(weights.element);
   byId("panels").append(section);
   if (strip) byId("strips").append(strip.element);
-  return { panel, graph, strip, weights, now, section };
+  return { panel, graph, strip, weights, now, beside, section };
 }
 
 /** What the words of its verdict, and of the changes, mean. */
@@ -171,7 +173,8 @@ function liveText(tick, stretch, how) {
         : "Backward pass";
   if (parts.length === 1) return `${pass}. ${parts[0].now.textContent}`;
   const after = how === "step" && stretch && !stretch.forward && stretch.step !== null;
-  const said = parts.map(({ panel, now }) => `${panel.name}: ${(after && restText(panel, stretch.step)) || now.textContent}`);
+  const alone = byId("tabs").offsetParent && parts.filter(({ section }) => section.classList.contains("chosen"));
+  const said = (alone || parts).map(({ panel, now }) => `${panel.name}: ${(after && restText(panel, stretch.step)) || now.textContent}`);
   return `${pass}. ${said.join(" | ")}`;
 }
 

@@ -86,7 +86,9 @@ const page = {
         step === undefined ? "no such step" : `${number(share)} of the last, t=${step}`,
       ];
     });
-    card.show(`${count(lag, "step")} before the last`, facts, beside(event));
+    const { top, height } = curves.axes.svg.getBoundingClientRect(); // below the curves, which it is to be read beside
+    const place = { getBoundingClientRect: () => new DOMRect(event.clientX + 12, top, 0, height) };
+    card.show(`${count(lag, "step")} before the last`, facts, place);
     const owner = curves.series.find(({ state }) => state.steps[lag] !== undefined);
     if (owner) page.hot(owner.panel, [owner.state.steps[lag], owner.state.steps[lag]]);
   },

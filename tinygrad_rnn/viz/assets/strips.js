@@ -53,6 +53,7 @@ class Strip {
           svg("rect", { x: this.x(i), y: CELL.top + CELL.high + 1, width: this.pitch, height: 4 }),
         )
       : [];
+    this.reachName = svg("text", { class: "reach-name halo", y: CELL.top + CELL.high + 8 });
     this.brush = svg("path", { class: "brush" });
     this.pointer = svg("path", { class: "pointer" });
     this.marks = this.edges.map((edge) => this.drawEdge(edge));
@@ -67,6 +68,7 @@ class Strip {
       svg("text", { class: "strip-loss-text", x: end + 5 + (LOSS - 6) / 2, y: middle + 4, text: "loss" }),
       this.brush,
       this.pointer,
+      this.reachName,
       ...this.marks.flatMap(({ line, said }) => [line, said]),
     );
     this.host.replaceChildren(this.root);
@@ -166,12 +168,16 @@ class Strip {
       const shade = tell && i >= this.cursor ? row[i - this.cursor] : null;
       paint(rect, shade === null ? "reach" : `reach finite s${shade}`);
     });
+    const room = this.x(this.cursor) > 110; // beside the row of losses; where there is none, the card names it
+    this.reachName.textContent = tell && row && room ? "felt by the losses of:" : "";
+    this.reachName.setAttribute("x", this.x(this.cursor) - 4);
     if (tell) this.page.onStrip(this, this.cursor);
   }
 
   /** Take the card and what it points at away. */
   leave() {
     this.reached.forEach((rect) => paint(rect, "reach"));
+    this.reachName.textContent = "";
     this.page.out();
   }
 

@@ -10,12 +10,16 @@ class Tour {
     this.before = this.button("‹ Back", () => this.go(this.at - 1));
     this.next = this.button("Next ›", () => this.go(this.at + 1));
     this.close = this.button("Leave (Esc)", () => this.leave());
+    this.further = this.button("▾ More", () => this.element.scrollBy({ top: this.element.clientHeight - 90 }));
+    this.further.classList.add("further");
     this.element = byId("tour");
+    this.element.addEventListener("scroll", () => this.tellFurther());
+    new ResizeObserver(() => this.tellFurther()).observe(this.element);
     this.element.append(
       this.heading,
       this.question,
       this.answers,
-      html("p", { class: "tools" }, this.reveal, this.before, this.next, this.close),
+      html("p", { class: "tools" }, this.reveal, this.before, this.next, this.close, this.further),
     );
     byId("take-tour").hidden = stops.length === 0;
     byId("take-tour").addEventListener("click", () => this.go(0));
@@ -26,6 +30,12 @@ class Tour {
     const made = html("button", { type: "button", text });
     made.addEventListener("click", action);
     return made;
+  }
+
+  /** Whether there is text below what is in sight, which a button says. */
+  tellFurther() {
+    const { scrollHeight, scrollTop, clientHeight } = this.element;
+    this.element.classList.toggle("goes-on", scrollHeight - scrollTop - clientHeight > 8);
   }
 
   /** A link that ends with #tour=4 opens the fourth stop. */
@@ -51,8 +61,11 @@ class Tour {
     this.next.hidden = at === this.stops.length - 1; // there is nothing behind the last
     this.close.textContent = this.next.hidden ? "End of the tour (Esc)" : "Leave (Esc)";
     this.compare(stop.compare);
+    this.warn({});
     this.stand(stop.ask_at);
     this.look(stop.look);
+    this.element.scrollTop = 0;
+    this.tellFurther();
     this.reveal.focus({ preventScroll: true });
   }
 
@@ -63,17 +76,29 @@ class Tour {
     this.element.classList.add("answered");
     this.stand(stop.tell_at);
     if (stop.compare) this.lightPaths(stop.compare);
+    this.warn(stop);
     for (const { graph, panel } of parts) graph.ring(stop.point?.[panel.name] ?? []);
     this.answers.append(...stop.answers.map((answer) => this.answer(answer)));
     this.mark();
     this.look(stop.look); // the line above the graphs may have become longer
+    this.tellFurther();
     (this.next.hidden ? this.close : this.next).focus({ preventScroll: true });
+  }
+
+  /** Say at a graph that the step it shows misleads; show the curves before a training where they are spoken of. */
+  warn({ beside: texts, overlay }) {
+    byId("curves").classList.toggle("overlaid", Boolean(overlay));
+    for (const { panel, beside } of parts) {
+      beside.textContent = texts?.[panel.name] ?? "";
+      beside.hidden = !beside.textContent;
+    }
   }
 
   /** What is told of a cell; its name leads to its graph. */
   answer({ name, text }) {
     const led = html(panels.length > 1 ? "button" : "b", { class: "name", text: name && `${name}: ` });
     if (panels.length > 1) led.addEventListener("click", () => this.lead(name));
+    led.title = "show it";
     return html("li", { "data-cell": name }, led, html("span", { text }));
   }
 
@@ -171,6 +196,7 @@ class Tour {
     if (this.at === null) return;
     this.at = null;
     this.element.hidden = true;
+    this.warn({});
     this.compare(null);
     this.touring(false);
     player.play(false);

@@ -45,6 +45,13 @@ function ofText(share, name) {
   return `${number(share, 2)} of ‖∂L/∂${name}‖`;
 }
 
+/** A share in few letters, as pictures have it: "84%", "0.78%"; what has grown is "×3.2". */
+function leftText(share) {
+  if (share < 1e-4) return "<0.01%";
+  if (share >= 10) return `×${number(share, 2)}`;
+  return `${number(100 * share, share < 0.995 ? 2 : 3)}%`;
+}
+
 function isWeight(box) {
   return box.kind === "parameter" || box.kind === "total";
 }

@@ -100,12 +100,13 @@ def above_one(axes: Axes) -> bool:
     return any(each.dataLim.y1 > 1 + 1e-9 for each in axes.get_shared_y_axes().get_siblings(axes))
 
 
-def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:
+def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]], all_told: bool = False) -> str:
     """Mark where the numbers of each dtype lose digits (below the smallest normal one), and where they end.
 
     Args:
         panels: each with the sizes by which its lines were divided, as the marks are; where they differ, a mark is a
             band.
+        all_told: also of floors below an axis; one plot that says so is enough on a page.
 
     Returns:
         In words, what was marked, and which floors lie below an axis.
@@ -126,7 +127,7 @@ def mark_floors(panels: Iterable[tuple[Axes, Sequence[float]]]) -> str:
                     below[text] = None
         axes.set_ylim(low, high)
     shown = "Grey lines: the floors of float32 and float64, divided like the curves." if marked else ""
-    hidden = f"Not in sight, further below: {'; '.join(below)}." if below else ""
+    hidden = f"Not in sight, further below: {'; '.join(below)}." if below and all_told else ""
     return f"{shown} {hidden}".strip()
 
 

@@ -36,7 +36,7 @@ def clipping(
     title = "Gradient norm of each update, before and after clipping"
     formula = (
         r"before: $\Vert\partial L/\partial\theta\Vert$;   after: "
-        r"$\min(\Vert\partial L/\partial\theta\Vert,\; \mathrm{threshold})$"
+        r"$\min(\Vert\partial L/\partial\theta\Vert,\; \mathrm{limit})$"
     )
     updates = named(updates)
     found = {name: list(made) for name, made in updates.items() if made}
@@ -47,12 +47,15 @@ def clipping(
             return paper.empty(title, formula, "No updates were made.")
         panels = paper.grid(title, formula, len(found), 3, 2.5, sharey=True)
         looks = paper.lines(updates)
+        if len(found) > 1:  # for the legend: of no cell's colour
+            panels[0].plot([], [], color=grey(), lw=thick(2), label="before")
         for panel, (name, made) in zip(panels, found.items(), strict=True):
             at = np.arange(1, len(made) + 1)
             before, after = (np.array([getattr(update, when) for update in made]) for when in ("norm", "clipped"))
-            log_line(panel, at, before, 0, label="before", color=looks[name].colour, lw=thick(2), alpha=0.7)
+            label = "before" if len(found) == 1 else "_before"
+            log_line(panel, at, before, 0, label=label, color=looks[name].colour, lw=thick(2), alpha=0.7)
             log_line(panel, at, after, 1, label="after", color=ink(), ls="--", lw=thick(0.7))
-            panel.axhline(threshold, color=grey(), lw=thick(0.7), ls=":", label=f"threshold {threshold:g}")
+            panel.axhline(threshold, color=grey(), lw=thick(0.7), ls=":", label=f"limit {threshold:g}")
             clipped = f"{chart.plain(name)}: {int((after < before).sum())} of {len(made)} clipped"
             chart.label(panel, clipped, "update", "norm (absolute)")
             panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -58,15 +58,23 @@ def gates(
         divided = []
         for (name, report), left, right in zip(found.items(), panels[::2], panels[1::2], strict=True):
             _gate_bands(left, report, looks)
+            _set_apart(left, [gate.label for gate in _gates_of(report) if gate.low.min() < 0])
             chart.label(left, f"{chart.plain(name)}: gates", LAG, "value (1: open)")
             if sizes := _carried(right, name, report):
                 divided.append((right, sizes))
         settle(panels[1::2])
         floors = mark_floors(divided)
         bare = f"Without named gates: {chart.plain(', '.join(without))}." if without else ""
-        return paper.finish(
-            panels, ["Bands: over all units and examples of one step.", ALONE_IS, bare, floors], columns=4
-        )
+        bands = "Bands: over all units and examples of one step, filled for the gate that keeps the state."
+        return paper.finish(panels, [bands, ALONE_IS, bare, floors], columns=4)
+
+
+def _set_apart(axes: Axes, candidates: Sequence[str]) -> None:
+    """Shade the paper below 0, where a candidate may be and a gate is not."""
+    if candidates:
+        axes.axhspan(axes.get_ylim()[0], 0, color=grey(), alpha=0.12, lw=0, zorder=0)
+        said = f"below 0: {' and '.join(candidates)} alone, no gate, −1 to 1"
+        axes.text(0.03, 0.12, said, fontsize="small", color=grey(), transform=axes.transAxes)
 
 
 def _gates_of(report: FlowReport) -> list[GateFlow]:
@@ -78,7 +86,9 @@ def _gate_bands(axes: Axes, report: FlowReport, looks: Mapping[str, Line]) -> No
     for gate in _gates_of(report):
         style = looks[gate.label]
         order = np.argsort(at := lags(gate.steps, state))
-        band: dict[str, Any] = {"facecolor": (style.colour, 0.1), "edgecolor": (style.colour, 0.7), "lw": thick(0.4)}
+        # One fill alone can be told from what lies on it: that of the gate that keeps the state.
+        fill = (style.colour, 0.15) if _kept_by(report, gate) else "none"
+        band: dict[str, Any] = {"facecolor": fill, "edgecolor": (style.colour, 0.7), "lw": thick(0.4)}
         axes.fill_between(at[order], gate.low[order], gate.high[order], ls=style.dashes, **band)
         word = gate.label if gate.name == gate.label else f"{gate.label}: {gate.name.replace('_', ' ')}"
         label = chart.plain(word) + chart.plain(_kept_by(report, gate))

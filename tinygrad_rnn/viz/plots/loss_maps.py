@@ -113,13 +113,23 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
         less = f"less than {entry.report.threshold:.3g} of the gradient of a step's loss"
         if felt:
             middle = float(np.median(felt))
-            where = f"{less} is left {middle:g} step{'' if middle == 1 else 's'} back (median of {len(felt)})"
+            lost = f"the {len(felt)} {'loss' if len(felt) == 1 else 'losses'} that it holds for"
+            where = f"{less} is left {middle:g} step{'' if middle == 1 else 's'} back (median of {lost})"
         else:
             where = f"nowhere is {less} left"
         kept = len(known) - len(felt)
-        whole = f"{kept} of {len(shares)} {'is' if kept == 1 else 'are'} felt back to the first step taken"
-        found.append(f"{entry.called()}: {where}; {whole}.")
+        first = flow.steps[-1 if backward else 0]
+        whole = f"{kept} of {len(shares)} {'is' if kept == 1 else 'are'} felt back to the first step, t={first}"
+        found.append(f"{entry.called()}: {where}; {whole}.{_other_state(entry, flow.kind)}")
     return found
+
+
+def _other_state(entry: Entry, kind: str) -> str:
+    """Return by which other state the verdict goes; "" if by this one."""
+    horizon = entry.report.horizon
+    if horizon is None or horizon.state == kind or entry.report.state(kind) is None:
+        return ""
+    return f" These are gradients at {kind}; the verdict goes by {horizon.state}, whose gradient reaches furthest."
 
 
 def alt(entries: Sequence[Entry]) -> str:

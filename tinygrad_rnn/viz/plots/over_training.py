@@ -37,9 +37,9 @@ def over_training(
     Args:
         histories: by cell, the number of updates made and what was measured then.
     """
-    title = "Gradient through time, while training"
     found = {name: dict(history or ()) for name, history in named(histories).items()}
     updates = sorted({update for history in found.values() for update in history})
+    title = f"Gradient through time, {'before and after' if len(updates) == 2 and not updates[0] else 'while'} training"
     at = {update: {name: history.get(update) for name, history in found.items()} for update in updates}
     kinds = list(dict.fromkeys(kind for update in updates for kind in kinds_of(at[update])))
     with chart.paper(axes, style) as paper:
@@ -51,7 +51,7 @@ def over_training(
         time_to_the_right(panels)
         for panel, (kind, update) in zip(panels, places, strict=True):
             panel.set_yscale("log")
-            relative_lines(panel, at[update], kind, looks, fitted=False)
+            relative_lines(panel, at[update], kind, looks, fitted=False, parts=len(kinds) > 1)
             when = "initial weights" if update == 0 else f"after {update} update{'s' * (update > 1)}"
             chart.label(panel, f"{kind}, {when}", LAG, f"relative: $G^{kind}_t / G^{kind}_T$")
         settle(panels)

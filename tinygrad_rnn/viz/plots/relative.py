@@ -58,14 +58,24 @@ def states(reports: Mapping[str, Runs], kind: str) -> Iterator[tuple[str, float,
 
 
 def relative_lines(
-    axes: Axes, reports: Mapping[str, Runs], kind: str, looks: Mapping[str, Line], fitted: bool = True
+    axes: Axes,
+    reports: Mapping[str, Runs],
+    kind: str,
+    looks: Mapping[str, Line],
+    fitted: bool = True,
+    parts: bool = False,
 ) -> None:
-    """Draw G_t / G_T of every cell by lag, and the horizons; of several runs the median, with a band of quartiles."""
+    """Draw G_t / G_T of every cell by lag, and the horizons; of several runs the median, with a band of quartiles.
+
+    Args:
+        fitted: whether names have the factor per step with them.
+        parts: whether they have that of the part of the state.
+    """
     place = kinds_of(reports).index(kind)
     for name, threshold, found in states(reports, kind):
         runs = [relative(state) for state in found]
         style = looks[name]
-        label = chart.plain(name) + (f": {kind} {speed(found, threshold)}" if fitted else "")
+        label = chart.plain(name) + (f": {kind} {speed(found, threshold)}" if fitted else f": {kind}" if parts else "")
         sizes = np.median(runs, axis=0)
         lags = np.arange(len(sizes))
         if len(runs) > 1:

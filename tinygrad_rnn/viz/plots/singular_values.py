@@ -194,8 +194,22 @@ def sentences(entries: Sequence[Entry]) -> list[str]:
                 f"state is at most {number(sigma)} times as large, ×{per_step:.4g} with each{rest}."
             )
             if this := gets(entry.jacobians, held_of(entry.jacobians, entry.report)):
-                found.append(f"{entry.called()}: {this}.")
+                found.append(f"{entry.called()}: {this}.{_of_parts(entry.report, entry.jacobians)}")
     return found
+
+
+def _of_parts(report: FlowReport, jacobians: JacobianReport) -> str:
+    """Return why the gradient at the whole state is neither that at its one part nor that at the other."""
+    lag = len(jacobians.steps) - 1
+    shares = {state.kind: state.relative(lag) for state in report.cell if state.kind in jacobians.kinds}
+    if len(shares) < 2 or None in shares.values():
+        return ""
+    each = " and ".join(f"{number(share)} at {kind}" for kind, share in shares.items())
+    return (
+        f" This is the gradient at the whole state ({', '.join(jacobians.kinds)}), relative to its own size at lag 0. "
+        f"Elsewhere on this page it is {each}: each relative to its own, and with what it sends to the other part in "
+        "its own step."
+    )
 
 
 def _first(values: np.ndarray) -> float | None:

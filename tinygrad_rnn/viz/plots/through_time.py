@@ -60,9 +60,10 @@ def through_time(
             chart.label(panel, f"state {kind}", LAG, f"relative: $G^{kind}_t / G^{kind}_T$")
         settle(panels)
         mark_edges(panels, thresholds(reports))
-        floors = mark_floors(zip(panels, [last_sizes(reports, kind) for kind in kinds], strict=True))
+        floors = mark_floors(zip(panels, [last_sizes(reports, kind) for kind in kinds], strict=True), all_told=True)
         factor = (
-            "Factor per step: the mean down to the horizon, or to the last lag. Half-life: where a straight line fits."
+            "Factor per step: the mean down to the horizon, or to the last lag. Half-life: the lag "
+            "at which half is left, read off the curve; where a straight line fits."
         )
         several = any(len(runs_of(runs)) > 1 for runs in reports.values())
         bands = "Thick: the median over runs that differ in their seed; band: their quartiles." if several else ""
@@ -144,10 +145,17 @@ def _compared(entries: Sequence[Entry]) -> Iterator[str]:
     if known[most] == known[least]:
         yield f"At lag {lag} all keep the same share of the gradient, {number(known[most])}."
     else:
-        left_of = {name: f"{number(known[name])} of that at {states[name].kind}" for name in (most, least)}
-        shares = f"({left_of[most]}), {least} keeps least ({left_of[least]})"
         others = ", apart from those that explode" if any(e.report.verdict == "explodes" for e in entries) else ""
-        yield f"At lag {lag} {most} keeps most of the gradient {shares}{others}."
+        kinds = {name: states[name].kind for name in known}
+        if len(set(kinds.values())) == 1:
+            judged_by = f"by {kinds[most]}"
+        else:
+            by_each = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
+            judged_by = f"by the state whose gradient reaches furthest ({by_each})"
+        yield (
+            f"At lag {lag} {most} keeps the most of its gradient, {number(known[most])}, {least} the least, "
+            f"{number(known[least])}{others}; judged {judged_by}."
+        )
 
 
 def alt(entries: Sequence[Entry]) -> str:

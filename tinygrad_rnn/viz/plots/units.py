@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _NUMBERED = 5
 _THERE, _OVER_ALL = "where the gradient is", "mean over all units"
 
+#: How wide a digit is, and how high, of the room between the axes.
+_LETTER, _HIGH = 0.035, 0.07
+
 
 def units(
     reports: Mapping[str, FlowReport | None] | FlowReport,
@@ -76,15 +79,21 @@ def _points(panel: Axes, flow: UnitsFlow, colour: str) -> None:
             flow.through[chosen], flow.shares[chosen], "o", ms=5, mec=colour, mfc=face, label=label, clip_on=False
         )
     high = float(flow.shares.max())
+    taken = [(float(x), float(y) / high) for x, y in zip(flow.through, flow.shares, strict=True)]
     for unit in carrying[:_NUMBERED]:
-        x, y = float(flow.through[unit]), float(flow.shares[unit])
-        near = [at for at in carrying if at != unit and abs(flow.through[at] - x) < 0.07]
-        if all(abs(float(flow.shares[at]) - y) > 0.06 * high for at in near):
-            side = -1 if x > 0.5 else 1
-            panel.annotate(
-                str(unit), (x, y), (6 * side, 0), textcoords="offset points", fontsize="small",
-                ha="left" if side > 0 else "right", va="center",
-            )  # fmt: skip
+        x, y = float(flow.through[unit]), float(flow.shares[unit]) / high
+        wide = _LETTER * len(str(unit))
+        for side in (-1, 1) if x > 0.5 else (1, -1):
+            from_, to = sorted((x + side * 0.025, x + side * (0.025 + wide)))
+            lines = any(from_ - 0.01 < at < to + 0.01 for at in (flow.over_all, flow.there))
+            points = any(from_ - 0.02 < at < to + 0.02 and abs(height - y) < _HIGH for at, height in taken)
+            if from_ > 0 and to < 1.06 and not lines and not points:
+                taken += [(from_ + wide * part / 4, y) for part in range(5)]
+                panel.annotate(
+                    str(unit), (x, y * high), (6 * side, 0), textcoords="offset points", fontsize="small",
+                    ha="left" if side > 0 else "right", va="center",
+                )  # fmt: skip
+                break
     panel.set_xlim(-0.02, 1.02)
     panel.set_ylim(0, 1.12 * high)
     panel.yaxis.set_major_formatter(lambda share, _: f"{share:.3g}")
