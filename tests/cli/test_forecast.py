@@ -31,3 +31,16 @@ def test_what_cannot_be_forecast_is_refused(untrained, refused, tmp_path):
     assert "forecasts of one series go together" in refused("forecast", sun, co2, *out)
     wrong = refused("forecast", untrained("adding"), *out)
     assert "so it cannot forecast a series; train one with --task series" in wrong
+
+
+def test_a_model_named_twice_is_no_second_training(untrained, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = untrained("series")
+    options = ["--steps", "2", "--format", "svg", "--out", str(tmp_path / "out")]
+    assert main(["forecast", model, model.removeprefix(f"{tmp_path}/"), *options, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert np.shape(said["forecasts"]["gru, level"])[0] == 1
+    assert main(["forecast", model, *options]) == 0
+    assert "lowest-highest" not in capsys.readouterr().out
+    assert main(["forecast", model, untrained("series", 1), *options]) == 0
+    assert "lowest-highest" in capsys.readouterr().out

@@ -287,6 +287,18 @@ def test_options_that_exclude_each_other_are_refused(refused):
     assert not os.listdir()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("flow", "--task", "adding", "--cell", "rnn", "--train", 0), ("conflict", "--cell", "rnn", "--train", 1),
+        ("reproduce", "pascanu", "--updates", 1), ("reproduce", "hochreiter", "--only", "6a", "--updates", 1),
+    ],
+)  # fmt: skip
+def test_seeds_do_not_begin_again_at_the_end(refused, command):
+    assert "end above 2**63 - 1; take a smaller --seed" in refused(*command, "--seeds", 2, "--seed", 2**63 - 1)
+    assert not os.listdir()
+
+
 def test_event_files_need_their_package(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     complaint = refused("train", *ADDING, "--updates", 1, "--tensorboard", code=3)

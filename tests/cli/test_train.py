@@ -12,6 +12,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import serialization
 from tinygrad_rnn.cli import main, trainers
+from tinygrad_rnn.tasks import Vocabulary
 from tinygrad_rnn.train import load_checkpoint
 from tinygrad_rnn.train.checkpoint import FORMAT
 
@@ -87,6 +88,25 @@ def test_how_well_a_model_knows_a_text_is_measured_on_what_it_has_not_learned(tr
     capsys.readouterr()
     assert main(["sample", "--model", model, "--evaluate"]) == 0
     assert "has changed since the training" in capsys.readouterr().err
+
+
+def test_what_evaluating_does_without_is_refused(train, refused):
+    model = train("--updates", "1")
+    for words in (("--prompt", "t"), ("--length", 3), ("--top-k", 2)):
+        assert f"so {words[0]} does nothing; leave it out" in refused("sample", "--model", model, "--evaluate", *words)
+
+
+def test_characters_that_a_model_has_never_read_are_counted_where_it_is_evaluated(train, tmp_path, capsys):
+    many = "".join(map(chr, range(0x4E00, 0x4E00 + Vocabulary.LARGEST + 8)))
+    (tmp_path / "small.txt").write_text((many[:-9] * 2 + many[-9:]) * 2, encoding="utf-8")
+    model = train("--updates", "1")
+    (tmp_path / "other.txt").write_text(many[:5] + "€€ö", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["sample", "--model", str(model), "--evaluate", str(tmp_path / "other.txt")]) == 0
+    assert "3 characters of 8 the model has never read; each counts as '\ufffd'" in capsys.readouterr().err
+    (tmp_path / "other.txt").write_text(many[:8], encoding="utf-8")
+    assert main(["sample", "--model", str(model), "--evaluate", str(tmp_path / "other.txt")]) == 0
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -281,6 +301,18 @@ def test_a_resumed_training_takes_the_words_that_it_was_made_with(train):
     options = ("--optimizer", "adam:beta1=0.90:beta2=0.95", "--schedule", "step:every=03")
     train("--updates", "1", *options)
     train("--updates", "2", "--resume", *options)
+
+
+@pytest.mark.parametrize(
+    ("had", "asked"), [("h=0.25", "h=0.25"), ("c=0.5", "h=0,c=0.5"), ("0.25", "c=0.25,h=0.25"), ("0", "h=0")]
+)
+def test_zoneout_of_some_states_is_the_same_however_it_is_said(train, had, asked):
+    train("--updates", "1", "--zoneout", had)
+    train("--updates", "2", "--resume", "--zoneout", asked)
+
+
+def test_zoneout_of_a_state_is_said_once(refused):
+    assert "'h=0.1,h=0.2' says h twice" in refused("train", "--zoneout", "h=0.1,h=0.2")
 
 
 def test_a_resumed_training_says_what_it_does_differently(train, tmp_path, capsys):

@@ -2,12 +2,16 @@
 
 import csv
 import json
+import pickle
 
 import numpy as np
 import pytest
 
+from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.parser import make_parser
+from tinygrad_rnn.tasks import parse_task
+from tinygrad_rnn.train import EncoderDecoder, save_checkpoint
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 
@@ -134,3 +138,48 @@ def test_what_cannot_be_read_is_refused(untrained, refused, tmp_path):
     for ending in ("npy", "png"):
         (tmp_path / f"broken.{ending}").write_bytes(b"\x89PNG\r\n\x1a\nno")
         assert "cannot be read" in refused("caption", strips, tmp_path / f"broken.{ending}")
+
+
+def test_files_that_are_no_image_are_refused_whatever_is_wrong_with_them(untrained, refused, tmp_path):
+    strips, path = untrained("strips:attention=none:digits=2"), tmp_path / "i.npy"
+    np.save(path, np.zeros((8, 20)))
+    good = path.read_bytes()
+    header = good.replace(b"'shape': (8, 20), }", b"'shape': (8, 20),  ")
+    huge = good.replace(b"'shape': (8, 20), }         ", b"'shape': (99999999999, 8), }")
+    for data in (b"", header, huge, pickle.dumps([1, 2]), good[:200]):
+        path.write_bytes(data)
+        said = refused("caption", strips, path)
+        assert "i.npy cannot be read: " in said
+        assert "allow_pickle" not in said
+    for array, what in [
+        (np.full((8, 8), 0.5 + 0.3j), "complex128"), (np.zeros((8, 8), [("a", "f4"), ("b", "f4")]), "('a', '<f4')"),
+        (np.full((8, 8), "1"), "<U1"), (np.zeros((8, 8), "m8[s]"), "timedelta64[s]"),
+    ]:  # fmt: skip
+        np.save(path, array)
+        assert f"it holds {what}" in refused("caption", strips, path).replace("[('a'", "('a'")
+    np.savez(tmp_path / "z.npz", np.zeros((8, 8)))
+    (tmp_path / "z.npz").replace(path)
+    assert "cannot be read: " in refused("caption", strips, path)
+    for value in (np.nan, np.inf):
+        np.save(path, np.full((8, 8), value))
+        assert "i.npy: the image has NaN or infinity" in refused("caption", strips, path)
+
+
+def test_more_than_fits_is_refused_before_it_is_tried(refused):
+    for command in ("translate", "caption"):
+        assert "'1001' is not a whole number from 1 to 1000" in refused(command, "m", "--beam", 1001)
+        assert "'10001' is not a whole number from 1 to 10000" in refused(command, "m", "--examples", 10_001)
+
+
+def test_a_model_that_writes_more_than_its_task_asks_for_is_refused(refused, tmp_path):
+    task = parse_task("dates").make()
+    model = EncoderDecoder("gru", task.input_size, 4, task.output_size, replies=11)
+    settings = {"task": "dates", "text": None, "steps": None, "updates": 0}
+    save_checkpoint(tmp_path / "m", model, optim.SGD(model.parameters(), lr=0.1), settings)
+    assert "was not trained on the task 'dates' that it names" in refused("translate", tmp_path / "m", "1 May 2000")
+
+
+def test_a_long_text_is_shortened_where_it_is_refused(untrained, refused):
+    said = refused("translate", untrained("dates"), "x" * 10_000)
+    assert "has 'x', which the model has never read" in said
+    assert len(said) < 300

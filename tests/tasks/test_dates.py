@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.tasks import parse_task
+from tinygrad_rnn.tasks import dates, parse_task
 from tinygrad_rnn.tasks.dates import FORMATS, read_date, written
 
 
@@ -19,6 +19,14 @@ def test_what_is_written_in_a_form_is_read_back(form):
 @pytest.mark.parametrize("text", ["", "1 May", "32 May 2000", "1 Mai 2000", "2000-05-01", "1 May 2000 ", "5/1/2000"])
 def test_other_texts_are_no_dates(text):
     assert read_date(text) is None
+
+
+def test_a_text_longer_than_any_date_is_not_searched_for_one(monkeypatch):
+    def tried(*_):
+        raise AssertionError("some of its numbers were tried as a date")
+
+    monkeypatch.setattr(dates, "written", tried)
+    assert read_date(" ".join(map(str, range(1, 400)))) is None
 
 
 def test_texts_are_read_as_the_task_draws_them():

@@ -29,7 +29,7 @@ def test_it_is_the_mean_of_what_each_character_costs_given_all_before(model, mon
 
 
 def test_too_short_a_text_or_a_broken_model_is_refused(model):
-    with pytest.raises(InputError, match="a text of 1 characters says nothing"):
+    with pytest.raises(InputError, match="a text of 1 character says nothing"):
         likelihood(model, [1])
     model.output.bias.assign_(np.full(5, np.nan))
     with pytest.raises(InputError, match="not finite"):

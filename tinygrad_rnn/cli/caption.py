@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, cast
 
 import numpy as np
@@ -81,12 +82,20 @@ def _read(path: str) -> np.ndarray:
         raise InputError(f"{name} is no .npy and no .png; save the image as one of them")
     try:
         if ending == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+            return _npy(path)
         return _ink(_png(path), name)
     except FileNotFoundError:
         raise InputError(f"the image {name} does not exist") from None
-    except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: what Pillow raises for a damaged PNG
+    except (OSError, ValueError, SyntaxError, TokenError, MemoryError) as error:  # damaged: what NumPy and Pillow raise
         raise InputError(f"the image {name} cannot be read: {error}") from None
+
+
+def _npy(path: str) -> np.ndarray:
+    with open(path, "rb") as file:  # np.load takes zip files and pickles for images, too
+        found = np.lib.format.read_array(file, allow_pickle=False)
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"it holds {found.dtype}, no real numbers")
+    return found.astype(np.float64)
 
 
 def _png(path: str) -> np.ndarray:

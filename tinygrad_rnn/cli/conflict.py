@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn.cli.entries import can_plot, style_of, style_words
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
 from tinygrad_rnn.cli.options import CONFLICT_CELLS
-from tinygrad_rnn.cli.problem import check_device, check_memory, say
+from tinygrad_rnn.cli.problem import check_device, check_memory, say, seeds_of
 from tinygrad_rnn.cli.summary import Output, finite
 from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.flow.sentences import number, plural
@@ -54,6 +54,7 @@ DTYPE = "float64"
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn conflict --help`."""
     check_device(options)
+    seeds_of(options, options.seeds)
     options.cells = tuple(dict.fromkeys(options.cells or CONFLICT_CELLS))
     tasks = [ConflictTask(options.steps, kind) for kind in LOOKED_AT]
     for cell in options.cells:
@@ -88,7 +89,7 @@ def _runs(tasks: Sequence[ConflictTask], options: argparse.Namespace) -> Iterato
     moments = {math.ceil(share * options.train) for share in MOMENTS}
     for task in tasks:
         for cell in options.cells:
-            for seed in range(options.seed, options.seed + options.seeds):
+            for seed in seeds_of(options, options.seeds):
                 manual_seed(seed)
                 sizes = task.input_size, 1, task.output_size
                 model = SequenceModel(cell, *sizes, dtype=DTYPE, device=options.device)

@@ -39,6 +39,7 @@ from tinygrad_rnn.cli.problem import (
     has_fixed_length,
     make_task,
     say,
+    seeds_of,
     setting,
 )
 from tinygrad_rnn.cli.progress import training_progress
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     check_cells(options, task, names)
     check_memory(options, task, names)
     folder = Path(options.out)
-    stems = [_stem(name, options, seed) for name in names for seed in _seeds(options)]
+    stems = [_stem(name, options, seed) for name in names for seed in seeds_of(options, options.seeds)]
     numbers = [f"{stem}.{kind}" for stem in stems for kind in NUMBERS]
     formats = options.format or DEFAULT_FORMATS
     plotted = can_plot(folder / PAGE, options.lang)
@@ -130,10 +131,6 @@ def run(options: argparse.Namespace) -> int:
         one = f"all in one: {shown(written[-1])}" if written else f"no {PAGE}, for want of Matplotlib"
         print(f"\nwritten: {plural(len(made), 'file')} in {shown(folder)}; {one}")
     return 0
-
-
-def _seeds(options: argparse.Namespace) -> range:
-    return range(options.seed, options.seed + options.seeds)
 
 
 def _stem(cell: str, options: argparse.Namespace, seed: int) -> str:
@@ -207,7 +204,7 @@ def _repeated(
     subject: Subject, task: Task, facts: dict[str, Any], options: argparse.Namespace, folder: Path
 ) -> Iterator[FlowReport]:
     """Yield the same measurement with the other seeds: other weights and another batch."""
-    for seed in _seeds(options)[1:]:
+    for seed in seeds_of(options, options.seeds)[1:]:
         say(f"{subject.name}: measuring seed {seed}")
         model = fresh_model(subject.cell, task, options, seed).converted(options.dtype)
         measurement = measure(model, task, options.batch, seed, True, options.threshold, facts)

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> Models:
     """Return the models with their tasks, those that differ in their weights only under one name."""
     groups: dict[str, list[tuple[SequenceModel, SeriesTask]]] = {}
+    options.models = list({Path(path).resolve(): path for path in options.models}.values())  # each once
     for path in options.models:
         found = learned(path, options.device, SeriesTask, "forecast a series")
         model, task = cast(SequenceModel, found.checkpoint.model), found.task
@@ -89,9 +90,11 @@ def _print_table(found: Forecasts) -> None:
     for name in (*found.models, *found.baselines):
         table.add_row(escape(name), *[_errors(found.rmse(name)[:, at]) for at in shown_at])
     console.print(table)
+    several = any(len(each) > 1 for each in found.models.values())
+    band = ";\n(lowest-highest) of models that differ in their weights only" if several else ""
     console.print(
         f"error: the root of the mean squared error in {UNITS[found.task.of]}, so many steps ahead, from "
-        f"{plural(len(found.origins), 'origin')};\n(lowest-highest) of models that differ in their weights only\n",
+        f"{plural(len(found.origins), 'origin')}{band}\n",
         highlight=False,
     )
 

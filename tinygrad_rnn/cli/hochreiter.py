@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
-from tinygrad_rnn.cli.problem import say
+from tinygrad_rnn.cli.problem import say, seeds_of
 from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.serialization import write_whole
@@ -41,7 +41,7 @@ ALL_HEADINGS = (
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for; see `tinygrad-rnn reproduce --help`."""
     settings = setting1997.chosen(options.only)
-    seeds = range(options.seed, options.seed + (options.seeds or SEEDS))
+    seeds = seeds_of(options, options.seeds or SEEDS)
     folder = Path(options.out)
     writable_folder(folder, "--out", NAMES)
     with only_of_this_run(folder, "reproduce hochreiter", NAMES):

@@ -6,7 +6,7 @@ import argparse
 
 from tinygrad_rnn.cli.options import MODEL_FILE, RUNS, add_device, add_plot_format, add_seed, add_style, command, option
 from tinygrad_rnn.cli.usage import Parser
-from tinygrad_rnn.cli.values import non_negative_float, positive_int, whole_number
+from tinygrad_rnn.cli.values import beam_width, few, non_negative_float, positive_int, whole_number
 
 __all__ = ["add_caption", "add_forecast", "add_sample", "add_translate"]
 
@@ -75,8 +75,8 @@ def _add_checkpoint(parser: Parser) -> None:
 
 def _add_writing(parser: Parser) -> None:
     beam_help = "keep so many texts while writing, and show them; 1 takes the likeliest symbol at each step"
-    option(parser, "--beam", 1, beam_help, type=positive_int, metavar="N")
-    option(parser, "--examples", 10, "so many fresh examples, if none are given", type=positive_int, metavar="N")
+    option(parser, "--beam", 1, beam_help, type=beam_width, metavar="N")
+    option(parser, "--examples", 10, "so many fresh examples, if none are given", type=few, metavar="N")
     attention_help = (
         "write the weights of the attention to FILE, which ends in .json or .csv, and plot the first six beside it"
     )

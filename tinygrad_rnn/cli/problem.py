@@ -48,7 +48,21 @@ def fits(model: Model, task: Task) -> bool:
     """Return whether a model is of the kind and of the sizes that a task needs."""
     config = model.config()
     sizes = {"input_size": task.input_size, "output_size": task.output_size}
+    if "replies" in config:
+        sizes["replies"] = task.replies
     return model.kind == task.model and all(config[name] == size for name, size in sizes.items())
+
+
+def seeds_of(options: argparse.Namespace, count: int) -> range:
+    """Return --seed and those after it, so many in all.
+
+    Raises:
+        InputError: they end above the largest seed there is, behind which they would begin again at 0.
+    """
+    first = options.seed or 0
+    if first + count > 2**63:
+        raise InputError(f"--seeds: {count} seeds from {first} on end above 2**63 - 1; take a smaller --seed")
+    return range(first, first + count)
 
 
 def check_device(options: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn.cli import hochreiter
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
-from tinygrad_rnn.cli.problem import say
+from tinygrad_rnn.cli.problem import say, seeds_of
 from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.serialization import write_whole
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if options.name == "hochreiter":
         return hochreiter.run(options)
     experiment = EXPERIMENTS[options.name].asked(options.updates).of(options.only)
-    seeds = range(options.seed, options.seed + (options.seeds or experiment.seeds))
+    seeds = seeds_of(options, options.seeds or experiment.seeds)
     folder = Path(options.out)
     names = [f"{experiment.name}.{kind}" for kind in ("json", "md")]
     writable_folder(folder, "--out", names)

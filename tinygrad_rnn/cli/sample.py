@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn.cli.places import load_newest, newest_model
 from tinygrad_rnn.cli.problem import check_device, corpus_of, make_task, say, setting
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.flow.sentences import number
+from tinygrad_rnn.flow.sentences import number, plural
 from tinygrad_rnn.tasks import TextTask, Vocabulary, parse_task, read_corpus
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.tasks.vocabulary import REPLACEMENT
@@ -21,6 +21,10 @@ from tinygrad_rnn.train import Checkpoint, SequenceModel, likelihood, sample
 
 def run(options: argparse.Namespace) -> int:
     """Print the prompt and what the model makes of it, as it comes; or how well it knows a text."""
+    if options.evaluate is not None:
+        for name in ("prompt", "length", "top_k"):
+            if getattr(options, name) is not None:
+                raise InputError(f"--evaluate writes nothing, so --{name.replace('_', '-')} does nothing; leave it out")
     check_device(options)
     path = newest_model() if options.model is None else Path(options.model)
     checkpoint = load_newest(path, options.device)
@@ -72,6 +76,12 @@ def _evaluate(
     else:
         name, text = _held_out(vocabulary, checkpoint, options)
     numbers = vocabulary.encode(text)
+    known = set(vocabulary.characters)
+    if unknown := sum(character not in known for character in text):
+        say(
+            f"{name}: {plural(unknown, 'character')} of {len(text):,} the model has never read; each counts as "
+            f"{REPLACEMENT!r}, which is easier to guess"
+        )
     found = likelihood(model, numbers)
     shares = np.bincount(numbers) / len(numbers)
     alone = -float(sum(share * np.log2(share) for share in shares if share))

@@ -13,7 +13,7 @@ from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.interrupts import interrupt_waits
 from tinygrad_rnn.cli.options import RUNS, TRAINING
 from tinygrad_rnn.cli.places import load_newest, newest_model
-from tinygrad_rnn.cli.problem import check_device, say
+from tinygrad_rnn.cli.problem import check_device, say, seeds_of
 from tinygrad_rnn.cli.progress import training_progress
 from tinygrad_rnn.cli.runs import short_name
 from tinygrad_rnn.cli.trainers import again, cures_of, new, remember
@@ -37,8 +37,7 @@ def run(options: argparse.Namespace) -> int:
             return _resume(options)
         if options.seeds == 1:
             return _begin(options)
-        first, names = options.seed or TRAINING["seed"], _names_by_seed(options)
-        for seed, name in enumerate(names, start=first):
+        for seed, name in zip(seeds_of(options, options.seeds), _names_by_seed(options), strict=True):
             _begin(argparse.Namespace(**vars(options) | {"seed": seed, "name": name}), options.name is None)
     say("to compare them: tinygrad-rnn runs --plot")
     return 0
@@ -49,10 +48,7 @@ def _check_together(options: argparse.Namespace) -> None:
     if options.seeds > 1 and (options.resume or options.out):
         other = "--resume goes on with one of them" if options.resume else "--out is one file"
         raise InputError(f"--seeds makes several runs, and {other}; leave one of both out")
-    if (options.seed or 0) + options.seeds > 2**63:
-        raise InputError(
-            f"--seeds: {options.seeds} seeds from {options.seed} on end above 2**63 - 1; take a smaller --seed"
-        )
+    seeds_of(options, options.seeds)
     if options.out and options.tensorboard:
         raise InputError("--tensorboard writes into the folder of a run, and --out keeps one file; leave one out")
     if options.tensorboard:
@@ -67,8 +63,7 @@ def _check_together(options: argparse.Namespace) -> None:
 
 def _names_by_seed(options: argparse.Namespace) -> list[str]:
     """Return the names of the runs of several seeds; a name that was chosen must be free for all of them."""
-    first = options.seed or TRAINING["seed"]
-    names = [f"{options.name or _automatic(options)}.seed-{first + each}" for each in range(options.seeds)]
+    names = [f"{options.name or _automatic(options)}.seed-{seed}" for seed in seeds_of(options, options.seeds)]
     if options.name:
         _check_free(names)
     return names

@@ -24,7 +24,7 @@ from tinygrad_rnn.engine.creation import manual_seed
 from tinygrad_rnn.errors import DivergenceError, InputError
 from tinygrad_rnn.tasks import Corpus, Task, Vocabulary, parse_task
 from tinygrad_rnn.tasks.corpus import shown
-from tinygrad_rnn.train import MODELS, Checkpoint, Cures, Trainer, Update, pretrain, updates_per_epoch
+from tinygrad_rnn.train import MODELS, Checkpoint, Cures, Model, Trainer, Update, pretrain, updates_per_epoch
 
 __all__ = ["again", "cures_of", "new", "remember"]
 
@@ -147,7 +147,8 @@ def remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) ->
         raise InputError(f"--resume: {where} lacks what is needed to continue: {error}") from None
     for name in (*TRAINING, "steps"):
         given, learned = getattr(options, name), said.get(name, TRAINING.get(name))
-        if given is not None and name not in ("until_solved", *CHANGEABLE) and given != learned:
+        same = _every_state(given, checkpoint.model) == learned
+        if given is not None and name not in ("until_solved", *CHANGEABLE) and not same:
             option = f"--{name.replace('_', '-')}"
             without = not learned and name != "seed"
             how = f"without {option}" if without else f"with {option}{_value(learned)}, not{_value(given)}"
@@ -159,6 +160,14 @@ def remember(options: argparse.Namespace, checkpoint: Checkpoint, where: str) ->
         said[name] = getattr(options, name) or said.get(name, TRAINING[name])
     kept = {name: value for name, value in said.items() if name not in ("updates", "target", "until_solved")}
     vars(options).update({**kept, "text": said["text"] if options.text is None else options.text})
+
+
+def _every_state(value: Any, model: Model) -> Any:
+    """Return the shares of some states as a model says them: of every state, or one if all have the same."""
+    if not isinstance(value, dict):
+        return value
+    shares = dict.fromkeys(model.last_cell.state_names, 0.0) | value
+    return shares if len(set(shares.values())) > 1 else next(iter(shares.values()))
 
 
 def _value(value: Any) -> str:

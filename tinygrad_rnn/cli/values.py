@@ -35,6 +35,9 @@ def _number(convert: Callable[[str], float], wanted: str, fits: Callable[[float]
 
 
 positive_int = _number(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST)
+#: So many texts a beam keeps at most, and so many examples are written about: beyond these neither time nor memory do.
+beam_width = _number(int, "a whole number from 1 to 1000", lambda n: 1 <= n <= 1000)
+few = _number(int, "a whole number from 1 to 10000", lambda n: 1 <= n <= 10_000)
 whole_number = _number(int, "a whole number from 0 to 2**63 - 1", lambda n: 0 <= n < 2**63)
 share = _number(float, "a number above 0 and at most 1", lambda x: 0 < x <= 1)
 share_below_1 = _number(float, "a number from 0 to below 1", lambda x: 0 <= x < 1)
@@ -76,8 +79,12 @@ def zoneout(text: str) -> float | dict[str, float]:
     """Return a share of all states, or the shares of some given as "c=0.5,h=0.05"."""
     if "=" not in text:
         return share_below_1(text)
-    shares = [part.partition("=") for part in text.split(",")]
-    return {name.strip(): share_below_1(value) for name, _, value in shares}
+    shares: dict[str, float] = {}
+    for name, _, value in (part.partition("=") for part in text.split(",")):
+        if name.strip() in shares:
+            raise argparse.ArgumentTypeError(f"{text!r} says {name.strip()} twice")
+        shares[name.strip()] = share_below_1(value)
+    return shares
 
 
 def window(text: str) -> tuple[int, int]:

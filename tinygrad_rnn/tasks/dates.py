@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import re
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,6 +58,8 @@ def read_date(text: str) -> str | None:
     >>> read_date("Sunday, 1 March 2026"), read_date("Monday, 1 March 2026"), read_date("31.02.2026")
     ('2026-03-01', None, None)
     """
+    if len(text) > DatesTask.steps:  # of many numbers there are too many dates to try
+        return None
     numbers = [int(found) for found in re.findall(r"[0-9]{1,4}", text)]
     months = {*numbers, *[month for month, name in enumerate(_MONTHS, start=1) if name[:3] in text]}
     for year, month, day in itertools.product(numbers, sorted(months), numbers):
@@ -150,7 +153,7 @@ class DatesTask(Task):
             if unknown := sorted(set(text) - set(self.characters)):
                 letters = ", ".join(map(repr, unknown))
                 raise InputError(
-                    f"{text!r} has {letters}, which the model has never read; it knows {self.characters!r}"
+                    f"{reprlib.repr(text)} has {letters}, which the model has never read; it knows {self.characters!r}"
                 )
         inputs, lengths = self._inputs(texts, max(map(len, texts), default=0), dtype)
         return Batch(inputs, None, lengths)

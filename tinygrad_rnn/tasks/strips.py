@@ -115,7 +115,9 @@ class StripsTask(Task):
                     f"a strip of {self.digits} digits is {SIDE} pixels high and at most {self.input_size} wide, one "
                     f"number each; this image has the shape {image.shape}: scale or cut it first"
                 )
-            if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+            if not np.isfinite(image).all():
+                raise InputError("the image has NaN or infinity; its numbers lie between 0, nothing, and 1, ink")
+            if image.min() < 0 or image.max() > 1:
                 raise InputError(
                     f"the numbers of an image lie between 0, nothing, and 1, ink; these go from {image.min():g} to "
                     f"{image.max():g}: divide them by the largest they can be"

@@ -12,6 +12,7 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.modes import no_grad
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.train.models import SequenceModel
 from tinygrad_rnn.train.models.base import in_use
 
@@ -64,7 +65,8 @@ def likelihood(model: SequenceModel, numbers: Sequence[int] | np.ndarray) -> Lik
     """
     read = np.asarray(numbers, dtype=np.int64)
     if len(read) < 2:
-        raise InputError(f"a text of {len(read)} characters says nothing: the first is given; take a longer one")
+        said = plural(len(read), "character")
+        raise InputError(f"a text of {said} says nothing: the first is given; take a longer one")
     total, state = 0.0, None
     with no_grad(), in_use(model):
         for start in range(0, len(read) - 1, PIECE):
