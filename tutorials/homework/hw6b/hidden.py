@@ -155,7 +155,7 @@ def what_is_noted(hw, draw):
     same(tuple(total.reads), (w_number, square.makes), "what w + a reads")
     same((tuple(written.reads), written.makes), ((w_number, total.makes), None), "what assign reads, and makes")
     same(constant.attrs["value"], factor, "the number of the program")
-    same(tape.state[w_number] == w, True, "the tensor in tape.state is w itself")
+    same(tape.state[w_number] == w, True, "the tensor in tape.state is w itself", "a replay reads what w holds then")
     same(list(tape.results), [last.makes, x_number], "the numbers of the results")
     same([tuple(each) for each in tape.shapes], [(2, 3)], "the shapes of the inputs")
     made = [x_number, w_number, square.makes, total.makes, constant.makes, last.makes]

@@ -31,7 +31,7 @@ def one_instruction(hw, draw):
     same(len(tape.inputs), 1, "how many inputs it has")
     same(len(tape.state), 1, "how many tensors of state it has: w was there before, x is an input")
     number = next(iter(tape.state))
-    same(tape.state[number] == w, True, "what is in tape.state is w itself")
+    same(tape.state[number] == w, True, "what is in tape.state is w itself", "a replay reads what w holds at that time")
     only = tape.instructions[0]
     same(tuple(only.reads), (tape.inputs[0], number), "the numbers that x * w reads")
     same(list(tape.results), [only.makes], "the numbers of the results")
@@ -122,6 +122,10 @@ def small(hw):
 def dropped(hw, draw):
     got = [sorted(int(number) for number in each) for each in hw.dead_after(small(hw))]
     same(got, [[], [1], [2]], "what is dropped after tanh, mul and add (x is 0, a 1, b 2, the result 3)")
+    tape = small(hw)
+    tape.results = [1]
+    got = [sorted(int(number) for number in each) for each in hw.dead_after(tape)]
+    same(got, [[], [], [2, 3]], "what is dropped where only a is returned", "3 is dropped, though nobody reads it")
 
 
 @check("6.4", 6)
