@@ -1,9 +1,11 @@
 """A solution is judged task by task, in a process of its own, and told what is wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tinygrad_rnn.homework import building, close, same
+from tinygrad_rnn.homework import building, check, close, same
 from tinygrad_rnn.homework.checks import CheckFailedError, checks_of
 from tinygrad_rnn.homework.judging import forbidden, judge
 from tinygrad_rnn.homework.remote import Child, StudentError
@@ -51,15 +53,34 @@ def test_what_is_a_students_own_travels_with_every_task(points):
     assert points(yours="def plus(a, b):\n    return a + b", add="    return plus(a, b)") == ([4, 6], "")
 
 
+WAIT = (
+    "OS = next(c for c in object.__subclasses__() if c.__name__ == '_wrap_close').__init__.__globals__\n"
+    "clock = OS['times']\n"
+    "def wait(x):\n    begun = clock().elapsed\n    while clock().elapsed < begun + 3: pass\n    return x"
+)
+
+
 @pytest.mark.slow
 def test_who_was_too_slow_gets_more_time_until_it_is_used_up(points):
     slow = "    return wait(a + b)"
-    wait = (
-        "OS = next(c for c in object.__subclasses__() if c.__name__ == '_wrap_close').__init__.__globals__\n"
-        "clock = OS['times']\n"
-        "def wait(x):\n    begun = clock().elapsed\n    while clock().elapsed < begun + 3: pass\n    return x"
-    )
-    assert points(patience=2.5, yours=wait, add=slow)[0] == [4, 6]
+    assert points(patience=2.5, yours=WAIT, add=slow)[0] == [4, 6]
+
+
+@pytest.mark.slow
+def test_a_check_that_trains_may_have_more_time_than_others(tiny):
+    assignment, reference = building.source_of(tiny)
+    text = reference["sums.py"].replace("return np.add(np.asarray(a), np.asarray(b))", "return wait(a + b)")
+    text = text.replace("### BEGIN YOURS\n", f"### BEGIN YOURS\n{WAIT}\n")
+    assert text.count("wait(a + b)") == 1
+    for times, status in ((1.0, "late"), (4.0, "passed")):
+        checks = [replace(each, times=times) for each in checks_of(tiny / "hidden.py") if each.task == "1.1"][:1]
+        results = judge(assignment, reference, {"sums.py": text}, checks, patience=2.5, more=1.0)
+        assert [each.status for each in results] == [status]
+    assert check("1.1", 1, times=4.0)(points_of_none).checks[0].times == 4.0
+
+
+def points_of_none(hw, draw):
+    """A check that finds nothing wrong."""
 
 
 def test_marks_that_are_gone_cost_their_own_task_only(points):

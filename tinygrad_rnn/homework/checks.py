@@ -39,6 +39,8 @@ class Check:
     function: Callable[..., None]
     #: What the function is given besides the module and the generator.
     more: tuple[Any, ...] = ()
+    #: How many times as long as others it may take.
+    times: float = 1.0
 
     def run(self, module: Any, draw: np.random.Generator) -> None:
         """Call the function; it returns where all is right.
@@ -50,20 +52,23 @@ class Check:
         self.function(module, draw, *self.more)
 
 
-def check(task: str, points: float, each: Iterable[Any] | None = None) -> Callable[[Callable[..., None]], Any]:
+def check(
+    task: str, points: float, each: Iterable[Any] | None = None, times: float = 1.0
+) -> Callable[[Callable[..., None]], Any]:
     """Make a function a check of a task.
 
     Args:
         task: the number of the task.
         points: what passing it gives.
         each: the check is done, for so many points, with each of these as a third argument.
+        times: how many times as long as others it may take, such as one that trains a model.
     """
 
     def mark(function: Callable[..., None]) -> Callable[..., None]:
         made = []
         for more in [()] if each is None else [(case,) for case in each]:
             name = function.__name__ + "".join(f"[{case}]" for case in more)
-            made.append(Check(name, task, points, function, more))
+            made.append(Check(name, task, points, function, more, times))
         function.checks = made  # type: ignore[attr-defined]
         return function
 

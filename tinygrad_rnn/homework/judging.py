@@ -115,11 +115,12 @@ def judge_alone(
                 try:
                     module, alive = child.load(main), True
                     while waiting and alive:
+                        seconds = child.patience = patience * waiting[0].times
                         child.rest()
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
                         if result.status == "late" and more > 1:
                             child.close()
-                            with Child(files, allowed, patience * more, without, assignment.threads) as alone:
+                            with Child(files, allowed, seconds * more, without, assignment.threads) as alone:
                                 again = alone.load(main)
                                 alone.rest()
                                 result, _ = _one(again, waiting[0], seed, files[main], theirs)
