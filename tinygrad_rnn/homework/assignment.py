@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework.withholding import PACKAGE, unknown_parts
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = ["Assignment", "Task", "load", "load_text"]
@@ -23,6 +24,8 @@ _ASSIGNMENT = {
     "imports": list,
     "task": list,
 }
+#: What it may say besides.
+_OPTIONAL = {"without": list}
 _TASK = {"id": str, "title": dict, "points": (int, float), "minutes": int, "kind": str, "hints": dict}
 KINDS = ("code", "written")
 
@@ -55,6 +58,8 @@ class Assignment:
     #: The modules that a solution may import.
     imports: tuple[str, ...]
     tasks: tuple[Task, ...]
+    #: The modules of tinygrad_rnn that a solution has to do without, such as "tinygrad_rnn.nn.cells".
+    without: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
         """Return a task by its number.
@@ -92,7 +97,7 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
         told = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where} is not TOML: {error}") from error
-    _expect(told, _ASSIGNMENT, where)
+    _expect(told, _ASSIGNMENT, where, _OPTIONAL)
     tasks = []
     for each in told["task"]:
         here = f"{where}, task {each.get('id', '?')}" if isinstance(each, dict) else where
@@ -109,16 +114,23 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
     rest = {name: tuple(told[name]) for name in ("files", "given", "imports")}
     if not rest["files"] or any(Path(name).name != name for name in (*rest["files"], *rest["given"])):
         raise InputError(f"{where}: files are names without folders, such as files = ['engine.py']")
-    return Assignment(told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks))
+    without = tuple(told.get("without", ()))
+    if unknown := unknown_parts(without):
+        raise InputError(f"{where}: without has {unknown[0]!r}, which is no module of {PACKAGE}")
+    if without and PACKAGE not in rest["imports"]:
+        raise InputError(f"{where}: without is about {PACKAGE}, which is not among the imports; take one of them back")
+    return Assignment(told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), without=without)
 
 
-def _expect(told: Any, kinds: Mapping[str, Any], where: str) -> None:
+def _expect(told: Any, kinds: Mapping[str, Any], where: str, optional: Mapping[str, Any] | None = None) -> None:
     if not isinstance(told, dict):
         raise InputError(f"{where}: expected a table, got {told!r}")
-    for name, kind in kinds.items():
+    for name in kinds:
         if name not in told:
             raise InputError(f"{where}: {name} is missing; there have to be {', '.join(kinds)}")
-        if not isinstance(told[name], kind):
+    kinds = {**kinds, **(optional or {})}
+    for name, kind in kinds.items():
+        if name in told and not isinstance(told[name], kind):
             raise InputError(f"{where}: {name} = {told[name]!r} is of the wrong kind")
     for name in sorted(told.keys() - kinds.keys()):
         raise InputError(f"{where}: {name} is not known; there can be {', '.join(kinds)}")
