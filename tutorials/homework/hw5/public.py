@@ -1,0 +1,284 @@
+"""The checks that a student sees: small numbers, computed by hand, a few networks, and one training."""
+
+import numpy as np
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import optim, tasks
+from tinygrad_rnn.errors import TinygradError
+from tinygrad_rnn.homework import check, close, same
+from tinygrad_rnn.homework.checks import CheckFailedError
+from tinygrad_rnn.train import SequenceModel, fit, measure
+
+
+def slope_of(unit, h):
+    """Return the derivative of a unit, told from its state."""
+    return 1 - h**2 if unit == "tanh" else h * (1 - h)
+
+
+def network(draw, kind):
+    """Return W, the states (T, B, H), the unit and the measured horizon of a drawn network; None if that is not 8 to 24."""
+    unit = "logistic" if kind == "logistic" else "tanh"
+    steps, batch, hidden, width = 60, int(draw.integers(8, 14)), int(draw.integers(80, 121)), int(draw.integers(2, 5))
+    gains, sizes = {
+        "tanh, small inputs": ((0.6, 0.85), (0.1, 0.5)),
+        "tanh, large inputs": ((1.1, 1.9), (1.5, 3.0)),
+        "logistic": ((2.6, 3.8), (0.3, 1.5)),
+    }[kind]
+    made = int(draw.integers(0, 3))
+    if made == 0:
+        W = np.linalg.qr(draw.standard_normal((hidden, hidden)))[0]
+    elif made == 1:
+        W = draw.standard_normal((hidden, hidden)) / np.sqrt(hidden)
+    else:
+        W = draw.uniform(-1, 1, (hidden, hidden)) * np.sqrt(3 / hidden)
+    W = W * draw.uniform(*gains)
+    U = draw.standard_normal((width, hidden)) * draw.uniform(*sizes) / np.sqrt(width)
+    h, states = 0.5 * draw.standard_normal((batch, hidden)), []
+    for x in draw.standard_normal((steps, batch, width)):
+        a = x @ U + h @ W.T
+        h = np.tanh(a) if unit == "tanh" else 1 / (1 + np.exp(-a))
+        states.append(h)
+    g, sizes = np.tile(draw.standard_normal(hidden), (batch, 1)), []
+    for h in reversed(states):
+        sizes.append(np.sqrt((g**2).sum(axis=1).mean()))
+        g = (g * slope_of(unit, h)) @ W
+    gone = np.flatnonzero(np.array(sizes) < 0.01 * sizes[0])
+    return (W, np.array(states), unit, int(gone[0])) if len(gone) and 8 <= gone[0] <= 24 else None
+
+
+def judge_predictions(hw, draw, kind, count, enough):
+    """Compare predicted and measured horizons of so many networks; enough of them have to be within a quarter."""
+    made = []
+    while len(made) < count:
+        if found := network(draw, kind):
+            made.append(found)
+    got = [number(hw.predicted_horizon(W, states, unit)) for W, states, unit, _ in made]
+    measured = [horizon for *_, horizon in made]
+    hits = sum(abs(one - other) <= 0.25 * other for one, other in zip(got, measured))
+    if hits >= enough:
+        return
+    told = "\n    measured:  " + " ".join(f"{each:5.0f}" for each in measured)
+    told += "\n    predicted: " + " ".join(f"{each:5.1f}" for each in got)
+    steepest = 1.0 if kind.startswith("tanh") else 0.25
+    largest = [steps_to_1_percent(steepest * np.linalg.norm(W, 2)) for W, *_ in made]
+    if np.allclose(got, largest, atol=1.0):
+        told += (
+            "\n    this is what comes of: the largest singular value, which bounds what W does and is not typical of it"
+        )
+    raise CheckFailedError(f"{kind}: {hits} of {count} are within a quarter, and {enough} have to be{told}")
+
+
+def steps_to_1_percent(factor):
+    return np.log(0.01) / np.log(factor) if factor < 1 else np.inf
+
+
+def number(got):
+    same(np.shape(got), (), "the shape of what is returned, which is one number")
+    return float(got)
+
+
+def trained(hw, draw):
+    """Train a student's model here, on sequences that are drawn, and judge it; nothing is asked of it but its weights."""
+    seed = int(draw.integers(1, 2**31))
+    task = tasks.FirstBitTask(steps=50)
+    model, settings = untrained(hw, seed)
+    same(right(model, task, seed) < 0.9, True, "it does not know the bit before its first update")
+    optimizer = made_optimizer(model, settings)
+    left = measure(model.converted("float64"), task, 16, seed).report.horizon
+    recent, updates = [], 0
+    try:
+        for update in fit(model, task, optimizer, updates=500, batch=32, seed=seed):
+            recent, updates = [*recent[-19:], update.loss], updates + 1
+            if max(recent) < 0.02 and right(model, task, seed) >= 0.99:
+                return
+    except TinygradError as error:
+        raise CheckFailedError(f"training: {error}") from error
+    if (share := right(model, task, seed)) < 0.99:
+        arrived = f"after {left.steps} steps back" if left.steps else "nowhere"
+        raise CheckFailedError(
+            f"after {updates} updates it is right on {share:.0%} of new sequences, and 99% are asked for (to guess is 50%)"
+            f"\n    before training, less than 1% of its gradient was left {arrived}; the bit is 49 steps back"
+        )
+
+
+def untrained(hw, seed):
+    """Return a model like that of a student, made here of its settings and weights, and how to train it."""
+    made = hw.mended(seed)
+    pair = type(made) is tuple and len(made) == 2 and type(made[1]) is dict
+    same(pair, True, "whether mended(seed) returns a model and a dict of settings")
+    config = made[0].config()
+    sizes = {"input_size": 2, "hidden_size": 32, "output_size": 2, "num_layers": 1}
+    same({name: config.get(name) for name in sizes}, sizes, "the sizes of the model")
+    weights = made[0].state_dict()
+    try:
+        state = {name: tg.tensor(np.asarray(weights[name].detach().numpy())) for name in SequenceModel.shapes(config)}
+        tg.manual_seed(seed)
+        return SequenceModel.restored(config, state), made[1]
+    except TinygradError as error:
+        raise CheckFailedError(f"the model: {error}") from error
+
+
+def made_optimizer(model, settings):
+    kinds = {kind.__name__: kind for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)}
+    name = settings.get("optimizer")
+    same(name in kinds, True, f"whether the optimizer is one of {', '.join(kinds)}")
+    try:
+        return kinds[name](model.parameters(), **{key: value for key, value in settings.items() if key != "optimizer"})
+    except TinygradError as error:
+        raise CheckFailedError(f"the optimizer: {error}") from error
+
+
+def right(model, task, seed):
+    """Return the share of right answers to 1,000 new sequences."""
+    batch = task.batch(1000, (seed, 10**6), model.dtype)
+    with tg.no_grad():
+        return float(1 - task.scores(model.outputs(batch.to("cpu")), batch)["wrong"].mean())
+
+
+# ---- 5.1
+
+
+@check("5.1", 4, each=("tanh", "logistic"))
+def all_units_alike(hw, draw, unit):
+    stretch, h = (0.8, 0.0) if unit == "tanh" else (3.2, 0.5)  # 0.8 a step
+    got = number(hw.predicted_horizon(stretch * np.eye(3), np.full((5, 2, 3), h), unit))
+    suspects = {
+        "the slope is left out": np.log(0.01) / np.log(0.8) if unit == "tanh" else np.inf,
+        "the slope of tanh": np.inf,
+    }
+    what = f"steps until 1% is left, for W = {stretch:g} I and all states {h:g}, {unit}"
+    close(got, np.log(0.01) / np.log(0.8), what, atol=1.0, suspects=suspects if unit == "logistic" else None)
+
+
+@check("5.1", 4, each=("tanh, small inputs", "tanh, large inputs", "logistic"))
+def four_of_five_networks(hw, draw, kind):
+    judge_predictions(hw, draw, kind, 5, 4)
+
+
+# ---- 5.2
+
+TURN = np.array([[0.0, 2.0], [-1.0, 0.0]])
+
+
+@check("5.2", 4)
+def one_small_jacobian(hw, draw):
+    W, h = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.5, 0.0]])
+    suspects = {
+        "W transposed": [[[0.75, 2.25], [2.0, 4.0]]],
+        "the slope of the unit that is read, not of the one that reads": [[[0.75, 2.0], [2.25, 4.0]]],
+        "h for the slope of tanh": [[[0.5, 1.0], [0.0, 0.0]]],
+        "the slope left out": [[[1.0, 2.0], [3.0, 4.0]]],
+    }
+    close(hw.jacobian(W, h), [[[0.75, 1.5], [3.0, 4.0]]], "jacobian for h = (0.5, 0)", suspects=suspects)
+
+
+@check("5.2", 2, each=(0, 1, 2))
+def a_small_product(hw, draw, lag):
+    states = np.array([[[0.9, 0.9]], [[0.5, 0.0]], [[0.0, 0.5]]])
+    right = {0: np.eye(2), 1: [[0.0, 2.0], [-0.75, 0.0]], 2: [[-2.0, 0.0], [0.0, -1.125]]}[lag]
+    suspects = {
+        "the oldest Jacobian on the left": [[-1.5, 0.0], [0.0, -1.5]],
+        "one Jacobian too many": {0: right, 1: [[-2.0, 0.0], [0.0, -1.125]], 2: [[0.0, 0.0], [0.0, 0.0]]}[lag],
+        "the first steps in place of the last": {0: right, 1: [[0.0, 0.38], [-0.19, 0.0]], 2: right}[lag],
+    }
+    close(hw.product(TURN, states, lag), [right], f"product for lag {lag}", suspects=suspects)
+
+
+@check("5.2", 5)
+def small_singular_values(hw, draw):
+    got = hw.singular_values(np.array([[[0.0, 2.0], [-1.0, 0.0]], [[1e-9, 0.0], [0.0, 1.0]]]), 1e-6)
+    suspects = {
+        "what is below the precision is kept": [[2.0, 1.0], [1.0, 1e-9]],
+        "the sizes of the eigenvalues": [[2**0.5, 2**0.5], [1.0, 1e-9]],
+        "the smallest first": [[1.0, 2.0], [1e-9, 1.0]],
+    }
+    shown = np.where(np.isnan(np.asarray(got, dtype=float)), -1, got) if np.shape(got) == (2, 2) else got
+    close(shown, [[2.0, 1.0], [1.0, -1.0]], "singular_values (with -1 for nan)", suspects=suspects)
+
+
+@check("5.2", 5)
+def a_small_bound(hw, draw):
+    suspects = {"eigenvalues": 2.0**1.5, "the Frobenius norm": 5.0**1.5, "the lag left out": 2.0}
+    close(hw.bound(TURN, 3), 8.0, "bound for W = [[0, 2], [-1, 0]] and lag 3", suspects=suspects)
+
+
+# ---- 5.3
+
+
+def small_flow(verdict="vanishes"):
+    """Return a flow.json of a few numbers, as far as it is asked for."""
+    about = {
+        "h": {"lag": 3, "shares": {"i": 0.1, "f": 0.0, "g": 0.8, "o": 0.1}, "gate_units": None, "gate_mean": None},
+        "c": {"lag": 5, "shares": {"f": -0.02, "c": 0.9, "g": 0.1}, "gate_units": [0.5, 0.9], "gate_mean": 0.75},
+    }
+    gates = {name: {"mean": mean, "units": [mean, mean]} for name, mean in (("i", 0.5), ("f", 0.75), ("o", 0.5))}
+    return {
+        "verdict": verdict,
+        "states": {"h": [0.0, 0.0, 0.004, 0.05, 0.3, 2.0], "c": [0.003, 0.03, 0.1, 0.2, 0.5, 1.0]},
+        "horizon": {"threshold": 0.01, "state": "c", "steps": 5},
+        "layers": [{"why": {"states": about, "gates": gates}}],
+    }
+
+
+@check("5.3", 2, each=(0.01, 0.04))
+def how_far_a_flow_reaches(hw, draw, threshold):
+    right = {0.01: ["c", 5], 0.04: ["c", 4]}[threshold]
+    because = "c is below the threshold later than h, and lags count from the last step"
+    got = hw.reach(small_flow(), threshold)
+    same(list(got) if type(got) is tuple else got, right, f"reach for the threshold {threshold}", because)
+
+
+@check("5.3", 2)
+def sizes_that_do_not_tell(hw, draw):
+    same(hw.reach(small_flow("withheld"), 0.01), None, "reach where the verdict is withheld")
+
+
+@check("5.3", 3)
+def the_way_of_a_small_flow(hw, draw):
+    got = hw.path(small_flow())
+    because = "that is the largest share of what arrives at c; f is a gate, and its mean of 0.75 is no share"
+    same(list(got) if type(got) is tuple else got, ["c", 0.9], "path", because)
+
+
+@check("5.3", 6)
+def the_unit_of_a_small_flow(hw, draw):
+    got = hw.carrier(small_flow())
+    e = np.array([0.5, 0.9]) ** (2 * 5)
+    right = [1, e.sum() ** 2 / (e @ e), np.sqrt(e.mean())]
+    suspects = {
+        "e is not a square": [1, 1.10558, 0.55756],
+        "the lag is left out": [1, 1.56360, 0.72801],
+        "the mean of the gate to the power of the lag": [*right[:2], 0.75**5],
+        "the sum of e, not its mean": [*right[:2], np.sqrt(e.sum())],
+        "the means of the gate's units in place of gate_units": [0, 2.0, 0.75**5],
+    }
+    close(got, right, "carrier, for gates of 0.5 and 0.9 and lag 5", atol=1e-4, suspects=suspects)
+
+
+# ---- 5.4
+
+
+@check("5.4", 5)
+def two_steps_pull(hw, draw):
+    suspects = {
+        "the sum over the examples": [-2.0, 2.0],
+        "the square without its 2": [-0.5, 0.5],
+        "the steps added up": 0.0,
+    }
+    got = hw.pulls(0.5, 1.0, np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([1.0, 1.0]))
+    close(got, [-1.0, 1.0], "pulls for u = 0.5, v = 1", suspects=suspects)
+
+
+@check("5.4", 5)
+def two_steps_settle(hw, draw):
+    u, v = hw.settle(np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([1.0, 1.0]), 0.3, -0.4)
+    suspects = {"only the step that is asked for": 1.0, "where it began": -0.12}
+    close(u * v, 0.5, "u v for two steps of which one is asked for", rtol=0.02, suspects=suspects)
+
+
+# ---- 5.5
+
+
+@check("5.5", 25)
+def it_learns(hw, draw):
+    trained(hw, draw)

@@ -1,0 +1,199 @@
+"""Homework 5: where does it vanish?
+
+You look for the place at which a gradient is lost: by a formula, by the product of Jacobians, by reading what the
+package has measured, and in a memory that loses nothing and still fails. In the end you mend a model that does not learn.
+
+Write only between the marks: what is outside of them is not handed in. Arrays are float64 of NumPy. The network of 5.1 and
+5.2 is h_t = phi(x_t U + h_{t-1} W.T), with T steps, B examples and H units: W is (H, H), and `states`, (T, B, H), holds
+h_1 to h_T.
+"""
+
+import math
+
+import numpy as np
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import tasks
+from tinygrad_rnn.train import SequenceModel
+
+### BEGIN YOURS
+### END YOURS
+
+
+# ---- 5.1 How far back, without going back
+
+
+def predicted_horizon(W, states, unit):
+    """Return after how many steps back less than 1% of the gradient is left, told from W and the states alone.
+
+    The loss reads h_T. phi is tanh if unit is "tanh", and 1 / (1 + exp(-a)) if it is "logistic". Where you expect that
+    the gradient does not shrink, return math.inf. What is within a quarter of the measured number is right, and eight of
+    ten networks have to be right; the number need not be whole.
+    """
+    ### BEGIN SOLUTION 5.1
+    slopes = 1 - states**2 if unit == "tanh" else states * (1 - states)
+    stretch = np.sqrt((np.linalg.svd(W, compute_uv=False) ** 2).mean())
+    factor = stretch * np.sqrt((slopes**2).mean())
+    return math.log(0.01) / math.log(factor) if factor < 1 else math.inf
+    ### END SOLUTION 5.1
+
+
+# ---- 5.2 The product of Jacobians (here phi is tanh)
+
+
+def jacobian(W, h):
+    """Return dh_t / dh_{t-1} of each example, (B, H, H): entry [b, j, k] is that of unit j of h_t by unit k of h_{t-1}.
+
+    h, (B, H), is h_t: the state after the step.
+    """
+    ### BEGIN SOLUTION 5.2a
+    return (1 - h**2)[:, :, None] * W
+    ### END SOLUTION 5.2a
+
+
+def product(W, states, lag):
+    """Return dh_T / dh_{T-lag} of each example, (B, H, H), for a lag from 0 to T - 1."""
+    ### BEGIN SOLUTION 5.2b
+    found = np.broadcast_to(np.eye(len(W)), (states.shape[1], *W.shape))
+    for h in states[len(states) - lag :]:
+        found = jacobian(W, h) @ found
+    return found
+    ### END SOLUTION 5.2b
+
+
+def singular_values(J, precision):
+    """Return the singular values of each matrix of J, (B, H, H), as (B, H): the largest of each example first.
+
+    Those below `precision` times the largest of their example are rounding and nothing else: np.nan stands for them.
+    """
+    ### BEGIN SOLUTION 5.2c
+    values = np.linalg.svd(J, compute_uv=False)
+    return np.where(values < precision * values[:, :1], np.nan, values)
+    ### END SOLUTION 5.2c
+
+
+def bound(W, lag):
+    """Return a number, made of W and the lag alone, that no singular value of dh_T / dh_{T-lag} can exceed.
+
+    It holds whatever the states are. Where W is orthogonal times a gain and all states are 0, the largest singular value
+    comes up to it: there the two are equal.
+    """
+    ### BEGIN SOLUTION 5.2d
+    return np.linalg.norm(W, 2) ** lag
+    ### END SOLUTION 5.2d
+
+
+# ---- 5.3 Reading a flow.json: `python show.py` writes one to look at
+#
+# `flow` is the dict that json.load returns. It is about a network of one layer, whose loss should read the last step only.
+
+
+def reach(flow, threshold):
+    """Return which kind of state carries the gradient furthest, and how far: ("c", 31).
+
+    How far is the smallest lag at which less than `threshold` of the gradient at the last step is left, and None if that
+    never happens, which counts as furthest. flow["states"] has the sizes of the gradient by kind, one for each step, the
+    first step first. Two kinds are never equally far here. If the verdict of the flow is "withheld", its sizes do not say
+    how far a gradient comes: return None.
+    """
+    ### BEGIN SOLUTION 5.3a
+    if flow["verdict"] == "withheld":
+        return None
+    far = {}
+    for kind, sizes in flow["states"].items():
+        back = np.array(sizes)[::-1]
+        gone = np.flatnonzero(back < threshold * back[0])
+        far[kind] = int(gone[0]) if len(gone) else None
+    kind = max(far, key=lambda kind: math.inf if far[kind] is None else far[kind])
+    return kind, far[kind]
+    ### END SOLUTION 5.3a
+
+
+def path(flow):
+    """Return by which way most of the gradient comes back to the state that reaches furthest, and its share: ("c", 0.94).
+
+    That state is the one of reach(flow, 0.01). flow["layers"][0]["why"]["states"] has, by kind of state, under "shares"
+    what each part of the next step sends to it.
+    """
+    ### BEGIN SOLUTION 5.3b
+    shares = flow["layers"][0]["why"]["states"][reach(flow, 0.01)[0]]["shares"]
+    way = max(shares, key=shares.get)
+    return way, shares[way]
+    ### END SOLUTION 5.3b
+
+
+def carrier(flow):
+    """Return which unit carries the gradient, how many effectively do, and how much is left: (7, 1.02, 0.21).
+
+    This is about the state of `path`, and about its gate alone. flow["layers"][0]["why"]["states"] has, by kind of state,
+    "gate_units", what the gate of each unit lets through per step, and "lag". Let the gradient be equally large in all
+    units at the last step; each step back, that of a unit is multiplied by the unit's own number. Let e_k be the square
+    of what unit k has left after `lag` steps, as a share of what it began with. Return the k with the largest e_k, the
+    effective number (sum of e_k)^2 / sum of (e_k^2), and the root of the mean of e_k.
+    """
+    ### BEGIN SOLUTION 5.3c
+    about = flow["layers"][0]["why"]["states"][reach(flow, 0.01)[0]]
+    e = np.array(about["gate_units"]) ** (2 * about["lag"])
+    return int(e.argmax()), e.sum() ** 2 / (e**2).sum(), np.sqrt(e.mean())
+    ### END SOLUTION 5.3c
+
+
+# ---- 5.4 One weight, two masters
+#
+# A memory that loses nothing: s_t = s_{t-1} + u x_t from s_0 = 0, one number for each example. After the last step the
+# answer is v s_T, and the error is the mean over the examples of (answer - y)^2. x is (T, B), y is (B,).
+
+
+def pulls(u, v, x, y):
+    """Return what each step contributes to the derivative of the error by u, with its sign: (T,).
+
+    As if every step t had a weight u_t of its own, and all of them were u.
+    """
+    ### BEGIN SOLUTION 5.4a
+    miss = v * u * x.sum(axis=0) - y
+    return 2 * v * (x * miss).mean(axis=1)
+    ### END SOLUTION 5.4a
+
+
+def settle(x, y, u, v):
+    """Return u and v where the error is least, starting from u and v, neither of which is 0.
+
+    Their product is judged, to 2%. T is at most 40, and entries of x and y have a size of about 1.
+    """
+    ### BEGIN SOLUTION 5.4b
+    s = x.sum(axis=0)
+    for _ in range(5000):
+        by_u = pulls(u, v, x, y).sum()
+        by_v = 2 * u * ((v * u * s - y) * s).mean()
+        rate = 0.5 / ((u * u + v * v) * (s * s).mean() + 1)
+        u, v = u - rate * by_u, v - rate * by_v
+    return u, v
+    ### END SOLUTION 5.4b
+
+
+# ---- 5.5 Mend a model that does not learn
+
+#: The first of 50 steps brings a bit, all steps bring noise, and after the last the bit is asked.
+TASK = tasks.FirstBitTask(steps=50)
+HIDDEN = 32
+UPDATES, BATCH = 500, 32
+
+
+def failing(seed):
+    """Return an untrained model, and how it is to be trained. After 500 updates it still guesses."""
+    tg.manual_seed(seed)
+    return SequenceModel.for_task(TASK, "lstm", HIDDEN), {"optimizer": "Adam", "lr": 5e-3}
+
+
+def mended(seed):
+    """Return a model that learns TASK, and how it is to be trained, in the form in which `failing` does.
+
+    It is new for each seed and untrained: a SequenceModel with one layer of HIDDEN units and at most 500 updates, on batches
+    of 32 that are drawn when it is judged; gradients are clipped at a norm of 1. Cell, first weights (`model.parameters()`,
+    `assign_`), optimizer ("SGD", "RMSprop", "Adam" or "AdamW", and what it takes, such as "lr" and "momentum") are up to
+    you. It has to be right on 99% of new sequences.
+    """
+    ### BEGIN SOLUTION 5.5
+    tg.manual_seed(seed)
+    return SequenceModel.for_task(TASK, "lstm:forget_bias=3", HIDDEN), {"optimizer": "Adam", "lr": 5e-3}
+    ### END SOLUTION 5.5
