@@ -12,7 +12,7 @@ _COMMANDS = {
     "partial": "∂", "nabla": "∇", "sum": "Σ", "prod": "Π", "cdot": "·", "times": "×", "odot": "⊙", "pm": "±",
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈", "propto": "∝", "infty": "∞",
     "in": "∈", "to": "→", "rightarrow": "→", "leftarrow": "←", "Rightarrow": "⇒", "ll": "≪", "gg": "≫", "ldots": "…",
-    "dots": "…", "ldots": "…", "cdots": "…", "top": "T", "varepsilon": "ε", "varphi": "φ", "quad": "  ", "qquad": "    ", "left": "",
+    "dots": "…", "cdots": "…", "top": "T", "varepsilon": "ε", "varphi": "φ", "quad": "  ", "qquad": "    ", "left": "",
     "right": "", "mathrm": "", "mathbf": "", "text": "", "operatorname": "", "lVert": "‖", "rVert": "‖", "|": "‖",
     ",": " ", ";": " ", ":": " ", " ": " ", "!": "", "\\": "; ", "{": "{", "}": "}", "%": "%", "#": "#", "_": "_",
     "&": "&",
