@@ -75,6 +75,9 @@ def test_what_cannot_be_forecast_is_refused():
     model.output.bias.assign_(np.full(1, np.nan))
     with pytest.raises(InputError, match="not finite"):
         forecast(model, task, np.array([250]), 2)
+    model.output.bias.assign_(np.full(1, 1e200))  # errors are squares
+    with pytest.raises(InputError, match="not finite"):
+        forecast(model, task, np.array([250]), 2)
 
 
 @pytest.mark.parametrize("feed", ["level", "difference"])
