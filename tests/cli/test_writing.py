@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli import caption, main
 from tinygrad_rnn.cli.parser import make_parser
 from tinygrad_rnn.tasks import parse_task
 from tinygrad_rnn.train import EncoderDecoder, save_checkpoint
@@ -163,6 +163,16 @@ def test_files_that_are_no_image_are_refused_whatever_is_wrong_with_them(untrain
     for value in (np.nan, np.inf):
         np.save(path, np.full((8, 8), value))
         assert "i.npy: the image has NaN or infinity" in refused("caption", strips, path)
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0])
+def test_what_is_drawn_on_nothing_is_seen(colour, tmp_path):
+    ink = np.zeros((8, 20))
+    ink[1:7, 4:7] = 1.0
+    drawn = np.full((8, 20, 4), colour)
+    drawn[..., 3] = ink
+    matplotlib_image.imsave(tmp_path / "i.png", drawn)
+    np.testing.assert_array_equal(caption._read(str(tmp_path / "i.png")), ink)
 
 
 def test_more_than_fits_is_refused_before_it_is_tried(refused):

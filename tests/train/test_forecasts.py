@@ -23,7 +23,7 @@ def test_each_step_is_what_the_model_says_of_all_that_it_read_and_said(feed, of)
     model, task = made(feed, of)
     values = series(of)
     cut = int(0.8 * len(values))
-    fed = np.diff(values[: cut + 1]) if feed == "difference" else values[:cut]  # what is learned
+    fed = np.diff(values[:cut]) if feed == "difference" else values[:cut]  # what is learned
     origins = np.array([cut, cut + 7])
     for origin, said in zip(origins, forecast(model, task, origins, STEPS), strict=True):
         known = list(values[:origin])
@@ -75,3 +75,18 @@ def test_what_cannot_be_forecast_is_refused():
     model.output.bias.assign_(np.full(1, np.nan))
     with pytest.raises(InputError, match="not finite"):
         forecast(model, task, np.array([250]), 2)
+    model.output.bias.assign_(np.full(1, 1e200))  # errors are squares
+    with pytest.raises(InputError, match="not finite"):
+        forecast(model, task, np.array([250]), 2)
+
+
+@pytest.mark.parametrize("feed", ["level", "difference"])
+def test_nothing_that_is_learned_tells_the_first_value_that_is_forecast(feed):
+    task = parse_task(f"series:feed={feed}").make(60)
+    learned, held_out = task.held_out()
+    batches = [part.batch(200, 0, "float64") for part in (learned, held_out)]
+    said = [part._in_units(batch.targets) for part, batch in zip((learned, held_out), batches, strict=True)]
+    fed = np.diff(task.values) if feed == "difference" else task.values
+    first = fed[task.cut - 1 if feed == "difference" else task.cut]  # what the value at the cut is told by
+    assert not np.isclose(said[0], first, atol=1e-9).any()
+    assert np.isclose(said[1], first, atol=1e-9).any()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from importlib import resources
 
+import numpy as np
 import pytest
 
 from tests.viz.networks import unrolled
@@ -137,3 +138,34 @@ def test_plots_are_titled_in_chinese_and_say_what_font_is_missing(flow, monkeypa
     texts = [text.get_text() for text in figure.findobj(Text)]
     assert "随时间的梯度" in texts
     assert not [text for text in texts if english(text.replace("lstm", ""))]
+
+
+def plots_of_what_was_learned():
+    from tinygrad_rnn.tasks import parse_task
+    from tinygrad_rnn.train import Alignment, Gaze, SequenceModel, forecasts_of
+    from tinygrad_rnn.viz import plots
+
+    looked = [Alignment("1 May", "05-1", np.eye(4, 5)[[2, 3, 1, 0]])]
+    yield plots.alignment(looked * 8, style=IN_CHINESE), "1 May|May"
+    yield plots.alignment([], style=IN_CHINESE), None
+    right, left = np.eye(2), np.eye(3)[[0, 2, 1]]
+    weights = {"71": right, "712": left, "": right[:0], "7": right[:1]}
+    gazes = [Gaze(np.zeros((8, 16)), written, each) for written, each in weights.items()]
+    yield plots.gaze(gazes, style=IN_CHINESE), None
+    task = parse_task("series").make()
+    models = {
+        "gru, level": [(SequenceModel("gru", 1, 3, 1), task)] * 2,
+        "gru, difference, H 3, L 1, T 60": [(SequenceModel("gru", 1, 3, 1), task)] * 3,
+    }
+    for steps in (3, 62):
+        yield plots.forecast(forecasts_of(models, steps), style=IN_CHINESE), "gru"
+
+
+def test_plots_of_what_was_learned_have_no_english():
+    pytest.importorskip("matplotlib")
+    from matplotlib.text import Text
+
+    for figure, names in plots_of_what_was_learned():
+        texts = [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
+        assert texts
+        assert not [text for text in texts if english(re.sub(names, "", text) if names else text)]

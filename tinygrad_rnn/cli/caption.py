@@ -107,8 +107,16 @@ def _png(path: str) -> np.ndarray:
 
 def _ink(pixels: np.ndarray, name: str) -> np.ndarray:
     if pixels.ndim == 3:
-        pixels = pixels[..., :3].mean(axis=-1) if pixels.shape[-1] > 2 else pixels[..., 0]
+        channels = pixels.shape[-1]
+        grey = pixels[..., : 3 if channels > 2 else 1].mean(axis=-1)
+        pixels = _on_paper(grey, pixels[..., -1]) if channels in (2, 4) else grey
     if np.median(pixels) > 0.5:
         say(f"{name}: its paper is bright, so what is dark on it is taken for ink")
         return 1 - pixels
     return pixels
+
+
+def _on_paper(grey: np.ndarray, opaque: np.ndarray) -> np.ndarray:
+    """Return what is drawn on nothing as it looks on paper: bright paper under dark ink, dark under bright."""
+    ink = (grey * opaque).sum() / max(opaque.sum(), 1e-12)
+    return grey * opaque + float(ink < 0.5) * (1 - opaque)

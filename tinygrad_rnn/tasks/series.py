@@ -88,9 +88,9 @@ class SeriesTask(Task):
             )
         self.steps, self.of, self.feed, self.season, self.held = steps, of, feed, season, held
         self.values, self.cut = values, cut
-        fed = np.diff(values) if feed == "difference" else values
-        self._fed = fed[cut - steps :] if held else fed[:cut]  # all that is asked at the end of a window is held out
-        self._mean, self._deviation = float(fed[:cut].mean()), float(fed[:cut].std())
+        fed, end = (np.diff(values), cut - 1) if feed == "difference" else (values, cut)  # a change takes two values
+        self._fed = fed[end - steps :] if held else fed[:end]  # all that is asked at the end of a window is held out
+        self._mean, self._deviation = float(fed[:end].mean()), float(fed[:end].std())
 
     @property
     def data_size(self) -> int:
