@@ -295,8 +295,8 @@ def _print_table(entries: Sequence[Entry]) -> None:
         before = row.name
     console.print(table)
     console.print(
-        "factor per step: the mean down to the horizon, or to the last lag; half-life: the lag at which half\n"
-        "is left, read off the curve; none where a straight line does not fit\n"
+        "factor per step, the mean down to the horizon, or to the last lag; half-life: the lag at which\n"
+        "half is left, read off the curve; none where a straight line does not fit\n"
         f"explodes: at some step more than {EXPLODED:g} times the gradient at the last; survives: no\n"
         "horizon, which does not say that anything is learned from the first step\n",
         highlight=False,
