@@ -65,7 +65,7 @@ def judge_predictions(hw, draw, kind, count, enough):
         told += (
             "\n    this is what comes of: the largest singular value, which bounds what W does and is not typical of it"
         )
-    raise CheckFailedError(f"{kind}: {hits} of {count} are within a quarter, and {enough} have to be{told}")
+    raise CheckFailedError(f"{hits} of {count} networks are within a quarter, and {enough} have to be{told}")
 
 
 def steps_to_1_percent(factor):
