@@ -26,7 +26,8 @@ def write_flow():
     b = layer.bias_ih_l0.numpy().copy()
     b[5], b[hidden + 5] = -3.0, 5.0
     layer.bias_ih_l0.assign_(tg.tensor(b))
-    outputs, _ = layer.unroll(tg.tensor(draw.standard_normal((steps, batch, width))))
+    x = tg.tensor(draw.standard_normal((steps, batch, width)))
+    outputs, _ = layer.unroll(x)
     read = draw.standard_normal((hidden, 1))
     read[5] = 4.0
     losses = (outputs[-1] @ tg.tensor(read)).square().sum(axis=1)

@@ -65,7 +65,7 @@ def judge_predictions(hw, draw, kind, count, enough):
         told += (
             "\n    this is what comes of: the largest singular value, which bounds what W does and is not typical of it"
         )
-    raise CheckFailedError(f"{kind}: {hits} of {count} are within a quarter, and {enough} have to be{told}")
+    raise CheckFailedError(f"{hits} of {count} networks are within a quarter, and {enough} have to be{told}")
 
 
 def steps_to_1_percent(factor):
@@ -142,12 +142,9 @@ def right(model, task, seed):
 def all_units_alike(hw, draw, unit):
     stretch, h = (0.8, 0.0) if unit == "tanh" else (3.2, 0.5)  # 0.8 a step
     got = number(hw.predicted_horizon(stretch * np.eye(3), np.full((5, 2, 3), h), unit))
-    suspects = {
-        "the slope is left out": np.log(0.01) / np.log(0.8) if unit == "tanh" else np.inf,
-        "the slope of tanh": np.inf,
-    }
+    suspects = {"no slope, or that of tanh, where a logistic unit has 1/4": np.inf} if unit == "logistic" else None
     what = f"steps until 1% is left, for W = {stretch:g} I and all states {h:g}, {unit}"
-    close(got, np.log(0.01) / np.log(0.8), what, atol=1.0, suspects=suspects if unit == "logistic" else None)
+    close(got, np.log(0.01) / np.log(0.8), what, atol=1.0, suspects=suspects)
 
 
 @check("5.1", 4, each=("tanh, small inputs", "tanh, large inputs", "logistic"))
@@ -168,6 +165,7 @@ def one_small_jacobian(hw, draw):
         "the slope of the unit that is read, not of the one that reads": [[[0.75, 2.0], [2.25, 4.0]]],
         "h for the slope of tanh": [[[0.5, 1.0], [0.0, 0.0]]],
         "the slope left out": [[[1.0, 2.0], [3.0, 4.0]]],
+        "(1 - h)^2 for 1 - h^2": [[[0.25, 0.5], [3.0, 4.0]]],
     }
     close(hw.jacobian(W, h), [[[0.75, 1.5], [3.0, 4.0]]], "jacobian for h = (0.5, 0)", suspects=suspects)
 
@@ -176,21 +174,26 @@ def one_small_jacobian(hw, draw):
 def a_small_product(hw, draw, lag):
     states = np.array([[[0.9, 0.9]], [[0.5, 0.0]], [[0.0, 0.5]]])
     right = {0: np.eye(2), 1: [[0.0, 2.0], [-0.75, 0.0]], 2: [[-2.0, 0.0], [0.0, -1.125]]}[lag]
+    two, three = [[-2.0, 0.0], [0.0, -1.125]], [[0.0, -0.76], [0.21375, 0.0]]
     suspects = {
-        "the oldest Jacobian on the left": [[-1.5, 0.0], [0.0, -1.5]],
-        "one Jacobian too many": {0: right, 1: [[-2.0, 0.0], [0.0, -1.125]], 2: [[0.0, 0.0], [0.0, 0.0]]}[lag],
-        "the first steps in place of the last": {0: right, 1: [[0.0, 0.38], [-0.19, 0.0]], 2: right}[lag],
+        "the oldest Jacobian on the left": [[[-1.125, 0.0], [0.0, -2.0]]],
+        "the first steps in place of the last, or one step too early": [[[0.0, 1.5], [-1.0, 0.0]]],
+        "one Jacobian too many": [{0: [[0.0, 2.0], [-0.75, 0.0]], 1: two, 2: three}[lag]],
+        "states[-0:], which is all of them": [three],
+        "a product element by element": np.zeros((1, 2, 2)),
     }
     close(hw.product(TURN, states, lag), [right], f"product for lag {lag}", suspects=suspects)
 
 
 @check("5.2", 5)
 def small_singular_values(hw, draw):
-    got = hw.singular_values(np.array([[[0.0, 2.0], [-1.0, 0.0]], [[1e-9, 0.0], [0.0, 1.0]]]), 1e-6)
+    got = hw.singular_values(np.array([[[0.0, 2.0], [-1.0, 0.0]], [[1e-4, 0.0], [0.0, 1.0]]]), 1e-3)
     suspects = {
-        "what is below the precision is kept": [[2.0, 1.0], [1.0, 1e-9]],
-        "the sizes of the eigenvalues": [[2**0.5, 2**0.5], [1.0, 1e-9]],
-        "the smallest first": [[1.0, 2.0], [1e-9, 1.0]],
+        "what is below the precision is kept": [[2.0, 1.0], [1.0, 1e-4]],
+        "the sizes of the eigenvalues": [[2**0.5, 2**0.5], [1.0, -1.0]],
+        "the smallest first": [[1.0, 2.0], [-1.0, 1.0]],
+        "their squares, the eigenvalues of J.T @ J": [[4.0, 1.0], [1.0, -1.0]],
+        "0 where nan is asked for": [[2.0, 1.0], [1.0, 0.0]],
     }
     shown = np.where(np.isnan(np.asarray(got, dtype=float)), -1, got) if np.shape(got) == (2, 2) else got
     close(shown, [[2.0, 1.0], [1.0, -1.0]], "singular_values (with -1 for nan)", suspects=suspects)
@@ -199,6 +202,7 @@ def small_singular_values(hw, draw):
 @check("5.2", 5)
 def a_small_bound(hw, draw):
     suspects = {"eigenvalues": 2.0**1.5, "the Frobenius norm": 5.0**1.5, "the lag left out": 2.0}
+    suspects |= {"the norm of W to the power of the lag: slopes lie between one W and the next": 4.0}
     close(hw.bound(TURN, 3), 8.0, "bound for W = [[0, 2], [-1, 0]] and lag 3", suspects=suspects)
 
 
@@ -207,28 +211,30 @@ def a_small_bound(hw, draw):
 
 def small_flow(verdict="vanishes"):
     """Return a flow.json of a few numbers, as far as it is asked for."""
+    h = {"lag": 3, "shares": {"i": 0.1, "f": 0.0, "g": 0.8, "o": 0.1}, "gate": None, "gate_units": None}
+    c = {"lag": 5, "shares": {"f": -0.02, "c": 0.9, "g": 0.1}, "gate": "f", "gate_units": [0.5, 0.9]}
     about = {
-        "h": {"lag": 3, "shares": {"i": 0.1, "f": 0.0, "g": 0.8, "o": 0.1}, "gate_units": None, "gate_mean": None},
-        "c": {"lag": 5, "shares": {"f": -0.02, "c": 0.9, "g": 0.1}, "gate_units": [0.5, 0.9], "gate_mean": 0.75},
+        "h": h | {"left": 0.002, "gate_mean": None, "gate_alone": None, "carriers": [0, 1]},
+        "c": c | {"left": 0.003, "gate_mean": 0.75, "gate_alone": 0.4, "carriers": [1, 0]},
     }
     gates = {name: {"mean": mean, "units": [mean, mean]} for name, mean in (("i", 0.5), ("f", 0.75), ("o", 0.5))}
     return {
         "verdict": verdict,
-        "states": {"h": [0.0, 0.0, 0.004, 0.05, 0.3, 2.0], "c": [0.003, 0.03, 0.1, 0.2, 0.5, 1.0]},
+        "states": {"h": [0.0, 0.0, 0.004, 0.05, 0.3, 2.0], "c": [0.009, 0.09, 0.3, 0.6, 1.5, 3.0]},
         "horizon": {"threshold": 0.01, "state": "c", "steps": 5},
         "layers": [{"why": {"states": about, "gates": gates}}],
     }
 
 
-@check("5.3", 2, each=(0.01, 0.04))
+@check("5.3", 1.5, each=(0.01, 0.04, 0.001))
 def how_far_a_flow_reaches(hw, draw, threshold):
-    right = {0.01: ["c", 5], 0.04: ["c", 4]}[threshold]
-    because = "c is below the threshold later than h, and lags count from the last step"
+    right = {0.01: ["c", 5], 0.04: ["c", 4], 0.001: ["c", None]}[threshold]
+    because = "c falls below this share of its last size later than h, or never; lag 0 is the last step"
     got = hw.reach(small_flow(), threshold)
     same(list(got) if type(got) is tuple else got, right, f"reach for the threshold {threshold}", because)
 
 
-@check("5.3", 2)
+@check("5.3", 1.5)
 def sizes_that_do_not_tell(hw, draw):
     same(hw.reach(small_flow("withheld"), 0.01), None, "reach where the verdict is withheld")
 
@@ -261,12 +267,14 @@ def the_unit_of_a_small_flow(hw, draw):
 @check("5.4", 5)
 def two_steps_pull(hw, draw):
     suspects = {
-        "the sum over the examples": [-2.0, 2.0],
-        "the square without its 2": [-0.5, 0.5],
+        "the sum over the examples": [-8.0, 8.0],
+        "the square without its 2": [-2.0, 2.0],
+        "v left out": [-1.0, 1.0],
+        "the sign turned round": [4.0, -4.0],
         "the steps added up": 0.0,
     }
-    got = hw.pulls(0.5, 1.0, np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([1.0, 1.0]))
-    close(got, [-1.0, 1.0], "pulls for u = 0.5, v = 1", suspects=suspects)
+    got = hw.pulls(0.125, 4.0, np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([1.0, 1.0]))
+    close(got, [-4.0, 4.0], "pulls for u = 1/8, v = 4", suspects=suspects)
 
 
 @check("5.4", 5)
