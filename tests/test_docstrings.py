@@ -5,8 +5,9 @@ before their name, or before their class's, and in each the `raise` statements o
 raises is described there. Nothing counts that nobody sees: what is caught around it, the raising again of what was
 caught, and NotImplementedError, which asks a subclass for a method.
 
-Left out are two rooms: `cli`, whose errors no caller catches, since `main` prints them as sentences; and
-`backends/cuda`, whose errors the engine explains in words of its own, or that only our own kernels can cause.
+Left out are three rooms: `cli`, whose errors no caller catches, since `main` prints them as sentences;
+`backends/cuda`, whose errors the engine explains in words of its own, or that only our own kernels can cause; and
+`homework/assignments`, which is no code to call but files for students, with checks that fail by raising an error.
 """
 
 import ast
@@ -20,7 +21,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import errors
 
 PACKAGE = Path(tg.__file__).parent
-LEFT_OUT = ("cli", "backends/cuda")
+LEFT_OUT = ("cli", "backends/cuda", "homework/assignments")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Scope = Function | ast.ClassDef | ast.Lambda

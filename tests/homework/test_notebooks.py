@@ -60,6 +60,15 @@ def in_notebook(at_desk, capsys):
     return at_desk
 
 
+def test_the_methods_of_a_class_stay_in_one_cell_with_the_last_ones_mark():
+    bodies = [
+        f"    def m{each}(self):\n        ### BEGIN SOLUTION 1.{each}\n        return {each}\n        ### END SOLUTION 1.{each}"
+        for each in (1, 2)
+    ]
+    source = "class C:\n" + "\n\n".join(bodies) + "\n\n\nC()\n"
+    assert notebooks.split(source) == [source[: source.index("\n\n\nC()")], "C()"]
+
+
 @pytest.mark.process
 def test_from_start_to_submit_in_a_notebook(in_notebook, capsys):
     assert main(["homework", "check"]) == 1

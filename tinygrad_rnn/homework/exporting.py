@@ -143,7 +143,9 @@ def _role(name: str) -> dict[str, Any]:
 def _doubled(reference: str) -> str:
     """Return the reference with nbgrader's marks inside ours."""
     lines = reference.splitlines(keepends=True)
-    for name, region in reversed(regions_of(reference).items()):
+    regions = regions_of(reference)
+    for name in sorted(regions, key=lambda name: regions[name].begin, reverse=True):  # lines below stay where they are
+        region = regions[name]
         if name != YOURS:
             lines.insert(region.end, f"{region.indent}### END REFERENCE\n")
             lines.insert(region.begin + 1, f"{region.indent}### BEGIN REFERENCE\n")

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import graphviz
 import numpy as np
 
 from tinygrad_rnn.homework.checks import CheckFailedError
@@ -47,13 +46,15 @@ def graph_of(root: Any, wrong: Sequence[tuple[Any, int, str]] = ()) -> str:
     Raises:
         ValueError: it is too large for a picture.
     """
+    import graphviz  # noqa: PLC0415  (only where something is drawn: checking does without it)
+
     drawing = graphviz.Digraph(graph_attr={"rankdir": "LR"}, node_attr={"shape": "box", "fontname": "Helvetica"})
     drawing.attr("edge", fontname="Helvetica")
     tensors, waiting = [root], [root]
     while waiting:
         child = waiting.pop()
         name = str(tensors.index(child))
-        drawing.node(name, _label(child))
+        drawing.node(name, graphviz.escape(str(child.op or "leaf")[:20]) + "\n" + _value(child))
         for position, parent in enumerate(child.parents):
             if parent not in tensors:
                 if len(tensors) == _MOST:
@@ -66,7 +67,6 @@ def graph_of(root: Any, wrong: Sequence[tuple[Any, int, str]] = ()) -> str:
     return str(drawing.source)
 
 
-def _label(tensor: Any) -> str:
+def _value(tensor: Any) -> str:
     data = np.asarray(tensor.data)
-    value = f"{data.item():.4g}" if data.size == 1 else "x".join(map(str, data.shape))
-    return f"{graphviz.escape(str(tensor.op or 'leaf')[:20])}\n{value}"
+    return f"{data.item():.4g}" if data.size == 1 else "x".join(map(str, data.shape))

@@ -34,11 +34,12 @@ def split(source: str) -> list[str]:
     lines = source.splitlines()
     nodes = [(min([node.lineno, *_lines(node)]) - 1, node.end_lineno or 0) for node in ast.parse(source).body]
     begins = {0, len(lines)}
-    for region in regions_of(source).values():
+    regions = list(regions_of(source).values())
+    for region in regions:
         first, last = region.begin, region.end
-        if region.indent:  # inside the last function or class that begins above it
+        if region.indent:  # inside the last function or class that begins above it, which may have others
             first, end = max(node for node in nodes if node[0] <= region.begin)
-            last = max(last, end - 1)
+            last = max([end - 1, *(each.end for each in regions if first <= each.begin < end)])
         while first and (not lines[first - 1].strip() or lines[first - 1].startswith("# ")):
             first -= 1  # with the comment above it
         begins |= {first, last + 1}
