@@ -24,7 +24,7 @@ _ASSIGNMENT = {
     "task": list,
 }
 #: What it may say besides.
-_OPTIONAL = {"threads": int}
+_OPTIONAL = {"threads": int, "patience": int}
 _TASK = {"id": str, "title": dict, "points": (int, float), "minutes": int, "kind": str, "hints": dict}
 KINDS = ("code", "written")
 
@@ -59,6 +59,8 @@ class Assignment:
     tasks: tuple[Task, ...]
     #: How many threads a solution may start, as a simulated GPU does.
     threads: int = 0
+    #: How many seconds one of the checks that students have may take, compiling included.
+    patience: int = 10
 
     def task(self, name: str) -> Task:
         """Return a task by its number.
@@ -115,7 +117,11 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
         raise InputError(f"{where}: files are names without folders, such as files = ['engine.py']")
     if not 0 <= (threads := told.get("threads", 0)) <= 64:
         raise InputError(f"{where}: threads are {threads}; a solution may start up to 64")
-    return Assignment(told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), threads=threads)
+    if (patience := told.get("patience", 10)) <= 0:
+        raise InputError(f"{where}: patience is {patience}; it is more than 0 seconds")
+    return Assignment(
+        told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), threads=threads, patience=patience
+    )
 
 
 def _expect(told: Any, kinds: Mapping[str, Any], where: str, optional: Mapping[str, Any] | None = None) -> None:

@@ -87,7 +87,8 @@ class Desk:
         if task is not None and self.assignment.task(task).kind == "written":
             raise InputError(f"task {task} is answered in {_WRITTEN}; a person reads it, no check does")
         chosen = [each for each in checks_of(self.folder / PUBLIC) if task in (None, each.task)]
-        results = judge_alone(self.assignment, self.files(), chosen, patience=10.0, printed=printed)
+        patience = float(self.assignment.patience)
+        results = judge_alone(self.assignment, self.files(), chosen, patience=patience, printed=printed)
         for name in {each.task for each in chosen}:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()
