@@ -250,7 +250,7 @@ assert (edges, sent) == (40, 118_096)
 
 # %% [markdown]
 # Every path is walked alone: four messages at the last level, three times as many at the one before, and so on,
-# $4\,(1 + 3 + \dots + 3^9) = 2\,(3^{10} - 1)$. Fifty steps of a recurrent network would not end in
+# $4\,(1 + 3 + \ldots + 3^9) = 2\,(3^{10} - 1)$. Fifty steps of a recurrent network would not end in
 # your lifetime. Waiting for all messages turns the sum over *paths* into a sum over *edges*. That is all of
 # reverse-mode differentiation.
 #

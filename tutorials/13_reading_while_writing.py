@@ -39,7 +39,7 @@ assert batch.targets.shape == (10, 5)
 # (**teacher forcing**); in use it is fed its own.
 #
 # All that the decoder ever learns about the text is one state, here 48 numbers. **Attention** opens a second way. The
-# encoder's states $k_1 \dots k_T$, one for each character, stay where they are, and at every step the decoder's state $h$ asks all of them:
+# encoder's states $k_1 \ldots k_T$, one for each character, stay where they are, and at every step the decoder's state $h$ asks all of them:
 #
 # $$e_t = h \cdot k_t, \qquad a = \mathrm{softmax}(e), \qquad \text{context} = \sum_t a_t\, k_t$$
 #

@@ -53,10 +53,16 @@ LINES: tuple[tuple[Plan, Learner], ...] = (
     (Plan("sentiment", 1000), Learner("", "gru", 32)),
     (Plan("tokens", 200, 50), Learner("", "gru", 48)),
     (Plan("dates:attention=dot", 900), Learner("", "gru", 64, learning_rate=0.005)),
+    (Plan("dates:attention=general", 900), Learner("", "gru", 64, learning_rate=0.005)),
     (Plan("dates:attention=additive", 900), Learner("", "gru", 64, learning_rate=0.005)),
     (Plan("dates:attention=none", 900), Learner("", "gru", 64, learning_rate=0.005)),
+    (Plan("strips:digits=2:attention=soft", 1500), Learner("", "gru", 64, learning_rate=0.005)),
+    (Plan("strips:digits=2:attention=none", 1500), Learner("", "gru", 64, learning_rate=0.005)),
+    (Plan("digits:by=image", 1500, judged=500), Learner("", "rnn", 48)),
     (Plan("digits:by=row", 1500, judged=500), Learner("", "gru", 48)),
+    (Plan("digits:by=pixel", 1500, judged=500), Learner("", "gru", 48)),
     (Plan("series", 1000), Learner("", "gru", 16)),
+    (Plan("series:of=co2:feed=difference", 1000), Learner("", "gru", 16)),
 )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ import shlex
 import pytest
 
 from tests.cli.conftest import visible
-from tinygrad_rnn.cli import main, parser
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli import reproduce as command
+from tinygrad_rnn.cli.options import EXPERIMENTS
 from tinygrad_rnn.tasks import Criterion
 from tinygrad_rnn.train import reproduce
 from tinygrad_rnn.train.reproduce import Experiment, Learner, Plan, Published, Row, Trial
@@ -41,8 +42,8 @@ def toy(monkeypatch, tmp_path):
     return run
 
 
-def test_the_parser_knows_the_experiments_there_are():
-    assert (*reproduce.EXPERIMENTS, "hochreiter") == parser.EXPERIMENTS
+def test_the_options_know_the_experiments_there_are():
+    assert (*reproduce.EXPERIMENTS, "hochreiter") == EXPERIMENTS
 
 
 def test_it_prints_a_table_beside_what_was_published_and_writes_the_same(toy, capsys):

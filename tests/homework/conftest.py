@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_rnn.homework import building
+from tinygrad_rnn.cli.main import main
+from tinygrad_rnn.homework import building, desk
 from tinygrad_rnn.homework.checks import checks_of
 from tinygrad_rnn.homework.judging import judge
 
@@ -14,6 +15,19 @@ TINY = Path(__file__).parent / "tiny"
 @pytest.fixture
 def tiny():
     return TINY
+
+
+@pytest.fixture
+def at_desk(tiny, tmp_path, monkeypatch):
+    """The tiny assignment, built and started in tiny/."""
+    building.build(tiny, tmp_path / "built")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.setattr(desk, "ASSIGNMENTS", tmp_path / "packaged")
+    (tmp_path / "built" / "student").rename(tmp_path / "built" / "tiny")
+    (tmp_path / "packaged").symlink_to(tmp_path / "built")
+    assert main(["homework", "start", "tiny"]) == 0
+    return tmp_path / "mine" / "tiny"
 
 
 @pytest.fixture(scope="session")

@@ -5,20 +5,6 @@ import zipfile
 import pytest
 
 from tinygrad_rnn.cli.main import main
-from tinygrad_rnn.homework import building, desk
-
-
-@pytest.fixture
-def at_desk(tiny, tmp_path, monkeypatch):
-    """The tiny assignment, built and started in tiny/."""
-    building.build(tiny, tmp_path / "built")
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
-    monkeypatch.setattr(desk, "ASSIGNMENTS", tmp_path / "packaged")
-    (tmp_path / "built" / "student").rename(tmp_path / "built" / "tiny")
-    (tmp_path / "packaged").symlink_to(tmp_path / "built")
-    assert main(["homework", "start", "tiny"]) == 0
-    return tmp_path / "mine" / "tiny"
 
 
 def write(place, old, new):

@@ -1,6 +1,7 @@
 """A class is graded whatever is in it, to the same table each time, and goes on where it was stopped."""
 
 import json
+import shutil
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -138,3 +139,68 @@ def test_points_of_a_person_are_left_empty(tiny, tmp_path):
     told = {"submission": "a.zip", "note": "", "points": {"1.1": 1.25, "1.2": 0.0}}
     grading.write_table(tmp_path / "x.csv", load(tiny), [told])
     assert (tmp_path / "x.csv").read_text().splitlines()[1] == "a.zip,1.25,0,,1.25,10,"
+
+
+@pytest.mark.slow
+def test_only_the_task_of_a_mended_check_is_judged_again_and_who_changed_is_listed(
+    tiny, handed_in, tmp_path, capsys, monkeypatch
+):
+    folder = shutil.copytree(tiny, tmp_path / "mine")
+    out = tmp_path / "grades.csv"
+    words = ["homework", "grade", str(handed_in), "--homework", str(folder), "--out", str(out)]
+    assert main([*words, "--regrade"]) == 2
+    assert "grade without --regrade first" in capsys.readouterr().err
+    assert main(words) == 0
+
+    judged = []
+    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
+    judge = grading.judge
+    monkeypatch.setattr(grading, "judge", lambda *a, **k: judged.append(k["only"]) or judge(*a, **k))
+    text = (folder / "hidden.py").read_text()
+    (folder / "hidden.py").write_text(text.replace("a + b,", "a - b,"))  # now bob is right, and all others are wrong
+    (tmp_path / "late.csv").write_text("submission,percent\ntiny-bob.zip,50\n")
+    capsys.readouterr()
+    assert main([*words, "--regrade", "--late", str(tmp_path / "late.csv")]) == 0
+    assert judged == ["1.1"] * 3
+    said = capsys.readouterr().out
+    assert "    tiny-bob.zip: 1.1 0 -> 4, total 6 -> 10\n" in said
+    assert "    tiny-eve.zip: 1.1 4 -> 0, total 4 -> 0\n" in said
+    assert out.read_text().splitlines()[3] == "tiny-bob.zip,4,6,,10,10,50,5,"
+    page = (tmp_path / "grades.csv.kept" / "tiny-bob.zip.md").read_text()
+    assert page.index("drawn_sums") < page.index("drawn_functions (6 of 6): right")
+    judged.clear()
+    assert main([*words, "--regrade", "--late", str(tmp_path / "late.csv")]) == 0
+    assert judged == []
+    assert "changed: 0 of 4" in capsys.readouterr().out
+
+
+def test_who_changed_is_told_with_columns_and_who_came_or_left():
+    before = "submission,1.1,total,of,note\na,1,1,4,\nb,2,2,4,\nc,3,3,4,\n"
+    after = "submission,1.1,total,of,note\na,1,1,4,other\nb,4,4,4,\nd,0,0,4,\n"
+    assert grading.changes(before, after) == [
+        "b: 1.1 2 -> 4, total 2 -> 4", "d: 1.1 - -> 0, total - -> 0", "c: no longer there",
+    ]  # fmt: skip
+
+
+class Client:
+    """What some libraries give: an object that makes the executor."""
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+
+    def get_executor(self):
+        return ThreadPoolExecutor(self.jobs)
+
+
+def test_any_executor_can_grade(tiny, handed_in, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        grading, "grade_one", lambda *a: {"submission": a[1].name, "note": "", "points": {}, "results": []}
+    )
+    assert isinstance(grading.executor_of(f"{__name__}:Client", 2), ThreadPoolExecutor)
+    words = ["homework", "grade", str(handed_in), "--homework", str(tiny), "--out", str(tmp_path / "x.csv")]
+    assert main([*words, "--executor", "concurrent.futures:ThreadPoolExecutor"]) == 0
+    assert "4 of 4: " in capsys.readouterr().err
+    for name, said in (("nowhere:Pool", "No module named"), ("json:Pool", "has no attribute"), ("json", "cannot make"),
+                       ("builtins:str", "which is no executor")):  # fmt: skip
+        with pytest.raises(InputError, match=said):
+            grading.executor_of(name, 1)

@@ -149,6 +149,20 @@ def test_scores_of_a_series_are_squared_errors_in_its_own_units(of, feed):
         np.testing.assert_allclose(scores["squared error"][example], (next_value - mean) ** 2, atol=1e-9)
 
 
+@pytest.mark.parametrize("feed", ["level", "difference"])
+def test_what_was_learned_of_a_series_is_read_and_not_asked_when_it_is_judged(feed):
+    learned, held_out = made(f"series:feed={feed}", 60).held_out()
+    assert learned.batch(4, 0).mask is None
+    held_out._fed = np.arange(float(len(held_out._fed)))  # values that say their place; the first 60 were learned
+    batch = held_out.batch(32, 0, "float64")
+    places = batch.targets * held_out._deviation + held_out._mean
+    np.testing.assert_array_equal(batch.mask > 0, places > 59.5)
+    errors = batch.targets**2
+    loss = held_out.loss(tg.zeros(60, 32, 1, dtype="float64"), batch).item()
+    assert np.isclose(loss, errors[places > 59.5].mean())
+    assert not np.isclose(loss, errors.mean())
+
+
 def test_hello_is_written_and_not_without_a_state():
     held_out, scores = trained("hello", "rnn", 60, 0.05, hidden=8)
     assert held_out.criterion.met(scores)

@@ -16,7 +16,7 @@ from tinygrad_rnn.train import SequenceModel, evaluate, fit, load_checkpoint, sa
 EVERY = [*CELLS, "lstm:proj_size=1"]
 
 #: The adding task has two inputs, and some cells need as many units.
-SMALL = ["--task", "adding", "--steps", "4", "--hidden", "2", "--batch", "2"]
+SMALL = ["--task", "adding", "--steps", "4", "--hidden", "2", "--batch", "2", "--train", "5"]
 
 
 @pytest.mark.parametrize("cell", EVERY)

@@ -75,5 +75,11 @@ def test_of_the_likeliest_few_only_these_are_drawn_as_often_as_they_are_likely(m
         next(sample(model, [1], 3, top_k=0))
 
 
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), "hot"])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(InputError, match="temperature"):
+        next(sample(SequenceModel("gru", 3, 4, 3), [1], 3, temperature=temperature))
+
+
 def test_of_equals_no_more_than_asked_for_are_drawn():
     assert {_draw(np.zeros(4), 1.0, np.random.default_rng(seed), 2) for seed in range(50)} == {0, 1}

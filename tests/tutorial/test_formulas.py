@@ -11,6 +11,7 @@ from tinygrad_rnn.tutorial.formulas import as_ascii, plain_formulas, with_plain_
         (r"E(W) = 14\,(W-2)^2", "E(W) = 14 (W-2)²", "E(W) = 14 (W-2)^2"),
         (r"\partial L / \partial h_{t-1}", "∂L / ∂h_(t-1)", "dL / dh_(t-1)"),
         (r"\frac{1}{\sqrt{H}}", "1/√H", "1/sqrt H"),
+        (r"1/\sqrt H", "1/√H", "1/sqrt H"),
         (r"\frac{a + b}{2}", "(a + b)/2", "(a + b)/2"),
         (r"1 / (1 + e^{-a})", "1 / (1 + e^(-a))", "1 / (1 + e^(-a))"),
         (r"W^\top \odot \varepsilon", "Wᵀ ⊙ ε", "W^T ⊙ epsilon"),

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn.cli.entries import can_plot, style_of, style_words
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder, write_json
-from tinygrad_rnn.cli.parser import CONFLICT_CELLS
+from tinygrad_rnn.cli.options import CONFLICT_CELLS
 from tinygrad_rnn.cli.problem import check_device, check_memory, say
 from tinygrad_rnn.cli.summary import Output, finite
 from tinygrad_rnn.engine.creation import manual_seed

@@ -27,7 +27,7 @@ from tinygrad_rnn.cli.entries import (
     write_numbers,
 )
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
-from tinygrad_rnn.cli.parser import FLOW_CELLS, LEARNING_RATE
+from tinygrad_rnn.cli.options import FLOW_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
     check_cells,
     check_device,

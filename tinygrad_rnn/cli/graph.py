@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from tinygrad_rnn import optim, viz
 from tinygrad_rnn.cli.entries import CLIP, NUMBERS, fresh_model, style_of, style_words, write_numbers
 from tinygrad_rnn.cli.files import only_of_this_run, writable_folder
-from tinygrad_rnn.cli.parser import GRAPH_CELLS, LEARNING_RATE
+from tinygrad_rnn.cli.options import GRAPH_CELLS, LEARNING_RATE
 from tinygrad_rnn.cli.problem import (
     check_cells,
     check_device,

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from tinygrad_rnn.cli.problem import say
 from tinygrad_rnn.cli.summary import Output
-from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.homework import building, desk, grading, sandbox
+from tinygrad_rnn.errors import InputError, MissingToolError
+from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, sandbox, similar
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result
 from tinygrad_rnn.homework.remote import Child
@@ -45,7 +45,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _start(options: argparse.Namespace) -> int:
     folder = Path(options.folder or Path(options.name).name)
-    for path in desk.start(options.name, folder):
+    for path in desk.start(options.name, folder, options.notebook):
         print(f"written: {shown(path)}")
     print(f"read {shown(folder / 'text.md')}, write in {shown(folder)}, then: tinygrad-rnn homework check")
     return 0
@@ -59,6 +59,11 @@ def _check(options: argparse.Namespace) -> int:
         own = [each for each in results if each.task == task.id]
         if own:
             _report(task, own)
+    try:
+        for picture in here.draw(results):
+            print(f"written: {shown(picture)}, the graph with what is wrong in red")
+    except MissingToolError as error:
+        print(f"note: {error}")
     failing = list(dict.fromkeys(each.task for each in results if not each.earned))
     if len(failing) > 1:
         print(f"note: tasks use each other here, so begin with {failing[0]}; at grading the others are right ones")
@@ -124,7 +129,19 @@ def _submit(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    for path in building.build(building.find_source(options.name), Path(options.out)):
+    source, out = building.find_source(options.name), Path(options.out)
+    for path in building.build(source, out):
+        print(f"written: {shown(path)}")
+    write_whole(out / "autograder.zip", gradescope.autograder(source, options.seed, options.visibility))
+    print(f"written: {shown(out / 'autograder.zip')}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    for name, content in exporting.export(building.find_source(options.name), options.format, options.seed).items():
+        path = Path(options.out) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
         print(f"written: {shown(path)}")
     return 0
 
@@ -148,6 +165,14 @@ def _grade(options: argparse.Namespace) -> int:
     say(told)
     submissions = grading.submissions_of(Path(options.submissions))
     out = Path(options.out)
+    if options.regrade and not out.is_file():
+        raise InputError(f"there is no {shown(out)} to compare with; grade without --regrade first")
+    before = out.read_text(encoding="utf-8") if options.regrade else ""
+    percents: dict[str, float] | None = None
+    if options.late:
+        percents, notes = late.deductions(Path(options.late), [path.name for path in submissions])
+        for note in notes:
+            say(f"note: {note}")
     graded = []
     kept = out.with_name(out.name + ".kept")
     done = grading.grade(
@@ -156,16 +181,37 @@ def _grade(options: argparse.Namespace) -> int:
         kept,
         seed=options.seed,
         patience=options.patience,
-        pool=lambda: grading.processes(options.jobs),
+        pool=lambda: (
+            grading.executor_of(options.executor, options.jobs) if options.executor else grading.processes(options.jobs)
+        ),
     )
     for path, found in done:
         graded.append(found)
-        page = grading.feedback(assignment, found)
+        page = grading.feedback(assignment, found, (percents or {}).get(path.name, 0.0))
         write_whole(kept / f"{path.name}.md", page.encode("utf-8", errors="replace"))
         note = f"; {found['note']}" if found["note"] else ""
         say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
-    grading.write_table(out, assignment, graded)
+    grading.write_table(out, assignment, graded, percents)
+    if options.regrade:
+        changed = grading.changes(before, out.read_text(encoding="utf-8"))
+        print(f"changed: {len(changed)} of {len(submissions)}")
+        for line in changed:
+            print(f"    {line}")
     print(f"written: {shown(out)}, and a page for each student in {shown(kept)}")
+    return 0
+
+
+def _similar(options: argparse.Namespace) -> int:
+    submissions = grading.submissions_of(Path(options.submissions))
+    found = similar.pairs(building.find_source(options.homework), submissions, options.above)
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("alike", "first", "second", "the same but for names"):
+        table.add_column(name)
+    for pair in found:
+        table.add_row(f"{pair.alike:.0%}", escape(pair.first), escape(pair.second), " ".join(pair.same))
+    if found:
+        Output.wide().print(table)
+    print(f"{len(found)} pairs of {len(submissions)} submissions are at least {options.above:.0%} alike: look at them")
     return 0
 
 
@@ -180,5 +226,5 @@ def _words(texts: object, language: str) -> str:
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list, "start": _start, "check": _check, "hint": _hint, "status": _status, "submit": _submit,
-    "build": _build, "verify": _verify, "grade": _grade,
+    "build": _build, "export": _export, "verify": _verify, "grade": _grade, "similar": _similar,
 }  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from tinygrad_rnn.cli.usage import Parser
-from tinygrad_rnn.cli.values import positive_float, positive_int, whole_number
+from tinygrad_rnn.cli.values import positive_float, positive_int, share, whole_number
+from tinygrad_rnn.homework.formats import FORMATS, VISIBILITIES
 
 __all__ = ["add_homework_commands"]
 
@@ -22,6 +23,7 @@ def add_homework_commands(homework: Parser) -> None:
     start = action("start", "put an assignment into a folder, to work on it there")
     start.add_argument("name", metavar="HOMEWORK", help="such as hw1, or a folder that you were handed")
     start.add_argument("folder", nargs="?", metavar="DIR", help="where (default: a folder of its name)")
+    start.add_argument("--notebook", action="store_true", help="write in a notebook instead of a file of Python")
 
     check = action("check", "try what you have written: expected against got, and the likely mistake")
     check.add_argument("task", nargs="?", metavar="TASK", help="only this one, as in 1.2")
@@ -37,10 +39,17 @@ def add_homework_commands(homework: Parser) -> None:
     for each in (hint, status):
         _language(each)
 
-    build = action("build", "for instructors: write what students get, and the solution, into folders")
-    build.add_argument("--out", metavar="DIR", required=True, help="where student/ and solution/ go")
+    build = action("build", "for instructors: write what students get, the solution, and a zip for Gradescope")
+    build.add_argument("--out", metavar="DIR", required=True, help="where student/, solution/ and autograder.zip go")
+    build.add_argument(
+        "--visibility", choices=VISIBILITIES, default="after_due_date", metavar="WHEN",
+        help="when students see results on Gradescope: " + ", ".join(VISIBILITIES) + " (default: %(default)s)",
+    )  # fmt: skip
+    export = action("export", "for instructors: write an assignment as the grader of somebody else takes it")
+    export.add_argument("--format", choices=FORMATS, required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    export.add_argument("--out", metavar="DIR", required=True, help="where the files go")
     verify = action("verify", "for instructors: reference, stub, leaks, known mistakes and other solutions are tried")
-    for each in (build, verify):
+    for each in (build, export, verify):
         _source(each)
     grade = action("grade", "for instructors: grade a folder of submissions; a batch that was stopped goes on")
     grade.add_argument("submissions", metavar="SUBMISSIONS", help="a folder with zips, folders or files of Python")
@@ -49,12 +58,24 @@ def add_homework_commands(homework: Parser) -> None:
     grade.add_argument("--jobs", type=positive_int, default=1, metavar="N", help=jobs_help)
     refuse_help = "refuse to grade where student code can reach the network, other processes or other files"
     grade.add_argument("--require-sandbox", action="store_true", help=refuse_help)
-    grade.add_argument(
-        "--homework", metavar="HOMEWORK", default="hw1", help="which, or its folder (default: %(default)s)"
-    )
-    for each in (verify, grade):
+    late_help = "what is taken off for being late: a .csv of submission and percent, or a .toml of times and steps"
+    grade.add_argument("--late", metavar="FILE", help=late_help)
+    regrade_help = "after a check was mended: judge its task again, and list whose points changed"
+    grade.add_argument("--regrade", action="store_true", help=regrade_help)
+    executor_help = "what runs them instead of processes of this machine, as in mpi4py.futures:MPIPoolExecutor"
+    grade.add_argument("--executor", metavar="MODULE:NAME", help=executor_help)
+    similar = action("similar", "for instructors: which solutions are alike, but for names and comments")
+    similar.add_argument("submissions", metavar="SUBMISSIONS", help="a folder, as for grade")
+    above_help = "list pairs that are so much alike, from 0 to 1 (default: %(default)g)"
+    similar.add_argument("--above", type=share, default=0.9, metavar="SHARE", help=above_help)
+    for each in (grade, similar):
+        each.add_argument(
+            "--homework", metavar="HOMEWORK", default="hw1", help="which, or its folder (default: %(default)s)"
+        )
+    for each in (build, export, verify, grade):
         seed_help = "what the checks draw numbers and shapes from; same seed, same points (default: %(default)s)"
         each.add_argument("--seed", type=whole_number, default=0, metavar="S", help=seed_help)
+    for each in (verify, grade):
         patience_help = "seconds that one check may take (default: %(default)g)"
         each.add_argument("--patience", type=positive_float, default=20.0, metavar="SECONDS", help=patience_help)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinygrad_rnn.cli.parser import MODEL_FILE, RUNS
+from tinygrad_rnn.cli.options import MODEL_FILE, RUNS
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.corpus import shown
 from tinygrad_rnn.train import Checkpoint, load_checkpoint, newest_run

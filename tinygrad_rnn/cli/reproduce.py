@@ -99,7 +99,8 @@ def _notes(experiment: Experiment) -> list[str]:
     plan = experiment.plan
     looks = f"looked at after every {plural(plan.every, 'update')}"
     return [
-        f"solved: trials that met the criterion, {criterion}, on {plan.judged:,} examples of {judged.name}, {looks}, "
+        f"solved: trials that met the criterion, {criterion}, on {max(plan.judged, criterion.examples):,} examples of "
+        f"{judged.name}, {looks}, "
         f"{plan.updates:,} at most.",
         "updates: the median of those that solved it; from-to: the fewest and the most.",
         f"score: the median of {criterion.score} on as many examples that no look had shown; s: seconds of all trials.",

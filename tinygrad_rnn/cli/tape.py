@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.cli.entries import CLIP
-from tinygrad_rnn.cli.parser import LEARNING_RATE
+from tinygrad_rnn.cli.options import LEARNING_RATE
 from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.nn import parse_cell
 from tinygrad_rnn.serialization import write_whole

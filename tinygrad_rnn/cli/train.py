@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_rnn.cli.files import writable_folder
 from tinygrad_rnn.cli.interrupts import interrupt_waits
-from tinygrad_rnn.cli.parser import RUNS, TRAINING
+from tinygrad_rnn.cli.options import RUNS, TRAINING
 from tinygrad_rnn.cli.places import load_newest, newest_model
 from tinygrad_rnn.cli.problem import check_device, say
 from tinygrad_rnn.cli.progress import training_progress

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli.parser import LEARNING_RATE, TRAINING, UPDATES
+from tinygrad_rnn.cli.options import LEARNING_RATE, TRAINING, UPDATES
 from tinygrad_rnn.cli.problem import (
     check_cells,
     check_memory,

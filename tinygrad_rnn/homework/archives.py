@@ -1,14 +1,15 @@
-"""Open what was handed in: a zip, a folder or a single file, of which nothing is trusted and little is read."""
+"""Open what was handed in: a zip, a folder, a file or a notebook, of which nothing is trusted and little is read."""
 
 from __future__ import annotations
 
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework import notebooks
 
 __all__ = ["open_submission"]
 
@@ -29,23 +30,47 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     if path.is_symlink():
         raise InputError("it is a link, not a file")
     if path.is_dir():
-        inside = {name: path / name for name in wanted}
-        return {name: _text(name, _read(file)) for name, file in inside.items() if file.is_file() or file.is_symlink()}
-    if path.suffix == ".py":
-        return {wanted[0]: _text(wanted[0], _read(path))}
+        return _texts(wanted, lambda name: _read(file) if (file := _inside(path, name)) is not None else None)
+    if path.suffix in (".py", ".ipynb"):
+        alone = wanted[0] if path.suffix == ".py" else notebooks.of(wanted[0])
+        return _texts(wanted[:1], lambda name: _read(path) if name == alone else None)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > _ENTRIES:
                 raise InputError(f"the archive has {len(entries):,} entries; at most {_ENTRIES:,} are looked at")
-            return {name: text for name in wanted if (text := _entry(archive, entries, name)) is not None}
+            return _texts(wanted, lambda name: _entry(archive, entries, name))
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the archive cannot be read ({str(error)[:100]})") from error
 
 
-def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> str | None:
+def _texts(wanted: list[str], content_of: Callable[[str], bytes | None]) -> dict[str, str]:
+    """Return the texts of the files that are there, as such or as notebooks."""
+    found = {}
+    for name in wanted:
+        content = content_of(name)
+        if name.endswith(".py") and (content is None or content.startswith(notebooks.MADE.encode())):
+            whole = content_of(notebooks.of(name))  # newer than the file that a check made from it
+            content = content if whole is None else notebooks.code_of(whole, name).encode("utf-8", errors="replace")
+        if content is not None:
+            found[name] = _text(name, content)
+    return found
+
+
+def _most(name: str) -> int:
+    return (notebooks.LARGEST if name.endswith(".ipynb") else _LARGEST) + 1
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    found = [path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file() or path.is_symlink()]
+    if len(found) > 1 and found[0].parent != folder:
+        raise InputError(f"the folder has {name} {len(found)} times; which one counts?")
+    return found[0] if found else None
+
+
+def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> bytes | None:
     found = [
         each for each in entries
         if each.filename.replace("\\", "/").rsplit("/", 1)[-1] == name and not each.filename.startswith("__MACOSX")
@@ -61,7 +86,7 @@ def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) 
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise InputError(f"{name} is a link, not a file")
     with archive.open(entry) as stream:
-        return _text(name, stream.read(_LARGEST + 1))
+        return stream.read(_most(name))
 
 
 def _read(path: Path) -> bytes:
@@ -69,7 +94,7 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path.name} is a link, not a file")
     try:
         with path.open("rb") as stream:
-            return stream.read(_LARGEST + 1)
+            return stream.read(_most(path.name))
     except OSError as error:
         raise InputError(f"{path.name} cannot be read ({error.strerror})") from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework.withholding import PACKAGE, unknown_parts
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = ["Assignment", "Task", "load", "load_text"]
@@ -24,7 +25,7 @@ _ASSIGNMENT = {
     "task": list,
 }
 #: What it may say besides.
-_OPTIONAL = {"threads": int, "patience": int}
+_OPTIONAL = {"threads": int, "patience": int, "without": list}
 _TASK = {"id": str, "title": dict, "points": (int, float), "minutes": int, "kind": str, "hints": dict}
 KINDS = ("code", "written")
 
@@ -61,6 +62,8 @@ class Assignment:
     threads: int = 0
     #: How many seconds one of the checks that students have may take, compiling included.
     patience: int = 10
+    #: The modules of tinygrad_rnn that a solution has to do without, such as "tinygrad_rnn.nn.cells".
+    without: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
         """Return a task by its number.
@@ -119,8 +122,20 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
         raise InputError(f"{where}: threads are {threads}; a solution may start up to 64")
     if (patience := told.get("patience", 10)) <= 0:
         raise InputError(f"{where}: patience is {patience}; it is more than 0 seconds")
+    without = tuple(told.get("without", ()))
+    if unknown := unknown_parts(without):
+        raise InputError(f"{where}: without has {unknown[0]!r}, which is no module of {PACKAGE}")
+    if without and PACKAGE not in rest["imports"]:
+        raise InputError(f"{where}: without is about {PACKAGE}, which is not among the imports; take one of them back")
     return Assignment(
-        told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), threads=threads, patience=patience
+        told["name"],
+        told["title"],
+        told["hours"],
+        **rest,
+        tasks=tuple(tasks),
+        threads=threads,
+        patience=patience,
+        without=without,
     )
 
 

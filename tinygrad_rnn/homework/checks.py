@@ -6,6 +6,7 @@ here, never in the student's process: what it expects cannot be read there.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework.remote import Remote
 from tinygrad_rnn.tasks.corpus import shown
 
-__all__ = ["Check", "CheckFailedError", "check", "checks_of", "close", "same"]
+__all__ = ["Check", "CheckFailedError", "check", "checks_in", "checks_of", "checks_of_task", "close", "same"]
 
 
-class CheckFailedError(Exception):
+class CheckFailedError(AssertionError):
     """A check found something wrong; the message is for the student."""
+
+    #: A graph to draw, as DOT text; see `graphs.drawn`.
+    graph = ""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,61 @@ def checks_of(path: Path) -> list[Check]:
         spec.loader.exec_module(module)
     except (OSError, SyntaxError, ImportError, NameError) as error:
         raise InputError(f"cannot take the checks from {shown(path)}: {error}") from error
-    found = [each for value in vars(module).values() for each in getattr(value, "checks", ())]
+    return _found(vars(module), shown(path))
+
+
+def checks_in(text: str) -> list[Check]:
+    """Return the checks of a text, in the order in which it has them.
+
+    Raises:
+        InputError: the text cannot be run, or has no checks.
+    """
+    names: dict[str, Any] = {"__name__": "checks"}
+    try:
+        exec(compile(text, "<checks>", "exec"), names)
+    except (SyntaxError, ImportError, NameError) as error:
+        raise InputError(f"cannot take the checks from this text: {error}") from error
+    return _found(names, "this text")
+
+
+def _found(names: dict[str, Any], where: str) -> list[Check]:
+    found = [each for value in names.values() for each in getattr(value, "checks", ())]
     if not found:
-        raise InputError(f'{shown(path)} has no checks; write @check("1.1", points=5) above a function')
+        raise InputError(f'{where} has no checks; write @check("1.1", points=5) above a function')
     return found
+
+
+def checks_of_task(text: str, task: str) -> str:
+    r"""Return a file of checks without those of other tasks: what these share is kept.
+
+    Args:
+        text: the file.
+        task: the number of the task.
+
+    Raises:
+        InputError: it is not Python.
+
+    >>> checks_of_task('x = 1\n@check("1.1", 5)\ndef a(): ...\n@check("1.2", 5)\ndef b(): ...\n', "1.2")
+    'x = 1\n@check("1.2", 5)\ndef b(): ...\n'
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise InputError(f"the checks are not Python: {error}") from error
+    lines = text.splitlines(keepends=True)
+    for node in reversed(tree.body):
+        tasks = {_task(each) for each in node.decorator_list} if isinstance(node, ast.FunctionDef) else set()
+        if isinstance(node, ast.FunctionDef) and tasks - {None, task}:
+            del lines[node.decorator_list[0].lineno - 1 : node.end_lineno]
+    return "".join(lines)
+
+
+def _task(decorator: ast.AST) -> str | None:
+    """Return the task of a `@check("1.1", ...)`, None of anything else."""
+    if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "check":
+        first = decorator.args[0] if decorator.args else None
+        return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+    return None
 
 
 def close(
@@ -93,7 +148,7 @@ def close(
     """Compare numbers; the message of a difference says what was expected, what came, and where they part first.
 
     Args:
-        got: what a student's code returned.
+        got: what a student's code returned: numbers, arrays, tensors, or lists of them.
         expected: the right numbers.
         what: what they are, for the message.
         suspects: what would come out of well-known mistakes, by a sentence about the mistake.
@@ -150,6 +205,7 @@ def same(got: Any, expected: Any, what: str = "the result", because: str = "") -
 
 
 def _numbers(got: Any, what: str) -> np.ndarray:
+    got = _of_tensors(got)
     if isinstance(got, Remote) or got is None or isinstance(got, str | dict):
         raise CheckFailedError(f"{what}: expected numbers, got {_short(got)}")
     try:
@@ -159,6 +215,13 @@ def _numbers(got: Any, what: str) -> np.ndarray:
     if given.dtype.kind not in "fiub":
         raise CheckFailedError(f"{what}: expected numbers, got {_short(got)}")
     return given.astype(np.float64)
+
+
+def _of_tensors(got: Any) -> Any:
+    """Return what a student returned with arrays for tensors of tinygrad_rnn, of which there are stand-ins here."""
+    if isinstance(got, list | tuple):
+        return [_of_tensors(each) for each in got]
+    return got.detach().numpy() if isinstance(got, Remote) and repr(got).endswith(" Tensor") else got
 
 
 def _suspect(given: np.ndarray, suspects: Mapping[str, Any] | None, rtol: float, atol: float) -> str:

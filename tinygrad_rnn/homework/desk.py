@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework import notebooks
+from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment, load
 from tinygrad_rnn.homework.building import PUBLIC, read_files
 from tinygrad_rnn.homework.checks import checks_of
 from tinygrad_rnn.homework.judging import Result, judge_alone, student_regions
 from tinygrad_rnn.homework.marks import regions_of, splice, task_of
+from tinygrad_rnn.homework.packing import zipped
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
+from tinygrad_rnn.viz.render import render
 
 __all__ = ["Desk", "available", "find_desk", "pack", "start"]
 
@@ -25,6 +27,11 @@ __all__ = ["Desk", "available", "find_desk", "pack", "start"]
 ASSIGNMENTS = Path(__file__).parent / "assignments"
 _PROGRESS = ".homework.json"
 _WRITTEN = "written.md"
+_HOW = (
+    "Read text.md. Write between the marks, save, and try it as in the last cell. Cells that you add are your own: "
+    "they are not handed in."
+)
+_TRY = notebooks.cell("code", "!python -m tinygrad_rnn homework check")
 
 
 def available() -> list[Assignment]:
@@ -32,12 +39,13 @@ def available() -> list[Assignment]:
     return [load(folder) for folder in sorted(ASSIGNMENTS.iterdir()) if (folder / "assignment.toml").is_file()]
 
 
-def start(name: str, folder: Path) -> list[Path]:
+def start(name: str, folder: Path, notebook: bool = False) -> list[Path]:
     """Copy what an assignment gives to a folder; return what was written.
 
     Args:
         name: which assignment, or a folder that an instructor handed out.
         folder: where to put it; files that are there already are not replaced.
+        notebook: give the files to write in as notebooks.
 
     Raises:
         InputError: there is no such assignment, or a file of it is in the folder already.
@@ -46,13 +54,23 @@ def start(name: str, folder: Path) -> list[Path]:
     if not (source / "assignment.toml").is_file():
         names = ", ".join(each.name for each in available())
         raise InputError(f"there is no homework {shown(name)!r}; there is {names}, or give the folder you were handed")
-    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    if there := [path.name for path in files if (folder / path.name).exists()]:
+    paths = [path for path in source.iterdir() if path.is_file() and not path.name.startswith(".")]
+    files = {path.name: path.read_bytes() for path in sorted(paths)}
+    if notebook:
+        assignment = load(source)
+        for each in assignment.files:
+            files[notebooks.of(each)] = _opened(assignment, each, files.pop(each).decode())
+    if there := [name for name in files if (folder / name).exists()]:
         raise InputError(f"{shown(folder / there[0])} is there already, and stays as it is; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for path in files:
-        write_whole(folder / path.name, path.read_bytes())
-    return [folder / path.name for path in files]
+    for each, content in files.items():
+        write_whole(folder / each, content)
+    return [folder / each for each in files]
+
+
+def _opened(assignment: Assignment, name: str, text: str) -> bytes:
+    words = f"# {assignment.name}: {assignment.title['en']}\n\n{_HOW}"
+    return notebooks.notebook([notebooks.cell("markdown", words), *notebooks.cells_of(text, name), _TRY])
 
 
 @dataclass
@@ -67,12 +85,22 @@ class Desk:
     points: dict[str, float] = field(default_factory=dict)
 
     def files(self) -> dict[str, str]:
-        """Return the texts that she works on.
+        """Return the texts that she works on, of a notebook what it makes.
 
         Raises:
-            InputError: one of them cannot be read.
+            InputError: one of them cannot be read, or is there twice.
         """
-        return read_files(self.folder, self.assignment.files)
+        texts: dict[str, str] = {}
+        for name in self.assignment.files:
+            place = self.folder / notebooks.of(name)
+            if not place.is_file():
+                texts |= read_files(self.folder, [name])
+                continue
+            texts |= open_submission(place, [name])
+            made = self.folder / name
+            if made.is_file() and not read_files(self.folder, [name])[name].startswith(notebooks.MADE):
+                raise InputError(f"{shown(made)} and {place.name} are both here: which one counts? Move the other away")
+        return texts
 
     def check(self, task: str | None = None, printed: list[str] | None = None) -> list[Result]:
         """Run the public checks of a task, or of all, and remember the points.
@@ -87,12 +115,34 @@ class Desk:
         if task is not None and self.assignment.task(task).kind == "written":
             raise InputError(f"task {task} is answered in {_WRITTEN}; a person reads it, no check does")
         chosen = [each for each in checks_of(self.folder / PUBLIC) if task in (None, each.task)]
+        files = self.files()
+        for name, text in files.items():
+            if (self.folder / notebooks.of(name)).is_file():  # for scripts that import it, and for the lines of errors
+                write_whole(self.folder / name, text.encode())
         patience = float(self.assignment.patience)
-        results = judge_alone(self.assignment, self.files(), chosen, patience=patience, printed=printed)
+        results = judge_alone(self.assignment, files, chosen, patience=patience, printed=printed)
         for name in {each.task for each in chosen}:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()
         return results
+
+    def draw(self, results: list[Result]) -> list[Path]:
+        """Draw what checks found wrong in a graph, a picture for each task; return where they are.
+
+        Args:
+            results: what `check` returned; pictures of these tasks that are there already are removed.
+
+        Raises:
+            MissingToolError: nothing that draws is installed; the graph is in a .dot file, which the message names.
+        """
+        pictures = []
+        for task in dict.fromkeys(each.task for each in results):
+            path = self.folder / f"wrong-{task}.svg"
+            for old in (path, path.with_suffix(".svg.dot"), path.with_suffix(".dot")):
+                old.unlink(missing_ok=True)
+            if found := [each.graph for each in results if each.task == task and each.graph]:
+                pictures.append(render(found[0], path))
+        return pictures
 
     def notes(self) -> list[str]:
         """Return what will be lost when it is handed in, a sentence each."""
@@ -102,11 +152,11 @@ class Desk:
             if given is None:
                 continue
             try:
-                regions = student_regions(self.assignment, {name: given}, name, text)
+                student_regions(self.assignment, {name: given}, name, text)
             except InputError as error:
                 notes.append(str(error))
                 continue
-            if splice(given, regions) != text and splice(text, regions_of(given)) != given:
+            if _bare(splice(text, regions_of(given))) != _bare(given):
                 notes.append(f"{name}: lines outside the marks were changed; only what is between the marks counts")
         return notes
 
@@ -149,6 +199,11 @@ class Desk:
         write_whole(self.folder / _PROGRESS, (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
 
 
+def _bare(text: str) -> list[str]:
+    """Return the lines that say something: a notebook has other empty ones, and a first line of its own."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith(notebooks.MADE)]
+
+
 def find_desk(folder: Path | None = None) -> Desk:
     """Return the desk of a folder; without one that of this folder, or of the only one below it.
 
@@ -189,10 +244,6 @@ def pack(desk: Desk, name: str) -> Path:
     files: Mapping[str, str] = desk.files()
     if (desk.folder / _WRITTEN).is_file():
         files = {**files, **read_files(desk.folder, [_WRITTEN])}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for each, text in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(each, (1980, 1, 1, 0, 0, 0)), text)
     path = desk.folder / f"{desk.assignment.name}-{word}.zip"
-    write_whole(path, buffer.getvalue())
+    write_whole(path, zipped({each: text.encode() for each, text in files.items()}))
     return path

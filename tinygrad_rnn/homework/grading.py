@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib
 import io
 import json
 import multiprocessing
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tinygrad_rnn import __version__
@@ -18,30 +20,39 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
-from tinygrad_rnn.homework.checks import checks_of
+from tinygrad_rnn.homework.checks import checks_of, checks_of_task
 from tinygrad_rnn.homework.judging import judge
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
-__all__ = ["feedback", "grade", "grade_one", "processes", "submissions_of", "write_table"]
+__all__ = ["changes", "executor_of", "feedback", "grade", "grade_one", "processes", "submissions_of", "write_table"]
+
+#: What of an assignment decides nothing when it is graded, or is looked at task by task.
+_OTHER = (building.HIDDEN, building.PUBLIC, "mutants.toml", "alternatives")
 
 
 def submissions_of(folder: Path) -> list[Path]:
-    """Return what was handed in: zips, folders and files of Python, by name.
+    """Return what was handed in: zips, folders, notebooks and files of Python, by name.
 
     Raises:
         InputError: there is nothing.
     """
     if not folder.is_dir():
         raise InputError(f"{shown(folder)} is no folder; put the submissions, hw1-NAME.zip, in one")
-    found = [path for path in sorted(folder.iterdir()) if path.suffix in (".zip", ".py") or path.is_dir()]
+    found = [path for path in sorted(folder.iterdir()) if path.suffix in (".zip", ".py", ".ipynb") or path.is_dir()]
     found = [path for path in found if not path.name.startswith(".")]
     if not found:
-        raise InputError(f"no submission in {shown(folder)}; there have to be zips, folders or files of Python")
+        raise InputError(f"no submission in {shown(folder)}; there have to be zips, folders, notebooks or Python files")
     return found
 
 
-def grade_one(source: Path, submission: Path, seed: int, patience: float = 20.0) -> dict[str, Any]:
+def grade_one(
+    source: Path,
+    submission: Path,
+    seed: int,
+    patience: float = 20.0,
+    known: Mapping[str, list[dict[str, Any]]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Return the points of a submission and what its checks found; it is never an error.
 
     Args:
@@ -49,6 +60,7 @@ def grade_one(source: Path, submission: Path, seed: int, patience: float = 20.0)
         submission: what was handed in.
         seed: what the checks draw from.
         patience: the seconds that a check may take.
+        known: what was found before, by tasks that are not judged again.
     """
     assignment, reference = building.source_of(source)
     told: dict[str, Any] = {"submission": submission.name, "note": "", "results": []}
@@ -60,8 +72,12 @@ def grade_one(source: Path, submission: Path, seed: int, patience: float = 20.0)
         files, told["note"] = {}, str(error)
     if files:
         checks = checks_of(source / building.HIDDEN)
-        results = judge(assignment, reference, files, checks, seed=seed, patience=patience)
-        told["results"] = [asdict(each) for each in results]
+        for task in assignment.tasks:
+            if task.id in known:
+                told["results"] += known[task.id]
+            elif task.kind == "code":
+                fresh = judge(assignment, reference, files, checks, seed=seed, patience=patience, only=task.id)
+                told["results"] += [asdict(each) for each in fresh]
     earned = {task.id: 0.0 for task in assignment.tasks if task.kind == "code"}
     for each in told["results"]:
         earned[each["task"]] += each["earned"]
@@ -83,25 +99,27 @@ def grade(
     Args:
         source: the folder of the assignment, with its reference.
         submissions: what was handed in.
-        kept: a folder; what was found of each is kept there, as JSON, and taken from there the next time, as long as
-            the submission, the assignment and the seed are the same.
+        kept: a folder; what was found of each is kept there, as JSON, and taken from there the next time, task by
+            task, as long as the submission, the reference, the checks of the task and the seed are the same.
         seed: what the checks draw from.
         patience: the seconds that a check may take.
         pool: makes what runs them; each call has to be in a process that does nothing else meanwhile.
     """
     kept.mkdir(parents=True, exist_ok=True)
-    waiting: dict[Path, str] = {}
+    waiting: dict[Path, _Wanted] = {}
     for path in submissions:
-        place = kept / f"{path.name}.json"
-        key = _key(source, path, seed, patience)
+        wanted = _Wanted(_keys(source, path, seed, patience))
         try:
-            told = json.loads(place.read_text(encoding="utf-8"))
-            if told["key"] == key:
+            told = json.loads((kept / f"{path.name}.json").read_text(encoding="utf-8"))
+            same = {task for task, key in told["keys"].items() if wanted.keys.get(task) == key}
+            if same == wanted.keys.keys():
                 yield path, told
                 continue
-        except (OSError, ValueError, KeyError, TypeError):
+            for task in same if told["results"] else ():
+                wanted.known[task] = [each for each in told["results"] if each["task"] == task]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass  # not graded yet, or the power went while it was
-        waiting[path] = key
+        waiting[path] = wanted
     broken = yield from _round(source, waiting, kept, seed, patience, pool)
     for path in broken:  # each alone: one that brings its process down takes nobody with it
         alone = {path: waiting[path]}
@@ -110,27 +128,39 @@ def grade(
             yield path, _not_graded(path, note)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be found of a submission: for each task the key of what decides, and what is known already."""
+
+    keys: dict[str, str]
+    known: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(json.dumps(self.keys).encode()).hexdigest()
+
+
 def _not_graded(path: Path, note: str) -> dict[str, Any]:
     return {"submission": path.name, "note": note, "results": [], "points": {}}
 
 
 def _round(
-    source: Path, waiting: dict[Path, str], kept: Path, seed: int, patience: float, pool: Callable[[], Executor]
+    source: Path, waiting: dict[Path, _Wanted], kept: Path, seed: int, patience: float, pool: Callable[[], Executor]
 ) -> Generator[tuple[Path, dict[str, Any]], None, list[Path]]:
     """Grade some submissions, keep and yield what was found; return those whose process ended before it was."""
     executor = pool()
     broken: list[Path] = []
     try:
         running: dict[Future[dict[str, Any]], Path] = {}
-        for path in waiting:
+        for path, wanted in waiting.items():
             try:
-                running[executor.submit(grade_one, source, path, seed, patience)] = path
+                running[executor.submit(grade_one, source, path, seed, patience, wanted.known)] = path
             except BrokenExecutor:
                 broken.append(path)
         for done in as_completed(running):
             path = running[done]
             try:
-                told = done.result() | {"key": waiting[path]}
+                told = done.result() | {"key": waiting[path].key, "keys": waiting[path].keys}
             except BrokenExecutor:
                 broken.append(path)
                 continue
@@ -147,13 +177,43 @@ def _round(
     return broken
 
 
+def executor_of(name: str, jobs: int) -> Executor:
+    """Return what runs submissions, such as `mpi4py.futures:MPIPoolExecutor`.
+
+    Args:
+        name: a module and what is in it, with a colon between: called with a number of jobs it returns an executor, or
+            an object with a method `get_executor`, as a client of Dask's has.
+        jobs: how many submissions at once.
+
+    Raises:
+        InputError: there is no such thing, or it is none.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), attribute)(jobs)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise InputError(f"cannot make an executor of {name!r}: {error}; write MODULE:NAME") from error
+    made = made.get_executor() if hasattr(made, "get_executor") else made
+    if not isinstance(made, Executor):
+        raise InputError(f"{name} gives {type(made).__name__}, which is no executor of concurrent.futures")
+    return made
+
+
 def processes(jobs: int) -> Executor:
     """Return what runs so many submissions at once, each in a process of its own."""
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1)
 
 
-def write_table(path: Path, assignment: Assignment, graded: list[dict[str, Any]]) -> None:
+def write_table(
+    path: Path, assignment: Assignment, graded: list[dict[str, Any]], late: Mapping[str, float] | None = None
+) -> None:
     """Write the points of a class as CSV: a row per submission, a column per task, those of a person's left empty.
+
+    Args:
+        path: the file.
+        assignment: what was asked for.
+        graded: what was found.
+        late: the percents that submissions lose; with them there are columns for these and for what is left.
 
     Raises:
         InputError: the file cannot be written there.
@@ -161,25 +221,32 @@ def write_table(path: Path, assignment: Assignment, graded: list[dict[str, Any]]
     tasks = [task.id for task in assignment.tasks]
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
-    table.writerow(["submission", *tasks, "total", "of", "note"])
+    table.writerow(["submission", *tasks, "total", "of", *([] if late is None else ["late %", "after"]), "note"])
     most = sum(task.points for task in assignment.tasks if task.kind == "code")
     for told in sorted(graded, key=lambda told: told["submission"]):
         points = [f"{told['points'][name]:g}" if name in told["points"] else "" for name in tasks]
         # A cell that begins so is a formula to a spreadsheet.
         name = "'" + told["submission"] if told["submission"][:1] in "=+-@" else told["submission"]
-        table.writerow([name, *points, f"{sum(told['points'].values()):g}", f"{most:g}", told["note"]])
+        total = sum(told["points"].values())
+        row = [name, *points, f"{total:g}", f"{most:g}"]
+        if late is not None:
+            percent = late.get(told["submission"], 0.0)
+            row += [f"{percent:g}", f"{round(total * (1 - percent / 100), 6):g}"]
+        table.writerow([*row, told["note"]])
     write_whole(path, lines.getvalue().encode())
 
 
-def feedback(assignment: Assignment, told: dict[str, Any]) -> str:
+def feedback(assignment: Assignment, told: dict[str, Any], percent: float = 0.0) -> str:
     """Return a page for a student, in Markdown: points per task, and what was wrong.
 
     Args:
         assignment: what was asked for.
         told: what was found of her submission.
+        percent: what she loses for being late.
     """
     lines = [f"# {assignment.title['en']}: {told['submission']}", ""]
     lines += [told["note"], ""] if told["note"] else []
+    lines += [f"Handed in late: {percent:g}% less in total.", ""] if percent else []
     for task in assignment.tasks:
         earned = told["points"].get(task.id)
         points = "read by a person" if earned is None else f"{earned:g} of {task.points:g}"
@@ -192,13 +259,47 @@ def feedback(assignment: Assignment, told: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _key(source: Path, submission: Path, seed: int, patience: float) -> str:
-    """Return what changes when the result may: the bytes of both, how it is graded, and by what."""
+def changes(before: str, after: str) -> list[str]:
+    """Return who has other points in a table than before, a sentence each.
+
+    Args:
+        before: the table as it was, as `write_table` writes it.
+        after: the table as it is.
+    """
+    old, new = ({row["submission"]: row for row in csv.DictReader(text.splitlines())} for text in (before, after))
+    told = []
+    for name, row in new.items():
+        was = old.get(name, {})
+        known = was or row
+        columns = [each for each in row if each not in ("submission", "of", "note") and each in known]
+        columns = [each for each in columns if row[each] != was.get(each)]
+        if columns:
+            told.append(
+                f"{name}: " + ", ".join(f"{each} {was.get(each) or '-'} -> {row[each] or '-'}" for each in columns)
+            )
+    return told + [f"{name}: no longer there" for name in old if name not in new]
+
+
+def _keys(source: Path, submission: Path, seed: int, patience: float) -> dict[str, str]:
+    """Return for each task what changes when its result may: the bytes of what decides, how it is graded, and by what.
+
+    Raises:
+        InputError: something of the assignment is wrong.
+    """
+    assignment, _ = building.source_of(source)
+    hidden = building.read_files(source, [building.HIDDEN])[building.HIDDEN]
     digest = hashlib.sha256(f"{seed} {patience:g} {__version__}".encode())
-    for path in (*sorted(source.glob("*")), submission):
+    parts = [path for path in sorted(source.glob("*")) if path.suffix != ".md" and path.name not in _OTHER]
+    for path in (*parts, submission):
         for file in sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"\0{file.name}\0".encode())
                 with file.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    keys = {}
+    for task in assignment.tasks:
+        if task.kind == "code":
+            own = digest.copy()
+            own.update(checks_of_task(hidden, task.id).encode())
+            keys[task.id] = own.hexdigest()
+    return keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import Check, CheckFailedError
 from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_of, splice, task_of
 from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateError, WorkerDiedError
+from tinygrad_rnn.homework.withholding import PACKAGE, is_withheld
 
 __all__ = ["Result", "forbidden", "judge", "judge_alone", "student_regions"]
 
@@ -33,6 +34,8 @@ class Result:
     status: str
     #: For the student; empty where it passed.
     message: str
+    #: Where a check drew what is wrong, a graph as DOT text.
+    graph: str = ""
 
 
 def judge(
@@ -100,14 +103,15 @@ def judge_alone(
             The first that is too slow even then is the last that gets it.
     """
     main = assignment.files[0]
-    if wrong := [line for name in assignment.files for line in forbidden(files[name], assignment.imports)]:
+    allowed, without = assignment.imports, assignment.without
+    if wrong := [line for name in assignment.files for line in forbidden(files[name], allowed, without)]:
         return [_none(each, "failed", _at(wrong[0], files[main], theirs)) for each in checks]
     results: list[Result] = []
     waiting = list(checks)
     while waiting:
         before = len(waiting)
         try:
-            with Child(files, assignment.imports, patience, threads=assignment.threads) as child:
+            with Child(files, allowed, patience, without, assignment.threads) as child:
                 try:
                     module, alive = child.load(main), True
                     while waiting and alive:
@@ -115,7 +119,7 @@ def judge_alone(
                         result, alive = _one(module, waiting[0], seed, files[main], theirs)
                         if result.status == "late" and more > 1:
                             child.close()
-                            with Child(files, assignment.imports, patience * more, threads=assignment.threads) as alone:
+                            with Child(files, allowed, patience * more, without, assignment.threads) as alone:
                                 again = alone.load(main)
                                 alone.rest()
                                 result, _ = _one(again, waiting[0], seed, files[main], theirs)
@@ -143,7 +147,7 @@ def _one(
     try:
         check.run(module, draw)
     except CheckFailedError as error:
-        return _none(check, "failed", str(error)), True
+        return replace(_none(check, "failed", str(error)), graph=error.graph), True
     except StudentError as error:
         status = "missing" if error.kind == "NotImplementedError" else "failed"
         message = error.words if status == "missing" else str(error)
@@ -198,8 +202,13 @@ def _spliced(
     return files, theirs
 
 
-def forbidden(source: str, allowed: Iterable[str]) -> list[tuple[str, int | None]]:
+def forbidden(source: str, allowed: Iterable[str], without: tuple[str, ...] = ()) -> list[tuple[str, int | None]]:
     """Return what a file may not do, as sentences with their lines; a mistake in its syntax is one.
+
+    Args:
+        source: the text of the file.
+        allowed: the modules that it may import.
+        without: those of tinygrad_rnn that it may not.
 
     >>> forbidden("import torch", ["numpy"])
     [('import torch: this homework may import numpy', 1)]
@@ -211,11 +220,12 @@ def forbidden(source: str, allowed: Iterable[str]) -> list[tuple[str, int | None
     allowed = list(allowed)
     found: list[tuple[str, int | None]] = []
     for node in ast.walk(tree):
-        names = []
+        names, whole = [], []
         if isinstance(node, ast.Import):
-            names = [each.name for each in node.names]
+            names = whole = [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = ["." * node.level + (node.module or "")]
+            whole = [f"{names[0]}.{each.name}" for each in node.names]
         elif isinstance(node, ast.Name) and node.id in _NO_USE:
             found.append((f"{node.id}: a solution has no use for it", node.lineno))
         line = getattr(node, "lineno", None)
@@ -223,6 +233,11 @@ def forbidden(source: str, allowed: Iterable[str]) -> list[tuple[str, int | None
             (f"import {name}: this homework may import {', '.join(allowed)}", line)
             for name in names
             if name.split(".")[0] not in (*allowed, "__future__")
+        ]
+        found += [
+            (f"import {name}: this homework is done without it", line)
+            for name in whole
+            if name.split(".")[0] == PACKAGE and PACKAGE in allowed and is_withheld(name, without)
         ]
     return sorted(found, key=lambda each: each[1] or 0)
 

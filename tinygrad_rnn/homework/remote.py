@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
 
+from tinygrad_rnn.backends import CPU_BACKEND_VARIABLE
 from tinygrad_rnn.errors import MissingToolError
 from tinygrad_rnn.homework import sandbox, values
 from tinygrad_rnn.homework.values import BadValueError
+from tinygrad_rnn.homework.withholding import PACKAGE, package_without
 
 __all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError"]
 
@@ -113,6 +116,8 @@ class Child:
         files: the texts of its files; the first is the module.
         packages: what it may import beside Python's own modules, such as numpy.
         patience: how many seconds it may take for one check; `rest` begins a new one.
+        without: which modules of tinygrad_rnn it does not find, where that is among the packages. It computes with
+            NumPy there, whatever backend is in use here: nothing is compiled, and half a core is enough.
         threads: how many threads it may start; for none, no process either.
 
     Raises:
@@ -125,6 +130,7 @@ class Child:
         files: Mapping[str, str],
         packages: tuple[str, ...] = ("numpy",),
         patience: float = 20.0,
+        without: tuple[str, ...] = (),
         threads: int = 0,
     ) -> None:
         if sys.platform == "win32":
@@ -135,24 +141,32 @@ class Child:
         _adopt()
         self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
         try:
-            self.files_cut = self._start(files, packages, threads)
+            self.files_cut = self._start(files, packages, without, threads)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, files: Mapping[str, str], packages: tuple[str, ...], threads: int) -> bool:
+    def _start(
+        self, files: Mapping[str, str], packages: tuple[str, ...], without: tuple[str, ...], threads: int
+    ) -> bool:
         own, rooms = self.folder / "own", self.folder / "packages"
         own.mkdir()
         rooms.mkdir()
         for name, text in files.items():
             (own / name).write_text(text, encoding="utf-8")
-        room = Path(np.__file__).parents[1]
+        places = {Path(place).parent for package in (np, safetensors) for place in package.__path__}
         libraries = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
         libraries |= {str(Path(sys.base_prefix) / "lib"), "/usr/lib", "/lib", "/lib64", "/usr/lib64"}
         # Not whole: other packages, and with them an engine that knows every answer, may lie inside.
         readable = [str(place) for library in libraries for place in Path(library).glob("*") if _is_library(place)]
-        for package in dict.fromkeys(each for name in packages for each in (name, *_NEEDS.get(name, ()))):
-            for place in (room / package, room / f"{package}.libs"):
+        if PACKAGE in packages:
+            for name, text in package_without(without).items():
+                (rooms / name).parent.mkdir(parents=True, exist_ok=True)
+                (rooms / name).write_text(text, encoding="utf-8")
+            packages = (*(package for package in packages if package != PACKAGE), "numpy", "safetensors")
+        wanted = dict.fromkeys(each for name in packages for each in (name, *_NEEDS.get(name, ())))
+        for package in wanted:
+            for place in (room / name for room in places for name in (package, f"{package}.libs")):
                 if place.is_dir():
                     os.symlink(place, rooms / place.name)
                     readable.append(str(place))
@@ -164,6 +178,7 @@ class Child:
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         one["MALLOC_ARENA_MAX"] = "2"  # else each thread takes 64 MB of the addresses that it may have
+        one[CPU_BACKEND_VARIABLE] = "reference"
         told = self.folder / "settings.json"  # a file: there can be more places than an argument has room for
         told.write_text(json.dumps(settings), encoding="utf-8")
         self.printed = (self.folder / "printed").open("wb")

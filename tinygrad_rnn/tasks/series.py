@@ -60,6 +60,7 @@ class SeriesTask(Task):
         of: "sunspots" or "co2".
         steps: T, the values in a window; more than a season.
         feed: "level" or "difference".
+        held: ask for the values from `cut` on; a window reads as many before the first as it is long.
 
     Attributes:
         values: the whole series, float64, in its own units.
@@ -85,7 +86,7 @@ class SeriesTask(Task):
                 f"windows of {of} need more steps than its season of {season}, and at most {longest}, half of what is "
                 f"learned; {steps} is none of these"
             )
-        self.steps, self.of, self.feed, self.season = steps, of, feed, season
+        self.steps, self.of, self.feed, self.season, self.held = steps, of, feed, season, held
         self.values, self.cut = values, cut
         fed = np.diff(values) if feed == "difference" else values
         self._fed = fed[cut - steps :] if held else fed[:cut]  # all that is asked at the end of a window is held out
@@ -100,8 +101,11 @@ class SeriesTask(Task):
         """Return windows at random places (T, B, 1), and what comes one step later (T, B). Same seed, same ones."""
         last = len(self._fed) - self.steps - 1
         starts = np.random.default_rng(seed).integers(0, last, size=size, endpoint=True)
-        windows = (self._fed[np.arange(self.steps + 1)[:, None] + starts] - self._mean) / self._deviation
-        return Batch(windows[:-1, :, None].astype(dtype), windows[1:].astype(dtype))
+        places = np.arange(self.steps + 1)[:, None] + starts
+        windows = (self._fed[places] - self._mean) / self._deviation
+        # What is learned is read by the first held-out windows, and asked by none.
+        mask = (places[1:] >= self.steps).astype(dtype) if self.held else None
+        return Batch(windows[:-1, :, None].astype(dtype), windows[1:].astype(dtype), mask=mask)
 
     def before(self, places: np.ndarray, dtype: Any = "float32") -> np.ndarray:
         """Return what a model reads to forecast the values at some places (N,) of the series: windows (T, N, 1).
@@ -130,9 +134,11 @@ class SeriesTask(Task):
         return first + step * np.asarray(places)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return what training minimises: the mean squared error over all steps, outputs (T, B, 1)."""
+        """Return what training minimises: the mean squared error over all steps that count, outputs (T, B, 1)."""
         error = outputs.reshape(*outputs.shape[:2]) - tensor(batch.targets, device=outputs.device)
-        return (error * error).mean()
+        if batch.mask is None:
+            return (error * error).mean()
+        return (error * error * tensor(batch.mask, device=outputs.device)).sum() / float(batch.mask.sum())
 
     def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
         """Return each example's squared error at a step, from the output (B, 1) there."""

@@ -35,12 +35,14 @@ def sample(
         top_k: only so many of the likeliest can be drawn; all unless given.
 
     Raises:
-        InputError: the prompt is empty, top_k is no positive whole number, or the model's outputs are not finite.
+        InputError: the prompt is empty, the temperature is negative or no number, top_k is no positive whole number, or
+            the model's outputs are not finite.
 
     >>> from tinygrad_rnn.train import SequenceModel, sample
     >>> len(list(sample(SequenceModel("gru", 3, 4, 3), prompt=[0, 1], length=5, top_k=2)))
     5
     """
+    temperature = arguments.not_negative("sample: temperature", temperature)
     if top_k is not None:
         arguments.whole("sample: top_k", top_k)
     if not len(prompt):

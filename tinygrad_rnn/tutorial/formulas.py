@@ -12,7 +12,7 @@ _COMMANDS = {
     "partial": "∂", "nabla": "∇", "sum": "Σ", "prod": "Π", "cdot": "·", "times": "×", "odot": "⊙", "pm": "±",
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈", "propto": "∝", "infty": "∞",
     "in": "∈", "to": "→", "rightarrow": "→", "leftarrow": "←", "Rightarrow": "⇒", "ll": "≪", "gg": "≫", "ldots": "…",
-    "dots": "…", "cdots": "…", "top": "T", "varepsilon": "ε", "varphi": "φ", "quad": "  ", "qquad": "    ", "left": "",
+    "dots": "…", "ldots": "…", "cdots": "…", "top": "T", "varepsilon": "ε", "varphi": "φ", "quad": "  ", "qquad": "    ", "left": "",
     "right": "", "mathrm": "", "mathbf": "", "text": "", "operatorname": "", "lVert": "‖", "rVert": "‖", "|": "‖",
     ",": " ", ";": " ", ":": " ", " ": " ", "!": "", "\\": "; ", "{": "{", "}": "}", "%": "%", "#": "#", "_": "_",
     "&": "&",
@@ -66,6 +66,7 @@ def _plain(formula: str) -> str:
     """Return a formula as text."""
     formula = re.sub(r"\\[dt]?frac" + _GROUP + _GROUP, lambda m: f"{_whole(m[1])}/{_whole(m[2])}", formula)
     formula = re.sub(r"\\sqrt" + _GROUP, lambda m: f"√{_whole(m[1])}", formula)
+    formula = re.sub(r"\\sqrt\s*(\w)", r"√\1", formula)
     formula = re.sub(r"\\(?:mathrm|mathbf|text|operatorname)" + _GROUP, r"\1", formula)
     formula = re.sub(r"\\([a-zA-Z]+|[^a-zA-Z])", _command, formula)
     formula = re.sub(r"\^(?:" + _GROUP + r"|(\S))", _raised, formula)

@@ -42,18 +42,18 @@ WORDS = {
     "en": (
         "Tutorials",
         "One question each, 15 to 25 minutes. A question comes before the code that answers it: write your guess down "
-        "first. `tinygrad-rnn tutorial 01` asks you on the terminal and remembers where you stopped.",
+        "first. `python -m tinygrad_rnn tutorial 01` asks you on the terminal and remembers where you stopped.",
         "Run it yourself",
-        "Step through it: `tinygrad-rnn tutorial {number}`. Or take it along: {{download}}`notebook <{name}.ipynb>`, "
-        "{{download}}`script <{name}.py>`. The outputs below are those of {length}.",
+        "Step through it: `python -m tinygrad_rnn tutorial {number}`. Or take it along: "
+        "{{download}}`notebook <{name}.ipynb>`, {{download}}`script <{name}.py>`. The outputs below are those of {length}.",
         ("a short run (`make docs DOCS_FAST=` makes long ones)", "a full run"),
     ),
     "zh": (
         "教程",
         "每篇回答一个问题，约 15 到 25 分钟。问题总在给出答案的代码之前：请先写下你的猜测。"
-        "`tinygrad-rnn tutorial 01 --lang zh` 在终端里逐步提问，并记住你停在哪里。",
+        "`python -m tinygrad_rnn tutorial 01 --lang zh` 在终端里逐步提问，并记住你停在哪里。",
         "自己运行",
-        "在终端里逐步学习：`tinygrad-rnn tutorial {number} --lang zh`。也可以下载："
+        "在终端里逐步学习：`python -m tinygrad_rnn tutorial {number} --lang zh`。也可以下载："
         "{{download}}`笔记本 <{name}.ipynb>`。下面的输出来自{length}。",
         ("一次缩短的运行", "一次完整的运行"),
     ),
@@ -196,7 +196,7 @@ def _tasks() -> dict[str, bytes]:
         parts += [
             f"## {name}\n\n{_sentence(entry['summary'])}",
             "\n".join(facts),
-            f"```text\ntinygrad-rnn train --task {name}{until}\n```",
+            f"```text\npython -m tinygrad_rnn train --task {name}{until}\n```",
         ]
     about = "What a network can be taught here, and when that has worked. [](../numbers/results.md) has what it took."
     return {"gallery/tasks.md": _page("Tasks", about, *parts)}

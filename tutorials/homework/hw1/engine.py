@@ -279,3 +279,11 @@ def doubled(x, times):
     for _ in range(times):
         x = x + x
     return x
+
+
+def changed_by(function, *arguments):
+    """Return the numbers of the arrays that a call of the function changes: [] is right. (Nothing to write here.)"""
+    before = [each.copy() if isinstance(each, np.ndarray) else each for each in arguments]
+    function(*arguments)
+    arrays = [number for number, each in enumerate(arguments) if isinstance(each, np.ndarray)]
+    return [number for number in arrays if not np.array_equal(arguments[number], before[number])]
