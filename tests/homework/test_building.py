@@ -59,6 +59,7 @@ def test_leaks_are_found_also_where_they_were_moved_or_respaced(tiny):
         (("[[task]]", "[task"), "not TOML"),
         (("sums.py", "../sums.py"), "names without folders"),
         (("hours = 0.5", "hours = 1\nthreads = '4'"), "threads = '4' is of the wrong kind"),
+        (("hours = 0.5", "hours = 1\npatience = 0"), "patience is 0; it is more than 0 seconds"),
         (("hours = 0.5", "hours = 1\nthreads = 9999"), "threads are 9999; a solution may start up to 64"),
     ],
 )

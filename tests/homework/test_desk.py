@@ -81,6 +81,14 @@ def test_a_file_that_is_no_python_is_said_with_its_line(at_desk, capsys):
     assert "not Python: '(' was never closed (line 12)" in said
 
 
+@pytest.mark.process
+def test_an_assignment_says_how_long_a_check_may_take(at_desk, capsys):
+    write(at_desk / "assignment.toml", "hours = 0.5", "hours = 0.5\npatience = 1")
+    write(at_desk / "sums.py", STUB, "while True: pass")
+    assert main(["homework", "check", "1.1"]) == 1
+    assert "it took longer than 1 s" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

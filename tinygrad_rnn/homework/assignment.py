@@ -25,7 +25,7 @@ _ASSIGNMENT = {
     "task": list,
 }
 #: What it may say besides.
-_OPTIONAL = {"threads": int, "without": list}
+_OPTIONAL = {"threads": int, "patience": int, "without": list}
 _TASK = {"id": str, "title": dict, "points": (int, float), "minutes": int, "kind": str, "hints": dict}
 KINDS = ("code", "written")
 
@@ -60,6 +60,8 @@ class Assignment:
     tasks: tuple[Task, ...]
     #: How many threads a solution may start, as a simulated GPU does.
     threads: int = 0
+    #: How many seconds one of the checks that students have may take, compiling included.
+    patience: int = 10
     #: The modules of tinygrad_rnn that a solution has to do without, such as "tinygrad_rnn.nn.cells".
     without: tuple[str, ...] = ()
 
@@ -118,13 +120,22 @@ def load_text(text: str, where: str = "assignment.toml") -> Assignment:
         raise InputError(f"{where}: files are names without folders, such as files = ['engine.py']")
     if not 0 <= (threads := told.get("threads", 0)) <= 64:
         raise InputError(f"{where}: threads are {threads}; a solution may start up to 64")
+    if (patience := told.get("patience", 10)) <= 0:
+        raise InputError(f"{where}: patience is {patience}; it is more than 0 seconds")
     without = tuple(told.get("without", ()))
     if unknown := unknown_parts(without):
         raise InputError(f"{where}: without has {unknown[0]!r}, which is no module of {PACKAGE}")
     if without and PACKAGE not in rest["imports"]:
         raise InputError(f"{where}: without is about {PACKAGE}, which is not among the imports; take one of them back")
     return Assignment(
-        told["name"], told["title"], told["hours"], **rest, tasks=tuple(tasks), threads=threads, without=without
+        told["name"],
+        told["title"],
+        told["hours"],
+        **rest,
+        tasks=tuple(tasks),
+        threads=threads,
+        patience=patience,
+        without=without,
     )
 
 

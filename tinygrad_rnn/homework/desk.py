@@ -119,7 +119,8 @@ class Desk:
         for name, text in files.items():
             if (self.folder / notebooks.of(name)).is_file():  # for scripts that import it, and for the lines of errors
                 write_whole(self.folder / name, text.encode())
-        results = judge_alone(self.assignment, files, chosen, patience=10.0, printed=printed)
+        patience = float(self.assignment.patience)
+        results = judge_alone(self.assignment, files, chosen, patience=patience, printed=printed)
         for name in {each.task for each in chosen}:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()

@@ -39,7 +39,12 @@ class Memory:
         self.array[self.inside(index)] = value
 
     def inside(self, index):
-        """Return the index; raise an error if there is no such number in the array."""
+        """Return the index.
+
+        Raises:
+            TypeError: it is not one whole number for each axis.
+            IndexError: there is no such number in the array.
+        """
         numbers = index if isinstance(index, tuple) else (index,)
         told = f"{self.name}[{', '.join(map(str, numbers))}]"
         if len(numbers) != self.ndim or not all(isinstance(each, (int, np.integer)) for each in numbers):
@@ -96,6 +101,11 @@ class Thread(kernel.BlockThread):
         self.back.release()
 
     def syncthreads(self):
+        """Wait until all threads of the block have come here.
+
+        Raises:
+            RuntimeError: another thread has failed, and this one is to end.
+        """
         self.back.release()
         self.mine.acquire()
         if self.abort:
@@ -108,6 +118,12 @@ class Block(kernel.BlockManager):
     order = 0
 
     def run(self, place, *arguments):
+        """Run the threads of one block.
+
+        Raises:
+            RuntimeError: some threads end while others wait at a barrier.
+            BaseException: what the first thread raises that fails.
+        """
         kernel._get_kernel_context().shared._allocations.clear()
         threads = [Thread(lambda: self._f(*arguments), self, place, each) for each in np.ndindex(*self._block_dim)]
         draw = np.random.default_rng(Block.order)
@@ -147,6 +163,9 @@ def launch(function, blocks, threads, *arguments, order=0):
         arguments: the arrays that it gets; those outside stay as they are.
         order: in which order the threads of a block have their turns: 0 as they are numbered, 1 the other way round,
             any other number: drawn, from barrier to barrier anew.
+
+    Raises:
+        TypeError: Numba cannot compile a function that the kernel calls.
     """
     names = function.py_func.__code__.co_varnames
     memories = [Memory(name, np.array(array)) for name, array in zip(names, arguments)]
@@ -156,5 +175,7 @@ def launch(function, blocks, threads, *arguments, order=0):
     except numba.core.errors.NumbaError as error:
         whole = "Memory" in str(error)
         words = "a compiled function takes single numbers from a kernel: x[i], not x" if whole else told(error)
-        raise TypeError(words).with_traceback(error.__traceback__) from None
+        place, error = error.__traceback__, TypeError(words)
+        error.__traceback__ = place
+        raise error from None
     return [each.array for each in memories], [each.loads for each in memories]
