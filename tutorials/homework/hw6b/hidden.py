@@ -336,7 +336,7 @@ def drawn(draw, length=14):
         told.append((name, tuple(int(draw.choice(known[-5:])) for _ in range(operands)), number))
         known.append(number)
     told.insert(int(draw.integers(8, 12)), ("assign", (3, told[7][2]), None))
-    return told, inputs, state, sorted({known[-1], known[-4]})
+    return told, inputs, state, sorted({known[-1], known[-4], known[5]})
 
 
 def dead(told, kept):
