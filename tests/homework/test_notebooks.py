@@ -62,7 +62,7 @@ def in_notebook(at_desk, capsys):
 
 def test_the_methods_of_a_class_stay_in_one_cell_with_the_last_ones_mark():
     bodies = [
-        f"    def m{each}(self):\n        ### BEGIN SOLUTION 1.{each}\n        return 1\n        ### END SOLUTION 1.{each}"
+        f"    def m{each}(self):\n        ### BEGIN SOLUTION {each}.1\n        pass\n        ### END SOLUTION {each}.1"
         for each in (1, 2)
     ]
     source = "class C:\n" + "\n\n".join(bodies) + "\n\n\nC()\n"
