@@ -123,7 +123,7 @@ def add_choice_of_cells(parser: argparse._ActionsContainer, default: tuple[str, 
 
 
 def remembered(parser: Parser, name: str, help: str, **rest: Any) -> None:
-    """Add an option of training that a checkpoint remembers; it has no default here, so that it shows if it was given."""
+    """Add an option of training that a checkpoint remembers; it has no default here, to show whether it was given."""
     default = TRAINING[name.removeprefix("--").replace("-", "_")]
     parser.add_argument(name, help=f"{help} (default: {default})", **rest)
 
