@@ -69,7 +69,7 @@
 # 3. `tinygrad_rnn/engine/autograd.py`：第 01 课的走法，最后造出的节点先走。
 # 4. `tinygrad_rnn/engine/tensor.py`：你手里拿着的那个句柄，以及它的方法。
 #
-# 它们有多长？下一个单元来数。
+# 它们有多长？下一格代码来数。
 
 # %%
 
