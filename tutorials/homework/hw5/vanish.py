@@ -197,3 +197,10 @@ def mended(seed):
     tg.manual_seed(seed)
     return SequenceModel.for_task(TASK, "lstm:forget_bias=3", HIDDEN), {"optimizer": "Adam", "lr": 5e-3}
     ### END SOLUTION 5.5
+
+
+def changed_by(function, *arguments):
+    """Return the numbers of the arrays that a call of the function changes: [] is right. (Nothing to write here.)"""
+    before = [each.copy() for each in arguments]
+    function(*arguments)
+    return [number for number, each in enumerate(arguments) if not np.array_equal(each, before[number])]
