@@ -241,13 +241,14 @@ def _numbers() -> dict[str, bytes]:
 
 
 def _measured(kept: Path) -> dict[str, bytes]:
-    """Return the pages that `tinygrad-rnn graph` writes, of a short run."""
+    """Return the pages that `tinygrad-rnn graph` writes, and the graphs that they lead to, of a short run."""
     folder, names = kept / "graph", ("stepper.html", "stepper.init.html", "flow.html")
     if not all((folder / name).is_file() for name in names):
         print("measuring three cells", flush=True)
         with contextlib.redirect_stderr(io.StringIO()):
             _said("graph", "--steps", "20", "--hidden", "16", "--batch", "8", "--train", "60", "--out", str(folder))
-    return {f"extra/pages/{name}": (folder / name).read_bytes() for name in names}
+    graphs = (f"{cell}{when}.svg" for cell in ("rnn", "lstm", "gru") for when in (".init", ""))
+    return {f"extra/pages/{name}": (folder / name).read_bytes() for name in (*names, *graphs)}
 
 
 def _said(*words: str) -> str:
