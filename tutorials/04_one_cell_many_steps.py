@@ -48,6 +48,9 @@ assert len(hs) == T + 1
 # At the end stands the error, the output $o$ minus the target. Through $V$ it reaches $h_T$. Then, step by step backward: through the tanh (times
 # $1 - h_t^2$, from tutorial 02), and from there three ways: to $U$, to $W$ and on to $h_{t-1}$, where the same
 # begins again.
+#
+# The shapes tell how: $x$ is (1, I), the gradient $da$ of what goes into the tanh is (1, H), so $x^\top da$ is (I, H), as $U$ is:
+# for each weight its input times the gradient of what it feeds, as in tutorial 01.
 
 
 # %%
@@ -69,7 +72,7 @@ to_U, to_W, dV = by_hand(xs, U, W, V)
 print("W receives at steps 1, 2, 3:", ", ".join(f"{np.linalg.norm(m):.3f}" for m in to_W), "(sizes)")
 assert np.linalg.norm(to_W[0]) == 0
 
-# %% [markdown] question="choice" options="a mistake in the code | h_0 is zero, so W is multiplied by nothing there | the gradient has vanished" answer="2 if not hs[0].any() and np.linalg.norm(to_U[0]) > 0 else 1"
+# %% [markdown] question="choice" options="a mistake in the code | h_0 is zero, so W is multiplied by zero there | the gradient has vanished" answer="2 if not hs[0].any() and np.linalg.norm(to_U[0]) > 0 else 1"
 # At step 1, $W$ receives exactly 0, while $U$ receives something. Why?
 
 # %%
@@ -105,7 +108,7 @@ print(f"largest difference between hand and engine: {worst:.1e}")
 assert worst < 1e-15
 
 # %% [markdown]
-# Equal to the last digit. The picture shows $W$ at each step with what it receives there (the sizes you found by hand:
+# Equal up to rounding. The picture shows $W$ at each step with what it receives there (the sizes you found by hand:
 # compare), and at the left once more with the size of the sum. Arrows point forward; gradients run along them backward.
 #
 # ## Who pulls at W?
@@ -159,8 +162,9 @@ assert accepted < 1e-12
 assert printed > 0.2
 
 # %% [markdown]
-# One index, two factors too many. It runs, it has the right shape, it even trains after a fashion. Only a comparison
-# with central differences or with the engine tells.
+# One index, two factors too many. It runs, and it has the right shape. A comparison tells: with the
+# engine, or with central differences (the loss with one weight a little larger, minus the loss with it a little smaller, over
+# the distance).
 #
 # ## "hello"
 #
@@ -225,7 +229,7 @@ assert all(floor - 1e-3 < losses[-1] < floor + (0.05 if FAST else 0.005) for los
 # state a few updates are enough.
 
 # %% [markdown] exercise="1" question="number" answer="invisible" tolerance="0.01"
-# Six slips in `by_hand`: (1) `=` instead of `+=` when summing over steps, (2) `W` instead of `W.T`, (3) the gradient is
+# Six slips in `by_hand`, and in summing what it returns: (1) `=` instead of `+=` when summing over steps, (2) `W` instead of `W.T`, (3) the gradient is
 # not passed on to the step before, (4) an extra factor $(1 - h^2)$ when passing on, (5) $1 - x^2$ from the input of the
 # tanh, (6) target minus output. You test your code with a sequence of *one* step. How many slips do you not see?
 
@@ -253,7 +257,8 @@ for slip in range(1, 7):
     seen = [not np.allclose(slipped(xs[:n], slip), slipped(xs[:n], 0)) for n in (1, 3)]
     invisible += not seen[0]
     print(
-        f"slip {slip}: {'seen' if seen[0] else 'not seen'} with one step, {'seen' if seen[1] else 'not seen'} with three"
+        f"slip {slip}: {'seen' if seen[0] else 'not seen'} with one step,",
+        f"{'seen' if seen[1] else 'not seen'} with three",
     )
     assert seen[1]
 assert invisible == 4

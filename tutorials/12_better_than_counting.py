@@ -126,7 +126,7 @@ INDENTS = ["    return found\n" + " " * spaces for spaces in (4, 5, 6, 7, 8)]
 assert {text[-4:] for text in INDENTS} == {"    "}
 
 # %% [markdown] question="choice" options="the network | the table, clearly | neither: they are equal" answer="2 if min(network) > counting[best] + 0.05 else 1 if max(network) < counting[best] - 0.05 else 3"
-# The network is trained for some ten seconds on the same text, the table was counted in less than one. Which has the smaller loss
+# The network is trained on the same text on which the table was counted. Which has the smaller loss
 # on held-out text, the network after ten or more characters, or the best table?
 
 # %% seconds="45" keep="network curves spaces samples repeats"
@@ -209,7 +209,7 @@ for temperature, text in samples.items():
 assert set(samples) == {0.5, 1.0} and all(len(text) == 300 for text in samples.values())
 
 # %% [markdown]
-# It has the looks of Python: names, indents, brackets that close. It does not run.
+# It has the looks of Python: names and indents. Whether it would run, nobody has tried.
 #
 # ## Numbers instead of letters
 #
@@ -263,8 +263,8 @@ assert max(errors["sunspots level"]) < costs["sunspots"]["last value"]
 assert FAST or found.rmse("difference")[:, -1].min() > found.rmse("a season ago")[0, -1]
 
 # %% [markdown]
-# Worse than the rule that needs no rule. The units of a GRU end at 1 and -1, and above the highest level it has learned from it has
-# nothing to say; CO2 goes there and stays there. Given the **differences** from week to week, the same network is good: they are as
+# Worse than the rule that needs no rule. CO2 goes above the highest level that the network has learned from (printed above), and
+# the units of a GRU end at 1 and -1: that is a likely cause, not a tested one. Given the **differences** from week to week, the same network is good: they are as
 # large in the future as in the past. So the trend was *not* found by the network. It was found by whoever took differences.
 #
 # Beside the autoregression the gain is small or none, for the spots as well. And left to its own forecasts for a whole year

@@ -115,8 +115,8 @@ assert FAST or (min(right["dot"]) > 0.9 and max(right["none"]) < 0.5)
 # %% [markdown]
 # Without attention the date must pass through the last state, and it must pass *as a whole*: the gradient that says "remember the
 # year" reaches the first characters only through all steps between (tutorial 05). With attention every
-# character is one step away from every character written, at each moment. It can be learned
-# without attention too; it takes many times longer.
+# character is one step away from every character written, at each moment. Whether a longer training
+# would do without attention is not tried here.
 #
 # ## Where does it look?
 
@@ -136,8 +136,8 @@ assert np.allclose(weights.sum(axis=1), 1, atol=1e-5)
 assert FAST or (masses["name or behind"] > 1.3 * masses["an even share"] and masses["M"] < 0.5)
 
 # %% [markdown]
-# Each row is one character written, and its weights sum to 1. The rows of the year lie mostly on the year, those of the month on
-# the month, in whatever order the text has them. Nobody told the network: only the dates were right or wrong.
+# Each row is one character written, and its weights sum to 1. For each text, compare where the rows of the year, the month and
+# the day lie with where the text has them; for the month of the first one the numbers stand above. Nobody told the network: only the dates were right or wrong.
 #
 # The map is *nearly* an alignment, not exactly. A key is a state of the encoder, and a state knows what came
 # before. "March" and "May" differ only from the third letter on, so the first letters say little; the last ones, and the space behind,

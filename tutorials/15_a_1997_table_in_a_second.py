@@ -72,7 +72,7 @@ assert all(np.allclose(a, b.numpy(), atol=1e-6) for a, b in zip(bare_step(*array
 #
 # ## No way back
 #
-# In 1997 nobody had a graph. The paper's cell has no forget gate: $s_t = s_{t-1} + i_t\, g_t$ (tutorial 09). And
+# The paper of 1997 uses no graph. Its cell has no forget gate: $s_t = s_{t-1} + i_t\, g_t$ (tutorial 09). And
 # its gradient is **truncated**: an error that leaves the cell through a gate or through the candidate is not followed to
 # the step before. Then only the carousel joins the steps, and there $\partial s_t / \partial s_{t-1} = 1$. So the
 # derivative of the state with respect to a weight is a plain *running sum*, made while going forward:
@@ -154,7 +154,7 @@ assert learn(np.zeros((8, 17)), np.zeros((4, 5)), 2, np.zeros((3, 8)), np.zeros(
 
 # %%
 def network(seed, inputs, outputs, input_bias, blocks=2, size=2):
-    """Weights between -0.1 and 0.1; the input gates begin nearly shut, each block a little more."""
+    """Weights between -0.1 and 0.1; the bias of the input gates, by block, is given (-2 is a gate of 0.12)."""
     draw, rows = np.random.default_rng(seed), blocks * size + 2 * blocks
     W = draw.uniform(-0.1, 0.1, (rows, inputs + rows + 1))
     W[blocks * size : -blocks, -1] = input_bias
