@@ -34,6 +34,7 @@ ROOMS = (
 NUMBERS = {
     "results": "tutorials/RESULTS.md",
     "hochreiter": "tutorials/HOCHREITER.md",
+    "characters": "tutorials/CHARACTERS.md",
     "cells_as_they_start": "tinygrad_rnn/nn/cells/README.md",
     **{name: f"tests/bench/{name}.md" for name in ("eager", "cells", "flow", "tape", "gpu")},
 }
