@@ -68,6 +68,7 @@ def test_what_will_not_count_is_noted(at_desk, capsys):
 
 def test_what_is_changed_between_the_marks_is_not(at_desk, capsys):
     write(at_desk / "sums.py", STUB, "return a + b")
+    write(at_desk / "sums.py", 'raise NotImplementedError("Task 1.2: what is f(f(x))?")', "return f(f(x))")
     write(at_desk / "sums.py", "### BEGIN YOURS\n", "### BEGIN YOURS\nimport math\n")
     assert main(["homework", "submit", "--name", "a"]) == 0
     assert not capsys.readouterr().err
@@ -108,3 +109,42 @@ def test_a_wrong_word_is_one_line(at_desk, capsys, words, said):
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.process
+def test_what_is_not_written_is_said_when_it_is_handed_in(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["homework", "start", "hw1"]) == 0
+    capsys.readouterr()
+    assert main(["homework", "submit", "--name", "ada"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "written: hw1/hw1-ada.zip\n"
+    assert "note: not written: 1.1, 1.2, 1.3, 1.4, 1.5, 1.6\n" in said.err
+    assert "note: written.md is as it was" in said.err
+    (tmp_path / "hw1" / "written.md").write_text("My answer.")
+    write(tmp_path / "hw1" / "engine.py", "    ### BEGIN SOLUTION 1.4\n", "    ### BEGIN SOLUTION 1.4\n    x = 1\n")
+    assert main(["homework", "submit", "--name", "ada"]) == 0
+    said = capsys.readouterr().err
+    assert "note: not written: 1.1, 1.2, 1.3, 1.5, 1.6\n" in said
+    assert "written.md" not in said
+
+
+@pytest.mark.process
+def test_what_costs_everything_is_said_once(at_desk, capsys):
+    write(at_desk / "sums.py", STUB, "import os\n    return a")
+    assert main(["homework", "check"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("x  nothing could be tried: import os: this homework may import ")
+    assert said.count("import os") == 1
+
+
+@pytest.mark.process
+def test_a_task_that_needs_another_says_which(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["homework", "start", "hw6b"]) == 0
+    capsys.readouterr()
+    assert main(["homework", "check"]) == 1
+    said = capsys.readouterr().out
+    assert "not written yet; needs 6.1, which is not written yet either; tinygrad-rnn homework hint 6." in said
+    assert "x " not in said
+    assert "a task that needs another has a right one at grading" in said

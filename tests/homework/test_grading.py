@@ -234,3 +234,21 @@ def test_any_executor_can_grade(tiny, handed_in, tmp_path, monkeypatch, capsys):
                        ("builtins:str", "which is no executor")):  # fmt: skip
         with pytest.raises(InputError, match=said):
             grading.executor_of(name, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note"),
+    [
+        ("### BEGIN YOURS\n", "### BEGIN YOURS\nimport os\n", "nothing could be judged: import os: this homework may"),
+        ("once = f(x)", "np.ctypeslib.ctypes.string_at(0)", "ended its own process in "),
+        ("once = f(x)", "while True: pass", "did not come to an end in "),
+        ("once = f(x)", "once = x", ""),
+    ],
+)
+def test_what_a_person_should_look_at_is_noted(tiny, tmp_path, old, new, note):
+    text = (tiny / "sums.py").read_text()
+    assert old in text
+    (tmp_path / "ada.py").write_text(text.replace(old, new))
+    told = grading.grade_one(tiny, tmp_path / "ada.py", seed=0, patience=1.0)
+    assert told["note"].startswith(note)
+    assert bool(told["note"]) == bool(note)

@@ -146,3 +146,11 @@ def test_true_is_not_one():
     same(np.bool_(True), True)
     with pytest.raises(CheckFailedError, match=r"expected True, got 1; it is a question"):
         same(1, True, because="it is a question")
+
+
+def test_a_mistake_told_as_one_number_is_named_where_one_entry_came():
+    with pytest.raises(CheckFailedError, match="this is what comes of: x for y"):
+        close(np.array([0.3]), [0.42], suspects={"x for y": 0.3})
+    with pytest.raises(CheckFailedError) as caught:
+        close(np.array([0.3, 0.5]), [0.42, 0.5], suspects={"x for y": 0.3})
+    assert "this is what" not in str(caught.value)

@@ -66,3 +66,12 @@ def test_a_mistake_in_one_region_does_not_hide_the_others():
     broken = TWO.replace("return 1", "return (")
     assert list(lenient_regions(broken)) == ["1.1", "YOURS"]
     assert lenient_regions(TWO.replace("return 1", 'return """'))["1.1"].text == '    return """\n'
+
+
+@pytest.mark.parametrize("sign", ["\x0c", "\x1c", "\x85", "\u2028"])
+def test_signs_that_end_no_line_of_python_move_no_mark(sign):
+    base = "def f():\n    ### BEGIN SOLUTION 1.1\n    return 0\n    ### END SOLUTION 1.1\n"
+    own = f"def f():  # a{sign}b\n    ### BEGIN SOLUTION 1.1\n    return '{sign}'\n    ### END SOLUTION 1.1\n"
+    region = regions_of(own)["1.1"]
+    assert region.text == f"    return '{sign}'\n"
+    assert splice(base, {"1.1": region}) == base.replace("return 0", f"return '{sign}'")

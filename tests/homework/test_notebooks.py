@@ -85,7 +85,7 @@ def test_from_start_to_submit_in_a_notebook(in_notebook, capsys):
     assert main(["homework", "status"]) == 0
     assert "note:" not in capsys.readouterr().out
     assert main(["homework", "submit", "--name", "ada"]) == 0
-    assert not capsys.readouterr().err
+    assert capsys.readouterr().err == "note: not written: 1.2\n"
     with zipfile.ZipFile(in_notebook / "tiny-ada.zip") as archive:
         assert archive.namelist() == ["sums.py"]
         assert "return np.add(a, b)\n" in archive.read("sums.py").decode()

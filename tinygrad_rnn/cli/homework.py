@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,10 @@ def _check(options: argparse.Namespace) -> int:
     here = _desk(options)
     printed: list[str] = []
     results = here.check(options.task, printed)
+    messages = {each.message for each in results}
+    if len(messages) == 1 and len(results) > 1 and results[0].status == "failed":
+        print(f"x  nothing could be tried: {messages.pop()}")
+        return 1
     for task in here.assignment.tasks:
         own = [each for each in results if each.task == task.id]
         if own:
@@ -64,9 +69,10 @@ def _check(options: argparse.Namespace) -> int:
             print(f"written: {shown(picture)}, the graph with what is wrong in red")
     except MissingToolError as error:
         print(f"note: {error}")
-    failing = list(dict.fromkeys(each.task for each in results if not each.earned))
-    if len(failing) > 1:
-        print(f"note: tasks use each other here, so begin with {failing[0]}; at grading the others are right ones")
+    if any(_needed(each) not in ("", each.task) for each in results):
+        print("note: a task that needs another has a right one at grading")
+    if options.task is None and all(each.earned for each in results):
+        print("all public checks pass; grading has others, with numbers and shapes of its own")
     for text in printed:
         if text.strip():
             print("\nyour code printed, at the end:\n" + "".join(f"    {line}\n" for line in text.splitlines()[-20:]))
@@ -78,17 +84,25 @@ def _check(options: argparse.Namespace) -> int:
 def _report(task: Task, results: list[Result]) -> None:
     earned = sum(each.earned for each in results)
     title = f"{task.id}  {task.title['en']}"
-    if all(each.message.startswith(f"Task {task.id}:") for each in results):
-        print(f"-  {title}: not written yet; tinygrad-rnn homework hint {task.id}")
+    if all(each.status == "missing" for each in results):
+        others = sorted({_needed(each) for each in results} - {task.id})
+        needs = f"; needs {' and '.join(others)}, which is not written yet either" if others else ""
+        print(f"-  {title}: not written yet{needs}; tinygrad-rnn homework hint {task.id}")
         return
     print(f"{'ok' if all(each.earned for each in results) else 'x '} {title}: {earned:g} of {task.points:g}")
     for each in results:
         if not each.earned:
             message = each.message
             if each.status == "missing":
-                own = message.startswith(f"Task {task.id}:")
-                message = "not written yet" if own else f"this needs another task first: {message}"
+                other = _needed(each)
+                message = "not written yet" if other == task.id else f"needs {other}, which is not written yet"
             print(f"     {each.check}: {message}".replace("\n", "\n     "))
+
+
+def _needed(result: Result) -> str:
+    """Return the task whose place in the stub was reached, as its error names it; "" if none was."""
+    found = re.match(r"Task (\S+?):", result.message) if result.status == "missing" else None
+    return found[1] if found else ""
 
 
 def _hint(options: argparse.Namespace) -> int:
@@ -124,7 +138,12 @@ def _submit(options: argparse.Namespace) -> int:
         name = options.name or getpass.getuser()
     except (KeyError, OSError) as error:
         raise InputError("who are you? write --name, as in: tinygrad-rnn homework submit --name ada") from error
-    print(f"written: {shown(desk.pack(here, name))}")
+    path = desk.pack(here, name)
+    if unwritten := [task.id for task in here.assignment.tasks if here.state_of(task.id) == "not started"]:
+        say(f"note: not written: {', '.join(unwritten)}")
+    if here.answers_unchanged():
+        say("note: written.md is as it was: nothing is answered in it")
+    print(f"written: {shown(path)}")
     return 0
 
 

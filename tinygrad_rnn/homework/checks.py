@@ -232,7 +232,7 @@ def _of_tensors(got: Any) -> Any:
 def _suspect(given: np.ndarray, suspects: Mapping[str, Any] | None, rtol: float, atol: float) -> str:
     for mistake, value in (suspects or {}).items():
         numbers = np.asarray(value, dtype=np.float64)
-        if numbers.shape == given.shape and np.allclose(given, numbers, rtol=rtol, atol=atol):
+        if numbers.shape in ((), given.shape) and np.allclose(given, numbers, rtol=rtol, atol=atol):
             return f"\n    this is what comes of: {mistake}"
     return ""
 

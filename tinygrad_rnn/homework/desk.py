@@ -194,6 +194,11 @@ class Desk:
                 own |= {each: regions[each].text != before[each].text for each in before if task_of(each) == task}
         return "not started" if own and not any(own.values()) else "begun"
 
+    def answers_unchanged(self) -> bool:
+        """Return whether the file for written answers is the one that was handed out."""
+        given, own = self._given(_WRITTEN), self.folder / _WRITTEN
+        return given is not None and own.is_file() and own.read_bytes() == given.encode()
+
     def _save(self) -> None:
         told = {"hints": self.hints, "points": self.points}
         write_whole(self.folder / _PROGRESS, (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())

@@ -11,7 +11,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building, gradescope, notebooks
 from tinygrad_rnn.homework.assignment import Assignment, Task
 from tinygrad_rnn.homework.checks import checks_in, checks_of_task
-from tinygrad_rnn.homework.marks import YOURS, regions_of
+from tinygrad_rnn.homework.marks import YOURS, lines_of, regions_of
 from tinygrad_rnn.homework.packing import wheel
 from tinygrad_rnn.homework.stubs import make_stub
 
@@ -142,10 +142,8 @@ def _role(name: str) -> dict[str, Any]:
 
 def _doubled(reference: str) -> str:
     """Return the reference with nbgrader's marks inside ours."""
-    lines = reference.splitlines(keepends=True)
-    regions = regions_of(reference)
-    for name in sorted(regions, key=lambda name: regions[name].begin, reverse=True):  # lines below stay where they are
-        region = regions[name]
+    lines = lines_of(reference)
+    for name, region in reversed(regions_of(reference).items()):
         if name != YOURS:
             lines.insert(region.end, f"{region.indent}### END REFERENCE\n")
             lines.insert(region.begin + 1, f"{region.indent}### BEGIN REFERENCE\n")

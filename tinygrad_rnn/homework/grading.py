@@ -18,6 +18,7 @@ from typing import Any
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
@@ -84,7 +85,18 @@ def grade_one(
     for each in told["results"]:
         earned[each["task"]] += each["earned"]
     told["points"] = {name: round(points, 6) for name, points in earned.items()}
+    told["note"] = told["note"] or _noted(told["results"])
     return told
+
+
+def _noted(results: list[dict[str, Any]]) -> str:
+    """Return what a person should look at: what cost everything, a process that ended, a check that was too slow."""
+    messages = {each["message"] for each in results}
+    if len(messages) == 1 and len(results) > 1 and results[0]["status"] == "failed":
+        return f"nothing could be judged: {messages.pop()}"
+    odd = {"stopped": "ended its own process", "late": "did not come to an end"}
+    counts = {words: sum(each["status"] == status for each in results) for status, words in odd.items()}
+    return "; ".join(f"{words} in {plural(count, 'check')}" for words, count in counts.items() if count)
 
 
 def grade(

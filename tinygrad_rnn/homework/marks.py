@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["YOURS", "Region", "lenient_regions", "regions_of", "splice", "task_of"]
+__all__ = ["YOURS", "Region", "lenient_regions", "lines_of", "regions_of", "splice", "task_of"]
 
 #: The region that travels with every task.
 YOURS = "YOURS"
@@ -60,7 +60,7 @@ def regions_of(source: str, known: Collection[str] | None = None) -> dict[str, R
     >>> list(regions_of("### BEGIN SOLUTION 1.1\nx = 1\n### END SOLUTION 1.1\n"))
     ['1.1']
     """
-    lines = source.splitlines(keepends=True)
+    lines = lines_of(source)
     try:
         marks = _marks_by_tokens(source, lines)
     except (tokenize.TokenError, SyntaxError):  # not Python: a mistake inside a region is no mistake of its marks
@@ -76,7 +76,7 @@ def lenient_regions(source: str) -> dict[str, Region]:
     >>> list(lenient_regions("### BEGIN SOLUTION 1.1\nx = (\n### END SOLUTION 1.1\n### BEGIN SOLUTION 1.2\n"))
     ['1.1']
     """
-    lines = source.splitlines(keepends=True)
+    lines = lines_of(source)
     try:
         marks = _marks_by_tokens(source, lines)
     except (tokenize.TokenError, SyntaxError, InputError):
@@ -98,11 +98,20 @@ def splice(base: str, regions: Mapping[str, Region]) -> str:
     >>> splice(base, regions_of(other)) == other
     True
     """
-    lines = base.splitlines(keepends=True)
+    lines = lines_of(base)
     for name, region in reversed(regions_of(base).items()):
         if name in regions:
             lines[region.begin + 1 : region.end] = [_ended(regions[name].text)]
     return "".join(lines)
+
+
+def lines_of(text: str) -> list[str]:
+    r"""Return the lines of a file with their ends, as Python counts them: a form feed, say, ends none.
+
+    >>> lines_of("a\x0cb\nc")
+    ['a\x0cb\n', 'c']
+    """
+    return list(io.StringIO(text))
 
 
 def _ended(text: str) -> str:

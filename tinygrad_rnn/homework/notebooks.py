@@ -31,7 +31,7 @@ def split(source: str) -> list[str]:
     >>> split("import math\n\n\ndef f():\n    ### BEGIN SOLUTION 1.1\n    return 1\n    ### END SOLUTION 1.1\n")
     ['import math', 'def f():\n    ### BEGIN SOLUTION 1.1\n    return 1\n    ### END SOLUTION 1.1']
     """
-    lines = source.splitlines()
+    lines = source.removesuffix("\n").split("\n")
     nodes = [(min([node.lineno, *_lines(node)]) - 1, node.end_lineno or 0) for node in ast.parse(source).body]
     begins = {0, len(lines)}
     regions = list(regions_of(source).values())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework.assignment import Assignment
-from tinygrad_rnn.homework.marks import YOURS, regions_of, task_of
+from tinygrad_rnn.homework.marks import YOURS, lines_of, regions_of, task_of
 
 __all__ = ["leaks", "make_stub", "region_names"]
 
@@ -37,7 +37,7 @@ def make_stub(source: str, assignment: Assignment) -> str:
     Raises:
         InputError: the marks are wrong, a region belongs to no task, or the stub is not Python.
     """
-    lines = source.splitlines(keepends=True)
+    lines = lines_of(source)
     for name, region in reversed(regions_of(source).items()):
         if name == YOURS:
             continue

@@ -13,7 +13,7 @@ from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import Check, checks_of
 from tinygrad_rnn.homework.judging import Result, judge, judge_alone
 from tinygrad_rnn.homework.leaking import hidden_lines
-from tinygrad_rnn.homework.marks import regions_of, task_of
+from tinygrad_rnn.homework.marks import lines_of, regions_of, task_of
 from tinygrad_rnn.homework.stubs import leaks
 from tinygrad_rnn.tasks.corpus import shown
 
@@ -107,7 +107,7 @@ def _mutated(told: Mapping[str, Any], reference: Mapping[str, str]) -> dict[str,
         regions = regions_of(text)
         if "body" in told and told["region"] in regions:
             region = regions[told["region"]]
-            lines = text.splitlines(keepends=True)
+            lines = lines_of(text)
             lines[region.begin + 1 : region.end] = [told["body"].strip("\n") + "\n"]
             files[name] = "".join(lines)
             return files
