@@ -22,7 +22,7 @@ from tinygrad_rnn.viz import plots
 
 FAST = bool(os.environ.get("TINYGRAD_RNN_FAST"))
 SEEDS = range(1 if FAST else 3)
-UPDATES = 80 if FAST else 250
+UPDATES = 80 if FAST else 500
 
 dates = {look: tasks.parse_task(f"dates:attention={look}").make() for look in ("none", "dot")}
 batch = dates["dot"].batch(5, seed=3)
