@@ -5,6 +5,7 @@
 
 import gc
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from tests.fake_device import FakeDevice
 from tinygrad_rnn import backends
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind a shell: Ctrl-C would reach nothing that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "few",

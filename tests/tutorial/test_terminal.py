@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +36,6 @@ class Terminal:
         self.program = pexpect.spawn(
             sys.executable, [*COMMAND, *map(str, words)], env=environment(**changes), dimensions=size, timeout=120,
             encoding="utf-8", codec_errors="replace",
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where tests run behind, it is ignored
         )  # fmt: skip
         self.program.delaybeforesend = None
         self.raw = ""
