@@ -17,7 +17,7 @@ from tinygrad_rnn.cli.summary import Output
 from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, leaking, sandbox, similar
 from tinygrad_rnn.homework.assignment import Task
-from tinygrad_rnn.homework.judging import Result
+from tinygrad_rnn.homework.judging import Result, one_cause
 from tinygrad_rnn.homework.remote import Child
 from tinygrad_rnn.homework.verifying import verify
 from tinygrad_rnn.serialization import write_whole
@@ -56,9 +56,8 @@ def _check(options: argparse.Namespace) -> int:
     here = _desk(options)
     printed: list[str] = []
     results = here.check(options.task, printed)
-    messages = {each.message for each in results}
-    if len(messages) == 1 and len(results) > 1 and results[0].status == "failed":
-        print(f"x  nothing could be tried: {messages.pop()}")
+    if cause := one_cause((each.status, each.message) for each in results):
+        print(f"x  nothing could be tried: {cause}")
         return 1
     for task in here.assignment.tasks:
         own = [each for each in results if each.task == task.id]

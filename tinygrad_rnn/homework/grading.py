@@ -23,7 +23,7 @@ from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import checks_of, checks_of_task
-from tinygrad_rnn.homework.judging import judge
+from tinygrad_rnn.homework.judging import judge, one_cause
 from tinygrad_rnn.homework.remote import die_with_parent
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -91,9 +91,8 @@ def grade_one(
 
 def _noted(results: list[dict[str, Any]]) -> str:
     """Return what a person should look at: what cost everything, a process that ended, a check that was too slow."""
-    messages = {each["message"] for each in results}
-    if len(messages) == 1 and len(results) > 1 and results[0]["status"] == "failed":
-        return f"nothing could be judged: {messages.pop()}"
+    if cause := one_cause((each["status"], each["message"]) for each in results):
+        return f"nothing could be judged: {cause}"
     odd = {"stopped": "ended its own process", "late": "did not come to an end"}
     counts = {words: sum(each["status"] == status for each in results) for status, words in odd.items()}
     return "; ".join(f"{words} in {plural(count, 'check')}" for words, count in counts.items() if count)

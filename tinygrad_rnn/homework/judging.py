@@ -16,7 +16,7 @@ from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_
 from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateError, WorkerDiedError
 from tinygrad_rnn.homework.withholding import PACKAGE, is_withheld
 
-__all__ = ["Result", "forbidden", "judge", "judge_alone", "student_regions"]
+__all__ = ["Result", "forbidden", "judge", "judge_alone", "one_cause", "student_regions"]
 
 #: Names that a solution of formulas has no use for.
 _NO_USE = {"__import__", "eval", "exec", "compile", "open", "input", "breakpoint", "globals", "__builtins__"}
@@ -241,6 +241,19 @@ def forbidden(source: str, allowed: Iterable[str], without: tuple[str, ...] = ()
             if name.split(".")[0] == PACKAGE and PACKAGE in allowed and is_withheld(name, without)
         ]
     return sorted(found, key=lambda each: each[1] or 0)
+
+
+def one_cause(told: Iterable[tuple[str, str]]) -> str:
+    """Return the message of what cost everything, as an import that is not allowed does; "" if nothing did.
+
+    Args:
+        told: the status and the message of each check.
+
+    >>> one_cause([("failed", "not Python"), ("failed", "not Python")])
+    'not Python'
+    """
+    found = list(told)
+    return found[0][1] if len(found) > 1 and set(found) == {("failed", found[0][1])} else ""
 
 
 def _none(check: Check, status: str, message: str) -> Result:

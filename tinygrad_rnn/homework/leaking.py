@@ -14,12 +14,12 @@ from typing import Any
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building
+from tinygrad_rnn.homework.packing import MADE
 from tinygrad_rnn.homework.stubs import leaks
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = ["hidden_lines", "leaks_of_folder"]
 
-_BYTECODE = (".pyc", ".pyo", ".nbi", ".nbc")
 #: Archives in archives are opened so deep, and so much of them is read.
 _DEPTH, _LARGEST = 3, 1 << 26
 _SECRET = (building.HIDDEN, "rubric.md", "mutants.toml")
@@ -56,7 +56,7 @@ def leaks_of_folder(folder: Path, source: Path) -> list[str]:
         last = name.rsplit("/", 1)[-1]
         if last in _SECRET:
             found.append(f"{name}: a file that only instructors have")
-        if last.endswith(_BYTECODE) or content.startswith(importlib.util.MAGIC_NUMBER):
+        if last.endswith(MADE) or content.startswith(importlib.util.MAGIC_NUMBER):
             found.append(f"{name}: bytecode, of which a solution can be made again; leave it out")
         elif not re.search(rf"\.whl: {_PACKAGE}", name):
             found += [f"{name}: {line.partition(': ')[2]}" for line in leaks(sources, secrets, {"text.py": content})]

@@ -13,10 +13,11 @@ from pathlib import Path
 from tinygrad_rnn import __version__
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["wheel", "zipped"]
+__all__ = ["MADE", "wheel", "zipped"]
 
 _PACKAGE = Path(__file__).parents[1]
-_MADE = (".pyc", ".pyo", ".nbi", ".nbc")
+#: How files end that Python and Numba make of others.
+MADE = (".pyc", ".pyo", ".nbi", ".nbc")
 
 
 def zipped(files: Mapping[str, bytes], executable: Collection[str] = ()) -> bytes:
@@ -45,7 +46,7 @@ def wheel() -> tuple[str, bytes]:
         installed = importlib.metadata.distribution("tinygrad-rnn")
     except importlib.metadata.PackageNotFoundError as error:
         raise InputError("this package is not installed, and cannot be packed; first: pip install -e .") from error
-    paths = [path for path in _PACKAGE.rglob("*") if path.is_file() and path.suffix not in _MADE]
+    paths = [path for path in _PACKAGE.rglob("*") if path.is_file() and path.suffix not in MADE]
     files = {
         path.relative_to(_PACKAGE.parent).as_posix(): path.read_bytes()
         for path in paths

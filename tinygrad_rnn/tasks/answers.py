@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import arange, tensor
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.tasks.task import Batch, Task
+from tinygrad_rnn.tasks.task import Batch, Task, mean_of_counted
 
 __all__ = ["EveryClassTask", "LastClassTask", "LastNumberTask", "SpreadTask", "at_end"]
 
@@ -96,11 +96,7 @@ class EveryClassTask(Task):
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean cross entropy over all steps that count, outputs (T, B, O)."""
-        losses = self.losses(outputs, batch)
-        if batch.mask is None:
-            return losses.mean()
-        mask = tensor(batch.mask, device=outputs.device)
-        return (losses * mask).sum() / mask.sum()
+        return mean_of_counted(self.losses(outputs, batch), batch.mask)
 
     def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the cross entropies of all steps, (T, B), those that do not count included."""

@@ -11,7 +11,7 @@ from tinygrad_rnn import functional as F
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.tasks.symbols import NOTHING, dealt, names, one_hot
-from tinygrad_rnn.tasks.task import Batch, Criterion, Task, enough_steps
+from tinygrad_rnn.tasks.task import Batch, Criterion, Task, enough_steps, mean_of_counted
 
 #: What is read: the start, then letters; what may come next: a letter, or T, the end.
 READ, NEXT = "Sabc", "abcT"
@@ -77,8 +77,7 @@ class CountingTask(Task):
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean of the losses of all steps of all strings, outputs (T, B, 4)."""
-        mask = tensor(batch.mask, device=outputs.device)
-        return (self._losses(outputs, batch.targets) * mask).sum() / mask.sum()
+        return mean_of_counted(self._losses(outputs, batch.targets), batch.mask)
 
     def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
         """Return each example's loss at a step, from the output (B, 4) there."""

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError, MissingToolError
-from tinygrad_rnn.tasks.task import Batch, Criterion, Task
+from tinygrad_rnn.tasks.task import Batch, Criterion, Task, mean_of_counted
 
 __all__ = ["SeriesTask", "series"]
 
@@ -136,9 +136,7 @@ class SeriesTask(Task):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean squared error over all steps that count, outputs (T, B, 1)."""
         error = outputs.reshape(*outputs.shape[:2]) - tensor(batch.targets, device=outputs.device)
-        if batch.mask is None:
-            return (error * error).mean()
-        return (error * error * tensor(batch.mask, device=outputs.device)).sum() / float(batch.mask.sum())
+        return mean_of_counted(error * error, batch.mask)
 
     def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
         """Return each example's squared error at a step, from the output (B, 1) there."""

@@ -13,7 +13,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.tasks.digits import HELD_OUT, images
-from tinygrad_rnn.tasks.task import Batch, Criterion, Task
+from tinygrad_rnn.tasks.task import Batch, Criterion, Task, mean_of_counted
 
 __all__ = ["StripsTask"]
 
@@ -128,8 +128,7 @@ class StripsTask(Task):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return what training minimises: the mean cross entropy of the symbols that count, outputs (S, B, 11)."""
         flat, targets = outputs.reshape(-1, self.output_size), tensor(batch.targets.reshape(-1))
-        mask = tensor(batch.mask.reshape(-1), device=outputs.device)
-        return (F.cross_entropy(flat, targets, reduction="none") * mask).sum() / mask.sum()
+        return mean_of_counted(F.cross_entropy(flat, targets, reduction="none"), batch.mask.reshape(-1))
 
     def losses_at(self, step: int, output: Tensor, batch: Batch) -> Tensor:
         """Return each example's cross entropy at a step of the decoder, from the output (B, 11) there."""

@@ -14,7 +14,7 @@ from tinygrad_rnn.engine.creation import tensor
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["Batch", "Criterion", "Task", "enough_steps"]
+__all__ = ["Batch", "Criterion", "Task", "enough_steps", "mean_of_counted"]
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,14 @@ class Task:
     def input_labels(self, x: np.ndarray) -> list[str]:
         """Return what one example reads at each step, in a character or a few digits; nothing unless a task says so."""
         return []
+
+
+def mean_of_counted(losses: Tensor, mask: np.ndarray | None) -> Tensor:
+    """Return the mean of the losses that count: those where the mask, of their shape, is 1; of all without a mask."""
+    if mask is None:
+        return losses.mean()
+    counted = tensor(mask, device=losses.device)
+    return (losses * counted).sum() / counted.sum()
 
 
 def enough_steps(steps: int, least: int, why: str) -> int:
