@@ -6,12 +6,14 @@ import os
 import re
 import struct
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinygrad_rnn.homework import remote, sandbox, values, worker
+from tinygrad_rnn.homework import building, check, remote, sandbox, values, worker
+from tinygrad_rnn.homework.judging import judge_alone
 from tinygrad_rnn.homework.remote import Child, StudentError, WorkerDiedError
 
 pytestmark = pytest.mark.process
@@ -219,6 +221,59 @@ def test_compiled_code_and_simulated_kernels_run_in_a_students_process():
 def test_a_hang_is_ended_in_time():
     with pytest.raises(WorkerDiedError, match="longer than 1 s"):
         ask(OS + "def f():\n    OS['kill'](OS['getpid'](), 19)\n    while True: pass", patience=1.0)
+
+
+FLOOD = """
+import gc, json, os
+def f(give):
+    work = next(each for each in gc.get_objects() if type(each).__name__ == '_Work')
+    os.set_blocking(work.receive, False)
+    os.set_blocking(work.send, False)
+    asked = work.values.frame({'callback': 0, 'with': ['list', []]})
+    waiting = b''
+    while True:
+        waiting = waiting or asked * 1000
+        try: waiting = waiting[os.write(work.send, waiting):]
+        except BlockingIOError: pass
+        try: os.read(work.receive, 1 << 20)
+        except BlockingIOError: pass
+"""
+
+
+@pytest.mark.usefixtures("either")
+def test_a_flood_of_questions_is_ended_in_time():
+    with Child({"mine.py": FLOOD}, patience=3.0) as child:
+        module = child.load("mine.py")
+        with pytest.raises(WorkerDiedError, match="longer than 3 s"):
+            module.f(lambda: None)
+
+
+def test_all_checks_together_may_compute_as_long_as_each_of_them_may(tiny):
+    assignment, _ = building.source_of(tiny)
+    found = []
+    many = [check("1.1", 1, times=2.5)(lambda hw, draw: found.append(hw.limit()))] * 30
+    checks = [each for function in many for each in function.checks]
+    text = "import resource\ndef limit():\n    return resource.getrlimit(resource.RLIMIT_CPU)[0]\n"
+    assignment = replace(assignment, imports=("numpy", "resource"))
+    judge_alone(assignment, {"sums.py": text}, checks, patience=10.0)
+    assert len(found) == 30
+    assert min(found) >= 30 * 2.5 * 10
+
+
+def test_what_moves_a_cursor_or_ends_a_line_does_not_leave_the_process():
+    words = r"'\x1b[2J\x07 all\r<b>\u202e \ud800\u2028\ttold: 你好\u3000'"
+    with pytest.raises(StudentError) as caught:
+        ask(rf"def f(): raise type('A\rB\nC', (Exception,), {{}})({words})")
+    assert str(caught.value) == r"A\rB C: \x1b[2J\x07 all\r<b>\u202e \ud800\u2028\ttold: 你好" + "\u3000"
+
+
+def test_much_printing_costs_nothing_and_its_end_is_not_needed():
+    text = "import sys\ndef f():\n    for step in range(300):\n        print('x' * 20_000, step, '\\ud800')\n"
+    text += "        print('y' * 10, file=sys.stderr)\n    return 7"
+    with Child({"mine.py": text}) as child:
+        assert child.load("mine.py").f() == 7
+        assert child.output().count("x") > 100
+        assert (child.folder / "printed").stat().st_size < 1 << 20
 
 
 def test_nothing_of_the_environment_or_of_open_files_is_inherited(tmp_path, monkeypatch):

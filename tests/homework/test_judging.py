@@ -1,5 +1,6 @@
 """A solution is judged task by task, in a process of its own, and told what is wrong."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +141,27 @@ def test_the_same_seed_draws_the_same_numbers(tiny):
 def test_a_difference_is_said_in_full(got, expected, said):
     with pytest.raises(CheckFailedError, match=said):
         close(got, expected, "it")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (AssertionError("a sum is a number"), "^a sum is a number$"),
+        (AssertionError(), "^what has to hold does not hold$"),
+        (OSError("no\rsuch file"), r"kind that cannot be used \(OSError: no\\rsuch file\)"),
+        (StopIteration(), "kind that cannot be used"),
+        (RuntimeError("x"), r"cannot be used \(RuntimeError: x\)"),
+    ],
+)
+def test_whatever_a_check_raises_is_a_result(tiny, error, said):
+    @check("1.1", 1)
+    def trips(hw, draw):
+        raise error
+
+    assignment, reference = building.source_of(tiny)
+    (result,) = judge(assignment, reference, reference, trips.checks)
+    assert (result.status, result.earned) == ("failed", 0)
+    assert re.search(said, result.message)
 
 
 def test_true_is_not_one():

@@ -13,7 +13,7 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import Check, CheckFailedError
 from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_of, splice, task_of
-from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateError, WorkerDiedError
+from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateError, WorkerDiedError, printable
 from tinygrad_rnn.homework.withholding import PACKAGE, is_withheld
 
 __all__ = ["Result", "forbidden", "judge", "judge_alone", "one_cause", "student_regions"]
@@ -111,7 +111,8 @@ def judge_alone(
     while waiting:
         before = len(waiting)
         try:
-            with Child(files, allowed, patience, without, assignment.threads) as child:
+            whole = patience * sum(each.times for each in waiting)
+            with Child(files, allowed, patience, without, assignment.threads, whole) as child:
                 try:
                     module, alive = child.load(main), True
                     while waiting and alive:
@@ -157,9 +158,11 @@ def _one(
         return _none(check, "late", str(error)), False
     except WorkerDiedError as error:
         return _none(check, "stopped", str(error)), False
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError) as error:
-        # A check that trips over an answer, as over a text where an array should be.
-        return _none(check, "failed", f"the answer is of a kind that cannot be used ({error})"[:300]), True
+    except AssertionError as error:  # a plain `assert` of a check
+        return _none(check, "failed", str(error) or "what has to hold does not hold"), True
+    except Exception as error:  # a check that trips over an answer, as over a text where an array should be
+        why = printable(f"{type(error).__name__}: {error}")
+        return _none(check, "failed", f"the answer is of a kind that cannot be used ({why})"[:300]), True
     return Result(check.name, check.task, check.points, check.points, "passed", ""), True
 
 

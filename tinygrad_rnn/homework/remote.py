@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from tinygrad_rnn.homework import sandbox, values
 from tinygrad_rnn.homework.values import BadValueError
 from tinygrad_rnn.homework.withholding import PACKAGE, package_without
 
-__all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError", "die_with_parent"]
+__all__ = ["Child", "Remote", "StudentError", "TooLateError", "WorkerDiedError", "die_with_parent", "printable"]
 
 _MEMORY = 1 << 31
 _LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
@@ -41,9 +42,22 @@ class StudentError(Exception):
     """An error that a student's code raised in its process."""
 
     def __init__(self, kind: str, words: str, line: int | None) -> None:
-        words = re.sub(r"0x[0-9a-f]{6,}", "0x...", words)  # the same words on every run
+        words = printable(re.sub(r"0x[0-9a-f]{6,}", "0x...", words))  # the same words on every run
+        kind = printable(kind).replace("\n", " ")
         super().__init__(f"{kind}: {words}" if words else kind)
         self.kind, self.words, self.line = kind, words, line
+
+
+def printable(text: str) -> str:
+    r"""Return a text that is not ours so that it can stand in a terminal, a table and a page.
+
+    What moves a cursor, turns the direction of writing or cannot be written is shown as its escape; lines stay lines.
+
+    >>> printable("\x1b[2J all \u202e well\n")
+    '\\x1b[2J all \\u202e well\n'
+    """
+    odd = {each for each in text if unicodedata.category(each)[0] == "C" or each in "\u2028\u2029"} - {"\n"}
+    return text.translate({ord(each): each.encode("unicode_escape").decode() for each in odd})
 
 
 class WorkerDiedError(Exception):
@@ -118,6 +132,8 @@ class Child:
         files: the texts of its files; the first is the module.
         packages: what it may import beside Python's own modules, such as numpy.
         patience: how many seconds it may take for one check; `rest` begins a new one.
+        whole: how many seconds of computing all checks may take together, to load it besides; as many as one of them,
+            unless given.
         without: which modules of tinygrad_rnn it does not find, where that is among the packages. It computes with
             NumPy there, whatever backend is in use here: nothing is compiled, and half a core is enough.
         threads: how many threads it may start; for none, no process either.
@@ -134,6 +150,7 @@ class Child:
         patience: float = 20.0,
         without: tuple[str, ...] = (),
         threads: int = 0,
+        whole: float = 0.0,
     ) -> None:
         if sys.platform == "win32":
             raise MissingToolError("homework is checked and graded on Linux and macOS; on Windows use WSL")
@@ -143,13 +160,13 @@ class Child:
         _adopt()
         self.folder = Path(tempfile.mkdtemp(prefix="homework-")).resolve()
         try:
-            self.files_cut = self._start(files, packages, without, threads)
+            self.files_cut = self._start(files, packages, without, threads, whole)
         except BaseException:
             self.close()
             raise
 
     def _start(
-        self, files: Mapping[str, str], packages: tuple[str, ...], without: tuple[str, ...], threads: int
+        self, files: Mapping[str, str], packages: tuple[str, ...], without: tuple[str, ...], threads: int, whole: float
     ) -> bool:
         own, rooms = self.folder / "own", self.folder / "packages"
         own.mkdir()
@@ -176,7 +193,9 @@ class Child:
         settings = {
             "own": str(own), "path": [str(rooms)], "values": str(here / "values.py"),
             "readable": [*readable, str(rooms), "/dev"], "listed": sorted(libraries),
-            "seconds": int(self.patience * 4) + 2, "memory": _MEMORY, "threads": threads,
+            # The clock of `rest` bounds what is waited for; this, what nobody waits for.
+            "seconds": int((self.patience + max(self.patience, whole)) * (1 + threads)) + 2,
+            "memory": _MEMORY, "threads": threads,
         }  # fmt: skip
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         one[CPU_BACKEND_VARIABLE] = "reference"
@@ -266,8 +285,7 @@ class Child:
         left = memoryview(values.frame(message))
         os.set_blocking(stream.fileno(), False)
         while left:
-            if not select.select([], [stream], [], max(0.0, self._until - time.monotonic()))[1]:
-                raise TooLateError(self._too_long())
+            self._wait([], [stream])
             try:
                 left = left[os.write(stream.fileno(), left) :]
             except OSError as error:
@@ -288,17 +306,19 @@ class Child:
         assert stream is not None
         read = bytearray()
         while len(read) < size:
-            if not select.select([stream], [], [], max(0.0, self._until - time.monotonic()))[0]:
-                raise TooLateError(self._too_long())
+            self._wait([stream], [])
             part = os.read(stream.fileno(), min(size - len(read), 1 << 20))
             if not part:
                 raise WorkerDiedError(self._ended())
             read += part
         return bytes(read)
 
-    def _too_long(self) -> str:
-        why = "a loop that does not end, or work done again and again"
-        return f"it took longer than {self.patience:g} s and was stopped: {why}"
+    def _wait(self, readable: list[Any], writable: list[Any]) -> None:
+        """Wait until one of these is ready, and no longer than its time; what is ready after it is too late as well."""
+        left = self._until - time.monotonic()
+        if left <= 0 or not any(select.select(readable, writable, [], left)):
+            why = "a loop that does not end, or work done again and again"
+            raise TooLateError(f"it took longer than {self.patience:g} s and was stopped: {why}")
 
     def _ended(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import importlib.util
+import io
 import json
 import operator
 import os
@@ -24,6 +26,28 @@ from typing import Any
 OPERATORS = (
     "add", "sub", "mul", "truediv", "matmul", "pow", "neg", "abs", "getitem", "len", "setattr",
 )  # fmt: skip
+
+#: The largest file, and how much of what is printed is kept and how much is put up with, in bytes.
+_LARGEST, _KEPT, _MOST = 1 << 20, 1 << 19, 1 << 26
+
+
+class _Printed(io.RawIOBase):
+    """Where what is printed goes: who prints much to see what is wrong loses nothing but the rest of it."""
+
+    def __init__(self, to: int) -> None:
+        self.to, self.size = to, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        if self.size < _KEPT:
+            with contextlib.suppress(OSError):
+                os.write(self.to, content)
+        self.size += len(content)
+        if self.size > _MOST:
+            raise OSError(errno.EFBIG, f"File too large: more than {_MOST:,} bytes were printed")
+        return len(content)
 
 
 class _Work:
@@ -147,7 +171,7 @@ def _limit(seconds: int, memory: int, threads: int) -> None:
     for name, bound in (
         ("RLIMIT_CPU", seconds),
         ("RLIMIT_AS", memory),
-        ("RLIMIT_FSIZE", 1 << 20),
+        ("RLIMIT_FSIZE", _LARGEST),
         ("RLIMIT_NOFILE", 64),
         ("RLIMIT_NPROC", _processes(threads)),  # further processes and threads; root is not bound by it
         ("RLIMIT_CORE", 0),
@@ -256,7 +280,9 @@ def main() -> None:
     settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     receive, send = os.dup(0), os.dup(1)  # what is printed goes elsewhere: the channel is no stream of Python's
     os.dup2(2, 1)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    printed = io.BufferedWriter(_Printed(1))
+    sys.stdout = io.TextIOWrapper(printed, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    sys.stderr = io.TextIOWrapper(printed, encoding="utf-8", errors="backslashreplace", line_buffering=True)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
