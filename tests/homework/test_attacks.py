@@ -264,7 +264,7 @@ def test_what_moves_a_cursor_or_ends_a_line_does_not_leave_the_process():
     words = r"'\x1b[2J\x07 all\r<b>\u202e \ud800\u2028\ttold: 你好\u3000'"
     with pytest.raises(StudentError) as caught:
         ask(rf"def f(): raise type('A\rB\nC', (Exception,), {{}})({words})")
-    assert str(caught.value) == r"A\rB C: \x1b[2J\x07 all\r<b>\u202e \ud800\u2028\ttold: 你好" + "\u3000"
+    assert str(caught.value) == r"A\rB\nC: \x1b[2J\x07 all\r<b>\u202e \ud800\u2028\ttold: 你好" + "\u3000"
 
 
 def test_much_printing_costs_nothing_and_its_end_is_not_needed():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -108,7 +109,7 @@ def test_what_was_lost_or_changed_is_graded_again(tiny, handed_in, tmp_path):
     place.write_text(place.read_text()[:20])  # the power went
     assert graded() == [first]
     (handed_in / "=cmd.zip").write_bytes(b"something else")
-    assert graded()[0][1]["key"] != first[1]["key"]
+    assert graded()[0][1]["keys"] != first[1]["keys"]
 
 
 class Falls(ThreadPoolExecutor):
@@ -146,6 +147,50 @@ def test_a_check_that_fails_in_a_way_of_its_own_stops_nobody(tiny, tmp_path):
     graded = dict(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: Odd(1)))
     assert "ZeroDivisionError" in graded[paths[1]]["note"]
     assert len(graded) == 2
+
+
+ODD_NAMES = (
+    "<img src=x>.py",
+    "a\r\n# 10 of 10\x1b[2J.py",
+    os.fsdecode(b"\xff\xfe.py"),
+    "x" * 252 + ".py",
+    "y" * 84 + "é" * 84 + ".py",
+)
+
+
+def test_names_of_submissions_are_texts_and_may_be_long(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
+    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
+    folder.mkdir()
+    for name in ODD_NAMES:
+        (folder / name).write_bytes(b"\0")
+    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
+    for _ in range(2):
+        assert main(words) == 0
+        assert len(out.read_text().splitlines()) == 1 + len(ODD_NAMES)
+        said = capsys.readouterr().err
+        assert "\x1b" not in said
+        assert len(said.splitlines()) == 1 + len(ODD_NAMES)
+    pages = [page.read_text() for page in (tmp_path / "grades.csv.kept").glob("*.md")]
+    assert len(pages) == len(ODD_NAMES)
+    assert sum("&lt;img src=x&gt;.py" in page for page in pages) == 1
+    for page in pages:
+        assert "<img" not in page
+        assert sum(line.startswith("# ") for line in page.splitlines()) == 1
+        assert "\n    sums.py is not text: it has zero bytes\n" in page
+
+
+def test_other_seeds_than_before_are_said(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
+    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
+    folder.mkdir()
+    (folder / "ada.py").write_text("")
+    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
+    assert main([*words, "--seed", "3"]) == 0
+    for seed in ("3", "4"):
+        capsys.readouterr()
+        assert main([*words, "--regrade", "--seed", seed]) == 0
+        assert ("note: graded with seed 3 before, now with 4" in capsys.readouterr().err) == (seed == "4")
 
 
 def test_no_submission_is_said(tmp_path):

@@ -18,7 +18,7 @@ from tinygrad_rnn.errors import InputError, MissingToolError
 from tinygrad_rnn.homework import building, desk, exporting, gradescope, grading, late, leaking, sandbox, similar
 from tinygrad_rnn.homework.assignment import Task
 from tinygrad_rnn.homework.judging import Result, one_cause
-from tinygrad_rnn.homework.remote import Child
+from tinygrad_rnn.homework.remote import Child, printable
 from tinygrad_rnn.homework.verifying import verify
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -204,6 +204,9 @@ def _grade(options: argparse.Namespace) -> int:
             say(f"note: {note}")
     graded = []
     kept = out.with_name(out.name + ".kept")
+    if options.regrade and (others := grading.seeds_of(kept, submissions) - {options.seed}):
+        earlier = " and ".join(map(str, sorted(others)))
+        say(f"note: graded with seed {earlier} before, now with {options.seed}: all tasks are judged again")
     done = grading.grade(
         source,
         submissions,
@@ -217,9 +220,10 @@ def _grade(options: argparse.Namespace) -> int:
     for path, found in done:
         graded.append(found)
         page = grading.feedback(assignment, found, (percents or {}).get(path.name, 0.0))
-        write_whole(kept / f"{path.name}.md", page.encode("utf-8", errors="replace"))
+        write_whole(grading.place_of(kept, path, ".md"), page.encode("utf-8", errors="replace"))
         note = f"; {found['note']}" if found["note"] else ""
-        say(f"{len(graded)} of {len(submissions)}: {shown(path)}: {sum(found['points'].values()):g}{note}")
+        line = f"{len(graded)} of {len(submissions)}: {path}: {sum(found['points'].values()):g}{note}"
+        say(printable(line, keep=""))
     grading.write_table(out, assignment, graded, percents)
     if options.regrade:
         changed = grading.changes(before, out.read_text(encoding="utf-8"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+import html
 import importlib
 import io
 import json
@@ -24,11 +26,14 @@ from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import checks_of, checks_of_task
 from tinygrad_rnn.homework.judging import judge, one_cause
-from tinygrad_rnn.homework.remote import die_with_parent
+from tinygrad_rnn.homework.remote import die_with_parent, printable
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
-__all__ = ["changes", "executor_of", "feedback", "grade", "grade_one", "processes", "submissions_of", "write_table"]
+__all__ = [
+    "changes", "executor_of", "feedback", "grade", "grade_one", "place_of", "processes", "seeds_of", "submissions_of",
+    "write_table",
+]  # fmt: skip
 
 #: What of an assignment decides nothing when it is graded, or is looked at task by task.
 _OTHER = (building.HIDDEN, building.PUBLIC, "mutants.toml", "alternatives")
@@ -123,7 +128,7 @@ def grade(
     for path in submissions:
         wanted = _Wanted(_keys(source, path, seed, patience))
         try:
-            told = json.loads((kept / f"{path.name}.json").read_text(encoding="utf-8"))
+            told = _kept(kept, path)
             same = {task for task, key in told["keys"].items() if wanted.keys.get(task) == key}
             if same == wanted.keys.keys():
                 yield path, told
@@ -148,9 +153,33 @@ class _Wanted:
     keys: dict[str, str]
     known: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    @property
-    def key(self) -> str:
-        return hashlib.sha256(json.dumps(self.keys).encode()).hexdigest()
+
+def place_of(kept: Path, submission: Path, suffix: str) -> Path:
+    """Return where something about a submission is kept.
+
+    Args:
+        kept: the folder.
+        submission: what was handed in; of a long name its beginning is used, and a digest of all of it.
+        suffix: what the name ends in.
+    """
+    name = submission.name
+    if len(content := os.fsencode(name)) > 200:
+        name = f"{name[:40]}-{hashlib.sha256(content).hexdigest()[:16]}"
+    return kept / f"{name}{suffix}"
+
+
+def seeds_of(kept: Path, submissions: list[Path]) -> set[int]:
+    """Return the seeds with which some of these submissions were graded before, those that are kept."""
+    found = set()
+    for path in submissions:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.add(int(_kept(kept, path)["seed"]))
+    return found
+
+
+def _kept(kept: Path, submission: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(place_of(kept, submission, ".json").read_text(encoding="utf-8"))
+    return told
 
 
 def _not_graded(path: Path, note: str) -> dict[str, Any]:
@@ -173,17 +202,17 @@ def _round(
         for done in as_completed(running):
             path = running[done]
             try:
-                told = done.result() | {"key": waiting[path].key, "keys": waiting[path].keys}
+                told = done.result() | {"keys": waiting[path].keys, "seed": seed}
             except BrokenExecutor:
                 broken.append(path)
                 continue
             except InputError:  # about the assignment
                 raise
-            except Exception as error:  # a fault of a check, or of ours: this one's points are missing, nobody else's
+            except Exception as error:  # a fault of ours: this one's points are missing, nobody else's
                 note = f"not graded, a check failed on it in a way of its own ({type(error).__name__}: {error})"[:300]
                 yield path, _not_graded(path, note)
                 continue
-            write_whole(kept / f"{path.name}.json", (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
+            write_whole(place_of(kept, path, ".json"), (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
             yield path, told
     finally:
         executor.shutdown(cancel_futures=True)
@@ -242,7 +271,8 @@ def write_table(
     for told in sorted(graded, key=lambda told: told["submission"]):
         points = [f"{told['points'][name]:g}" if name in told["points"] else "" for name in tasks]
         # A cell that begins so is a formula to a spreadsheet.
-        name = "'" + told["submission"] if told["submission"][:1] in "=+-@" else told["submission"]
+        name = printable(told["submission"], keep="")
+        name = "'" + name if name[:1] in "=+-@" else name
         total = sum(told["points"].values())
         row = [name, *points, f"{total:g}", f"{most:g}"]
         if late is not None:
@@ -260,8 +290,9 @@ def feedback(assignment: Assignment, told: dict[str, Any], percent: float = 0.0)
         told: what was found of her submission.
         percent: what she loses for being late.
     """
-    lines = [f"# {assignment.title['en']}: {told['submission']}", ""]
-    lines += [told["note"], ""] if told["note"] else []
+    # What is not ours stands in blocks of code: markup in it is none there.
+    lines = [f"# {assignment.title['en']}: {html.escape(printable(told['submission'], keep=''), quote=False)}", ""]
+    lines += [f"    {printable(told['note'], keep='')}", ""] if told["note"] else []
     lines += [f"Handed in late: {percent:g}% less in total.", ""] if percent else []
     for task in assignment.tasks:
         earned = told["points"].get(task.id)
@@ -309,7 +340,7 @@ def _keys(source: Path, submission: Path, seed: int, patience: float) -> dict[st
     for path in (*parts, submission):
         for file in sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"\0{file.name}\0".encode())
+                digest.update(b"\0" + os.fsencode(file.name) + b"\0")
                 with file.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
     keys = {}

@@ -43,20 +43,24 @@ class StudentError(Exception):
 
     def __init__(self, kind: str, words: str, line: int | None) -> None:
         words = printable(re.sub(r"0x[0-9a-f]{6,}", "0x...", words))  # the same words on every run
-        kind = printable(kind).replace("\n", " ")
+        kind = printable(kind, keep="")
         super().__init__(f"{kind}: {words}" if words else kind)
         self.kind, self.words, self.line = kind, words, line
 
 
-def printable(text: str) -> str:
+def printable(text: str, keep: str = "\n") -> str:
     r"""Return a text that is not ours so that it can stand in a terminal, a table and a page.
 
-    What moves a cursor, turns the direction of writing or cannot be written is shown as its escape; lines stay lines.
+    What moves a cursor, turns the direction of writing or cannot be written is shown as its escape.
+
+    Args:
+        text: what others wrote.
+        keep: what is not shown as an escape; lines stay lines unless this is "".
 
     >>> printable("\x1b[2J all \u202e well\n")
     '\\x1b[2J all \\u202e well\n'
     """
-    odd = {each for each in text if unicodedata.category(each)[0] == "C" or each in "\u2028\u2029"} - {"\n"}
+    odd = {each for each in text if unicodedata.category(each)[0] == "C" or each in "\u2028\u2029"} - set(keep)
     return text.translate({ord(each): each.encode("unicode_escape").decode() for each in odd})
 
 
