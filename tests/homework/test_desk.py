@@ -148,3 +148,10 @@ def test_a_task_that_needs_another_says_which(tmp_path, capsys, monkeypatch):
     assert "not written yet; needs 6.1, which is not written yet either; tinygrad-rnn homework hint 6." in said
     assert "x " not in said
     assert "a task that needs another has a right one at grading" in said
+
+
+@pytest.mark.parametrize(("language", "text"), [("zh_CN.UTF-8", "text.zh.md"), ("de_DE.UTF-8", "text.md")])
+def test_the_text_to_read_is_that_of_ones_language(tmp_path, monkeypatch, capsys, language, text):
+    monkeypatch.setenv("LC_ALL", language)
+    assert main(["homework", "start", "hw1", str(tmp_path / "mine")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"read {tmp_path / 'mine' / text}, write in ")

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli.main import main
-from tinygrad_rnn.homework import gradescope
+from tinygrad_rnn.homework import building, gradescope
 from tinygrad_rnn.homework.assignment import load
+from tinygrad_rnn.homework.checks import checks_of
+from tinygrad_rnn.homework.desk import available
 from tinygrad_rnn.homework.packing import wheel
 
 #: What Gradescope's documentation says of results.json.
@@ -89,6 +91,15 @@ def test_the_zip_has_its_scripts_at_the_top_and_nothing_that_is_not_needed(archi
     ]  # fmt: skip
     assert modes["run_autograder"] == modes["setup.sh"] == 0o755
     assert modes["assignment/hidden.py"] == 0o644
+
+
+@pytest.mark.parametrize("name", [each.name for each in available()])
+def test_all_checks_are_over_before_gradescope_ends_them_also_where_none_comes_to_an_end(name):
+    checks = checks_of(building.find_source(name) / "hidden.py")
+    patience = gradescope.patience_for(checks)
+    again = [max(each.times for each in checks if each.task == task) for task in {each.task for each in checks}]
+    assert patience >= 5
+    assert patience * (sum(each.times for each in checks) + 3 * sum(again)) < 10 * 60
 
 
 def test_the_zip_has_the_same_bytes_each_time(archive, tiny, tmp_path):

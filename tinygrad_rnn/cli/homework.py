@@ -48,7 +48,8 @@ def _start(options: argparse.Namespace) -> int:
     folder = Path(options.folder or Path(options.name).name)
     for path in desk.start(options.name, folder, options.notebook):
         print(f"written: {shown(path)}")
-    print(f"read {shown(folder / 'text.md')}, write in {shown(folder)}, then: tinygrad-rnn homework check")
+    own = "text.zh.md" if language_of_this_user() == "zh" and (folder / "text.zh.md").is_file() else "text.md"
+    print(f"read {shown(folder / own)}, write in {shown(folder)}, then: tinygrad-rnn homework check")
     return 0
 
 

@@ -16,8 +16,10 @@ from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_
 from tinygrad_rnn.homework.remote import Child, Remote, StudentError, TooLateError, WorkerDiedError, printable
 from tinygrad_rnn.homework.withholding import PACKAGE, is_withheld
 
-__all__ = ["Result", "forbidden", "judge", "judge_alone", "one_cause", "student_regions"]
+__all__ = ["MORE", "Result", "forbidden", "judge", "judge_alone", "one_cause", "student_regions"]
 
+#: How many times its seconds a check gets at grading that was too slow.
+MORE = 3.0
 #: Names that a solution of formulas has no use for.
 _NO_USE = {"__import__", "eval", "exec", "compile", "open", "input", "breakpoint", "globals", "__builtins__"}
 
@@ -47,7 +49,7 @@ def judge(
     seed: int = 0,
     patience: float = 20.0,
     only: str | None = None,
-    more: float = 3.0,
+    more: float = MORE,
 ) -> list[Result]:
     """Judge each task with the reference in place of all the other tasks: none is lost by another's mistake.
 
