@@ -10,7 +10,12 @@ from tests.test_documents import commands
 
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "tutorials" / "zh" / "glossary.md"
-WRITTEN = [ROOT / "README.zh.md", *sorted((ROOT / "tutorials" / "zh").glob("*.py"))]
+WRITTEN = [
+    ROOT / "README.zh.md",
+    *sorted((ROOT / "tutorials" / "zh").glob("*.py")),
+    *sorted((ROOT / "tutorials" / "homework").glob("*/text.zh.md")),
+    *sorted((ROOT / "tutorials" / "homework").glob("*/written.md")),
+]
 
 
 def glossary():
@@ -34,7 +39,7 @@ def test_every_term_of_the_glossary_has_one_name_in_each_language():
     assert not shunned_in("".join(chinese))
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: "/".join(path.parts[-2:]))
 def test_chinese_texts_keep_to_the_glossary(path):
     found = shunned_in(path.read_text(encoding="utf-8"))
     assert not found, f"{path.name}: " + "; ".join(f"write {right}, not {wrong}" for wrong, right in found.items())
