@@ -1,10 +1,15 @@
 """What students get: stubs that name their task, and nothing of a solution."""
 
+import shutil
+
 import pytest
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.assignment import load, load_text
+from tinygrad_rnn.homework.checks import checks_in, checks_of, text_of
+from tinygrad_rnn.homework.judging import judge
+from tinygrad_rnn.homework.leaking import hidden_lines
 from tinygrad_rnn.homework.stubs import leaks, make_stub
 
 
@@ -67,3 +72,33 @@ def test_what_is_wrong_with_an_assignment_is_said(tiny, change, said):
     text = (tiny / "assignment.toml").read_text().replace(*change, 1)
     with pytest.raises(InputError, match=said):
         load_text(text)
+
+
+@pytest.mark.process
+def test_hidden_checks_share_what_the_public_ones_have(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "shares")
+    public, hidden = folder / "public.py", folder / "hidden.py"
+    public.write_text(
+        public.read_text() + "\n\nWORDS = 'the sum'\n\n\ndef judge_sum(got, a, b):\n    close(got, a + b, WORDS)\n"
+    )
+    text = hidden.read_text()
+    call = 'close(hw.add(a, b), a + b, "the sum", suspects={"the difference": a - b})'
+    assert call in text
+    hidden.write_text("from public import (\n    judge_sum,\n)\n" + text.replace(call, "judge_sum(hw.add(a, b), a, b)"))
+
+    assignment, reference = building.source_of(folder)
+    own = [each.name for each in checks_of(tiny / "hidden.py")]
+    for checks in (checks_of(hidden), checks_in(text_of(hidden))):
+        assert [each.name for each in checks] == own
+        assert sum(each.earned for each in judge(assignment, reference, reference, checks)) == 10
+        wrong = {"sums.py": reference["sums.py"].replace("np.add", "np.subtract")}
+        assert "the sum" in judge(assignment, reference, wrong, checks)[0].message
+    assert text_of(hidden).count("judge_sum") == 2
+    building.build(folder, tmp_path / "out")
+    assert [each.name for each in checks_of(tmp_path / "out" / "solution" / "hidden.py")] == own
+    assert "def judge_sum" not in hidden_lines(folder)
+    assert "drawn_sums" in hidden_lines(folder)
+
+    public.unlink()
+    with pytest.raises(InputError, match=r"cannot take the checks from .*public\.py"):
+        checks_of(hidden)

@@ -8,6 +8,7 @@ import pytest
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.homework import building
+from tinygrad_rnn.homework.checks import text_of
 from tinygrad_rnn.homework.inside import points
 from tinygrad_rnn.homework.verifying import _mutants
 
@@ -85,7 +86,7 @@ def test_without_one_of_them_a_slip_gets_through(design, slip):
 @pytest.mark.parametrize("name", ["public.py", "hidden.py"])
 def test_the_checks_work_inside_a_notebook_too(name, capsys):
     assignment, files = building.source_of(HW4)
-    checks = (HW4 / name).read_text()
+    checks = text_of(HW4 / name)
     for task in assignment.tasks[:-1]:
         names = {}
         exec(files["gates.py"], names)

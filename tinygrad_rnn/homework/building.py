@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework.assignment import Assignment, load
+from tinygrad_rnn.homework.checks import PUBLIC, text_of
 from tinygrad_rnn.homework.stubs import make_stub, region_names
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = ["build", "find_source", "read_files", "source_of", "student_files"]
 
-PUBLIC, HIDDEN = "public.py", "hidden.py"
+HIDDEN = "hidden.py"
 #: What students get as it is, where the assignment has it.
 _AS_IT_IS = ("assignment.toml", "text.md", "text.zh.md", "written.md", PUBLIC)
 #: Where the assignments of this project are written: beside the package, in a clone of the repository.
@@ -87,7 +88,9 @@ def build(folder: Path, out: Path) -> list[Path]:
     """
     _, reference = source_of(folder)
     solution = {name: text.encode() for name, text in reference.items()}
-    solution |= {name: (folder / name).read_bytes() for name in (HIDDEN, "rubric.md") if (folder / name).is_file()}
+    solution[HIDDEN] = text_of(folder / HIDDEN).encode()
+    if (folder / "rubric.md").is_file():
+        solution["rubric.md"] = (folder / "rubric.md").read_bytes()
     written = []
     for room, files in (("student", student_files(folder)), ("solution", solution)):
         (out / room).mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ here, never in the student's process: what it expects cannot be read there.
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,13 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework.remote import Remote
 from tinygrad_rnn.tasks.corpus import shown
 
-__all__ = ["Check", "CheckFailedError", "check", "checks_in", "checks_of", "checks_of_task", "close", "same"]
+__all__ = [
+    "PUBLIC", "Check", "CheckFailedError", "check", "checks_in", "checks_of", "checks_of_task", "close", "same",
+    "text_of",
+]  # fmt: skip
+
+#: The file with the checks that students have.
+PUBLIC = "public.py"
 
 
 class CheckFailedError(AssertionError):
@@ -75,25 +80,41 @@ def check(
     return mark
 
 
+def text_of(path: Path) -> str:
+    """Return the text of a file of checks, complete: what it imports from the public ones beside it is written in it.
+
+    So hidden checks share functions with those that students have, and can be handed to others as one text.
+
+    Raises:
+        InputError: it, or the file with the public checks, cannot be read, or is not Python.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        for node in reversed(ast.parse(text).body):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.py" == PUBLIC and path.name != PUBLIC:
+                lines = text.splitlines(keepends=True)
+                lines[node.lineno - 1 : node.end_lineno] = [checks_of_task(text_of(path.with_name(PUBLIC)), "")]
+                text = "".join(lines)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot take the checks from {shown(path)}: {error}") from error
+    return text
+
+
 def checks_of(path: Path) -> list[Check]:
     """Return the checks of a file, in the order in which it has them.
 
     Raises:
         InputError: the file cannot be read or run, or has no checks.
     """
-    try:
-        spec = importlib.util.spec_from_file_location(f"checks_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    except (OSError, SyntaxError, ImportError, NameError) as error:
-        raise InputError(f"cannot take the checks from {shown(path)}: {error}") from error
-    return _found(vars(module), shown(path))
+    return checks_in(text_of(path), shown(path))
 
 
-def checks_in(text: str) -> list[Check]:
+def checks_in(text: str, where: str = "this text") -> list[Check]:
     """Return the checks of a text, in the order in which it has them.
+
+    Args:
+        text: what `text_of` returns.
+        where: where it is from, for the message of an error.
 
     Raises:
         InputError: the text cannot be run, or has no checks.
@@ -102,11 +123,7 @@ def checks_in(text: str) -> list[Check]:
     try:
         exec(compile(text, "<checks>", "exec"), names)
     except (SyntaxError, ImportError, NameError) as error:
-        raise InputError(f"cannot take the checks from this text: {error}") from error
-    return _found(names, "this text")
-
-
-def _found(names: dict[str, Any], where: str) -> list[Check]:
+        raise InputError(f"cannot take the checks from {where}: {error}") from error
     found = [each for value in names.values() for each in getattr(value, "checks", ())]
     if not found:
         raise InputError(f'{where} has no checks; write @check("1.1", points=5) above a function')
@@ -118,7 +135,7 @@ def checks_of_task(text: str, task: str) -> str:
 
     Args:
         text: the file.
-        task: the number of the task.
+        task: the number of the task; "" for what they share alone.
 
     Raises:
         InputError: it is not Python.

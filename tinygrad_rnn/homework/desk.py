@@ -12,8 +12,8 @@ from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import notebooks
 from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment, load
-from tinygrad_rnn.homework.building import PUBLIC, read_files
-from tinygrad_rnn.homework.checks import checks_of
+from tinygrad_rnn.homework.building import read_files
+from tinygrad_rnn.homework.checks import PUBLIC, checks_of
 from tinygrad_rnn.homework.judging import Result, judge_alone, student_regions
 from tinygrad_rnn.homework.marks import regions_of, splice, task_of
 from tinygrad_rnn.homework.packing import zipped

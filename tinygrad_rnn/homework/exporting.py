@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building, gradescope, notebooks
 from tinygrad_rnn.homework.assignment import Assignment, Task
-from tinygrad_rnn.homework.checks import checks_in, checks_of_task
+from tinygrad_rnn.homework.checks import PUBLIC, checks_in, checks_of_task, text_of
 from tinygrad_rnn.homework.marks import YOURS, lines_of, regions_of
 from tinygrad_rnn.homework.packing import wheel
 from tinygrad_rnn.homework.stubs import make_stub
@@ -185,7 +185,7 @@ def _otter(folder: Path, seed: int) -> dict[str, bytes]:
     assignment, reference, hidden = _single(folder)
     stub = make_stub(reference, assignment)
     given = building.student_files(folder)
-    public = given[building.PUBLIC].decode()
+    public = given[PUBLIC].decode()
     cells = [
         notebooks.cell("markdown", f"# {assignment.name}: {assignment.title['en']}\n\nRead text.md. {_BETWEEN}"),
         notebooks.cell("code", f'import otter\n\ngrader = otter.Notebook("{assignment.name}.ipynb")'),
@@ -223,8 +223,7 @@ def _single(folder: Path) -> tuple[Assignment, str, str]:
     if len(assignment.files) > 1:
         files = " and ".join(assignment.files)
         raise InputError(f"{assignment.name} is written in {files}, and a notebook of this format holds one file")
-    hidden = building.read_files(folder, [building.HIDDEN])[building.HIDDEN]
-    return assignment, reference[assignment.files[0]], hidden
+    return assignment, reference[assignment.files[0]], text_of(folder / building.HIDDEN)
 
 
 def _title(task: Task) -> str:

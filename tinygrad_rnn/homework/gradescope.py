@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.assignment import Assignment
-from tinygrad_rnn.homework.checks import Check, checks_of
+from tinygrad_rnn.homework.checks import Check, checks_in, checks_of, text_of
 from tinygrad_rnn.homework.grading import grade_one
 from tinygrad_rnn.homework.judging import MORE
 from tinygrad_rnn.homework.packing import wheel, zipped
@@ -61,13 +61,13 @@ def autograder(folder: Path, seed: int = 0, visibility: str = "after_due_date") 
         InputError: something of the assignment is wrong, or the package was never installed.
     """
     assignment, _ = building.source_of(folder)
-    checks_of(folder / building.HIDDEN)
+    hidden = text_of(folder / building.HIDDEN)
+    checks_in(hidden)
     name, content = wheel()
     files = {name: content, "setup.sh": _SETUP.encode()}
     files["run_autograder"] = _RUN.replace("SEED", str(seed)).replace("VISIBILITY", visibility).encode()
-    wanted = {"assignment.toml", building.HIDDEN, *assignment.files}
-    also = {path.name for path in folder.glob("*.py")} - {building.PUBLIC}  # what hidden checks may import
-    for each in sorted(wanted | also):
+    files[f"assignment/{building.HIDDEN}"] = hidden.encode()
+    for each in ("assignment.toml", *assignment.files):
         files[f"assignment/{each}"] = (folder / each).read_bytes()
     return zipped(files, executable=("setup.sh", "run_autograder"))
 

@@ -24,7 +24,7 @@ from tinygrad_rnn.flow.sentences import plural
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
-from tinygrad_rnn.homework.checks import checks_of, checks_of_task
+from tinygrad_rnn.homework.checks import PUBLIC, checks_of, checks_of_task, text_of
 from tinygrad_rnn.homework.judging import judge, one_cause
 from tinygrad_rnn.homework.remote import die_with_parent, printable
 from tinygrad_rnn.serialization import write_whole
@@ -36,7 +36,7 @@ __all__ = [
 ]  # fmt: skip
 
 #: What of an assignment decides nothing when it is graded, or is looked at task by task.
-_OTHER = (building.HIDDEN, building.PUBLIC, "mutants.toml", "alternatives")
+_OTHER = (building.HIDDEN, PUBLIC, "mutants.toml", "alternatives")
 
 
 def submissions_of(folder: Path) -> list[Path]:
@@ -334,7 +334,7 @@ def _keys(source: Path, submission: Path, seed: int, patience: float) -> dict[st
         InputError: something of the assignment is wrong.
     """
     assignment, _ = building.source_of(source)
-    hidden = building.read_files(source, [building.HIDDEN])[building.HIDDEN]
+    hidden = text_of(source / building.HIDDEN)
     digest = hashlib.sha256(f"{seed} {patience:g} {__version__}".encode())
     parts = [path for path in sorted(source.glob("*")) if path.suffix != ".md" and path.name not in _OTHER]
     for path in (*parts, submission):

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.homework.building import PUBLIC, read_files
-from tinygrad_rnn.homework.checks import Check, checks_in
+from tinygrad_rnn.homework.building import read_files
+from tinygrad_rnn.homework.checks import PUBLIC, Check, checks_in
 
 __all__ = ["points", "require"]
 

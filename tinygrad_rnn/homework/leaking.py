@@ -14,6 +14,7 @@ from typing import Any
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building
+from tinygrad_rnn.homework.checks import PUBLIC, text_of
 from tinygrad_rnn.homework.packing import MADE
 from tinygrad_rnn.homework.stubs import leaks
 from tinygrad_rnn.tasks.corpus import shown
@@ -33,9 +34,9 @@ def hidden_lines(source: Path) -> str:
     Raises:
         InputError: they cannot be read.
     """
-    texts = building.read_files(source, [building.PUBLIC, building.HIDDEN])
-    seen = {line.strip() for line in texts[building.PUBLIC].splitlines()}
-    return "\n".join(line for line in texts[building.HIDDEN].splitlines() if line.strip() not in seen)
+    public, hidden = (text_of(source / name).splitlines() for name in (PUBLIC, building.HIDDEN))
+    seen = {line.strip() for line in public}
+    return "\n".join(line for line in hidden if line.strip() not in seen)
 
 
 def leaks_of_folder(folder: Path, source: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import building
 from tinygrad_rnn.homework.assignment import Assignment
-from tinygrad_rnn.homework.checks import Check, checks_of
+from tinygrad_rnn.homework.checks import PUBLIC, Check, checks_of
 from tinygrad_rnn.homework.judging import Result, judge, judge_alone
 from tinygrad_rnn.homework.leaking import hidden_lines
 from tinygrad_rnn.homework.marks import lines_of, regions_of, task_of
@@ -35,7 +35,7 @@ def verify(folder: Path, seed: int = 0, patience: float = 20.0) -> Iterator[tupl
         InputError: the assignment cannot be read, or its marks are wrong.
     """
     assignment, reference = building.source_of(folder)
-    hidden, public = (checks_of(folder / name) for name in (building.HIDDEN, building.PUBLIC))
+    hidden, public = (checks_of(folder / name) for name in (building.HIDDEN, PUBLIC))
     yield "points of the checks", "; ".join(_points(assignment, hidden) + _points(assignment, public))
     yield (
         "the reference has all points",

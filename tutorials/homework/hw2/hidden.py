@@ -4,15 +4,10 @@ import numpy as np
 
 from tinygrad_rnn.homework import check, close, same
 
-COPY = "out itself was not written: out = ... names another array, and ravel or reshape of a view can copy"
-BARRIER = "one reads what another has not written yet, or has overwritten: a barrier is missing"
-ONCE = "a block reads each number that it needs once, into a tile, from which its threads take it"
+from public import COPY, ONCE, judge_tiles, whole
+
+
 LAYOUTS = ("transposed", "reversed", "every other")
-
-
-def whole(*numbers):
-    """Return an array of int64, as shapes and strides are."""
-    return np.array(numbers, dtype=np.int64)
 
 
 def shape(draw, axes):
@@ -326,53 +321,6 @@ def maps_on_the_gpu(hw, draw, case):
 
 
 # ---- 2.6
-
-
-def blocked(a, tile=4):
-    """Return a matrix with zeros around it, as (rows of tiles, rows in a tile, columns of tiles, columns in a tile)."""
-    rows, columns = (-(-length // tile) for length in a.shape)
-    padded = np.zeros((rows * tile, columns * tile))
-    padded[: a.shape[0], : a.shape[1]] = a
-    return padded.reshape(rows, tile, columns, tile)
-
-
-def wrong_products(a, b, tile=4):
-    """Return what well-known mistakes of a product in tiles make of a and b, by a sentence."""
-    m, k, n = *a.shape, b.shape[1]
-    tiles_a, tiles_b, full = blocked(a), blocked(b), k // tile * tile
-
-    def of(indices, *tiles):
-        found = np.broadcast_to(np.einsum(indices, *tiles), (-(-m // tile), tile, -(-n // tile), tile))
-        return found.reshape(found.shape[0] * tile, -1)[:m, :n]
-
-    stale = slice(k - tile, full) if full else slice(0, 0)
-    return {
-        "+= adds to what stood in out before (7)": a @ b + 7,
-        "the last numbers of k are left out, where k is no multiple of TILE": a[:, :full] @ b[:full],
-        "beyond the end of k a tile still holds what was there before: it needs zeros": a @ b + a[:, stale] @ b[stale],
-        "the tile of a is transposed": of("ikty,tkjx->iyjx", tiles_a, tiles_b),
-        "the tile of b is transposed": of("iytk,txjk->iyjx", tiles_a, tiles_b),
-        "the two shared arrays are one: ask for each on a line of its own": of("tyjk,tkjx->yjx", tiles_b, tiles_b),
-    }
-
-
-def judge_tiles(hw, draw, m, k, n):
-    """Launch the tiled product in three orders of its threads, and return how often a and b were read."""
-    a, b = draw.standard_normal((m, k)).astype("f4"), draw.standard_normal((k, n)).astype("f4")
-    what, results = f"a @ b of ({m}, {k}) and ({k}, {n})", []
-    for order in (0, 1, int(draw.integers(2, 1000))):
-        out = np.full((m, n), 7, "f4")
-        blocks = (-(-n // 4), -(-m // 4))
-        arrays, reads = hw.launch(hw.tiled_product, blocks, (4, 4), a, b, out, order=order)
-        results.append(np.asarray(arrays[2]))
-        same(bool((arrays[0] == a).all() and (arrays[1] == b).all()), True, "a and b are unchanged")
-    alike = all(np.array_equal(results[0], each, equal_nan=True) for each in results)
-    same(alike, True, f"{what}: the same result in whatever order the threads of a block run", BARRIER)
-    right = a.astype(float) @ b
-    untouched = int(((results[0] == 7) & (abs(right - 7) > 1e-3)).sum())
-    same(untouched, 0, f"{what}: entries of out in which still stands what stood there before, of {m * n}")
-    close(results[0], right, what, rtol=1e-4, atol=1e-4, suspects=wrong_products(a.astype(float), b.astype(float)))
-    return reads
 
 
 def sizes_of(draw, case):

@@ -4,10 +4,9 @@ import numpy as np
 
 from tinygrad_rnn.homework import check, close, same
 from tinygrad_rnn.homework.checks import CheckFailedError
-from tinygrad_rnn.homework.remote import Remote, StudentError
+from tinygrad_rnn.homework.remote import StudentError
 
-LSTM = ("x", "h", "c", "w_ih", "w_hh", "b")
-GRU = ("x", "h", "w_ih", "w_hh", "b_ih", "b_hh")
+from public import GRU, LSTM, _wrong, error_of, several, tensor, tensors, two, unchanged
 
 
 def sig(a):
@@ -59,47 +58,6 @@ def judge_gradients(draw, f, arguments, names, found, what, wrong=None, only=Non
                 slope, right, f"{what}: the gradient of {name} along a random direction", suspects=suspects,
                 rtol=1e-5, atol=1e-6,
             )  # fmt: skip
-
-
-def _wrong(words):
-    raise CheckFailedError(words)
-
-
-def tensor(got, what):
-    """Return what came if it is a tensor, or stands for one."""
-    came = repr(got) if isinstance(got, Remote) else type(got).__name__
-    if came.split()[-1] != "Tensor":
-        _wrong(f"{what}: expected a tensor of tinygrad_rnn, got {came}")
-    return got
-
-
-def several(got, count, what):
-    """Return what came if it is so many."""
-    if not isinstance(got, list | tuple) or len(got) != count:
-        came = f"{len(got)}" if isinstance(got, list | tuple) else repr(got)[:60]
-        _wrong(f"{what}: expected {count} results, got {came}")
-    return got
-
-
-def two(got, what):
-    hs, c = several(got, 2, what)
-    return tensor(hs, f"{what}, all h"), tensor(c, f"{what}, the last c")
-
-
-def error_of(function, *arguments):
-    """Return the kind of the error that a call raises, and "none" where it returns."""
-    try:
-        function(*arguments)
-    except (StudentError, ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
-        kind = getattr(error, "kind", type(error).__name__)
-        if kind == "NotImplementedError":
-            raise
-        return kind
-    return "none"
-
-
-def tensors(hw, arrays, learned=False):
-    return [hw.tg.tensor(value, requires_grad=learned) for value in arrays]
 
 
 def judge_engine(hw, draw, function, arrays, names, more=()):
@@ -174,12 +132,6 @@ SLIPS = {
 
 def suspects_of(arguments, part):
     return {words: lstm(*arguments, slip)[part] for slip, words in SLIPS.items()}
-
-
-def unchanged(hw, function, names, *arguments):
-    changed = hw.changed_by(getattr(hw, function), *arguments)
-    words = ", ".join(names[number] for number in changed)
-    same(changed, [], f"{function}: what it was given and changed", f"it wrote into {words}; make a new array")
 
 
 # ---- 4.1

@@ -5,138 +5,12 @@ import json
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import optim, tasks
-from tinygrad_rnn.errors import TinygradError
 from tinygrad_rnn.flow import gradient_flow
 from tinygrad_rnn.homework import check, close, same
 from tinygrad_rnn.homework.checks import CheckFailedError
 from tinygrad_rnn.nn import Recurrent
-from tinygrad_rnn.train import SequenceModel, fit, measure
 
-
-def slope_of(unit, h):
-    """Return the derivative of a unit, told from its state."""
-    return 1 - h**2 if unit == "tanh" else h * (1 - h)
-
-
-def network(draw, kind):
-    """Return W, the states (T, B, H), the unit and the measured horizon of a drawn network; None if that is not 8 to 24."""
-    unit = "logistic" if kind == "logistic" else "tanh"
-    steps, batch, hidden, width = 60, int(draw.integers(8, 14)), int(draw.integers(80, 121)), int(draw.integers(2, 5))
-    gains, sizes = {
-        "tanh, small inputs": ((0.6, 0.85), (0.1, 0.5)),
-        "tanh, large inputs": ((1.1, 1.9), (1.5, 3.0)),
-        "logistic": ((2.6, 3.8), (0.3, 1.5)),
-    }[kind]
-    made = int(draw.integers(0, 3))
-    if made == 0:
-        W = np.linalg.qr(draw.standard_normal((hidden, hidden)))[0]
-    elif made == 1:
-        W = draw.standard_normal((hidden, hidden)) / np.sqrt(hidden)
-    else:
-        W = draw.uniform(-1, 1, (hidden, hidden)) * np.sqrt(3 / hidden)
-    W = W * draw.uniform(*gains)
-    U = draw.standard_normal((width, hidden)) * draw.uniform(*sizes) / np.sqrt(width)
-    h, states = 0.5 * draw.standard_normal((batch, hidden)), []
-    for x in draw.standard_normal((steps, batch, width)):
-        a = x @ U + h @ W.T
-        h = np.tanh(a) if unit == "tanh" else 1 / (1 + np.exp(-a))
-        states.append(h)
-    g, sizes = np.tile(draw.standard_normal(hidden), (batch, 1)), []
-    for h in reversed(states):
-        sizes.append(np.sqrt((g**2).sum(axis=1).mean()))
-        g = (g * slope_of(unit, h)) @ W
-    gone = np.flatnonzero(np.array(sizes) < 0.01 * sizes[0])
-    return (W, np.array(states), unit, int(gone[0])) if len(gone) and 8 <= gone[0] <= 24 else None
-
-
-def judge_predictions(hw, draw, kind, count, enough):
-    """Compare predicted and measured horizons of so many networks; enough of them have to be within a quarter."""
-    made = []
-    while len(made) < count:
-        if found := network(draw, kind):
-            made.append(found)
-    got = [number(hw.predicted_horizon(W, states, unit)) for W, states, unit, _ in made]
-    measured = [horizon for *_, horizon in made]
-    hits = sum(abs(one - other) <= 0.25 * other for one, other in zip(got, measured))
-    if hits >= enough:
-        return
-    told = "\n    measured:  " + " ".join(f"{each:5.0f}" for each in measured)
-    told += "\n    predicted: " + " ".join(f"{each:5.1f}" for each in got)
-    steepest = 1.0 if kind.startswith("tanh") else 0.25
-    largest = [steps_to_1_percent(steepest * np.linalg.norm(W, 2)) for W, *_ in made]
-    if np.allclose(got, largest, atol=1.0):
-        told += (
-            "\n    this is what comes of: the largest singular value, which bounds what W does and is not typical of it"
-        )
-    raise CheckFailedError(f"{hits} of {count} networks are within a quarter, and {enough} have to be{told}")
-
-
-def steps_to_1_percent(factor):
-    return np.log(0.01) / np.log(factor) if factor < 1 else np.inf
-
-
-def number(got):
-    same(np.shape(got), (), "the shape of what is returned, which is one number")
-    return float(got)
-
-
-def trained(hw, draw):
-    """Train a student's model here, on sequences that are drawn, and judge it; nothing is asked of it but its weights."""
-    seed = int(draw.integers(1, 2**31))
-    task = tasks.FirstBitTask(steps=50)
-    model, settings = untrained(hw, seed)
-    same(right(model, task, seed) < 0.9, True, "it does not know the bit before its first update")
-    optimizer = made_optimizer(model, settings)
-    left = measure(model.converted("float64"), task, 16, seed).report.horizon
-    recent, updates = [], 0
-    try:
-        for update in fit(model, task, optimizer, updates=500, batch=32, seed=seed):
-            recent, updates = [*recent[-19:], update.loss], updates + 1
-            if max(recent) < 0.02 and right(model, task, seed) >= 0.99:
-                return
-    except TinygradError as error:
-        raise CheckFailedError(f"training: {error}") from error
-    if (share := right(model, task, seed)) < 0.99:
-        arrived = f"after {left.steps} steps back" if left.steps else "nowhere"
-        raise CheckFailedError(
-            f"after {updates} updates it is right on {share:.0%} of new sequences, and 99% are asked for (to guess is 50%)"
-            f"\n    before training, less than 1% of its gradient was left {arrived}; the bit is 49 steps back"
-        )
-
-
-def untrained(hw, seed):
-    """Return a model like that of a student, made here of its settings and weights, and how to train it."""
-    made = hw.mended(seed)
-    pair = type(made) is tuple and len(made) == 2 and type(made[1]) is dict
-    same(pair, True, "whether mended(seed) returns a model and a dict of settings")
-    config = made[0].config()
-    sizes = {"input_size": 2, "hidden_size": 32, "output_size": 2, "num_layers": 1}
-    same({name: config.get(name) for name in sizes}, sizes, "the sizes of the model")
-    weights = made[0].state_dict()
-    try:
-        state = {name: tg.tensor(np.asarray(weights[name].detach().numpy())) for name in SequenceModel.shapes(config)}
-        tg.manual_seed(seed)
-        return SequenceModel.restored(config, state), made[1]
-    except TinygradError as error:
-        raise CheckFailedError(f"the model: {error}") from error
-
-
-def made_optimizer(model, settings):
-    kinds = {kind.__name__: kind for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)}
-    name = settings.get("optimizer")
-    same(name in kinds, True, f"whether the optimizer is one of {', '.join(kinds)}")
-    try:
-        return kinds[name](model.parameters(), **{key: value for key, value in settings.items() if key != "optimizer"})
-    except TinygradError as error:
-        raise CheckFailedError(f"the optimizer: {error}") from error
-
-
-def right(model, task, seed):
-    """Return the share of right answers to 1,000 new sequences."""
-    batch = task.batch(1000, (seed, 10**6), model.dtype)
-    with tg.no_grad():
-        return float(1 - task.scores(model.outputs(batch.to("cpu")), batch)["wrong"].mean())
+from public import judge_predictions, number, slope_of, trained, untrained
 
 
 def lengths(draw, count):
@@ -238,12 +112,12 @@ def bounds(hw, draw, case):
         W = gain * np.linalg.qr(draw.standard_normal((hidden, hidden)))[0]
         close(hw.bound(W, lag), gain**lag, f"bound of {gain:.2f} times an orthogonal W at lag {lag}")
         return
-    for number in range(6):
+    for turn in range(6):
         W = draw.standard_normal((hidden, hidden)) / np.sqrt(hidden)
-        if number % 2:  # W @ W is 0, but slopes lie between one W and the next
+        if turn % 2:  # W @ W is 0, but slopes lie between one W and the next
             a, b = draw.standard_normal((2, hidden))
             W = np.outer(a, b - a * (a @ b) / (a @ a))
-        _, states = tanh_states(draw, W, 5, batch, 0.02 if number < 2 else 0.5)
+        _, states = tanh_states(draw, W, 5, batch, 0.02 if turn < 2 else 0.5)
         for lag in (1, 3):
             largest = exact_product(W, states, lag)
             bound = float(hw.bound(W, lag))
