@@ -74,7 +74,10 @@ def test_verify_says_what_is_wrong(tiny, tmp_path):
         text = (folder / name).read_text()
         assert old in text
         (folder / name).write_text(text.replace(old, new))
+    with (folder / "hidden.py").open("a") as file:
+        file.write('\n\n@check("1.1", 1)\ndef returns(hw, draw):\n    hw.add(1.0, 2.0)\n')
     wrong = {what: problem for what, problem in verify(folder) if problem}
+    assert wrong["an answer that is always None has none"] == "1.1 returns passes"
     assert "1.2 is worth 6, and its checks 5" in wrong["points of the checks"]
     assert "1.1 drawn_sums[1]" in wrong["the reference has all points"]
     assert "public.py: " in wrong["nothing leaks"]

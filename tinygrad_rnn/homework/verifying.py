@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ from tinygrad_rnn.homework.stubs import leaks
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = ["verify"]
+
+#: What stands in a stub in place of a solution.
+_RAISED = re.compile(r"^( +)raise NotImplementedError\(.*\)$", re.MULTILINE)
 
 
 def verify(folder: Path, seed: int = 0, patience: float = 20.0) -> Iterator[tuple[str, str]]:
@@ -46,6 +50,11 @@ def verify(folder: Path, seed: int = 0, patience: float = 20.0) -> Iterator[tupl
     student = building.student_files(folder)
     stub = {name: student[name].decode() for name in assignment.files}
     yield "the stub has none", _not_missing(judge(assignment, reference, stub, hidden, seed=seed, patience=patience))
+
+    empty = {name: _RAISED.sub(r"\1return None", text) for name, text in stub.items()}
+    found = judge(assignment, reference, empty, hidden, seed=seed, patience=patience, more=1.0)
+    earned = [f"{each.task} {each.check} passes" for each in found if each.earned]
+    yield "an answer that is always None has none", "; ".join(earned)
 
     yield "nothing leaks", "; ".join(leaks(reference.values(), [hidden_lines(folder)], student))
 

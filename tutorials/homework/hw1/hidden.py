@@ -194,7 +194,7 @@ def the_operands_shape(hw, draw, case):
         "(3,) of (2, 3)": [((2, 3), (3,))],
         "(3, 1) and (1, 4)": [((3, 4), (3, 1)), ((3, 4), (1, 4))],
         "(2, 1) of (3, 2, 2)": [((3, 2, 2), (2, 1)), ((3, 2, 2), ())],
-        "nothing to do": [((2, 3), (2, 3)), ((1, 3), (1, 3)), ((), ())],
+        "nothing to do": [((2, 3), (2, 3)), ((1, 3), (1, 3)), ((), ()), ((2, 3), (3,))],
     }
     if case == "drawn":
         large = shape(draw, 3)
@@ -289,6 +289,7 @@ def right_gradients_are_accepted(hw, draw):
     x = draw.standard_normal((3, 2))
     for name, (f, slope) in examples(draw).items():
         same(hw.gradcheck(f, x, slope(x)), True, f"gradcheck of a right gradient, that of {name}")
+        same(hw.gradcheck(f, x, slope(x) + 1.0), False, f"gradcheck of a gradient with 1 added, that of {name}")
     same(hw.changed_by(hw.gradcheck, f, x, slope(x)), [], "which arguments (f 0, x 1, gradient 2) gradcheck changes")
 
 
@@ -303,6 +304,8 @@ def a_kink_has_many_slopes(hw, draw):
         same(
             got, True, f"gradcheck of relu with {at_kink} at its kink", "between the slopes to both sides all is right"
         )
+        got = hw.gradcheck(lambda x: float(np.maximum(x, 0).sum()), x, slope + 10.0)
+        same(got, False, "gradcheck of relu with 10 added to its slopes")
 
 
 @check(

@@ -50,6 +50,7 @@ def the_type_is_that_of_x(hw, draw, dtype):
     why = "a literal such as 1.0 or 0 makes all of it float64; type(x)(1) has the type of x"
     x = np.dtype(dtype).type(draw.random())
     same(hw.computed_in(hw.softplus, x), dtype, f"the type of softplus of a {dtype}", why)
+    same(bool(hw.softplus(5.0 + x) > 5 + x), True, f"softplus({5 + x:.3g}) is larger than {5 + x:.3g}")
 
 
 def judge_map(hw, x, layout):
@@ -310,14 +311,15 @@ def how_many_blocks(hw, draw):
 @check("2.5", 1, each=("even", "one more", "fewer than threads", "one", "none", "more threads than needed", "drawn"))
 def maps_on_the_gpu(hw, draw, case):
     threads = int(draw.choice([3, 5, 6, 7, 8]))
-    size = {"even": 3 * threads, "one more": 2 * threads + 1, "fewer than threads": threads - 1, "one": 1, "none": 0,
+    number = {"even": 3 * threads, "one more": 2 * threads + 1, "fewer than threads": threads - 1, "one": 1, "none": 0,
             "more threads than needed": threads + 1, "drawn": int(draw.integers(20, 40))}[case]  # fmt: skip
-    blocks = max(1, -(-size // threads)) + 2 * (case == "more threads than needed")
-    x = 3 * draw.standard_normal(size)
-    for order in (0, 1):
-        arrays, _ = hw.launch(hw.softplus_kernel, blocks, threads, x, np.full(size, 7.0), order=order)
-        close(arrays[1], softplus(x), f"softplus_kernel of {size} numbers in {blocks} blocks of {threads} threads")
-        unchanged(arrays[0], x)
+    for size in (number, 2) if case == "none" else (number,):
+        blocks = max(1, -(-size // threads)) + 2 * (case == "more threads than needed")
+        x = 3 * draw.standard_normal(size)
+        for order in (0, 1):
+            arrays, _ = hw.launch(hw.softplus_kernel, blocks, threads, x, np.full(size, 7.0), order=order)
+            close(arrays[1], softplus(x), f"softplus_kernel of {size} numbers in {blocks} blocks of {threads} threads")
+            unchanged(arrays[0], x)
 
 
 # ---- 2.6

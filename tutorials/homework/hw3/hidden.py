@@ -54,6 +54,15 @@ def untouched(hw, function, what, **arrays):
     same(written, [], f"arrays that {what} writes into", "they belong to whoever calls it: make new ones")
 
 
+def answers(function, dh, x, h, after, U, W):
+    """Check that what a function returns is about what arrives: twice of it makes twice the gradients, not all of them 0."""
+    once, twice = (five(function(each, x, h, after, U, W), "it") for each in (dh, 2 * dh))
+    for name, like in zip(FIVE, (x, h, U, W, W[0])):
+        close(twice[name], 2 * np.asarray(once[name]), f"{name} of twice the gradient")
+        same(np.shape(once[name]), like.shape, f"the shape of {name}")
+        same(bool(np.abs(once[name]).max() > 0), True, f"{name} is not 0 everywhere")
+
+
 def five(got, what):
     same(len(got), 5, f"how many arrays {what} returns")
     return dict(zip(FIVE, got))
@@ -167,6 +176,7 @@ def what_arrives_is_left_as_it_was(hw, draw):
         hw, hw.step_backward, "step_backward",
         dh_next=p.dhs[0], x=p.xs[0], h=p.h0, h_next=p.hs[0], U=p.U, W=p.W,
     )  # fmt: skip
+    answers(hw.step_backward, p.dhs[0], p.xs[0], p.h0, p.hs[0], p.U, p.W)
 
 
 @check("3.2", 1)
@@ -270,6 +280,7 @@ def one_step_is_one_step_back(hw, draw):
 def dhs_are_left_as_they_were(hw, draw):
     p = drawn(draw)
     untouched(hw, hw.states_backward, "states_backward", dhs=p.dhs, xs=p.xs, h0=p.h0, hs=p.hs, U=p.U, W=p.W)
+    answers(hw.states_backward, p.dhs, p.xs, p.h0, p.hs, p.U, p.W)
 
 
 @check("3.3", 1)
@@ -279,6 +290,7 @@ def the_second_call_gives_the_same(hw, draw):
     for what in FIVE:
         suspects = {"what the first call added up was still there": 2 * np.asarray(first[what])}
         close(later[what], first[what], f"{what} of a second call", suspects=suspects)
+    answers(hw.states_backward, p.dhs, p.xs, p.h0, p.hs, p.U, p.W)
 
 
 @check("3.3", 2, each=("dhs", "dV", "dc"))

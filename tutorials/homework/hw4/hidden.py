@@ -91,6 +91,16 @@ def judge_engine(hw, draw, function, arrays, names, more=()):
         same(bool(np.abs(grad).max() > 1e-6), True, f"{name} makes a difference to the result")
 
 
+def judge_layer(hw, draw, function, what, given, names):
+    def layer(*arguments):
+        hs, c = two(function(*arguments), what)
+        same(tuple(hs.shape), (len(given[0]), *given[1].shape), f"the shape of all h of {what}")
+        same(tuple(c.shape), given[2].shape, f"the shape of the last c of {what}")
+        return hs, c
+
+    judge_engine(hw, draw, layer, given, names)
+
+
 def lstm(x, h, c, w_ih, w_hh, b, slip=""):
     """Return all h, the last c, and what was kept of each step; slips are well-known mistakes."""
     hs, steps = [], []
@@ -153,7 +163,7 @@ def the_last_cell_state(hw, draw):
 
 @check("4.1", 5)
 def the_engine_finds_its_way_back(hw, draw):
-    judge_engine(hw, draw, hw.lstm, drawn(draw), LSTM)
+    judge_layer(hw, draw, hw.lstm, "lstm", drawn(draw), LSTM)
 
 
 @check("4.1", 3)
@@ -232,7 +242,7 @@ def one_step_backward_changes_nothing(hw, draw):
     given, dh, dc, kept = one_step(draw)
     arguments = dh, dc, kept, *given[3:5]
     unchanged(hw, "lstm_step_backward", ("dh", "dc", "kept", "w_ih", "w_hh"), *arguments)
-    first = hw.lstm_step_backward(*arguments)
+    first = several(hw.lstm_step_backward(*arguments), 6, "lstm_step_backward")
     for name, one, other in zip(LSTM, first, hw.lstm_step_backward(*arguments)):
         close(other, one, f"the derivative by {name}, the second time")
 
@@ -301,7 +311,7 @@ def a_sequence_backward_changes_nothing(hw, draw):
     given, to_hs, to_c, steps, _, _ = sequence(draw)
     arguments = to_hs, to_c, steps, *given[3:5]
     unchanged(hw, "lstm_backward", ("dhs", "dc", "steps", "w_ih", "w_hh"), *arguments)
-    first = hw.lstm_backward(*arguments)
+    first = several(hw.lstm_backward(*arguments), 6, "lstm_backward")
     for name, one, other in zip(LSTM, first, hw.lstm_backward(*arguments)):
         close(other, one, f"the derivative by {name}, the second time")
 
@@ -425,7 +435,7 @@ def all_steps_of_coupled(hw, draw):
 
 @check("4.4", 4)
 def the_engine_differentiates_coupled(hw, draw):
-    judge_engine(hw, draw, hw.coupled, drawn_coupled(draw), COUPLED)
+    judge_layer(hw, draw, hw.coupled, "coupled", drawn_coupled(draw), COUPLED)
 
 
 # ---- 4.5
@@ -551,5 +561,13 @@ def where_there_are_no_such_weights(hw, draw):
 def the_weights_stay_as_they_are(hw, draw):
     weights = dict(zip(GRU[2:], drawn(draw, gates=3, cells=False)[2:]))
     arguments = weights, convention("rzn"), convention("zrn", update="renew")
-    same(isinstance(hw.convert(*arguments), dict), True, "convert returns a dict")
+    got = hw.convert(*arguments)
+    same(
+        isinstance(got, dict) and got.keys() == weights.keys(),
+        True,
+        f"convert returns a dict with {', '.join(weights)}",
+    )
+    for name, weight in weights.items():
+        kept = np.shape(got[name]) == weight.shape and np.array_equal(got[name], weight)
+        same(kept, False, f"{name} is the same in both conventions")
     unchanged(hw, "convert", ("weights", "source", "target"), *arguments)

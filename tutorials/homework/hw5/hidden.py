@@ -195,6 +195,8 @@ def a_loss_at_every_step(hw, draw):
     for cell in ("lstm", "gru"):
         _, flow = drawn_flow(draw, cell, every=True)
         same(hw.reach(flow, 0.01), None, f"reach of a {cell} with a loss at every step")
+        _, flow = telling_flow(draw, cell, ())
+        same(hw.reach(flow, 0.01) is None, False, f"whether reach says nothing of a {cell} with one loss")
 
 
 @check("5.3", 1, each=("rnn", "gru", "lstm"))
