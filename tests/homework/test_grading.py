@@ -193,6 +193,15 @@ def test_other_seeds_than_before_are_said(tiny, tmp_path, capsys, monkeypatch):
         assert ("note: graded with seed 3 before, now with 4" in capsys.readouterr().err) == (seed == "4")
 
 
+def test_archives_of_other_kinds_are_submissions_that_cannot_be_read(tiny, tmp_path):
+    for name in ("a.ZIP", "b.tar.gz", "c.rar", "grades.csv", "e.7z"):
+        (tmp_path / name).write_bytes(b"")
+    found = grading.submissions_of(tmp_path)
+    assert [path.name for path in found] == ["a.ZIP", "b.tar.gz", "c.rar", "e.7z"]
+    for path in found:
+        assert "the archive cannot be read" in grading.grade_one(tiny, path, 0)["note"]
+
+
 def test_no_submission_is_said(tmp_path):
     with pytest.raises(InputError, match="no submission in"):
         grading.submissions_of(tmp_path)

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinygrad_rnn.homework import building, check, close, same
+from tinygrad_rnn.homework import building, check, close, judging, raises, same
 from tinygrad_rnn.homework.checks import CheckFailedError, checks_of
 from tinygrad_rnn.homework.judging import forbidden, judge
-from tinygrad_rnn.homework.remote import Child, StudentError
+from tinygrad_rnn.homework.remote import Child, StudentError, WorkerDiedError
 
 pytestmark = pytest.mark.process
 
@@ -162,6 +162,69 @@ def test_whatever_a_check_raises_is_a_result(tiny, error, said):
     (result,) = judge(assignment, reference, reference, trips.checks)
     assert (result.status, result.earned) == ("failed", 0)
     assert re.search(said, result.message)
+
+
+def test_names_of_ones_own_may_be_those_of_functions_that_are_not_needed():
+    assert forbidden("def layer(input, w):\n    return input @ w\n", []) == []
+    assert forbidden("compile = 3\nx = compile + 1\nfor open in range(3): open\n", []) == []
+    assert forbidden("def layer(x):\n    return input(x)\n", []) == [("input: a solution has no use for it", 2)]
+
+
+OWN = """
+from collections import OrderedDict, defaultdict, deque, namedtuple
+class Sums(list):
+    def __iter__(self): raise RuntimeError
+    def __getitem__(self, index): return 7
+class Refused(ValueError): pass
+def several():
+    made = defaultdict(float)
+    made['a'] += 1.5
+    return [namedtuple('Pair', 'x y')(1, 2), OrderedDict(b=2), made, deque([3, 4]), Sums([5, 6])]
+def refuse(): raise Refused('no')
+def stop(): raise StopIteration
+def unwritten(): raise NotImplementedError('Task 1.1: later')
+"""
+
+
+def test_what_is_derived_from_lists_and_dicts_arrives_as_these():
+    with Child({"sums.py": OWN}) as child:
+        assert child.load("sums.py").several() == [(1, 2), {"b": 2}, {"a": 1.5}, [3, 4], [5, 6]]
+
+
+def test_an_error_derived_from_the_one_that_is_asked_for_is_one():
+    with Child({"sums.py": OWN}) as child:
+        hw = child.load("sums.py")
+        names = {}
+        exec(OWN, names)
+        for refuse, stop, unwritten in (
+            (hw.refuse, hw.stop, hw.unwritten),
+            [names[each] for each in ("refuse", "stop", "unwritten")],
+        ):
+            raises("ValueError", "what refuse raises", refuse)
+            raises("Refused", "what refuse raises", refuse)
+            with pytest.raises(
+                CheckFailedError, match="what stop raises: expected 'ValueError', got 'StopIteration'; so"
+            ):
+                raises("ValueError", "what stop raises", stop, because="so")
+            with pytest.raises((StudentError, NotImplementedError), match=r"Task 1\.1"):
+                raises("ValueError", "what unwritten raises", unwritten)
+    with pytest.raises(CheckFailedError, match="expected 'ValueError', got 'nothing'"):
+        raises("ValueError", "what list raises", list)
+    with pytest.raises(WorkerDiedError), Child({"sums.py": "import os"}) as child:
+        raises("ValueError", "what exit raises", child.load("sums.py").os._exit, 0)
+
+
+def test_where_nothing_came_back_a_return_may_be_missing(points):
+    with pytest.raises(CheckFailedError, match=r"expected numbers, got None \(is a return missing\?\)"):
+        close(None, 1.0)
+    with pytest.raises(CheckFailedError, match=r"expected True, got None \(is a return missing\?\)"):
+        same(None, True)
+
+    @check("1.1", 1)
+    def two(hw, draw):
+        _, _ = None
+
+    assert "NoneType object); is a return missing?" in judging._one(None, two.checks[0], 0, "", None)[0].message
 
 
 def test_true_is_not_one():

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.homework.remote import Remote
+from tinygrad_rnn.homework.remote import Remote, StudentError, WorkerDiedError
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = [
-    "PUBLIC", "Check", "CheckFailedError", "check", "checks_in", "checks_of", "checks_of_task", "close", "same",
-    "text_of",
+    "PUBLIC", "Check", "CheckFailedError", "check", "checks_in", "checks_of", "checks_of_task", "close", "raises",
+    "same", "text_of",
 ]  # fmt: skip
 
 #: The file with the checks that students have.
@@ -223,13 +223,38 @@ def same(got: Any, expected: Any, what: str = "the result", because: str = "") -
         got = bool(got)
     if type(got) is not type(expected) or got != expected:
         reason = f"; {because}" if because else ""
-        raise CheckFailedError(f"{what}: expected {expected!r}, got {_short(got)}{reason}")
+        raise CheckFailedError(f"{what}: expected {expected!r}, got {_short(got)}{_returned(got)}{reason}")
+
+
+def raises(kind: str, what: str, function: Callable[..., Any], *arguments: Any, because: str = "") -> None:
+    """Require that a call raises an error of a kind, or of one derived from it.
+
+    Args:
+        kind: the name of its class, such as "ValueError".
+        what: which error that is, for the message.
+        function: what is called with the arguments.
+        arguments: what it is called with.
+        because: why it has to be raised.
+
+    Raises:
+        CheckFailedError: nothing is raised, or something else.
+    """
+    kinds = ["nothing"]
+    try:
+        function(*arguments)
+    except Exception as error:  # in a notebook it is no StudentError
+        if isinstance(error, CheckFailedError | WorkerDiedError):
+            raise
+        kinds = error.kinds if isinstance(error, StudentError) else [each.__name__ for each in type(error).__mro__]
+        if kinds[0] == "NotImplementedError":  # not written yet
+            raise
+    same(kind if kind in kinds else kinds[0], kind, what, because)
 
 
 def _numbers(got: Any, what: str) -> np.ndarray:
     got = _of_tensors(got)
     if isinstance(got, Remote) or got is None or isinstance(got, str | dict):
-        raise CheckFailedError(f"{what}: expected numbers, got {_short(got)}")
+        raise CheckFailedError(f"{what}: expected numbers, got {_short(got)}{_returned(got)}")
     try:
         given = np.asarray(got)
     except (ValueError, OverflowError):
@@ -252,6 +277,10 @@ def _suspect(given: np.ndarray, suspects: Mapping[str, Any] | None, rtol: float,
         if numbers.shape in ((), given.shape) and np.allclose(given, numbers, rtol=rtol, atol=atol):
             return f"\n    this is what comes of: {mistake}"
     return ""
+
+
+def _returned(value: Any) -> str:
+    return " (is a return missing?)" if value is None else ""
 
 
 def _short(value: Any) -> str:

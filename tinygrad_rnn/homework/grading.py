@@ -35,19 +35,21 @@ __all__ = [
     "write_table",
 ]  # fmt: skip
 
+#: How the names of submissions end; those of archives that are not opened are told so.
+_SUBMISSIONS = (".zip", ".py", ".ipynb", ".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zst")
 #: What of an assignment decides nothing when it is graded, or is looked at task by task.
 _OTHER = (building.HIDDEN, PUBLIC, "mutants.toml", "alternatives")
 
 
 def submissions_of(folder: Path) -> list[Path]:
-    """Return what was handed in: zips, folders, notebooks and files of Python, by name.
+    """Return what was handed in: folders, archives, notebooks and files of Python, by name.
 
     Raises:
         InputError: there is nothing.
     """
     if not folder.is_dir():
         raise InputError(f"{shown(folder)} is no folder; put the submissions, hw1-NAME.zip, in one")
-    found = [path for path in sorted(folder.iterdir()) if path.suffix in (".zip", ".py", ".ipynb") or path.is_dir()]
+    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUBMISSIONS or path.is_dir()]
     found = [path for path in found if not path.name.startswith(".")]
     if not found:
         raise InputError(f"no submission in {shown(folder)}; there have to be zips, folders, notebooks or Python files")

@@ -164,7 +164,8 @@ def _one(
         return _none(check, "failed", str(error) or "what has to hold does not hold"), True
     except Exception as error:  # a check that trips over an answer, as over a text where an array should be
         why = printable(f"{type(error).__name__}: {error}")
-        return _none(check, "failed", f"the answer is of a kind that cannot be used ({why})"[:300]), True
+        hint = "; is a return missing?" * ("NoneType" in why)
+        return _none(check, "failed", f"the answer is of a kind that cannot be used ({why})"[:300] + hint), True
     return Result(check.name, check.task, check.points, check.points, "passed", ""), True
 
 
@@ -224,6 +225,9 @@ def forbidden(source: str, allowed: Iterable[str], without: tuple[str, ...] = ()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [(f"not Python: {getattr(error, 'msg', error)}", getattr(error, "lineno", None))]
     allowed = list(allowed)
+    # Names that a file gives to things of its own, as `input` to what a layer reads.
+    own = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    own |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     found: list[tuple[str, int | None]] = []
     for node in ast.walk(tree):
         names, whole = [], []
@@ -232,7 +236,7 @@ def forbidden(source: str, allowed: Iterable[str], without: tuple[str, ...] = ()
         elif isinstance(node, ast.ImportFrom):
             names = ["." * node.level + (node.module or "")]
             whole = [f"{names[0]}.{each.name}" for each in node.names]
-        elif isinstance(node, ast.Name) and node.id in _NO_USE:
+        elif isinstance(node, ast.Name) and node.id in _NO_USE - own:
             found.append((f"{node.id}: a solution has no use for it", node.lineno))
         line = getattr(node, "lineno", None)
         found += [

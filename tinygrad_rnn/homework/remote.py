@@ -17,7 +17,7 @@ import sysconfig
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,13 @@ _NEEDS = {"numba": ("llvmlite",)}
 class StudentError(Exception):
     """An error that a student's code raised in its process."""
 
-    def __init__(self, kind: str, words: str, line: int | None) -> None:
+    def __init__(self, kind: str, words: str, line: int | None, bases: Sequence[str] = ()) -> None:
         words = printable(re.sub(r"0x[0-9a-f]{6,}", "0x...", words))  # the same words on every run
         kind = printable(kind, keep="")
         super().__init__(f"{kind}: {words}" if words else kind)
         self.kind, self.words, self.line = kind, words, line
+        #: The names of its class and of those that this is derived from.
+        self.kinds = [kind, *bases]
 
 
 def printable(text: str, keep: str = "\n") -> str:
@@ -250,7 +252,10 @@ class Child:
             if isinstance(error := message.get("error"), dict):
                 line = error.get("line")
                 words = [str(error.get(name, ""))[:500] for name in ("kind", "words")]
-                raise StudentError(words[0], words[1], line if type(line) is int else None)
+                bases = (
+                    [each for each in error["bases"] if type(each) is str] if type(error.get("bases")) is list else []
+                )
+                raise StudentError(words[0], words[1], line if type(line) is int else None, bases)
             return self._value(message.get("reply"))
 
     def _call_back(self, message: Mapping[str, Any]) -> dict[str, Any]:

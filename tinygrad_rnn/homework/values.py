@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import struct
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ class BadValueError(ValueError):
 
 
 def dump(value: Any, other: Callable[[Any], list[Any]], depth: int = 0) -> list[Any]:
-    """Return a value as JSON has it; only the exact types count, since a subclass may answer anything.
+    """Return a value as JSON has it; of what is derived from lists, tuples and dicts, what they hold: it is not asked.
 
     Args:
         value: what to send.
@@ -48,10 +49,13 @@ def dump(value: Any, other: Callable[[Any], list[Any]], depth: int = 0) -> list[
         return ["int", hex(value)]
     if kind is float:
         return ["float", value.hex()]
-    if kind in (list, tuple):
-        return [kind.__name__, [dump(each, other, depth + 1) for each in value]]
-    if kind is dict:
-        return ["dict", [[dump(key, other, depth + 1), dump(each, other, depth + 1)] for key, each in value.items()]]
+    for base in (list, tuple, deque):
+        if issubclass(kind, base):
+            name = "tuple" if base is tuple else "list"
+            return [name, [dump(each, other, depth + 1) for each in base.__iter__(value)]]
+    if issubclass(kind, dict):
+        items = dict.items(value)
+        return ["dict", [[dump(key, other, depth + 1), dump(each, other, depth + 1)] for key, each in items]]
     if (
         kind is np.ndarray or (isinstance(value, np.generic) and kind.__module__ == "numpy")
     ) and not value.dtype.hasobject:

@@ -158,7 +158,8 @@ def _told(error: BaseException, main: str) -> dict[str, Any]:
                 line = frame.lineno
         words = str(error.msg if isinstance(error, SyntaxError) else error)
         words = words.replace(f"{Path.cwd()}{os.sep}", "")  # the same words wherever it runs
-        return {"kind": str(type(error).__name__)[:100], "words": words[:500], "line": line}
+        kind, *bases = (str(each.__name__)[:100] for each in type(error).__mro__[:20])
+        return {"kind": kind, "bases": bases, "words": words[:500], "line": line}
     return {"kind": "an error", "words": "which cannot be shown", "line": None}
 
 

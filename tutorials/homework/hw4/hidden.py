@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tinygrad_rnn.homework import check, close, same
+from tinygrad_rnn.homework import check, close, raises, same
 from tinygrad_rnn.homework.checks import CheckFailedError
 from tinygrad_rnn.homework.remote import StudentError
 
-from public import GRU, LSTM, _wrong, error_of, several, tensor, tensors, two, unchanged
+from public import GRU, LSTM, _wrong, several, tensor, tensors, two, unchanged
 
 
 def sig(a):
@@ -554,7 +554,7 @@ def where_there_are_no_such_weights(hw, draw):
             conventions = convention("rzn", reset, update), convention("rzn", OTHER[reset], other)
             why = "in the one each row of V_n is scaled by r, in the other each column"
             what = f"what convert raises, from reset {reset!r} to {OTHER[reset]!r}"
-            same(error_of(hw.convert, weights, *conventions), "ValueError", what, why)
+            raises("ValueError", what, hw.convert, weights, *conventions, because=why)
 
 
 @check("4.5", 1)
