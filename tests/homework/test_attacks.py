@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import re
+import signal
 import struct
 import sysconfig
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.homework import building, check, remote, sandbox, values, worker
+from tinygrad_rnn.homework.checks import CheckFailedError
 from tinygrad_rnn.homework.judging import judge_alone
 from tinygrad_rnn.homework.remote import Child, StudentError, WorkerDiedError
 
@@ -265,6 +267,57 @@ def test_what_moves_a_cursor_or_ends_a_line_does_not_leave_the_process():
     with pytest.raises(StudentError) as caught:
         ask(rf"def f(): raise type('A\rB\nC', (Exception,), {{}})({words})")
     assert str(caught.value) == r"A\rB\nC: \x1b[2J\x07 all\r<b>\u202e \ud800\u2028\ttold: 你好" + "\u3000"
+
+
+def test_names_of_classes_and_what_a_check_says_of_them_move_no_cursor(tiny):
+    text = "def add(a, b): return type('A\\x1b[2J\\u202e', (), {})()\n"
+    with Child({"sums.py": text}) as child:
+        assert repr(child.load("sums.py").add(1, 2)) == r"an object of class A\x1b[2J\u202e"
+
+    @check("1.1", 1)
+    def tells(hw, draw):
+        raise CheckFailedError("what came: \x1b[2J\ud800\nsecond line")
+
+    assignment, reference = building.source_of(tiny)
+    (result,) = judge_alone(assignment, reference, tells.checks)
+    assert result.message == "what came: \\x1b[2J\\ud800\nsecond line"
+
+
+def test_what_is_looked_at_for_ever_is_ended_in_time(tiny):
+    @check("1.1", 1)
+    def counts_for_ever(hw, draw):
+        while hw.add(1.0, 2.0) != 3.0 or True:
+            sum(range(99))
+
+    @check("1.1", 1)
+    def counts_here_for_ever(hw, draw):
+        while True:
+            sum(range(99))
+
+    assignment, reference = building.source_of(tiny)
+    checks = counts_for_ever.checks + counts_here_for_ever.checks
+    first, second = judge_alone(assignment, reference, checks, patience=1.0)
+    assert (first.status, second.status) == ("late", "late")
+    assert first.message.startswith("it took longer than 1 s and was stopped")
+    assert second.message == "to look at what it answered took longer than 2 s"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_folders_in_folders_and_folders_that_are_locked_do_not_stay():
+    deep = "import os\ndef f():\n    for _ in range(3000):\n        os.mkdir('d')\n        os.chdir('d')\n"
+    locked = "import os\ndef f():\n    os.makedirs('a/b')\n    os.chmod('a/b', 0)\n    os.chmod('a', 0)\n"
+    for text in (deep, locked):
+        with Child({"mine.py": text}) as child:
+            child.load("mine.py").f()
+        assert not child.folder.exists()
+
+
+def test_what_was_printed_is_not_read_from_what_has_its_name_by_now():
+    with Child({"mine.py": "def f(): print('mine')"}) as child:
+        child.load("mine.py").f()
+        (child.folder / "printed").unlink()
+        os.mkfifo(child.folder / "printed")
+        assert child.output() == "mine\n"
 
 
 def test_much_printing_costs_nothing_and_its_end_is_not_needed():

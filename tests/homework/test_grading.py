@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 
@@ -200,6 +201,40 @@ def test_archives_of_other_kinds_are_submissions_that_cannot_be_read(tiny, tmp_p
     assert [path.name for path in found] == ["a.ZIP", "b.tar.gz", "c.rar", "e.7z"]
     for path in found:
         assert "the archive cannot be read" in grading.grade_one(tiny, path, 0)["note"]
+
+
+def test_a_submission_that_cannot_be_read_is_noted_and_stops_nobody(tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "submissions"
+    (folder / "ada").mkdir(parents=True)
+    (folder / "ada" / "sums.py").write_text("")
+    (folder / "eve").mkdir()
+    (folder / "eve" / "sums.py").symlink_to("sums.py")  # to itself
+    (folder / "mal").mkdir()
+    (folder / "mal" / "sums.py").write_text("")
+    opened = Path.open
+
+    def refuse(path, *arguments, **named):
+        if path.parent.name == "mal":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    paths = grading.submissions_of(folder)
+    graded = dict(grading.grade(tiny, paths, tmp_path / "kept", pool=lambda: ThreadPoolExecutor(1)))
+    notes = {path.name: told["note"] for path, told in graded.items()}
+    assert notes["mal"] == "not graded, it cannot be read ([Errno 13] Permission denied)"
+    assert set(notes) == {"ada", "eve", "mal"}
+
+
+def memory_of_a_grader():
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0]
+
+
+def test_a_process_that_grades_has_bounded_memory():
+    with grading.processes(1) as pool:
+        assert pool.submit(memory_of_a_grader).result() <= 1 << 33
 
 
 def test_no_submission_is_said(tmp_path):

@@ -224,7 +224,7 @@ def test_where_nothing_came_back_a_return_may_be_missing(points):
     def two(hw, draw):
         _, _ = None
 
-    assert "NoneType object); is a return missing?" in judging._one(None, two.checks[0], 0, "", None)[0].message
+    assert "NoneType object); is a return missing?" in judging._one(None, two.checks[0], 9.0, 0, "", None)[0].message
 
 
 def test_true_is_not_one():

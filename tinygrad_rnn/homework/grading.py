@@ -35,6 +35,8 @@ __all__ = [
     "write_table",
 ]  # fmt: skip
 
+#: The addresses that a process which grades may have, in bytes.
+_MEMORY = 1 << 33
 #: How the names of submissions end; those of archives that are not opened are told so.
 _SUBMISSIONS = (".zip", ".py", ".ipynb", ".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zst")
 #: What of an assignment decides nothing when it is graded, or is looked at task by task.
@@ -128,7 +130,11 @@ def grade(
     kept.mkdir(parents=True, exist_ok=True)
     waiting: dict[Path, _Wanted] = {}
     for path in submissions:
-        wanted = _Wanted(_keys(source, path, seed, patience))
+        try:
+            wanted = _Wanted(_keys(source, path, seed, patience))
+        except (OSError, RecursionError) as error:  # a file that may not be read, folders in folders in folders
+            yield path, _not_graded(path, f"not graded, it cannot be read ({error})"[:300])
+            continue
         try:
             told = _kept(kept, path)
             same = {task for task, key in told["keys"].items() if wanted.keys.get(task) == key}
@@ -247,8 +253,17 @@ def processes(jobs: int) -> Executor:
     """Return what runs so many submissions at once, each in a process of its own."""
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(
-        jobs, mp_context=spawn, max_tasks_per_child=1, initializer=die_with_parent, initargs=(os.getpid(),)
+        jobs, mp_context=spawn, max_tasks_per_child=1, initializer=_begin, initargs=(os.getpid(),)
     )
+
+
+def _begin(parent: int) -> None:
+    """End with the process that grades the class, and take no more memory than one submission is worth."""
+    die_with_parent(parent)
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415  (not on every system)
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def write_table(
@@ -280,7 +295,7 @@ def write_table(
         if late is not None:
             percent = late.get(told["submission"], 0.0)
             row += [f"{percent:g}", f"{round(total * (1 - percent / 100), 6):g}"]
-        table.writerow([*row, told["note"]])
+        table.writerow([*row, printable(told["note"], keep="")])
     write_whole(path, lines.getvalue().encode())
 
 

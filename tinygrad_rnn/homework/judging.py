@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import signal
+import threading
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,13 +123,13 @@ def judge_alone(
                     while waiting and alive:
                         seconds = child.patience = patience * waiting[0].times
                         child.rest()
-                        result, alive = _one(module, waiting[0], seed, files[main], theirs)
+                        result, alive = _one(module, waiting[0], seconds, seed, files[main], theirs)
                         if result.status == "late" and more > 1:
                             child.close()
                             with Child(files, allowed, seconds * more, without, assignment.threads) as alone:
                                 again = alone.load(main)
                                 alone.rest()
-                                result, _ = _one(again, waiting[0], seed, files[main], theirs)
+                                result, _ = _one(again, waiting[0], alone.patience, seed, files[main], theirs)
                             more = 1.0 if result.status == "late" else more
                         results.append(result)
                         waiting.pop(0)
@@ -144,12 +147,13 @@ def judge_alone(
 
 
 def _one(
-    module: Remote, check: Check, seed: int, source: str, theirs: Mapping[str, Region] | None
+    module: Remote, check: Check, seconds: float, seed: int, source: str, theirs: Mapping[str, Region] | None
 ) -> tuple[Result, bool]:
     """Return what one check found, and whether the process is still there."""
     draw = np.random.default_rng([seed, zlib.crc32(f"{check.task} {check.name}".encode())])
     try:
-        check.run(module, draw)
+        with _no_longer_than(2 * seconds):
+            check.run(module, draw)
     except CheckFailedError as error:
         return replace(_none(check, "failed", str(error)), graph=error.graph), True
     except StudentError as error:
@@ -163,10 +167,33 @@ def _one(
     except AssertionError as error:  # a plain `assert` of a check
         return _none(check, "failed", str(error) or "what has to hold does not hold"), True
     except Exception as error:  # a check that trips over an answer, as over a text where an array should be
-        why = printable(f"{type(error).__name__}: {error}")
+        why = f"{type(error).__name__}: {error}"
         hint = "; is a return missing?" * ("NoneType" in why)
         return _none(check, "failed", f"the answer is of a kind that cannot be used ({why})"[:300] + hint), True
     return Result(check.name, check.task, check.points, check.points, "passed", ""), True
+
+
+@contextlib.contextmanager
+def _no_longer_than(seconds: float) -> Iterator[None]:
+    """Bound the time of what a check does itself, as with an answer of a million things; in a main thread only.
+
+    Raises:
+        TooLateError: it took longer.
+    """
+
+    def ring(*_: object) -> None:
+        raise TooLateError(f"to look at what it answered took longer than {seconds:g} s")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def student_regions(assignment: Assignment, reference: Mapping[str, str], name: str, source: str) -> dict[str, Region]:
@@ -266,7 +293,7 @@ def one_cause(told: Iterable[tuple[str, str]]) -> str:
 
 
 def _none(check: Check, status: str, message: str) -> Result:
-    return Result(check.name, check.task, check.points, 0.0, status, message)
+    return Result(check.name, check.task, check.points, 0.0, status, printable(message))
 
 
 def _at(told: tuple[str, int | None], source: str, theirs: Mapping[str, Region] | None) -> str:

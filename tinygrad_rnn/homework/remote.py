@@ -208,7 +208,7 @@ class Child:
         one["MALLOC_ARENA_MAX"] = "2"  # else each thread takes 64 MB of the addresses that it may have
         told = self.folder / "settings.json"  # a file: there can be more places than an argument has room for
         told.write_text(json.dumps(settings), encoding="utf-8")
-        self.printed = (self.folder / "printed").open("wb")
+        self.printed = (self.folder / "printed").open("w+b")
         self._process = subprocess.Popen(
             [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), str(told)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.printed,
@@ -281,7 +281,7 @@ class Child:
             number, name = content
             if kind != "object" or type(number) is not int or type(name) is not str:
                 raise BadValueError(f"unknown kind {kind!r}")
-            return Remote(self, number, name[:60])
+            return Remote(self, number, printable(name[:60], keep=""))
 
         try:
             return values.load(told, other)
@@ -341,10 +341,8 @@ class Child:
 
     def output(self) -> str:
         """Return the end of what it printed."""
-        with contextlib.suppress(OSError):
-            content = (self.folder / "printed").read_bytes()
-            return content[-2000:].decode("utf-8", errors="replace")
-        return ""
+        told = self.printed.fileno()  # what has its name by now may be anything
+        return os.pread(told, 2000, max(0, os.fstat(told).st_size - 2000)).decode("utf-8", errors="replace")
 
     def close(self) -> None:
         """End the process and all that it started, and remove its folder."""
@@ -361,7 +359,11 @@ class Child:
                 with contextlib.suppress(OSError):
                     stream.close()
         _end(self._before)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():  # folders in folders in folders, or such that nothing may be looked up in
+            for words in (("chmod", "-R", "u+rwX"), ("rm", "-rf")):
+                subprocess.run([*words, "--", str(self.folder)], capture_output=True, check=False)
 
     def __enter__(self) -> Child:
         return self
