@@ -66,6 +66,23 @@ def test_what_will_not_count_is_noted(at_desk, capsys):
     assert "the region 1.1" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.process
+def test_what_does_not_count_at_grading_does_not_count_in_a_check(at_desk, capsys):
+    write(at_desk / "sums.py", "import numpy as np\n", "import numpy as np\nimport math\n\n\nthree = 3\n")
+    write(at_desk / "sums.py", STUB, "return np.add(a, b) + three * 0")
+    assert main(["homework", "check", "1.1"]) == 1
+    said = capsys.readouterr().out
+    line = next(n for n, each in enumerate((at_desk / "sums.py").read_text().splitlines(), 1) if "three *" in each)
+    assert f"NameError: name 'three' is not defined (line {line})" in said
+    assert "lines outside the marks were changed; only what is between the marks counts" in said
+    write(at_desk / "sums.py", "three * 0", "0")
+    assert main(["homework", "check", "1.1"]) == 0
+
+    write(at_desk / "sums.py", "    ### END SOLUTION 1.2\n", "")  # then there is nothing to go by
+    write(at_desk / "sums.py", "+ 0", "+ three * 0")
+    assert main(["homework", "check", "1.1"]) == 0
+
+
 def test_what_is_changed_between_the_marks_is_not(at_desk, capsys):
     write(at_desk / "sums.py", STUB, "return a + b")
     write(at_desk / "sums.py", 'raise NotImplementedError("Task 1.2: what is f(f(x))?")', "return f(f(x))")

@@ -15,7 +15,7 @@ from tinygrad_rnn.homework.assignment import Assignment, load
 from tinygrad_rnn.homework.building import read_files
 from tinygrad_rnn.homework.checks import PUBLIC, checks_of
 from tinygrad_rnn.homework.judging import Result, judge_alone, student_regions
-from tinygrad_rnn.homework.marks import regions_of, splice, task_of
+from tinygrad_rnn.homework.marks import Region, regions_of, splice, task_of
 from tinygrad_rnn.homework.packing import zipped
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -119,12 +119,31 @@ class Desk:
         for name, text in files.items():
             if (self.folder / notebooks.of(name)).is_file():  # for scripts that import it, and for the lines of errors
                 write_whole(self.folder / name, text.encode())
-        patience = float(self.assignment.patience)
-        results = judge_alone(self.assignment, files, chosen, patience=patience, printed=printed)
+        patience, (counted, theirs) = float(self.assignment.patience), self._counted(files)
+        results = judge_alone(self.assignment, counted, chosen, patience=patience, printed=printed, theirs=theirs)
         for name in {each.task for each in chosen}:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()
         return results
+
+    def _counted(self, files: dict[str, str]) -> tuple[dict[str, str], dict[str, Region] | None]:
+        """Return the files as they are graded, with what is between the marks alone, and where it is in these.
+
+        As they are, where marks are wrong or nobody knows here what was handed out.
+        """
+        counted: dict[str, str] = {}
+        theirs: dict[str, Region] = {}
+        for name, text in files.items():
+            given = self._given(name)
+            try:
+                if given is None:
+                    return files, None
+                regions = student_regions(self.assignment, {name: given}, name, text)
+            except InputError:
+                return files, None
+            counted[name] = splice(given, regions)
+            theirs |= regions
+        return counted, theirs
 
     def draw(self, results: list[Result]) -> list[Path]:
         """Draw what checks found wrong in a graph, a picture for each task; return where they are.
