@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["YOURS", "Region", "lenient_regions", "lines_of", "regions_of", "splice", "task_of"]
+__all__ = ["YOURS", "Region", "lenient_regions", "lines_of", "regions_of", "splice", "task_of", "words_of"]
 
 #: The region that travels with every task.
 YOURS = "YOURS"
@@ -82,13 +82,22 @@ def lenient_regions(source: str) -> dict[str, Region]:
         marks = _marks_by_tokens(source, lines)
     except (tokenize.TokenError, SyntaxError, InputError):
         marks = _marks_by_lines(lines)
-    words = [(found[1], found[2] or found[3]) for _, found in marks]
+    words = [_word(found) for _, found in marks]
     regions: dict[str, Region] = {}
     for (word, name), first, second in zip(words, marks, marks[1:], strict=False):
-        follows = (second[1][1], second[1][2] or second[1][3]) == ("END", name)
+        follows = _word(second[1]) == ("END", name)
         if word == "BEGIN" and follows and words.count(("BEGIN", name)) == words.count(("END", name)) == 1:
             regions |= _pair(lines, [first, second], {name})
     return regions
+
+
+def words_of(text: str) -> list[tuple[str, str]]:
+    r"""Return the marks of a part of a file, of which the other halves may be elsewhere.
+
+    >>> words_of("x = 1\n### END SOLUTION 1.1\n### BEGIN YOURS\n")
+    [('END', '1.1'), ('BEGIN', 'YOURS')]
+    """
+    return [_word(found) for _, found in _marks_by_lines(lines_of(text))]
 
 
 def splice(base: str, regions: Mapping[str, Region]) -> str:
@@ -125,6 +134,10 @@ def lines_of(text: str) -> list[str]:
     return list(io.StringIO(text))
 
 
+def _word(found: re.Match[str]) -> tuple[str, str]:
+    return found[1], found[2] or found[3]
+
+
 def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
@@ -153,7 +166,7 @@ def _pair(lines: list[str], marks: list[tuple[int, re.Match[str]]], known: Colle
     regions: dict[str, Region] = {}
     open_name, open_line = "", 0
     for number, found in marks:
-        word, name = found[1], found[2] or found[3]
+        word, name = _word(found)
         where, said = f"line {number + 1}: ", found[0].strip()
         if name != YOURS and not _NAME.match(name):
             raise InputError(f"{where}{said}: a task is called 1.2, or 1.2a, not {name}")
