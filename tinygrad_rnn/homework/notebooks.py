@@ -118,8 +118,8 @@ def code_of(content: bytes, name: str) -> str:
 def _own(texts: list[tuple[str, bool]]) -> list[str]:
     """Return the texts of the cells of a file, given with whether they say that they are; of all, if none does.
 
-    An editor that splits a cell may forget it of a part: that is one in which a region goes on, or that has a mark which
-    the others lack.
+    An editor that splits a cell may forget it of a part: one in which a region goes on, or with a mark that the others
+    lack.
     """
     whole = lenient_regions("\n".join(text for text, said in texts if said))
     own, inside = [], False
