@@ -55,6 +55,9 @@ MISTAKES = [
     ("hw1", "1.5a", "return g @ b, a @ g", "hidden", "this is what comes of: b is not transposed"),
     ("hw1", "1.5a", "return g @ b.T, a @ g", "hidden", "this is what comes of: a is not transposed"),
     ("hw1", "1.5a", "return g @ b, a @ g", "public", "this is what comes of: b is not transposed"),
+    ("hw6b", "6.4a", "return [set() for _ in tape.instructions]", "hidden", "dead_after returns a list of lists"),
+    ("hw6b", "6.4a", "return [set() for _ in tape.instructions]", "public", "dead_after returns a list of lists"),
+    ("hw3", "3.6b", "return [float(first), 7.0, 2.0, 2.0, 3.0]", "public", "expected 'hello', got 'h?llo'"),
     ("hw5", "5.1", HORIZON.format("values[0] * slopes.mean()"), "hidden", "not typical of it, times the mean slope"),
     ("hw5", "5.1", HORIZON.format("values[0] * slopes.mean()"), "public", "not typical of W, times the mean slope"),
     ("hw5", "5.1", HORIZON.format("np.sqrt((values**2).mean()) * slopes.mean()"), "hidden",
@@ -76,6 +79,8 @@ def test_a_well_known_mistake_is_named(homework, name, body, file, words):
     (main, text) = next(iter(reference.items()))
     lines, region = text.splitlines(keepends=True), regions_of(text)[name]
     lines[region.begin + 1 : region.end] = [textwrap.indent(body.strip("\n"), region.indent) + "\n"]
-    checks = checks_of(folder / f"{file}.py")
-    found = judge(assignment, reference, {main: "".join(lines)}, checks, only=task_of(name), patience=2.0, more=1.0)
+    checks = [
+        each for each in checks_of(folder / f"{file}.py") if "chain" not in each.name
+    ]  # breadth first is slow there
+    found = judge(assignment, reference, {main: "".join(lines)}, checks, only=task_of(name))
     assert words in "\n".join(each.message for each in found if not each.earned)

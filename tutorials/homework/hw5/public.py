@@ -195,7 +195,12 @@ def small_singular_values(hw, draw):
         "0 where nan is asked for": [[2.0, 1.0], [1.0, 0.0]],
     }
     real = "singular values are real; eigenvalues need not be"
-    same(np.iscomplexobj(got), False, "whether there are complex numbers among the singular values", real)
+    same(
+        isinstance(got, np.ndarray) and np.iscomplexobj(got),
+        False,
+        "whether there are complex numbers among the singular values",
+        real,
+    )
     shown = np.where(np.isnan(np.asarray(got, dtype=float)), -1, got) if np.shape(got) == (2, 2) else got
     close(shown, [[2.0, 1.0], [1.0, -1.0]], "singular_values (with -1 for nan)", suspects=suspects)
 
