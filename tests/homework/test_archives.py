@@ -1,5 +1,6 @@
 """Archives are looked into, never unpacked, and little of them is read."""
 
+import contextlib
 import os
 import stat
 import zipfile
@@ -55,6 +56,58 @@ def test_a_hostile_archive_is_refused_in_one_line(tmp_path, case):
         open_submission(zipped(tmp_path / "x.zip", entries), NAMES)
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.rglob("*")] == ["x.zip"]
+
+
+SAVED = {
+    "with a mark": "x = 'é'\r\n".encode("utf-8-sig"),
+    "as Latin-1 says": "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"),
+    "in the second line": "#!python\n# vim: set fileencoding=cp1252 :\nx = 'é'\n".encode("cp1252"),
+    "as Notepad says Unicode": "x = 'é'\r\n".encode("utf-16"),
+    "and the other way round": b"\xfe\xff" + "x = 'é'\r".encode("utf-16-be"),
+}
+
+
+@pytest.mark.parametrize("case", SAVED)
+def test_the_encoding_is_the_one_that_a_file_says(tmp_path, case):
+    (tmp_path / "engine.py").write_bytes(SAVED[case])
+    text = open_submission(tmp_path, NAMES)["engine.py"]
+    assert "\r" not in text
+    (tmp_path / "engine.py").write_text(text, encoding="utf-8")  # as it is handed on
+    names = {}
+    exec(compile((tmp_path / "engine.py").read_bytes(), "engine.py", "exec"), names)
+    assert names["x"] == "é"
+
+
+@pytest.mark.parametrize("said", ["nothing", "punycode", "undefined", "zip"])
+def test_an_encoding_that_is_none_of_a_text_is_refused(tmp_path, said):
+    (tmp_path / "engine.py").write_bytes(f"# coding: {said}\n".encode() + b"x = 'a--\xff'")
+    with pytest.raises(InputError, match="not UTF-8"):
+        open_submission(tmp_path, NAMES)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["engine (2).py", "engine_final.py", "engine-1.py", "ada engine.py", "hw1/Copy of engine.py", "a/b/engine.py"],
+)
+def test_a_file_is_found_that_got_a_longer_name_or_path_on_its_way(tmp_path, name):
+    others = [("__MACOSX/._engine.py", "\0"), (".DS_Store", "\0"), ("engines.py", "no"), ("my.py", "no")]
+    others += [("hw1/.ipynb_checkpoints/engine.py", "old")]
+    for given in (name, name.replace("/", "\\")):
+        path = zipped(tmp_path / "a.zip", [(given, "x = 1"), *others])
+        assert open_submission(path, NAMES) == {"engine.py": "x = 1"}
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "as it was")
+    assert open_submission(tmp_path / "as it was", NAMES) == {"engine.py": "x = 1"}
+
+
+def test_its_own_name_and_few_folders_come_first_and_two_are_too_many(tmp_path):
+    entries = [("engine (2).py", "2"), ("hw1/engine.py", "x"), ("hw1/old/engine.py", "y")]
+    assert open_submission(zipped(tmp_path / "a.zip", entries), NAMES) == {"engine.py": "x"}
+    for twice in (["engine (1).py", "engine (2).py"], ["engine.py", "engine.py"]):
+        with pytest.warns(UserWarning, match="Duplicate name") if twice[0] == twice[1] else contextlib.nullcontext():
+            path = zipped(tmp_path / "b.zip", [(each, "") for each in twice])
+        with pytest.raises(InputError, match=r"the archive has engine\.py 2 times"):
+            open_submission(path, NAMES)
 
 
 def test_a_name_in_other_letters_is_another_file(tmp_path):

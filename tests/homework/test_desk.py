@@ -155,6 +155,38 @@ def test_what_costs_everything_is_said_once(at_desk, capsys):
     assert said.count("import os") == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "### BEGIN YOURS\n",
+            "### BEGIN YOURS\nimport os\n",
+            "NO POINTS for any task with this in sums.py, line 6: import os",
+        ),
+        (STUB, "from os import path\n    return a + b", "NO POINTS for 1.1 with this in sums.py, line 12: import os"),
+        (STUB, "return (", "NO POINTS for 1.1 with this in sums.py, line 12: not Python: '(' was never closed"),
+    ],
+)
+def test_what_costs_points_is_said_before_it_is_handed_in(at_desk, capsys, old, new, said):
+    write(at_desk / "sums.py", old, new)
+    assert main(["homework", "submit", "--name", "a"]) == 0
+    assert f"note: {said}" in capsys.readouterr().err
+    assert main(["homework", "status"]) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("said", ["", "# coding: latin-1\n"])
+def test_a_file_in_another_encoding_is_tried_and_handed_in_as_python_reads_it(at_desk, capsys, said):
+    write(at_desk / "sums.py", STUB, "assert len('é') == 1\n    return np.add(a, b)")
+    text = said + (at_desk / "sums.py").read_text()
+    (at_desk / "sums.py").write_bytes(text.encode("latin-1" if said else "utf-8-sig"))
+    assert main(["homework", "check", "1.1"]) == 0
+    assert main(["homework", "submit", "--name", "a"]) == 0
+    with zipfile.ZipFile(at_desk / "tiny-a.zip") as archive:
+        assert "len('é')" in archive.read("sums.py").decode()
+
+
 @pytest.mark.process
 def test_a_task_that_needs_another_says_which(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -40,6 +40,13 @@ def test_it_is_told_in_both_languages(folder):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_type_hints_and_classes_of_data_may_be_used_and_the_texts_say_so(folder):
+    for module in ("dataclasses", "typing"):
+        assert module in load(folder).imports
+        assert all(module in (folder / name).read_text() for name in ("text.md", "text.zh.md"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_its_solutions_and_hidden_checks_are_not_in_what_students_get(folder):
     _, reference = building.source_of(folder)
     names = {each.function.__name__ for each in checks_of(folder / "hidden.py")}

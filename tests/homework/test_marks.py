@@ -75,3 +75,40 @@ def test_signs_that_end_no_line_of_python_move_no_mark(sign):
     region = regions_of(own)["1.1"]
     assert region.text == f"    return '{sign}'\n"
     assert splice(base, {"1.1": region}) == base.replace("return 0", f"return '{sign}'")
+
+
+INDENTED = """class C:
+    def f(self, x):
+        \"\"\"Say what.\"\"\"
+        ### BEGIN SOLUTION 1.1
+        # first
+        if x:
+            y = [
+                1,
+    ]
+
+            return y
+        return 0
+        ### END SOLUTION 1.1
+"""
+#: What editors make of it, and of nothing else.
+EDITED = {
+    "tabs": INDENTED.replace("    ", "\t"),
+    "two spaces": INDENTED.replace("    ", "  "),
+    "marks at the left": INDENTED.replace("        ###", "###"),
+    "a comment at the left": INDENTED.replace("        # first", "# first"),
+    "one # of a mark, as autopep8 leaves": INDENTED.replace("###", "#"),
+    "spaces at the end of lines": INDENTED.replace("1.1\n", "1.1 \t\n").replace("]\n\n", "]\n   \n"),
+    "no line end at the end": INDENTED.rstrip("\n"),
+}
+
+
+@pytest.mark.parametrize("case", EDITED)
+def test_a_file_that_an_editor_has_indented_otherwise_does_what_it_did(case):
+    base = INDENTED.replace("if x:", "if not x:")
+    spliced = splice(base, lenient_regions(EDITED[case]))
+    names = {}
+    exec(compile(spliced, "spliced.py", "exec"), names)
+    assert (names["C"]().f(1), names["C"]().f(0)) == ([1], 0)
+    assert "### BEGIN SOLUTION 1.1\n" in spliced
+    assert len(spliced.splitlines()) == len(INDENTED.splitlines())

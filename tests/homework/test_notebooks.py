@@ -127,6 +127,20 @@ def test_a_notebook_is_found_wherever_a_file_is(made, tmp_path):
     assert open_submission(tmp_path / "bob", ["sums.py"]) == {"sums.py": "x = 1\n"}
 
 
+@pytest.mark.parametrize("tagged", [(True, True), (True, False), (False, True), (False, False)])
+def test_a_cell_that_was_split_inside_a_region_is_whole_in_the_file(tiny, tagged):
+    source = (tiny / "sums.py").read_text()
+    cells = notebooks.cells_of(source, "sums.py")
+    place = next(number for number, each in enumerate(cells) if "SOLUTION 1.2" in each["source"])
+    first, last = cells[place]["source"].split("    once = f(x)\n")
+    parts = (first.rstrip(), "    once = f(x)", last.rstrip())
+    tags = ({"homework": "sums.py"} if tagged[0] else {}, {}, {"homework": "sums.py"} if tagged[1] else {})
+    split = [notebooks.cell("code", part, **tag) for part, tag in zip(parts, tags, strict=True)]
+    tried = [notebooks.cell("code", text) for text in (cells[place]["source"].replace("1.2", "1.1"), "1 / 0")]
+    made = notebooks.notebook([tried[1], *cells[:place], *split, *tried, *cells[place + 1 :]])
+    assert bare(notebooks.code_of(made, "sums.py"))[1:] == bare(source)
+
+
 def test_without_our_cells_all_code_counts_and_lines_for_the_shell_are_comments(tmp_path):
     made = notebooks.notebook([notebooks.cell("code", "%time\n!ls\nx = 7\\\n % 2"), notebooks.cell("markdown", "y")])
     text = notebooks.code_of(made, "sums.py")

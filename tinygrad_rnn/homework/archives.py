@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import re
 import stat
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -11,17 +15,20 @@ from pathlib import Path
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import notebooks
 
-__all__ = ["open_submission"]
+__all__ = ["decoded", "open_submission"]
 
 #: The largest file that is read, in bytes, and the most entries that an archive may have.
 _LARGEST, _ENTRIES = 1 << 20, 1000
+#: What a file of Python says of its encoding, in one of its first two lines.
+_CODING = re.compile(r"^([ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+", re.ASCII)
 
 
 def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the texts of the files that an assignment asks for, by name; those that are not there are left out.
 
     Nothing is unpacked: of an archive only the files asked for are read, in memory and to a bound. They may lie in
-    folders, as when a folder was zipped.
+    folders, as when a folder was zipped, and have got a longer name on their way, as engine (2).py, where no other can
+    be meant.
 
     Raises:
         InputError: it is no archive, or one that is not read; the message says why, in one line.
@@ -30,32 +37,34 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     if path.is_symlink():
         raise InputError("it is a link, not a file")
     if path.is_dir():
-        return _texts(wanted, lambda name: _read(file) if (file := _inside(path, name)) is not None else None)
+        return _texts(wanted, lambda *name: _read(file) if (file := _inside(path, *name)) is not None else None)
     if path.suffix in (".py", ".ipynb"):
         alone = wanted[0] if path.suffix == ".py" else notebooks.of(wanted[0])
-        return _texts(wanted[:1], lambda name: _read(path) if name == alone else None)
+        return _texts(wanted[:1], lambda name, _: _read(path) if name == alone else None)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > _ENTRIES:
                 raise InputError(f"the archive has {len(entries):,} entries; at most {_ENTRIES:,} are looked at")
-            return _texts(wanted, lambda name: _entry(archive, entries, name))
+            return _texts(wanted, lambda *name: _entry(archive, entries, *name))
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the archive cannot be read ({str(error)[:100]})") from error
 
 
-def _texts(wanted: list[str], content_of: Callable[[str], bytes | None]) -> dict[str, str]:
-    """Return the texts of the files that are there, as such or as notebooks."""
+def _texts(wanted: list[str], content_of: Callable[[str, bool], bytes | None]) -> dict[str, str]:
+    """Return the texts of the files that are there, as such or as notebooks; whether by a longer name comes last."""
     found = {}
     for name in wanted:
-        content = content_of(name)
-        if name.endswith(".py") and (content is None or content.startswith(notebooks.MADE.encode())):
-            whole = content_of(notebooks.of(name))  # newer than the file that a check made from it
-            content = content if whole is None else notebooks.code_of(whole, name).encode("utf-8", errors="replace")
-        if content is not None:
-            found[name] = _text(name, content)
+        for longer in (False, True):
+            content = content_of(name, longer)
+            if name.endswith(".py") and (content is None or content.startswith(notebooks.MADE.encode())):
+                whole = content_of(notebooks.of(name), longer)  # newer than the file that a check made from it
+                content = content if whole is None else notebooks.code_of(whole, name).encode("utf-8", errors="replace")
+            if content is not None:
+                found[name] = _text(name, content)
+                break
     return found
 
 
@@ -63,23 +72,46 @@ def _most(name: str) -> int:
     return (notebooks.LARGEST if name.endswith(".ipynb") else _LARGEST) + 1
 
 
-def _inside(folder: Path, name: str) -> Path | None:
-    found = [path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file() or path.is_symlink()]
-    if len(found) > 1 and found[0].parent != folder:
-        raise InputError(f"the folder has {name} {len(found)} times; which one counts?")
-    return found[0] if found else None
+def _inside(folder: Path, name: str, longer: bool) -> Path | None:
+    paths = [path for path in sorted(folder.rglob("*.*")) if path.is_file() or path.is_symlink()]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    chosen = _chosen(files, name, longer, "folder")
+    return None if chosen is None else files[chosen]
 
 
-def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> bytes | None:
-    found = [
-        each for each in entries
-        if each.filename.replace("\\", "/").rsplit("/", 1)[-1] == name and not each.filename.startswith("__MACOSX")
-    ]  # fmt: skip
-    if not found:
+def _chosen(places: Iterable[str], name: str, longer: bool, where: str) -> str | None:
+    """Return the place of a file, the one that lies in the fewest folders; None if there is none.
+
+    Args:
+        places: where files are.
+        name: the name of the file.
+        longer: look for one that got more to its name, as engine (2).py, Copy of engine.py or ada_engine.py.
+        where: what is looked into, for the message.
+
+    Raises:
+        InputError: several could be meant.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    named = re.compile(
+        rf"([^.].{{,100}}[ _-])?{re.escape(stem)}([ ._(-].{{,100}})?{re.escape(dot + suffix)}"
+        if longer else re.escape(name)
+    )  # fmt: skip
+    found = []
+    for place in places:
+        *folders, last = place.replace("\\", "/").split("/")
+        if named.fullmatch(last) and not {"__MACOSX", ".ipynb_checkpoints"} & {*folders}:
+            found.append((len(folders), place))
+    least = [place for depth, place in found if depth == min(found)[0]]
+    if len(least) > 1:
+        raise InputError(f"the {where} has {name} {len(least)} times; which one counts?")
+    return least[0] if least else None
+
+
+def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str, longer: bool) -> bytes | None:
+    chosen = _chosen([each.filename for each in entries], name, longer, "archive")
+    if chosen is None:
         return None
-    if len(found) > 1:
-        raise InputError(f"the archive has {name} {len(found)} times; which one counts?")
-    entry = found[0]
+    entry = next(each for each in entries if each.filename == chosen)
     parts = entry.filename.replace("\\", "/").split("/")
     if ".." in parts or entry.filename.startswith("/") or ":" in parts[0]:
         raise InputError(f"the archive has a path that leads out of it: {entry.filename[:80]!r}")
@@ -102,10 +134,29 @@ def _read(path: Path) -> bytes:
 def _text(name: str, content: bytes) -> str:
     if len(content) > _LARGEST:
         raise InputError(f"{name} is larger than {_LARGEST:,} bytes")
+    return decoded(name, content)
+
+
+def decoded(name: str, content: bytes) -> str:
+    r"""Return the text of a file with the line ends of Python, in the encoding that its first bytes or lines say.
+
+    Args:
+        name: its name, for the message.
+        content: its bytes.
+
+    Raises:
+        InputError: it is not text, or says nothing of its encoding and is not UTF-8.
+
+    >>> decoded("engine.py", "# coding: latin-1\r\nname = 'é'".encode("latin-1"))
+    "# coding: utf-8\nname = 'é'"
+    """
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else tokenize.detect_encoding(io.BytesIO(content).readline)[0])
+    except (UnicodeError, SyntaxError, LookupError) as error:
         raise InputError(f"{name} is not UTF-8; save it with that encoding") from error
     if "\0" in text:
         raise InputError(f"{name} is not text: it has zero bytes")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    # It is written as UTF-8 from here on.
+    return "\n".join([*(_CODING.sub(r"\1utf-8", line) for line in lines[:2]), *lines[2:]])

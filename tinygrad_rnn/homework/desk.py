@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tinygrad_rnn.errors import InputError
 from tinygrad_rnn.homework import notebooks
-from tinygrad_rnn.homework.archives import open_submission
+from tinygrad_rnn.homework.archives import decoded, open_submission
 from tinygrad_rnn.homework.assignment import Assignment, load
 from tinygrad_rnn.homework.building import read_files
 from tinygrad_rnn.homework.checks import PUBLIC, checks_of
-from tinygrad_rnn.homework.judging import Result, judge_alone, student_regions
-from tinygrad_rnn.homework.marks import Region, regions_of, splice, task_of
+from tinygrad_rnn.homework.judging import Result, forbidden, judge_alone, student_regions
+from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_of, splice, task_of
 from tinygrad_rnn.homework.packing import zipped
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -94,13 +94,20 @@ class Desk:
         for name in self.assignment.files:
             place = self.folder / notebooks.of(name)
             if not place.is_file():
-                texts |= read_files(self.folder, [name])
+                texts[name] = self._text(name)
                 continue
             texts |= open_submission(place, [name])
             made = self.folder / name
-            if made.is_file() and not read_files(self.folder, [name])[name].startswith(notebooks.MADE):
+            if made.is_file() and not self._text(name).startswith(notebooks.MADE):
                 raise InputError(f"{shown(made)} and {place.name} are both here: which one counts? Move the other away")
         return texts
+
+    def _text(self, name: str) -> str:
+        try:
+            content = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read {shown(self.folder / name)}: {error}") from error
+        return decoded(name, content)
 
     def check(self, task: str | None = None, printed: list[str] | None = None) -> list[Result]:
         """Run the public checks of a task, or of all, and remember the points.
@@ -164,9 +171,10 @@ class Desk:
         return pictures
 
     def notes(self) -> list[str]:
-        """Return what will be lost when it is handed in, a sentence each."""
+        """Return what will be lost when it is handed in, and what it costs, a sentence each."""
         notes = []
         for name, text in self.files().items():
+            notes += self._costs(name, text)
             given = self._given(name)
             if given is None:
                 continue
@@ -178,6 +186,16 @@ class Desk:
             if _bare(splice(text, regions_of(given))) != _bare(given):
                 notes.append(f"{name}: lines outside the marks were changed; only what is between the marks counts")
         return notes
+
+    def _costs(self, name: str, text: str) -> list[str]:
+        """Return what between the marks of a file costs the points of a task, or of all of them."""
+        regions, costs = lenient_regions(text).values(), []
+        for words, line in forbidden(text, self.assignment.imports, self.assignment.without):
+            for region in regions:
+                if line is not None and region.begin < line - 1 < region.end:
+                    whose = "any task" if region.name == YOURS else task_of(region.name)
+                    costs.append(f"NO POINTS for {whose} with this in {name}, line {line}: {words}")
+        return costs
 
     def _given(self, name: str) -> str | None:
         path = ASSIGNMENTS / self.assignment.name / name

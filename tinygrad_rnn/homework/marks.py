@@ -2,7 +2,8 @@
 
 A solution stands between `### BEGIN SOLUTION 1.2` and `### END SOLUTION 1.2`, each alone on its line. A task of several
 functions has several regions, told apart by a letter: `1.5a`, `1.5b`. Between `### BEGIN YOURS` and `### END YOURS` a
-student keeps imports and functions of her own.
+student keeps imports and functions of her own. Programs that tidy a file up may leave one # of a mark, or indent it
+otherwise.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.errors import InputError
 
-__all__ = ["YOURS", "Region", "lenient_regions", "lines_of", "regions_of", "splice", "task_of"]
+__all__ = ["YOURS", "Region", "lenient_regions", "lines_of", "regions_of", "splice", "task_of", "words_of"]
 
 #: The region that travels with every task.
 YOURS = "YOURS"
-_MARK = re.compile(r"###\s*(BEGIN|END)\s+(?:SOLUTION\s+(\S+)|(YOURS))\s*$")
+_MARK = re.compile(r"#+\s*(BEGIN|END)\s+(?:SOLUTION\s+(\S+)|(YOURS))\s*$")
 _NAME = re.compile(r"(\d+\.\d+)[a-z]?$")
 
 
@@ -81,17 +82,26 @@ def lenient_regions(source: str) -> dict[str, Region]:
         marks = _marks_by_tokens(source, lines)
     except (tokenize.TokenError, SyntaxError, InputError):
         marks = _marks_by_lines(lines)
-    words = [(found[1], found[2] or found[3]) for _, found in marks]
+    words = [_word(found) for _, found in marks]
     regions: dict[str, Region] = {}
     for (word, name), first, second in zip(words, marks, marks[1:], strict=False):
-        follows = (second[1][1], second[1][2] or second[1][3]) == ("END", name)
+        follows = _word(second[1]) == ("END", name)
         if word == "BEGIN" and follows and words.count(("BEGIN", name)) == words.count(("END", name)) == 1:
             regions |= _pair(lines, [first, second], {name})
     return regions
 
 
+def words_of(text: str) -> list[tuple[str, str]]:
+    r"""Return the marks of a part of a file, of which the other halves may be elsewhere.
+
+    >>> words_of("x = 1\n### END SOLUTION 1.1\n### BEGIN YOURS\n")
+    [('END', '1.1'), ('BEGIN', 'YOURS')]
+    """
+    return [_word(found) for _, found in _marks_by_lines(lines_of(text))]
+
+
 def splice(base: str, regions: Mapping[str, Region]) -> str:
-    r"""Return a file in which some regions are those of another.
+    r"""Return a file in which some regions are those of another, moved to where its own were.
 
     >>> base = "### BEGIN SOLUTION 1.1\nx = 1\n### END SOLUTION 1.1\n"
     >>> other = "### BEGIN SOLUTION 1.1\nx = 2\n### END SOLUTION 1.1\n"
@@ -101,8 +111,18 @@ def splice(base: str, regions: Mapping[str, Region]) -> str:
     lines = lines_of(base)
     for name, region in reversed(regions_of(base).items()):
         if name in regions:
-            lines[region.begin + 1 : region.end] = [_ended(regions[name].text)]
+            lines[region.begin + 1 : region.end] = [_ended(_moved(regions[name].text, region.indent))]
     return "".join(lines)
+
+
+def _moved(text: str, indent: str) -> str:
+    """Return the lines of a region for a place with another indent, as in a file with tabs, or two spaces a step."""
+    lines = lines_of(text)
+    code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    own = code[0][: len(code[0]) - len(code[0].lstrip())] if code else indent
+    if own == indent:
+        return text
+    return "".join(indent + line[len(own) :] if line.strip() and line.startswith(own) else line for line in lines)
 
 
 def lines_of(text: str) -> list[str]:
@@ -112,6 +132,10 @@ def lines_of(text: str) -> list[str]:
     ['a\x0cb\n', 'c']
     """
     return list(io.StringIO(text))
+
+
+def _word(found: re.Match[str]) -> tuple[str, str]:
+    return found[1], found[2] or found[3]
 
 
 def _ended(text: str) -> str:
@@ -131,7 +155,7 @@ def _marks_by_tokens(source: str, lines: list[str]) -> list[tuple[int, re.Match[
             if lines[number].strip() != token.string.strip():
                 raise InputError(f"line {number + 1}: a mark stands alone on its line: {token.string.strip()}")
             marks.append((number, found))
-        elif token.type != tokenize.COMMENT and token.type != tokenize.NL and "###" in token.string:
+        elif token.type != tokenize.COMMENT and token.type != tokenize.NL and "#" in token.string:
             for offset, line in enumerate(token.string.splitlines()):
                 if _MARK.match(line.strip()):
                     raise InputError(f"line {number + offset + 1}: a mark inside a text is none; take it out")
@@ -142,7 +166,7 @@ def _pair(lines: list[str], marks: list[tuple[int, re.Match[str]]], known: Colle
     regions: dict[str, Region] = {}
     open_name, open_line = "", 0
     for number, found in marks:
-        word, name = found[1], found[2] or found[3]
+        word, name = _word(found)
         where, said = f"line {number + 1}: ", found[0].strip()
         if name != YOURS and not _NAME.match(name):
             raise InputError(f"{where}{said}: a task is called 1.2, or 1.2a, not {name}")

@@ -1,6 +1,7 @@
 """A file with marks as a notebook, a cell for each function to write, and a notebook's cells as that file again.
 
-Only cells that came from the file go back into it: what else is in a notebook is for trying things.
+Only cells that came from the file go back into it, and what was split off from them: what else is in a notebook is for
+trying things.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_rnn.errors import InputError
-from tinygrad_rnn.homework.marks import regions_of
+from tinygrad_rnn.homework.marks import lenient_regions, regions_of, words_of
 
 __all__ = ["LARGEST", "MADE", "cell", "cells_of", "code_of", "notebook", "of", "split"]
 
@@ -107,9 +108,24 @@ def code_of(content: bytes, name: str) -> str:
         raise InputError(f"{what} is larger than {LARGEST:,} bytes; clear its outputs and save it again")
     try:
         cells = [each for each in json.loads(content)["cells"] if each["cell_type"] == "code"]
-        own = [each for each in cells if each["metadata"].get(_TAG) == name] or cells
-        parts = ["".join(each["source"]) for each in own]  # a text, or a list of its lines
+        texts = [("".join(each["source"]), each["metadata"].get(_TAG) == name) for each in cells]  # or lists of lines
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{what} is no notebook ({type(error).__name__}: {str(error)[:80]})") from error
-    text = "\n\n\n".join(re.sub(r"^(?=[%!])", "# ", part.strip("\n"), flags=re.MULTILINE) for part in parts)
+    text = "\n\n\n".join(re.sub(r"^(?=[%!])", "# ", part.strip("\n"), flags=re.MULTILINE) for part in _own(texts))
     return f"{MADE}{what}, where you write: this file is written anew each time.\n{text}\n"
+
+
+def _own(texts: list[tuple[str, bool]]) -> list[str]:
+    """Return the texts of the cells of a file, given with whether they say that they are; of all, if none does.
+
+    An editor that splits a cell may forget it of a part: one in which a region goes on, or with a mark that the others
+    lack.
+    """
+    whole = lenient_regions("\n".join(text for text, said in texts if said))
+    own, inside = [], False
+    for text, said in texts:
+        marks = [word for word, region in words_of(text) if said or region not in whole]
+        if said or marks or inside:
+            own.append(text)
+        inside = marks[-1] == "BEGIN" if marks else inside
+    return own if any(said for _, said in texts) else [text for text, _ in texts]

@@ -165,7 +165,8 @@ def gradcheck(f, x, gradient):
 
     f takes an array of the shape of x and returns one number. Compare with what f does when a single entry of x moves a
     little (1e-6) to either side. At a kink, where the slopes to the left and to the right differ, anything between the
-    two is right. A gradient of another shape, or with a NaN, is wrong. x is as before when you return.
+    two is right. Numbers are rounded: a gradient that differs from the slope by 1e-4 of it is right, one that differs by
+    1e-2 of it is wrong. So is one of another shape, or with a NaN. x is as before when you return.
     """
     ### BEGIN SOLUTION 1.6
     gradient = np.asarray(gradient)

@@ -1,5 +1,7 @@
 """The checks that decide: numbers and shapes are drawn when it is graded."""
 
+from itertools import combinations
+
 import numpy as np
 
 from tinygrad_rnn.homework import check, close, same
@@ -68,12 +70,25 @@ def late(order):
     return found
 
 
+def by_breadth(end):
+    """Return the tensors as breadth first finds them, the other way round."""
+    found = [end]
+    for each in found:
+        found += [parent for parent in dict.fromkeys(each.parents) if parent not in found]
+    return found[::-1]
+
+
+BREADTH = "this is the order of breadth first, which lists a tensor by its shortest way from the root"
+
+
 def judge_order(hw, end, tensors, what):
-    order = list(hw.topological(end))
+    order = hw.topological(end)
+    same(isinstance(order, list | tuple), True, f"topological returns a list, and not {order!r:.60}")
     twice = sum(order[:number].count(each) for number, each in enumerate(order))
     same(twice, 0, f"tensors that are in the order of {what} more than once")
     same(len(order), tensors, f"how many tensors are in the order of {what}")
-    same(late(order), 0, f"tensors that stand before one of their parents in the order of {what}")
+    because = BREADTH if list(order) == by_breadth(end) else ""
+    same(late(order), 0, f"tensors that stand before one of their parents in the order of {what}", because)
     same(order[-1] == end, True, f"the last in the order of {what} is the root")
 
 
@@ -188,6 +203,18 @@ def few_tensors_many_ways(hw, draw):
 # ---- 1.4
 
 
+def of_other_axes(message, got, axes):
+    """Return the sums over other axes than these, by what they are, in the shape of what came."""
+    right, found = " and ".join(map(str, axes)), {}
+    for count in range(message.ndim + 1):
+        for other in combinations(range(message.ndim), count):
+            total = message.sum(axis=other)
+            if isinstance(got, np.ndarray) and got.size == total.size and other != tuple(axes):
+                words = f"the sum over axis {' and '.join(map(str, other))}" if other else "nothing is added up"
+                found[f"{words}; the operand was repeated along axis {right}"] = total.reshape(got.shape)
+    return found
+
+
 @check("1.4", 3, each=("(3,) of (2, 3)", "(3, 1) and (1, 4)", "(2, 1) of (3, 2, 2)", "drawn", "nothing to do"))
 def the_operands_shape(hw, draw, case):
     pairs = {
@@ -207,8 +234,9 @@ def the_operands_shape(hw, draw, case):
         axes = (*range(lead), *stretched)
         right = message.sum(axis=axes).reshape(small)
         count = message.size / max(right.size, 1)
-        suspects = {"mean instead of sum": right / count} if count > 1 else None
-        close(hw.unbroadcast(message, small), right, f"unbroadcast of {large} to {small}", suspects=suspects)
+        got = hw.unbroadcast(message, small)
+        suspects = {"mean instead of sum": right / count} | of_other_axes(message, got, axes) if count > 1 else None
+        close(got, right, f"unbroadcast of {large} to {small}", suspects=suspects)
 
 
 # ---- 1.5
@@ -216,12 +244,22 @@ def the_operands_shape(hw, draw, case):
 
 @check("1.5", 2, each=("a", "b"))
 def product(hw, draw, operand):
+    a, b, g = draw.standard_normal((3, 4, 4))
+    got = hw.matmul_messages(g, a, b)
+    same(len(got), 2, "how many messages a product sends")
+    mine, slips = {
+        "a": (g @ b.T, {"b is not transposed": g @ b, "b comes first": b.T @ g, "b @ g": b @ g}),
+        "b": (a.T @ g, {"a is not transposed": a @ g, "g comes first": g @ a.T, "g @ a": g @ a}),
+    }[operand]
+    place = 0 if operand == "a" else 1
+    close(
+        got[place], mine, f"the message to {operand} of a @ b, all of them (4, 4)", suspects=slips, rtol=1e-5, atol=1e-6
+    )
     m, k, n = shape(draw, 3)
     a, b, g = draw.standard_normal((m, k)), draw.standard_normal((k, n)), draw.standard_normal((m, n))
     got = hw.matmul_messages(g, a, b)
-    same(len(got), 2, "how many messages a product sends")
     right = gradient(lambda a: (g * (a @ b)).sum(), a) if operand == "a" else gradient(lambda b: (g * (a @ b)).sum(), b)
-    close(got[0 if operand == "a" else 1], right, f"the message to {operand} of a @ b", rtol=1e-5, atol=1e-6)
+    close(got[place], right, f"the message to {operand} of a @ b", rtol=1e-5, atol=1e-6)
 
 
 @check("1.5", 2, each=(0, 1, None))

@@ -32,12 +32,27 @@ def too_early(order):
     ]
 
 
+def by_breadth(end):
+    """Return the tensors as breadth first finds them, the other way round."""
+    found = [end]
+    for each in found:
+        found += [parent for parent in dict.fromkeys(each.parents) if parent not in found]
+    return found[::-1]
+
+
+def order_of(hw, end):
+    """Return what topological returns, which has to be a list."""
+    order = hw.topological(end)
+    same(isinstance(order, list | tuple), True, f"topological returns a list, and not {order!r:.60}")
+    return list(order)
+
+
 @check("1.2", 10)
 def parents_come_first(hw, draw):
     a = hw.Tensor(1.0)
     b = a + a
     c = b * a
-    order = list(hw.topological(c))
+    order = order_of(hw, c)
     with drawn(c, too_early(order)):
         same(len(order), 3, "the length of topological(c) for b = a + a, c = b * a")
         names = {0: "a", 1: "b", 2: "c"}
@@ -50,10 +65,12 @@ def arms_of_unequal_length(hw, draw):
     x = hw.Tensor(1.0)
     near = x * 2.0
     end = near + (near * 3.0) * 4.0
-    order = list(hw.topological(end))
+    order = order_of(hw, end)
     wrong = too_early(order)
+    breadth = "this is the order of breadth first, which lists a tensor by its shortest way from the root"
+    because = breadth if order == by_breadth(end) else ""
     with drawn(end, wrong):
-        same(len(wrong), 0, "edges whose parent stands after its child, for near + (near * 3) * 4")
+        same(len(wrong), 0, "edges whose parent stands after its child, for near + (near * 3) * 4", because)
 
 
 @check("1.3", 8)
@@ -81,7 +98,10 @@ def again_and_from_nothing(hw, draw):
 
 @check("1.4", 15)
 def a_row_was_repeated(hw, draw):
-    suspects = {"mean instead of sum": [2.5, 3.5, 4.5]}
+    suspects = {
+        "mean instead of sum": [2.5, 3.5, 4.5],
+        "the sum over axis 1: along axis 0 it was repeated": [6.0, 15.0],
+    }
     got = hw.unbroadcast(np.array([[1.0, 2, 3], [4, 5, 6]]), (3,))
     close(got, [5.0, 7.0, 9.0], "unbroadcast of (2, 3) to (3,)", suspects=suspects)
 
@@ -89,6 +109,13 @@ def a_row_was_repeated(hw, draw):
 @check("1.5", 8)
 def a_small_product(hw, draw):
     a, b = np.array([[1.0, 2, 3]]), np.array([[1.0, 0], [0, 1], [1, 1]])
+    turn, grow = np.array([[0.0, 1.0], [2.0, 0.0]]), np.array([[1.0, 3.0], [0.0, 1.0]])
+    got = hw.matmul_messages(np.eye(2), turn, grow)
+    same(len(got), 2, "how many messages a product sends")
+    close(got[0], [[1.0, 0.0], [3.0, 1.0]], "the message to a, where g is I and b is [[1, 3], [0, 1]]",
+          suspects={"b is not transposed": grow})  # fmt: skip
+    close(got[1], [[0.0, 2.0], [1.0, 0.0]], "the message to b, where g is I and a is [[0, 1], [2, 0]]",
+          suspects={"a is not transposed": turn})  # fmt: skip
     to_a, to_b = hw.matmul_messages(np.array([[1.0, 10.0]]), a, b)
     close(to_a, [[1.0, 10.0, 11.0]], "the message to a")
     close(to_b, [[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]], "the message to b")

@@ -86,6 +86,12 @@ def a_product(hw, draw, case):
     close(hw.product(W, states, lag), expected, f"product for lag {lag} of {steps} steps", rtol=1e-5, atol=1e-7)
 
 
+def alike(got, values):
+    """Return whether these are values of which some were made nan, in any order."""
+    found = [[np.isclose(values[row], each, rtol=1e-6).any() for each in got[row]] for row in range(len(got))]
+    return bool((np.isnan(got) | found).all()) and not np.isnan(got).all()
+
+
 @check("5.2", 2.5, each=("all there", "some are rounding"))
 def spectra(hw, draw, case):
     batch, hidden = lengths(draw, 2)
@@ -97,11 +103,27 @@ def spectra(hw, draw, case):
         values[0, -1] = values[0, 0] * 1e-3 * precision
         values = np.sort(values, axis=1)[:, ::-1]
     sides = [np.linalg.qr(draw.standard_normal((batch, hidden, hidden)))[0] for _ in range(2)]
-    got = np.asarray(hw.singular_values(sides[0] * values[:, None, :] @ sides[1], precision), dtype=float)
+    J = sides[0] * values[:, None, :] @ sides[1]
+    got = hw.singular_values(J, precision)
+    real = "singular values are real; eigenvalues need not be"
+    same(
+        isinstance(got, np.ndarray) and np.iscomplexobj(got),
+        False,
+        "whether there are complex numbers among the singular values",
+        real,
+    )
+    got = np.asarray(got, dtype=float)
     same(got.shape, values.shape, "the shape of the singular values")
+    slips = {"the sizes of the eigenvalues": np.abs(np.linalg.eigvals(J)), "the real parts of the eigenvalues":
+             np.linalg.eigvals(J).real, "their squares, the eigenvalues of J.T @ J": values**2}  # fmt: skip
+    because = "".join(f"this is what comes of: {words}" for words, slip in slips.items() if alike(got, slip))
     rounding = values < precision * values[:, :1]
-    same(np.isnan(got).tolist(), rounding.tolist(), "which singular values are nan")
-    close((got / scales)[~rounding], (values / scales)[~rounding], "the singular values that are not nan", rtol=1e-4)
+    same(np.isnan(got).tolist(), rounding.tolist(), "which singular values are nan", because)
+    if (np.diff(np.nan_to_num(got)) <= 0).all():
+        slips = {words: np.sort(slip)[:, ::-1] for words, slip in slips.items()}
+    suspects = {words: (slip / scales)[~rounding] for words, slip in slips.items()}
+    close((got / scales)[~rounding], (values / scales)[~rounding], "the singular values that are not nan", rtol=1e-4,
+          suspects=suspects)  # fmt: skip
 
 
 @check("5.2", 2.5, each=("holds", "is reached"))
@@ -182,7 +204,10 @@ def how_far(hw, draw, cell):
     for threshold in thresholds:
         expected = list(far(report, threshold)[0])
         got = hw.reach(flow, threshold)
-        same(list(got) if type(got) is tuple else got, expected, f"reach of a {cell} for the threshold {threshold:.2g}")
+        got = list(got) if type(got) is tuple else got
+        others = [kind for kind, steps in far(report, threshold)[1:] if got == [kind, steps]]
+        because = f"{others[0]} is not the kind of state that carries the gradient furthest" if others else ""
+        same(got, expected, f"reach of a {cell} for the threshold {threshold:.2g}", because)
     if cell == "rnn":  # what grows first is still compared with the last step
         rises = int(draw.integers(2, 6))
         back = 1.5 ** np.minimum(np.arange(30), rises) * 0.6 ** np.maximum(np.arange(30) - rises, 0)
@@ -203,12 +228,13 @@ def a_loss_at_every_step(hw, draw):
 def which_way(hw, draw, cell):
     report, flow = telling_flow(draw, cell, ())
     kind = far(report, 0.01)[0][0]
-    cause = next(each for each in report.causes() if each.kind == kind)
-    way, share = max(cause.shares, key=lambda each: each[1])
+    ways = {each.kind: max(each.shares, key=lambda share: share[1]) for each in report.causes()}
+    (way, share), others = ways.pop(kind), {f"the way to {other}, not to {kind}": told for other, told in ways.items()}
     got = hw.path(flow)
     same(len(got), 2, "how many things path returns")
-    same(got[0], way, f"the way of most of the gradient of a {cell}")
-    close(got[1], share, f"its share in a {cell}")
+    because = "; ".join(f"this is {words}" for words, told in others.items() if np.isclose(got[1], told[1]))
+    same(got[0], way, f"the way of most of the gradient of a {cell}", because)
+    close(got[1], share, f"its share in a {cell}", suspects={words: told[1] for words, told in others.items()})
 
 
 @check("5.3", 3, each=("gru", "lstm"))

@@ -370,6 +370,7 @@ def judge_dead(hw, told, inputs, state, results):
     tape, _ = tape_of(hw, told, inputs, state, results)
     got, right = hw.dead_after(tape), dead(told, {*inputs, *state, *results})
     same(len(got), len(right), "how many lists dead_after returns, one for each instruction")
+    same(all(isinstance(each, list | tuple) for each in got), True, "dead_after returns a list of lists of numbers")
     text = "; ".join(f"{name} reads {list(reads)} makes {makes}" for name, reads, makes in told)
     for place, (numbers, expected) in enumerate(zip(got, right, strict=True)):
         same(

@@ -121,7 +121,9 @@ def small(hw):
 
 @check("6.4", 8)
 def dropped(hw, draw):
-    got = [sorted(int(number) for number in each) for each in hw.dead_after(small(hw))]
+    lists = hw.dead_after(small(hw))
+    same(all(isinstance(each, list | tuple) for each in lists), True, "dead_after returns a list of lists of numbers")
+    got = [sorted(int(number) for number in each) for each in lists]
     same(got, [[], [1], [2]], "what is dropped after tanh, mul and add (x is 0, a 1, b 2, the result 3)")
     tape = small(hw)
     tape.results = [1]
