@@ -29,6 +29,8 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     wanted = list(names)
     if path.is_symlink():
         raise InputError("it is a link, not a file")
+    if not path.is_file() and not path.is_dir():  # a pipe, say, of which nothing ever comes
+        raise InputError("it is neither a file nor a folder")
     if path.is_dir():
         return _texts(wanted, lambda name: _read(file) if (file := _inside(path, name)) is not None else None)
     if path.suffix in (".py", ".ipynb"):
@@ -67,6 +69,8 @@ def _inside(folder: Path, name: str) -> Path | None:
     found = [path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file() or path.is_symlink()]
     if len(found) > 1 and found[0].parent != folder:
         raise InputError(f"the folder has {name} {len(found)} times; which one counts?")
+    if found and found[0].parent.is_symlink():  # what another handed in, or the reference
+        raise InputError(f"the folder of {name} is a link, not a folder")
     return found[0] if found else None
 
 
@@ -85,6 +89,9 @@ def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) 
         raise InputError(f"the archive has a path that leads out of it: {entry.filename[:80]!r}")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise InputError(f"{name} is a link, not a file")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Of bzip2 and LZMA zipfile unpacks whole parts, to no bound: two thousand bytes can be gigabytes.
+        raise InputError(f"{name} is packed in a way that is not read; zip it as your system does, or with Deflate")
     with archive.open(entry) as stream:
         return stream.read(_most(name))
 
