@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -82,10 +83,11 @@ def lenient_regions(source: str) -> dict[str, Region]:
     except (tokenize.TokenError, SyntaxError, InputError):
         marks = _marks_by_lines(lines)
     words = [(found[1], found[2] or found[3]) for _, found in marks]
+    counts = Counter(words)
     regions: dict[str, Region] = {}
     for (word, name), first, second in zip(words, marks, marks[1:], strict=False):
         follows = (second[1][1], second[1][2] or second[1][3]) == ("END", name)
-        if word == "BEGIN" and follows and words.count(("BEGIN", name)) == words.count(("END", name)) == 1:
+        if word == "BEGIN" and follows and counts["BEGIN", name] == counts["END", name] == 1:
             regions |= _pair(lines, [first, second], {name})
     return regions
 
