@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from tinygrad_rnn.errors import InputError
+from tinygrad_rnn.homework import archives
 from tinygrad_rnn.homework.archives import open_submission
 
 NAMES = ("engine.py", "written.md")
@@ -131,3 +132,43 @@ def test_what_is_no_archive_and_what_is_a_link_is_refused(tmp_path):
     (tmp_path / "l.zip").symlink_to(tmp_path / "y.zip")
     with pytest.raises(InputError, match="link"):
         open_submission(tmp_path / "l.zip", NAMES)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_zipfile_unpacks_without_a_bound_is_not_unpacked(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("engine.py", bytes(1 << 25))
+    with pytest.raises(InputError, match="packed in a way that is not read; zip it"):
+        open_submission(tmp_path / "a.zip", NAMES)
+
+
+def test_no_folder_of_others_is_read_through_a_link(tmp_path):
+    reference, own = tmp_path / "reference", tmp_path / "own"
+    reference.mkdir()
+    own.mkdir()
+    (reference / "engine.py").write_text("x = 1")
+    (own / "hw1").symlink_to(reference)
+    assert open_submission(own, NAMES) == {}
+
+
+def test_a_folder_with_an_environment_in_it_is_not_looked_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_FILES", 5)
+    for number in range(4):
+        (tmp_path / f"{number}.py").write_text("")
+    assert open_submission(tmp_path, NAMES) == {}
+    (tmp_path / "engine.py").write_text("")
+    with pytest.raises(InputError, match="the folder has 5 files or more"):
+        open_submission(tmp_path, NAMES)
+
+
+def test_ends_of_names_may_be_capitals(tmp_path):
+    (tmp_path / "ENGINE.PY").write_text("x = 1")
+    assert open_submission(tmp_path / "ENGINE.PY", NAMES) == {"engine.py": "x = 1"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such pipes here")
+@pytest.mark.parametrize("name", ["a.zip", "engine.py", "b"])
+def test_nothing_is_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        open_submission(tmp_path / name, NAMES)

@@ -398,6 +398,9 @@ def test_the_network_cannot_be_reached():
         ["array", npy("{'descr': [('a', '<f8', (-1,))], 'fortran_order': False, 'shape': (1,), }")],
         ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }")],
         ["array", npy("(" * 500)], ["array", npy("'")],
+        ["array", npy("{'descr': '|V0', 'fortran_order': False, 'shape': (1000000000000,), }")],
+        ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 0), }")],
+        ["array", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 9999, 9999), }")],
     ],
 )  # fmt: skip
 def test_a_forged_value_is_no_value(told):

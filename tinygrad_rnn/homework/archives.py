@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 import re
 import stat
 import tokenize
@@ -19,6 +20,8 @@ __all__ = ["decoded", "open_submission"]
 
 #: The largest file that is read, in bytes, and the most entries that an archive may have.
 _LARGEST, _ENTRIES = 1 << 20, 1000
+#: How many files a folder has fewer than.
+_FILES = 20_000
 #: What a file of Python says of its encoding, in one of its first two lines.
 _CODING = re.compile(r"^([ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+", re.ASCII)
 
@@ -36,10 +39,12 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     wanted = list(names)
     if path.is_symlink():
         raise InputError("it is a link, not a file")
+    if not path.is_file() and not path.is_dir():  # a pipe, say, of which nothing ever comes
+        raise InputError("it is neither a file nor a folder")
     if path.is_dir():
         return _texts(wanted, lambda *name: _read(file) if (file := _inside(path, *name)) is not None else None)
-    if path.suffix in (".py", ".ipynb"):
-        alone = wanted[0] if path.suffix == ".py" else notebooks.of(wanted[0])
+    if (suffix := path.suffix.lower()) in (".py", ".ipynb"):
+        alone = wanted[0] if suffix == ".py" else notebooks.of(wanted[0])
         return _texts(wanted[:1], lambda name, _: _read(path) if name == alone else None)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,7 +78,10 @@ def _most(name: str) -> int:
 
 
 def _inside(folder: Path, name: str, longer: bool) -> Path | None:
-    paths = [path for path in sorted(folder.rglob("*.*")) if path.is_file() or path.is_symlink()]
+    found = list(itertools.islice(folder.rglob("*.*"), _FILES))
+    if len(found) == _FILES:
+        raise InputError(f"the folder has {_FILES:,} files or more; hand in what you wrote, and no environment")
+    paths = [path for path in sorted(found) if path.is_file() or path.is_symlink()]
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     chosen = _chosen(files, name, longer, "folder")
     return None if chosen is None else files[chosen]
@@ -117,6 +125,9 @@ def _entry(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str, 
         raise InputError(f"the archive has a path that leads out of it: {entry.filename[:80]!r}")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise InputError(f"{name} is a link, not a file")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Of bzip2 and LZMA zipfile unpacks whole parts, to no bound: two thousand bytes can be gigabytes.
+        raise InputError(f"{name} is packed in a way that is not read; zip it as your system does, or with Deflate")
     with archive.open(entry) as stream:
         return stream.read(_most(name))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -83,10 +84,11 @@ def lenient_regions(source: str) -> dict[str, Region]:
     except (tokenize.TokenError, SyntaxError, InputError):
         marks = _marks_by_lines(lines)
     words = [_word(found) for _, found in marks]
+    counts = Counter(words)
     regions: dict[str, Region] = {}
     for (word, name), first, second in zip(words, marks, marks[1:], strict=False):
         follows = _word(second[1]) == ("END", name)
-        if word == "BEGIN" and follows and words.count(("BEGIN", name)) == words.count(("END", name)) == 1:
+        if word == "BEGIN" and follows and counts["BEGIN", name] == counts["END", name] == 1:
             regions |= _pair(lines, [first, second], {name})
     return regions
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -99,6 +100,9 @@ def _load(told: Any, other: Callable[[str, Any], Any], depth: int) -> Any:
     if kind in ("array", "scalar"):
         data = io.BytesIO(base64.b64decode(content, validate=True))
         array = np.lib.format.read_array(data, allow_pickle=False)
+        # Entries without bytes, and rows without entries, are as many as a header says: who lists them never ends.
+        if not array.itemsize or math.prod(length or 1 for length in array.shape) > LARGEST:
+            raise BadValueError(f"an array of {array.dtype} with shape {array.shape}")
         return array if kind == "array" else array[()]
     return other(kind, content)
 
