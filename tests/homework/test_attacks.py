@@ -402,10 +402,30 @@ def test_files_outside_cannot_be_read_or_written(tmp_path):
     if not cut(files=True):
         pytest.skip("this kernel has no Landlock")
     (tmp_path / "hidden.py").write_text("expected = 42")
-    for call in (f"OS['open']({str(tmp_path / 'hidden.py')!r}, 0)", f"OS['mkdir']({str(tmp_path / 'mine')!r})"):
-        with pytest.raises(StudentError, match="PermissionError"):
+    calls = {
+        f"OS['open']({str(tmp_path / 'hidden.py')!r}, 0)": "PermissionError",
+        f"OS['mkdir']({str(tmp_path / 'mine')!r})": "PermissionError|Read-only file system",
+    }
+    for call, refused in calls.items():
+        with pytest.raises(StudentError, match=refused):
             ask(OS + f"def f():\n    return {call}")
+    assert not (tmp_path / "mine").exists()
     assert ask(OS + "def f():\n    return OS['write'](OS['open']('own', 66), b'my own folder')") == 13
+
+
+def test_no_file_outside_can_be_changed_in_what_is_said_of_it(tmp_path):
+    if not any("bwrap" in word for word in sandbox.prefix()):
+        pytest.skip("no bubblewrap on this machine")
+    place = tmp_path / "hidden.py"
+    place.write_text("expected = 42")
+    place.chmod(0o666)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o777)
+    before = place.stat()
+    for call in (f"OS['chmod']({str(place)!r}, 0o600)", f"OS['utime']({str(place)!r}, (1, 1))"):
+        with pytest.raises(StudentError, match=r"OSError|PermissionError"):
+            ask(OS + f"def f():\n    return {call}")
+    assert (place.stat().st_mode, place.stat().st_mtime) == (before.st_mode, before.st_mtime)
 
 
 def test_the_network_cannot_be_reached():

@@ -170,6 +170,26 @@ def test_names_of_ones_own_may_be_those_of_functions_that_are_not_needed():
     assert forbidden("def layer(x):\n    return input(x)\n", []) == [("input: a solution has no use for it", 2)]
 
 
+def test_what_a_file_has_outside_of_the_marks_keeps_its_name():
+    given = "import math\nfrom calling import launch\ndef changed_by(f): pass\nSIZE = 3\n"
+    given += "### BEGIN YOURS\n{}\n### END YOURS\n"
+    refused = {
+        "def changed_by(f): return []": "changed_by", "SIZE = 4": "SIZE", "class launch: pass": "launch",
+        "if True:\n    launch = 3": "launch", "def own():\n    global changed_by\n    changed_by = print": "changed_by",
+        "SIZE += 1": "SIZE", "for math in (1, 2): pass": "math",
+    }  # fmt: skip
+    for text, name in refused.items():
+        found = forbidden(given.format(text), ["math", "calling"])
+        assert [words for words, _ in found] == [f"{name}: this file has one already; give yours another name"], text
+    for text in (
+        "import math",
+        "def own(SIZE):\n    launch = SIZE\n    return launch",
+        "LARGE = SIZE",
+        "own = [SIZE for x in 'a']",
+    ):
+        assert forbidden(given.format(text), ["math", "calling"]) == [], text
+
+
 OWN = """
 from collections import OrderedDict, defaultdict, deque, namedtuple
 class Sums(list):

@@ -276,7 +276,31 @@ def forbidden(source: str, allowed: Iterable[str], without: tuple[str, ...] = ()
             for name in whole
             if name.split(".")[0] == PACKAGE and PACKAGE in allowed and is_withheld(name, without)
         ]
+    found += _taken(tree, source)
     return sorted(found, key=lambda each: each[1] or 0)
+
+
+def _taken(tree: ast.Module, source: str) -> list[tuple[str, int | None]]:
+    """Return where something between the marks takes the name of what a file has outside of them, with its lines."""
+    regions = lenient_regions(source).values()
+    own: list[tuple[str, int]] = []
+    given: set[str] = set()
+    for node in tree.body:
+        inside = any(region.begin < node.lineno - 1 < region.end for region in regions)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            given |= set() if inside else {each.asname or each.name.split(".")[0] for each in node.names}
+            continue
+        parts = [node] if isinstance(node, ast.FunctionDef | ast.ClassDef) else list(ast.walk(node))
+        names = [each.name for each in parts if isinstance(each, ast.FunctionDef | ast.ClassDef)]
+        names += [each.id for each in parts if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+        given |= set() if inside else {*names}
+        own += [(name, node.lineno) for name in names if inside]
+    for told in ast.walk(tree):
+        if isinstance(told, ast.Global) and any(region.begin < told.lineno - 1 < region.end for region in regions):
+            own += [(name, told.lineno) for name in told.names]
+    return [
+        (f"{name}: this file has one already; give yours another name", line) for name, line in own if name in given
+    ]
 
 
 def one_cause(told: Iterable[tuple[str, str]]) -> str:

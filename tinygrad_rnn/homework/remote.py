@@ -210,7 +210,7 @@ class Child:
         told.write_text(json.dumps(settings), encoding="utf-8")
         self.printed = (self.folder / "printed").open("w+b")
         self._process = subprocess.Popen(
-            [*sandbox.prefix(), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), str(told)],
+            [*sandbox.around(self.folder), sys.executable, "-I", "-S", "-B", str(here / "worker.py"), str(told)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.printed,
             cwd=own, env=one | {"PATH": os.defpath}, start_new_session=True, close_fds=True,
             preexec_fn=functools.partial(die_with_parent, os.getpid()),  # noqa: PLW1509  (two calls of the system)

@@ -9,12 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["prefix", "told"]
+__all__ = ["around", "prefix", "told"]
 
 _WAYS = (
-    ("bwrap", "--dev-bind", "/", "/", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--"),
+    ("bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--bind", "/proc", "/proc",
+     "--unshare-net", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--"),
     ("unshare", "--user", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--"),
-)
+)  # fmt: skip
+
+
+def around(folder: Path) -> tuple[str, ...]:
+    """Return the words before a command that may write in one folder; where `unshare` cuts it off, also in others."""
+    words = prefix()
+    own = ("--bind", str(folder), str(folder))
+    return (*words[:-1], *own, "--") if words and Path(words[0]).name == "bwrap" else words
 
 
 @functools.cache
