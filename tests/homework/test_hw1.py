@@ -11,7 +11,8 @@ import pytest
 from tinygrad_rnn.homework import building, desk
 from tinygrad_rnn.homework.assignment import load
 from tinygrad_rnn.homework.checks import checks_of
-from tinygrad_rnn.homework.marks import regions_of
+from tinygrad_rnn.homework.judging import judge
+from tinygrad_rnn.homework.marks import lines_of, regions_of
 from tinygrad_rnn.homework.stubs import leaks
 from tinygrad_rnn.homework.verifying import verify
 
@@ -123,3 +124,33 @@ def test_a_wheel_brings_no_solution_and_no_hidden_check(tmp_path):
         stub = wheel.read("tinygrad_rnn/homework/assignments/hw1/engine.py").decode()
     regions = {name: region for name, region in regions_of(stub).items() if name != "YOURS"}
     assert all(region.text.strip().startswith("raise NotImplementedError(") for region in regions.values())
+
+
+#: What asks for nothing, or only knows in which order it is asked: the homework, its task and regions, and a check.
+GUESSES = {
+    "hw1, every other is right": (
+        "hw1", "1.6", {"1.6": "    calls.append(1)\n    return len(calls) % 2 == 1"}, "wrong_gradients",
+    ),
+    "hw1, more than can be compared": ("hw1", "1.2", {"1.2": "    return [root] * 100_000"}, "order_of_a_diamond"),
+    "hw5, for ever": ("hw5", "5.1", {"5.1": "    return math.inf"}, "an_orthogonal_network"),
+    "hw5, no bound": ("hw5", "5.2", {"5.2d": "    return math.inf"}, "bounds"),
+    "hw6b, all is refused": (
+        "hw6b", "6.3", dict.fromkeys(("6.3a", "6.3b", "6.3c"), "        raise TapeError('no')"), "what",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("guess", GUESSES)
+def test_who_guesses_in_the_order_of_the_checks_gets_nothing(guess):
+    name, task, bodies, check = GUESSES[guess]
+    folder = ROOT / "tutorials" / "homework" / name
+    assignment, reference = building.source_of(folder)
+    main = assignment.files[0]
+    lines = lines_of(reference[main])
+    for each, region in reversed(regions_of(reference[main]).items()):
+        if each in bodies or each == "YOURS":
+            lines[region.begin + 1 : region.end] = [bodies.get(each, "import math\ncalls = []") + "\n"]
+    checks = [each for each in checks_of(folder / "hidden.py") if each.task == task and each.name.startswith(check)]
+    results = judge(assignment, reference, {main: "".join(lines)}, checks, seed=1, only=task, more=1.0)
+    assert sum(each.earned for each in results) == 0

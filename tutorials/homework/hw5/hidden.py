@@ -31,14 +31,15 @@ def an_orthogonal_network(hw, draw, case):
     steps, batch, hidden = lengths(draw, 3)
     turn = np.linalg.qr(draw.standard_normal((hidden, hidden)))[0]
     for unit, slope, h in (("tanh", 1.0, 0.0), ("logistic", 0.25, 0.5)):
-        factor = draw.uniform(0.6, 0.85) if case == "shrinks" else draw.uniform(1.05, 1.5)
-        got = number(hw.predicted_horizon(factor / slope * turn, np.full((steps, batch, hidden), h), unit))
-        expected = np.log(0.01) / np.log(factor) if factor < 1 else np.inf
-        what = f"steps until 1% is left where each step leaves {factor:.2f} ({unit})"
-        if factor > 1:
-            same(got, np.inf, what, "where nothing shrinks the answer is math.inf")
-        else:
-            close(got, expected, what, atol=1.0)
+        shrinks, grows = draw.uniform(0.6, 0.85), draw.uniform(1.05, 1.5)
+        for factor in [shrinks] if case == "shrinks" else [grows, shrinks]:  # always to answer math.inf is no answer
+            got = number(hw.predicted_horizon(factor / slope * turn, np.full((steps, batch, hidden), h), unit))
+            expected = np.log(0.01) / np.log(factor) if factor < 1 else np.inf
+            what = f"steps until 1% is left where each step leaves {factor:.2f} ({unit})"
+            if factor > 1:
+                same(got, np.inf, what, "where nothing shrinks the answer is math.inf")
+            else:
+                close(got, expected, what, atol=1.0)
 
 
 # ---- 5.2
@@ -147,6 +148,8 @@ def bounds(hw, draw, case):
                 raise CheckFailedError(
                     f"bound for lag {lag} is {bound:.4g}, but a singular value of {largest:.4g} occurs"
                 )
+            loosest = (hidden * np.linalg.norm(W, 2)) ** lag  # more than with any usual norm of W
+            same(bool(bound <= loosest), True, f"bound for lag {lag}, {bound:.4g}, is made of W: infinity bounds all")
 
 
 def exact_product(W, states, lag):

@@ -268,10 +268,18 @@ LOOKS = {
 WHY = "what Python makes of the numbers, a replay would not do again"
 
 
+def recorded_as_well(hw, draw):
+    """Require that a step is recorded in which nothing is wrong: to refuse every one is no answer."""
+    x = draw.standard_normal((2, 3))
+    lines = [["return", ["tanh", "in0"]]]
+    exact(recorded(hw, lines, {}, [x])[0].replay(x), run(lines, {}, [x]), "tanh, where nothing is wrong")
+
+
 @check("6.3", 2, each=tuple(LOOKS))
 def what_reads_is_refused(hw, draw, case):
     step = hw.step_of([["return", LOOKS[case]]], {"scale": hw.Tensor(2.0)})
     x = hw.Tensor(draw.standard_normal((2, 3)))
+    recorded_as_well(hw, draw)
     raises("TapeError", f"the error that is raised, a step with {case}", hw.record, step, x, because=WHY)
     same(len(hw.RECORDING), 0, "recorders after it")
     close(x.numpy(), x.data, "x.numpy() when nothing is recorded")
@@ -298,6 +306,7 @@ def what_is_made_of_data_is_refused(hw, draw):
 def what_was_refused_stays_refused(hw, draw, case):
     quiet = ["quiet", ["item", ["sum", "in0"]] if case == "read" else ["data", 3.0]]
     step = hw.step_of([["a", ["mul", "in0", quiet]], ["return", "a"]], {})
+    recorded_as_well(hw, draw)
     raises(
         "TapeError",
         "the error that is raised, a step that catches the error and goes on",
@@ -312,6 +321,7 @@ def what_was_refused_stays_refused(hw, draw, case):
 def what_is_returned_are_tensors(hw, draw, case):
     end = {"a number": [["return", 3.0]], "None": [], "a number in a list": [["return", "in0", 3.0]]}[case]
     step = hw.step_of([["a", ["tanh", "in0"]], *end], {})
+    recorded_as_well(hw, draw)
     raises(
         "TapeError",
         f"the error that is raised, a step that returns {case}",
