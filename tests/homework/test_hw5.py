@@ -132,6 +132,16 @@ def test_a_model_that_knows_the_bit_before_training_is_refused(hidden):
 
 @pytest.mark.slow
 @pytest.mark.process
+def test_a_right_model_that_has_bad_luck_once_is_trained_from_another_seed(hidden):
+    assignment, reference = building.source_of(FOLDER)
+    looped = building.read_files(FOLDER / "alternatives" / "looped", assignment.files)
+    checks = [each for each in hidden if each.name == "it_learns_what_is_drawn[second]"]
+    (found,) = judge(assignment, reference, looped, checks, only="5.5", seed=10)
+    assert found.message == ""
+
+
+@pytest.mark.slow
+@pytest.mark.process
 def test_identity_weights_with_relu_are_a_cure_as_well(hidden):
     body = """
     tg.manual_seed(seed)

@@ -319,6 +319,6 @@ def it_is_new_for_each_seed(hw, draw):
     same(len(one) == len(other) and bool((one == other).all()), False, "another seed gives the same weights")
 
 
-@check("5.5", 7, each=("first", "second", "third"))
+@check("5.5", 7, each=("first", "second", "third"), times=3)
 def it_learns_what_is_drawn(hw, draw, which):
     trained(hw, draw)

@@ -97,10 +97,24 @@ def number(got):
 
 
 def trained(hw, draw):
-    """Train a student's model here, on sequences that are drawn, and judge it; nothing is asked of it but its weights."""
-    seed = int(draw.integers(1, 2**31))
+    """Train a student's model here, on sequences that are drawn, and judge it; nothing is asked of it but its weights.
+
+    One that has nearly learned the bit is trained once more, from another seed: a right one can have bad luck.
+    """
+    seeds = [int(draw.integers(1, 2**31)) for _ in range(2)]
+    made = [(*untrained(hw, seed), seed) for seed in seeds]  # both now: to train takes longer than an answer may
+    for model, settings, seed in made:
+        share, told = learned(model, settings, seed)
+        if share >= 0.99:
+            return
+        if share < 0.9:
+            break
+    raise CheckFailedError(told)
+
+
+def learned(model, settings, seed):
+    """Return the share of right answers after training, and what to say of it."""
     task = tasks.FirstBitTask(steps=50)
-    model, settings = untrained(hw, seed)
     same(right(model, task, seed) < 0.9, True, "it does not know the bit before its first update")
     optimizer = made_optimizer(model, settings)
     left = measure(model.converted("float64"), task, 16, seed).report.horizon
@@ -108,16 +122,15 @@ def trained(hw, draw):
     try:
         for update in fit(model, task, optimizer, updates=500, batch=32, seed=seed):
             recent, updates = [*recent[-19:], update.loss], updates + 1
-            if max(recent) < 0.02 and right(model, task, seed) >= 0.99:
-                return
+            if max(recent) < 0.02 and (share := right(model, task, seed)) >= 0.99:
+                return share, ""
     except TinygradError as error:
         raise CheckFailedError(f"training: {error}") from error
-    if (share := right(model, task, seed)) < 0.99:
-        arrived = f"after {left.steps} steps back" if left.steps else "nowhere"
-        raise CheckFailedError(
-            f"after {updates} updates it is right on {share:.0%} of new sequences, and 99% are asked for (to guess is 50%)"
-            f"\n    before training, less than 1% of its gradient was left {arrived}; the bit is 49 steps back"
-        )
+    share, arrived = right(model, task, seed), f"after {left.steps} steps back" if left.steps else "nowhere"
+    return share, (
+        f"after {updates} updates it is right on {share:.0%} of new sequences, and 99% are asked for (to guess is 50%)"
+        f"\n    before training, less than 1% of its gradient was left {arrived}; the bit is 49 steps back"
+    )
 
 
 def untrained(hw, seed):
@@ -313,6 +326,6 @@ def two_steps_settle(hw, draw):
 # ---- 5.5
 
 
-@check("5.5", 25)
+@check("5.5", 25, times=3)
 def it_learns(hw, draw):
     trained(hw, draw)

@@ -433,12 +433,19 @@ def what_was_left_behind_does_not_count(hw, draw):
     close(after[1], after[0], "the loss after training, where a gradient was left in the parameters before")
 
 
-@check("6.4", 12, times=3)
+@check("6.4", 12, times=6)
 def dates_on_its_own(hw, draw):
+    share = learned_dates(hw, draw)
+    if 0.5 <= share < 0.9:  # a right one can have bad luck with its first weights: another model, other dates
+        share = learned_dates(hw, draw)
+    same(bool(share >= 0.9), True, f"at least .90 of 500 fresh dates are written exactly (it was {share:.3f})")
+
+
+def learned_dates(hw, draw):
+    """Return the share of fresh dates that a new model writes exactly when it was trained."""
     model = hw.Model(48, int(draw.integers(1000)))
     hw.train(model, [batch_of(draw, 32) for _ in range(400)])
     numbers, lengths, targets = batch_of(draw, 500)
     got = np.asarray(hw.write(model, *hw.read(model, numbers, lengths), 10))
     same(got.shape, (10, 500), "the shape of what is written for 500 dates")
-    share = float((got == targets).all(axis=0).mean())
-    same(bool(share >= 0.9), True, f"at least .90 of 500 fresh dates are written exactly (it was {share:.3f})")
+    return float((got == targets).all(axis=0).mean())
