@@ -1,10 +1,13 @@
 """A student's commands, from start to submit: what they say, and that none ends in a traceback of ours."""
 
+import re
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from tinygrad_rnn.cli.main import main
+from tinygrad_rnn.homework.marks import regions_of, splice
 
 
 def write(place, old, new):
@@ -204,3 +207,67 @@ def test_the_text_to_read_is_that_of_ones_language(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("LC_ALL", language)
     assert main(["homework", "start", "hw1", str(tmp_path / "mine")]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"read {tmp_path / 'mine' / text}, write in ")
+
+
+@pytest.mark.process
+def test_what_is_written_and_cannot_be_tried_is_not_called_unwritten(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["homework", "start", "hw5"]) == 0
+    place = tmp_path / "hw5" / "vanish.py"
+    regions = regions_of(place.read_text())
+
+    def lines_of_stub(name):
+        return regions_of(place.read_text())[name].begin + 2
+
+    mine = {name: replace(regions[name], text="    return 1.0\n") for name in ("5.3c", "5.2b")}
+    place.write_text(splice(place.read_text(), mine))
+    capsys.readouterr()
+    assert main(["homework", "check"]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"-  5\.1 .*: not written yet; tinygrad-rnn homework hint 5\.1\n", said)
+    assert f"how_far_a_flow_reaches[0.01]: not written yet (line {lines_of_stub('5.3a')})" in said
+    assert f"one_small_jacobian: not written yet (line {lines_of_stub('5.2a')})" in said
+    assert main(["homework", "submit", "--name", "ada"]) == 0
+    said = capsys.readouterr().err
+    assert "note: not written: 5.1, 5.4, 5.5\n" in said
+    left = ", ".join(str(lines_of_stub(name)) for name in regions if name[:3] == "5.2" and name != "5.2b")
+    assert f"note: written in part: 5.2, but for line {left}\n" in said
+
+    assert main(["homework", "start", "hw6b"]) == 0
+    place = tmp_path / "hw6b" / "tape.py"
+    regions = regions_of(place.read_text())
+    mine = {name: replace(each, text="        return 1.0\n") for name, each in regions.items() if name[:3] == "6.2"}
+    place.write_text(splice(place.read_text(), mine))
+    capsys.readouterr()
+    assert main(["homework", "check", "6.2", "--dir", "hw6b"]) == 1
+    assert re.search(
+        r"6\.2 .*: cannot be tried yet: it needs 6\.1, which is not written yet \(line \d+\)\n", capsys.readouterr().out
+    )
+
+
+@pytest.mark.process
+def test_a_mistake_in_the_syntax_takes_no_points_that_were_there(at_desk, capsys):
+    write(at_desk / "sums.py", STUB, "return np.add(a, b)")
+    assert main(["homework", "check", "1.1"]) == 0
+    write(at_desk / "sums.py", 'raise NotImplementedError("Task 1.2: what is f(f(x))?")', "return (")
+    assert main(["homework", "check"]) == 1
+    capsys.readouterr()
+    assert main(["homework", "status"]) == 0
+    assert "done" in capsys.readouterr().out
+    assert main(["homework", "submit", "--name", "ada"]) == 0
+    assert (
+        "NO POINTS for 1.2 with this in sums.py, line 19: not Python: '(' was never closed" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.process
+def test_after_a_hang_the_checks_of_the_same_task_are_not_waited_for(at_desk, capsys):
+    write(at_desk / "assignment.toml", "hours = 0.5", "hours = 0.5\npatience = 1")
+    text = (at_desk / "public.py").read_text()
+    again = '\n\n@check("1.1", 0.5, each=(1, 2, 3))\ndef again(hw, draw, number):\n    hw.add([number], [2])\n'
+    (at_desk / "public.py").write_text(text + again)
+    write(at_desk / "sums.py", STUB, "while True: pass")
+    assert main(["homework", "check"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("it took longer than 1 s") == 1
+    assert "again[3]: not tried after one_and_two" in said

@@ -237,6 +237,22 @@ def test_a_process_that_grades_has_bounded_memory():
         assert pool.submit(memory_of_a_grader).result() <= 1 << 33
 
 
+def test_a_table_that_a_spreadsheet_saved_can_be_compared_with(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
+    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
+    folder.mkdir()
+    (folder / "ada.py").write_text("")
+    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
+    assert main(words) == 0
+    out.write_bytes(b"\xef\xbb\xbf" + out.read_bytes().replace(b",0,0,", b',"1\n",0,').replace(b"\n", b"\r\n"))
+    capsys.readouterr()
+    assert main([*words, "--regrade"]) == 0
+    assert "changed: 1 of 1" in capsys.readouterr().out
+    out.write_text("name;points\n")
+    assert main([*words, "--regrade"]) == 2
+    assert "has no column named submission" in capsys.readouterr().err
+
+
 def test_no_submission_is_said(tmp_path):
     with pytest.raises(InputError, match="no submission in"):
         grading.submissions_of(tmp_path)

@@ -190,6 +190,22 @@ def test_what_a_file_has_outside_of_the_marks_keeps_its_name():
         assert forbidden(given.format(text), ["math", "calling"]) == [], text
 
 
+def test_what_only_the_compiler_finds_is_said_as_well():
+    assert forbidden("x = 1\nreturn x\n", []) == [("not Python: 'return' outside function", 2)]
+    assert forbidden("x = '\\d'\n", []) == []
+
+
+def test_a_stand_in_among_numbers_has_no_name_of_ours():
+    @check("1.1", 1)
+    def floats(hw, draw):
+        float(hw.add)
+
+    with Child({"sums.py": "def add(a, b): pass"}) as child:
+        result, _ = judging._one(child.load("sums.py"), floats.checks[0], 9.0, 0, "", None)
+    assert "not an object that is no number, array, list or text" in result.message
+    assert "Remote" not in result.message
+
+
 OWN = """
 from collections import OrderedDict, defaultdict, deque, namedtuple
 class Sums(list):

@@ -63,7 +63,7 @@ def _check(options: argparse.Namespace) -> int:
     for task in here.assignment.tasks:
         own = [each for each in results if each.task == task.id]
         if own:
-            _report(task, own)
+            _report(task, own, here.state_of(task.id) == "begun")
     try:
         for picture in here.draw(results):
             print(f"written: {shown(picture)}, the graph with what is wrong in red")
@@ -76,18 +76,25 @@ def _check(options: argparse.Namespace) -> int:
     for text in printed:
         if text.strip():
             print("\nyour code printed, at the end:\n" + "".join(f"    {line}\n" for line in text.splitlines()[-20:]))
+    if any(_lines([each]) for each in results):
+        for name in here.made():
+            print(f"note: lines are those of {name}, which every check makes of the notebook")
     for note in here.notes():
         print(f"note: {note}")
     return 0 if all(each.earned for each in results) else 1
 
 
-def _report(task: Task, results: list[Result]) -> None:
+def _report(task: Task, results: list[Result], begun: bool) -> None:
     earned = sum(each.earned for each in results)
     title = f"{task.id}  {task.title['en']}"
     if all(each.status == "missing" for each in results):
         others = sorted({_needed(each) for each in results} - {task.id})
         needs = f"; needs {' and '.join(others)}, which is not written yet either" if others else ""
-        print(f"-  {title}: not written yet{needs}; tinygrad-rnn homework hint {task.id}")
+        told = f"not written yet{needs}; tinygrad-rnn homework hint {task.id}"
+        if begun:
+            what = f"it needs {' and '.join(others)}, which is" if others else "a part of it is"
+            told = f"cannot be tried yet: {what} not written yet{_lines(results)}"
+        print(f"-  {title}: {told}")
         return
     print(f"{'ok' if all(each.earned for each in results) else 'x '} {title}: {earned:g} of {task.points:g}")
     for each in results:
@@ -96,7 +103,14 @@ def _report(task: Task, results: list[Result]) -> None:
             if each.status == "missing":
                 other = _needed(each)
                 message = "not written yet" if other == task.id else f"needs {other}, which is not written yet"
+                message += _lines([each])
             print(f"     {each.check}: {message}".replace("\n", "\n     "))
+
+
+def _lines(results: list[Result]) -> str:
+    """Return in which lines what is not written was reached, in brackets."""
+    found = {int(line[1]) for each in results if (line := re.search(r"\(line (\d+)\)$", each.message))}
+    return f" (line {', '.join(map(str, sorted(found)))})" if found else ""
 
 
 def _needed(result: Result) -> str:
@@ -141,6 +155,9 @@ def _submit(options: argparse.Namespace) -> int:
     path = desk.pack(here, name)
     if unwritten := [task.id for task in here.assignment.tasks if here.state_of(task.id) == "not started"]:
         say(f"note: not written: {', '.join(unwritten)}")
+    for task in here.assignment.tasks:
+        if task.id not in unwritten and (lines := here.unwritten(task.id)):
+            say(f"note: written in part: {task.id}, but for line {', '.join(map(str, lines))}")
     if here.answers_unchanged():
         say("note: written.md is as it was: nothing is answered in it")
     print(f"written: {shown(path)}")
@@ -197,7 +214,7 @@ def _grade(options: argparse.Namespace) -> int:
     out = Path(options.out)
     if options.regrade and not out.is_file():
         raise InputError(f"there is no {shown(out)} to compare with; grade without --regrade first")
-    before = out.read_text(encoding="utf-8") if options.regrade else ""
+    before = grading.read_table(out) if options.regrade else ""
     percents: dict[str, float] | None = None
     if options.late:
         percents, notes = late.deductions(Path(options.late), [path.name for path in submissions])

@@ -14,7 +14,7 @@ from tinygrad_rnn.homework.archives import decoded, open_submission
 from tinygrad_rnn.homework.assignment import Assignment, load
 from tinygrad_rnn.homework.building import read_files
 from tinygrad_rnn.homework.checks import PUBLIC, checks_of
-from tinygrad_rnn.homework.judging import Result, forbidden, judge_alone, student_regions
+from tinygrad_rnn.homework.judging import Result, forbidden, judge_alone, one_cause, student_regions
 from tinygrad_rnn.homework.marks import YOURS, Region, lenient_regions, regions_of, splice, task_of
 from tinygrad_rnn.homework.packing import zipped
 from tinygrad_rnn.serialization import write_whole
@@ -28,8 +28,8 @@ ASSIGNMENTS = Path(__file__).parent / "assignments"
 _PROGRESS = ".homework.json"
 _WRITTEN = "written.md"
 _HOW = (
-    "Read text.md. Write between the marks, save, and try it as in the last cell. Cells that you add are your own: "
-    "they are not handed in."
+    "Read text.md. Write between the marks, save, and try it as in the last cell, which also makes the file of Python "
+    "that show.py takes. Cells that you add are your own: they are not handed in."
 )
 _TRY = notebooks.cell("code", "!python -m tinygrad_rnn homework check")
 
@@ -124,11 +124,12 @@ class Desk:
         chosen = [each for each in checks_of(self.folder / PUBLIC) if task in (None, each.task)]
         files = self.files()
         for name, text in files.items():
-            if (self.folder / notebooks.of(name)).is_file():  # for scripts that import it, and for the lines of errors
+            if name in self.made():  # for scripts that import it, and for the lines of errors
                 write_whole(self.folder / name, text.encode())
         patience, (counted, theirs) = float(self.assignment.patience), self._counted(files)
         results = judge_alone(self.assignment, counted, chosen, patience=patience, printed=printed, theirs=theirs)
-        for name in {each.task for each in chosen}:
+        spoiled = one_cause((each.status, each.message) for each in results)
+        for name in set() if spoiled else {each.task for each in chosen}:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()
         return results
@@ -230,6 +231,23 @@ class Desk:
                 before = regions_of(given)
                 own |= {each: regions[each].text != before[each].text for each in before if task_of(each) == task}
         return "not started" if own and not any(own.values()) else "begun"
+
+    def unwritten(self, task: str) -> list[int]:
+        """Return the lines of the places of a task, counted from 1, that are as they were handed out."""
+        lines = []
+        for name, text in self.files().items():
+            given = self._given(name)
+            if given is not None:
+                own, before = lenient_regions(text), regions_of(given)
+                lines += [
+                    own[each].begin + 2 for each in before
+                    if task_of(each) == task and each in own and own[each].text == before[each].text
+                ]  # fmt: skip
+        return lines
+
+    def made(self) -> list[str]:
+        """Return the files that are made of notebooks."""
+        return [name for name in self.assignment.files if (self.folder / notebooks.of(name)).is_file()]
 
     def answers_unchanged(self) -> bool:
         """Return whether the file for written answers is the one that was handed out."""

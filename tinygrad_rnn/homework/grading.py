@@ -31,8 +31,8 @@ from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
 
 __all__ = [
-    "changes", "executor_of", "feedback", "grade", "grade_one", "place_of", "processes", "seeds_of", "submissions_of",
-    "write_table",
+    "changes", "executor_of", "feedback", "grade", "grade_one", "place_of", "processes", "read_table", "seeds_of",
+    "submissions_of", "write_table",
 ]  # fmt: skip
 
 #: The addresses that a process which grades may have, in bytes.
@@ -299,6 +299,21 @@ def write_table(
     write_whole(path, lines.getvalue().encode())
 
 
+def read_table(path: Path) -> str:
+    """Return a table as `write_table` writes it, also if a spreadsheet saved it since.
+
+    Raises:
+        InputError: it cannot be read, or is no such table.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {shown(path)}: {error}") from error
+    if "submission" not in next(csv.reader(io.StringIO(text)), []):
+        raise InputError(f"{shown(path)} has no column named submission; grade without --regrade first")
+    return text
+
+
 def feedback(assignment: Assignment, told: dict[str, Any], percent: float = 0.0) -> str:
     """Return a page for a student, in Markdown: points per task, and what was wrong.
 
@@ -330,7 +345,7 @@ def changes(before: str, after: str) -> list[str]:
         before: the table as it was, as `write_table` writes it.
         after: the table as it is.
     """
-    old, new = ({row["submission"]: row for row in csv.DictReader(text.splitlines())} for text in (before, after))
+    old, new = ({row["submission"]: row for row in csv.DictReader(io.StringIO(text))} for text in (before, after))
     told = []
     for name, row in new.items():
         was = old.get(name, {})

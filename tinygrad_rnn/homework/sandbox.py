@@ -59,4 +59,5 @@ def told(files_cut: bool) -> str:
     )
     files = "only Python's files and its own folder (Landlock)" if files_cut else "all files of this user"
     word = "sandbox" if way and files_cut else "half a sandbox" if way or files_cut else "no sandbox"
-    return f"{word}: student code reaches {network}, {files}; time, memory and file size are bounded"
+    unbounded = "; as root, the number of processes is not" if not way and os.geteuid() == 0 else ""
+    return f"{word}: student code reaches {network}, {files}; time, memory and file size are bounded{unbounded}"
