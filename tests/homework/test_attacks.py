@@ -297,8 +297,8 @@ def test_what_is_looked_at_for_ever_is_ended_in_time(tiny):
             sum(range(99))
 
     assignment, reference = building.source_of(tiny)
-    checks = counts_for_ever.checks + counts_here_for_ever.checks
-    first, second = judge_alone(assignment, reference, checks, patience=1.0)
+    each = (counts_for_ever.checks, counts_here_for_ever.checks)
+    (first,), (second,) = (judge_alone(assignment, reference, checks, patience=1.0) for checks in each)
     assert (first.status, second.status) == ("late", "late")
     assert first.message.startswith("it took longer than 1 s and was stopped")
     assert second.message == "to look at what it answered took longer than 2 s"
