@@ -1,5 +1,6 @@
 """The first assignment: what the package brings is what its source makes, and nothing of a solution is in a wheel."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,24 @@ def test_it_is_told_in_both_languages(folder):
         assert len(task.hints["en"]) == len(task.hints["zh"]) == (3 if task.kind == "code" else 1)
         assert all(task.id in (folder / name).read_text() for name in ("text.md", "text.zh.md"))
     assert abs(sum(task.minutes for task in assignment.tasks) / 60 - assignment.hours) < 1
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_titles_and_hints_in_chinese_have_punctuation_of_full_width(folder):
+    assignment = load(folder)
+    told = [
+        assignment.title["zh"],
+        *(words for task in assignment.tasks for words in (task.title["zh"], *task.hints["zh"])),
+    ]
+    found = [re.findall(r".{0,9}[一-鿿][,:;?!(]|[,:;?!)][一-鿿].{0,9}", words) for words in told]
+    assert not [each for each in found if each]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_texts_say_that_public_checks_are_not_all(folder):
+    words = " ".join((folder / "text.md").read_text().split())
+    assert "try every sentence of the docstrings, not only what `check` shows" in words
+    assert "不只是 `check` 所显示的" in (folder / "text.zh.md").read_text()
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -94,11 +94,12 @@ def test_a_model_that_answers_by_itself_gets_nothing_for_it(hidden):
 def test_answers_of_the_wrong_kind_get_one_clear_line(hidden):
     model = 'tg.manual_seed(seed)\n    model = SequenceModel.for_task(TASK, "gru", HIDDEN)\n    '
     for body, words in (
-        ("return failing(seed)[0]", "returns a model and a dict of settings"),
+        ("return failing(seed)[0]", "returns a model and a dict of settings; it was "),
         (
             model + 'return model, {"optimizer": "Lion", "lr": 1e-3}',
-            "one of SGD, RMSprop, Adam, AdamW",
+            "optimizer is 'Lion'; it has to be one of SGD, RMSprop, Adam, AdamW",
         ),
+        (model + 'return model, {"optimizer": "Adam", "updates": 300}', "the optimizer: "),
         (model + 'return model, {"optimizer": "Adam", "lr": -1.0}', "the optimizer: "),
         (
             model.replace("gru", "rnn:nonlinearity=relu") + 'return model, {"optimizer": "SGD", "lr": 1e30}',

@@ -4,6 +4,7 @@ A tensor remembers what it was computed from (`parents`) and how a gradient that
 That makes a graph; your work is everything that happens when a gradient travels backward through it.
 
 Write only between the marks: what is outside of them is not handed in. All numbers are float64 arrays of NumPy.
+No function may change an array that it is given.
 """
 
 import numpy as np

@@ -21,6 +21,11 @@ def lengths(draw, count):
 # ---- 5.1
 
 
+def unchanged(hw, name, *arguments):
+    """Say what is wrong if a function changes the arrays that it is given."""
+    same(hw.changed_by(getattr(hw, name), *arguments), [], f"which of its arguments, counted from 0, {name} changes")
+
+
 @check("5.1", 5, each=("tanh, small inputs", "tanh, large inputs", "logistic"))
 def eight_of_ten_networks(hw, draw, kind):
     judge_predictions(hw, draw, kind, 10, 8)
@@ -33,6 +38,7 @@ def an_orthogonal_network(hw, draw, case):
     for unit, slope, h in (("tanh", 1.0, 0.0), ("logistic", 0.25, 0.5)):
         shrinks, grows = draw.uniform(0.6, 0.85), draw.uniform(1.05, 1.5)
         for factor in [shrinks] if case == "shrinks" else [grows, shrinks]:  # always to answer math.inf is no answer
+            unchanged(hw, "predicted_horizon", factor / slope * turn, np.full((steps, batch, hidden), h), unit)
             got = number(hw.predicted_horizon(factor / slope * turn, np.full((steps, batch, hidden), h), unit))
             expected = np.log(0.01) / np.log(factor) if factor < 1 else np.inf
             what = f"steps until 1% is left where each step leaves {factor:.2f} ({unit})"
@@ -73,7 +79,7 @@ def one_jacobian(hw, draw):
     W = draw.standard_normal((hidden, hidden))
     into, states = tanh_states(draw, W, steps, batch)
     close(hw.jacobian(W, states[1]), by_differences(W, into[1:], states[0]), "jacobian", rtol=1e-5, atol=1e-7)
-    same(hw.changed_by(hw.jacobian, W, states[1]), [], "which arguments (W 0, h 1) jacobian changes")
+    unchanged(hw, "jacobian", W, states[1])
 
 
 @check("5.2", 2, each=("no step", "some steps", "all steps"))
@@ -85,6 +91,7 @@ def a_product(hw, draw, case):
     into, states = tanh_states(draw, W, steps, batch)
     expected = by_differences(W, into[steps - lag :], states[steps - 1 - lag])
     close(hw.product(W, states, lag), expected, f"product for lag {lag} of {steps} steps", rtol=1e-5, atol=1e-7)
+    unchanged(hw, "product", W, states, lag)
 
 
 def alike(got, values):
@@ -105,6 +112,7 @@ def spectra(hw, draw, case):
         values = np.sort(values, axis=1)[:, ::-1]
     sides = [np.linalg.qr(draw.standard_normal((batch, hidden, hidden)))[0] for _ in range(2)]
     J = sides[0] * values[:, None, :] @ sides[1]
+    unchanged(hw, "singular_values", J, precision)
     got = hw.singular_values(J, precision)
     real = "singular values are real; eigenvalues need not be"
     same(
@@ -134,6 +142,7 @@ def bounds(hw, draw, case):
         gain, lag = draw.uniform(0.5, 1.5), int(draw.integers(2, 8))
         W = gain * np.linalg.qr(draw.standard_normal((hidden, hidden)))[0]
         close(hw.bound(W, lag), gain**lag, f"bound of {gain:.2f} times an orthogonal W at lag {lag}")
+        unchanged(hw, "bound", W, lag)
         return
     for turn in range(6):
         W = draw.standard_normal((hidden, hidden)) / np.sqrt(hidden)
@@ -216,6 +225,18 @@ def how_far(hw, draw, cell):
         back = 1.5 ** np.minimum(np.arange(30), rises) * 0.6 ** np.maximum(np.arange(30) - rises, 0)
         grown = flow | {"states": {"h": (draw.uniform(0.1, 10) * back[::-1]).tolist()}}
         same(list(hw.reach(grown, 0.02)), ["h", int(np.argmax(back < 0.02))], "reach where the gradient grows first")
+        back[rises + 8 :] = draw.uniform(
+            1e-3, 1, len(back) - rises - 8
+        )  # it falls below the threshold, and comes again
+        dips = flow | {"states": {"h": (draw.uniform(0.1, 10) * back[::-1]).tolist()}}
+        why = "how far is the first lag below the threshold, whatever comes after it"
+        same(list(hw.reach(dips, 0.2)), ["h", int(np.argmax(back < 0.2))], "reach where the gradient comes again", why)
+    if cell == "lstm":
+        kinds = [kind for kind, _ in far(report, 0.01)]
+        turned = flow | {"states": {kind: flow["states"][other] for kind, other in zip(kinds, kinds[::-1])}}
+        expected = [kinds[-1], far(report, 0.01)[0][1]]
+        why = "any kind of state may be the one"
+        same(list(hw.reach(turned, 0.01)), expected, f"reach where {kinds[-1]} has the sizes of {kinds[0]}", why)
 
 
 @check("5.3", 1.5)
@@ -288,8 +309,11 @@ def who_pulls(hw, draw, case):
             return ((v * (each[:, None] * x).sum(axis=0) - y) ** 2).mean()
 
         right = np.array([error(u + axis) - error(u - axis) for axis in axes]) / 2e-5
-        suspects = {"the sum over the examples": right * x.shape[1], "the square without its 2": right / 2}
+        suspects = {"the sum over the examples": right * x.shape[1], "the square without its 2": right / 2,
+                    "divided by the steps, not by the examples": right * x.shape[1] / len(x),
+                    "s_t, the sum up to each step, for s_T": 2 * v * (x * (v * u * x.cumsum(axis=0) - y)).mean(axis=1)}  # fmt: skip
         close(hw.pulls(u, v, x, y), right, "pulls", rtol=1e-5, atol=1e-6, suspects=suspects)
+    unchanged(hw, "pulls", u, v, x, y)
 
 
 @check("5.4", 2.5, each=("bits", "numbers"))
@@ -303,6 +327,7 @@ def where_it_settles(hw, draw, case):
         same(len(got), 2, "how many numbers settle returns")
         suspects = {"only the step that is asked for": 1.0, "where it began": u * v, "1/T": 1 / len(x)}
         close(got[0] * got[1], best, f"u v for {len(x)} steps", rtol=0.02, suspects=suspects)
+    unchanged(hw, "settle", x, y, u, v)
 
 
 # ---- 5.5

@@ -131,7 +131,11 @@ def another_mask(hw, draw):
 def what_is_noted(hw, draw):
     x, w = hw.Tensor(draw.standard_normal((2, 3))), hw.Tensor(draw.standard_normal((2, 3)))
     factor = float(draw.integers(2, 9))
-    lines = [["a", ["mul", "in0", "in0"]], ["assign", "w", ["add", "w", "a"]], ["return", ["mul", "a", factor], "in0"]]
+    lines = [
+        ["a", ["mul", "in0", "in0"]],
+        ["assign", "w", ["add", "w", "a"]],
+        ["return", ["mul", "a", factor], "in0", "w"],
+    ]
     tape = hw.record(hw.step_of(lines, {"w": w}), x)
     told = [(each.name, len(each.reads)) for each in [tape.instructions[k] for k in range(len(tape.instructions))]]
     expected = [("mul", 2), ("add", 2), ("assign", 2), ("constant", 0), ("mul", 2)]
@@ -143,7 +147,8 @@ def what_is_noted(hw, draw):
     same((tuple(written.reads), written.makes), ((w_number, total.makes), None), "what assign reads, and makes")
     same(constant.attrs["value"], factor, "the number of the program")
     same(tape.state[w_number] == w, True, "the tensor in tape.state is w itself", "a replay reads what w holds then")
-    same(list(tape.results), [last.makes, x_number], "the numbers of the results")
+    same(list(tape.results), [last.makes, x_number, w_number], "the numbers of the results",
+         "the last is w, which has the number that it had before something was assigned to it")  # fmt: skip
     same([tuple(each) for each in tape.shapes], [(2, 3)], "the shapes of the inputs")
     made = [x_number, w_number, square.makes, total.makes, constant.makes, last.makes]
     same(len(set(made)), 6, "how many numbers there are for six values")
@@ -277,10 +282,14 @@ def recorded_as_well(hw, draw):
 
 @check("6.3", 2, each=tuple(LOOKS))
 def what_reads_is_refused(hw, draw, case):
-    step = hw.step_of([["return", LOOKS[case]]], {"scale": hw.Tensor(2.0)})
-    x = hw.Tensor(draw.standard_normal((2, 3)))
     recorded_as_well(hw, draw)
+    x, w, before = hw.Tensor(draw.standard_normal((2, 3))), hw.Tensor(0.0), draw.standard_normal((2, 3))
+    w.data = before
+    lines = [["a", LOOKS[case]], ["assign", "w", "in0"], ["return", "a"]]
+    step = hw.step_of(lines, {"scale": hw.Tensor(2.0), "w": w})
     raises("TapeError", f"the error that is raised, a step with {case}", hw.record, step, x, because=WHY)
+    close(w.data, before, f"what the step would write after {case}, to the bit", rtol=0.0, atol=0.0,
+          suspects={"the error is kept and not raised: the step went on": x.data})  # fmt: skip
     same(len(hw.RECORDING), 0, "recorders after it")
     close(x.numpy(), x.data, "x.numpy() when nothing is recorded")
 
@@ -288,7 +297,9 @@ def what_reads_is_refused(hw, draw, case):
 @check("6.3", 4)
 def what_is_made_of_data_is_refused(hw, draw):
     data = draw.standard_normal(3)
-    step = hw.step_of([["return", ["add", "in0", ["data", float(data[0])]]]], {})
+    w = hw.Tensor(0.0)
+    lines = [["a", ["add", "in0", ["data", float(data[0])]]], ["assign", "w", ["sum", "in0"]], ["return", "a"]]
+    step = hw.step_of(lines, {"w": w})
     why = "a replay would see the same data again"
     raises(
         "TapeError",
@@ -298,6 +309,8 @@ def what_is_made_of_data_is_refused(hw, draw):
         hw.Tensor(data),
         because=why,
     )
+    close(w.data, 0.0, "what the step would write after it made a tensor",
+          suspects={"the error is kept and not raised: the step went on": data.sum()})  # fmt: skip
     constant = hw.step_of([["return", ["add", "in0", float(data[0])]]], {})
     same(len(hw.record(constant, hw.Tensor(data)).instructions), 2, "instructions of x + number, which is fine")
 
@@ -441,7 +454,13 @@ def idle(told, state, results):
 def what_stays(hw, draw, case):
     told = {
         "results": [("tanh", (0,), 2), ("tanh", (0,), 3)],
-        "state": [("tanh", (0,), 2), ("assign", (1, 2), None), ("tanh", (1,), 3)],
+        "state": [
+            ("tanh", (0,), 2),
+            ("assign", (1, 2), None),
+            ("tanh", (0,), 4),
+            ("assign", (1, 4), None),
+            ("tanh", (1,), 3),
+        ],
         "draws": [("random", (), 2), ("tanh", (0,), 3), ("random", (), 4)],
         "a chain": [("tanh", (0,), 4), ("tanh", (4,), 5), ("tanh", (5,), 6), ("tanh", (0,), 3)],
         "written in vain": [("tanh", (0,), 2), ("tanh", (2,), 3), ("assign", (2, 3), None)],

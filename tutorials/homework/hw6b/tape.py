@@ -107,7 +107,7 @@ def record(step, *inputs):
     inputs are tensors; step(*inputs) is the step. Note in `tape.inputs`, a list, the number of each input, and in
     `tape.shapes` its shape; inputs are not state. While the step runs `RECORDING` holds the recorder, and nothing after
     it: also if the step raises an error, which is passed on. One tensor given twice is a TapeError before the step runs:
-    a replay would not know which of two arrays is meant. At last call `finish` of the recorder.
+    a replay would not know which of two arrays is meant. At last call `finish` of the recorder, which is of 6.3.
     """
     ### BEGIN SOLUTION 6.1c
     if len(set(inputs)) < len(inputs):
@@ -196,7 +196,8 @@ def dead_after(tape):
 def without_idle(tape):
     """Return a list of the instructions that have to stay, in their order: the others change nothing that anybody sees.
 
-    Somebody sees the results, state, and which random numbers come next.
+    Somebody sees the results, state, and which random numbers come next. An assign to a state always stays, also where
+    another one follows before anybody reads it.
     """
     ### BEGIN SOLUTION 6.4b
     needed, kept = {*tape.results, *tape.state}, []

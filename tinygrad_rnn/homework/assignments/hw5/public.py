@@ -72,6 +72,7 @@ def slipped_predictions(made):
     for W, states, unit, _ in made:
         values, slopes = np.linalg.svd(W, compute_uv=False), slope_of(unit, states)
         stretch, slope = (np.sqrt((each**2).mean()) for each in (values, slopes))
+        sizes = np.abs(np.linalg.eigvals(W))
         typical = ", which bounds what W does and is not typical of it"
         for words, factor in {
             "": stretch * slope,
@@ -82,6 +83,7 @@ def slipped_predictions(made):
             "the mean of the singular values, not their root mean square": values.mean() * slope,
             "the slopes are missing": stretch,
             "means, not root mean squares": values.mean() * slopes.mean(),
+            "eigenvalues: a vector is stretched by singular values": np.sqrt((sizes**2).mean()) * slope,
         }.items():
             found.setdefault(words, []).append(steps_to_1_percent(factor))
     return found
@@ -136,8 +138,8 @@ def learned(model, settings, seed):
 def untrained(hw, seed):
     """Return a model like that of a student, made here of its settings and weights, and how to train it."""
     made = hw.mended(seed)
-    pair = type(made) in (list, tuple) and len(made) == 2 and type(made[1]) is dict
-    same(pair, True, "whether mended(seed) returns a model and a dict of settings")
+    if type(made) not in (list, tuple) or len(made) != 2 or type(made[1]) is not dict:
+        raise CheckFailedError(f"mended(seed) returns a model and a dict of settings; it was {repr(made)[:100]}")
     config = made[0].config()
     sizes = {"input_size": 2, "hidden_size": 32, "output_size": 2, "num_layers": 1}
     same({name: config.get(name) for name in sizes}, sizes, "the sizes of the model")
@@ -153,10 +155,11 @@ def untrained(hw, seed):
 def made_optimizer(model, settings):
     kinds = {kind.__name__: kind for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)}
     name = settings.get("optimizer")
-    same(name in kinds, True, f"whether the optimizer is one of {', '.join(kinds)}")
+    if name not in kinds:
+        raise CheckFailedError(f"optimizer is {name!r}; it has to be one of {', '.join(kinds)}")
     try:
         return kinds[name](model.parameters(), **{key: value for key, value in settings.items() if key != "optimizer"})
-    except TinygradError as error:
+    except (TinygradError, TypeError) as error:
         raise CheckFailedError(f"the optimizer: {error}") from error
 
 
@@ -174,7 +177,8 @@ def right(model, task, seed):
 def all_units_alike(hw, draw, unit):
     stretch, h = (0.8, 0.0) if unit == "tanh" else (3.2, 0.5)  # 0.8 a step
     got = number(hw.predicted_horizon(stretch * np.eye(3), np.full((5, 2, 3), h), unit))
-    suspects = {"no slope, or that of tanh, where a logistic unit has 1/4": np.inf} if unit == "logistic" else None
+    slope = "1" if unit == "tanh" else "1/4"
+    suspects = {f"a factor of 1 or more a step; W stretches by {stretch:g}, and the slope is {slope}": np.inf}
     what = f"steps until 1% is left, for W = {stretch:g} I and all states {h:g}, {unit}"
     close(got, np.log(0.01) / np.log(0.8), what, atol=1.0, suspects=suspects)
 
@@ -191,41 +195,60 @@ TURN = np.array([[0.0, 2.0], [-1.0, 0.0]])
 
 @check("5.2", 4)
 def one_small_jacobian(hw, draw):
-    W, h = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.5, 0.0]])
+    W, h = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.5, 0.0], [0.0, 0.5]])
+    first = [[0.75, 1.5], [3.0, 4.0]]
     suspects = {
-        "W transposed": [[[0.75, 2.25], [2.0, 4.0]]],
-        "the slope of the unit that is read, not of the one that reads": [[[0.75, 2.0], [2.25, 4.0]]],
-        "h for the slope of tanh": [[[0.5, 1.0], [0.0, 0.0]]],
-        "the slope left out": [[[1.0, 2.0], [3.0, 4.0]]],
-        "(1 - h)^2 for 1 - h^2": [[[0.25, 0.5], [3.0, 4.0]]],
+        "W transposed": [[[0.75, 2.25], [2.0, 4.0]], [[1.0, 3.0], [1.5, 3.0]]],
+        "the slope of the unit that is read, not of the one that reads": [
+            [[0.75, 2.0], [2.25, 4.0]],
+            [[1.0, 1.5], [3.0, 3.0]],
+        ],
+        "h for the slope of tanh": [[[0.5, 1.0], [0.0, 0.0]], [[0.0, 0.0], [1.5, 2.0]]],
+        "the slope left out": [[[1.0, 2.0], [3.0, 4.0]]] * 2,
+        "(1 - h)^2 for 1 - h^2": [[[0.25, 0.5], [3.0, 4.0]], [[1.0, 2.0], [0.75, 1.0]]],
+        "1 - tanh(h)^2 for 1 - h^2: h is the state, after tanh": [
+            [[0.7864477, 1.5728955], [3.0, 4.0]],
+            [[1.0, 2.0], [2.3593432, 3.1457909]],
+        ],
+        "the first example for all of them": [first, first],
     }
-    close(hw.jacobian(W, h), [[[0.75, 1.5], [3.0, 4.0]]], "jacobian for h = (0.5, 0)", suspects=suspects)
+    right = [first, [[1.0, 2.0], [2.25, 3.0]]]
+    close(hw.jacobian(W, h), right, "jacobian for h = (0.5, 0) and (0, 0.5)", suspects=suspects)
 
 
 @check("5.2", 2, each=(0, 1, 2))
 def a_small_product(hw, draw, lag):
-    states = np.array([[[0.9, 0.9]], [[0.5, 0.0]], [[0.0, 0.5]]])
-    right = {0: np.eye(2), 1: [[0.0, 2.0], [-0.75, 0.0]], 2: [[-2.0, 0.0], [0.0, -1.125]]}[lag]
-    two, three = [[-2.0, 0.0], [0.0, -1.125]], [[0.0, -0.76], [0.21375, 0.0]]
+    states = np.array([[[0.9, 0.9], [0.0, 0.0]], [[0.5, 0.0], [0.0, 0.0]], [[0.0, 0.5], [0.0, 0.0]]])
+    one, two, three = [[0.0, 2.0], [-0.75, 0.0]], [[-2.0, 0.0], [0.0, -1.125]], [[0.0, -0.76], [0.21375, 0.0]]
+    # The second example's states are 0: one step is a TURN, two are -2, three -2 times a TURN.
+    right = {0: [np.eye(2), np.eye(2)], 1: [one, TURN], 2: [two, -2 * np.eye(2)]}
+    longest = [three, -2 * TURN]
     suspects = {
-        "the oldest Jacobian on the left": [[[-1.125, 0.0], [0.0, -2.0]]],
-        "the first steps in place of the last, or one step too early": [[[0.0, 1.5], [-1.0, 0.0]]],
-        "one Jacobian too many": [{0: [[0.0, 2.0], [-0.75, 0.0]], 1: two, 2: three}[lag]],
-        "states[-0:], which is all of them": [three],
-        "a product element by element": np.zeros((1, 2, 2)),
+        "the oldest Jacobian on the left": [[[-1.125, 0.0], [0.0, -2.0]], -2 * np.eye(2)],
+        "the first steps in place of the last, or one step too early": [[[0.0, 1.5], [-1.0, 0.0]], TURN],
+        "one Jacobian too many": {**right, 3: longest}[lag + 1],
+        "states[-0:], which is all of them": longest,
+        "a product element by element": np.zeros((2, 2, 2)),
+        "the first example for all of them": [right[lag][0]] * 2,
     }
-    close(hw.product(TURN, states, lag), [right], f"product for lag {lag}", suspects=suspects)
+    close(hw.product(TURN, states, lag), right[lag], f"product for lag {lag}", suspects=suspects)
 
 
 @check("5.2", 5)
 def small_singular_values(hw, draw):
-    got = hw.singular_values(np.array([[[0.0, 2.0], [-1.0, 0.0]], [[1e-4, 0.0], [0.0, 1.0]]]), 1e-3)
+    got = hw.singular_values(np.array([[[0.0, 2000.0], [-1.0, 0.0]], [[1e-4, 0.0], [0.0, 2e-4]]]), 1e-3)
+    small = [2e-4, 1e-4]
     suspects = {
-        "what is below the precision is kept": [[2.0, 1.0], [1.0, 1e-4]],
-        "the sizes of the eigenvalues": [[2**0.5, 2**0.5], [1.0, -1.0]],
-        "the smallest first": [[1.0, 2.0], [-1.0, 1.0]],
-        "their squares, the eigenvalues of J.T @ J": [[4.0, 1.0], [1.0, -1.0]],
-        "0 where nan is asked for": [[2.0, 1.0], [1.0, 0.0]],
+        "what is below the precision is kept": [[2000.0, 1.0], small],
+        "what is below the precision itself is nan, not what is below that part of the largest": [
+            [2000.0, 1.0],
+            [-1, -1],
+        ],
+        "the largest of all examples, not of each": [[2000.0, -1.0], [-1.0, -1.0]],
+        "the sizes of the eigenvalues": [[2000**0.5, 2000**0.5], small],
+        "the smallest first": [[-1.0, 2000.0], small[::-1]],
+        "their squares, the eigenvalues of J.T @ J": [[4e6, -1.0], [4e-8, 1e-8]],
+        "0 where nan is asked for": [[2000.0, 0.0], small],
     }
     real = "singular values are real; eigenvalues need not be"
     same(
@@ -235,14 +258,16 @@ def small_singular_values(hw, draw):
         real,
     )
     shown = np.where(np.isnan(np.asarray(got, dtype=float)), -1, got) if np.shape(got) == (2, 2) else got
-    close(shown, [[2.0, 1.0], [1.0, -1.0]], "singular_values (with -1 for nan)", suspects=suspects)
+    close(shown, [[2000.0, -1.0], small], "singular_values (with -1 for nan)", suspects=suspects)
 
 
 @check("5.2", 5)
 def a_small_bound(hw, draw):
-    suspects = {"eigenvalues": 2.0**1.5, "the Frobenius norm": 5.0**1.5, "the lag left out": 2.0}
-    suspects |= {"the norm of W to the power of the lag: slopes lie between one W and the next": 4.0}
-    close(hw.bound(TURN, 3), 8.0, "bound for W = [[0, 2], [-1, 0]] and lag 3", suspects=suspects)
+    suspects = {"eigenvalues": 6.0**1.5, "the Frobenius norm": 13.0**1.5, "the lag left out": 3.0}
+    suspects |= {"the norm of W to the power of the lag: slopes lie between one W and the next": 20.5241742}
+    suspects |= {"sums of rows or of columns": 64.0, "the largest entry": 8.0, "the typical stretch": 6.5**1.5}
+    close(hw.bound(np.array([[2.0, 2.0], [-1.0, 2.0]]), 3), 27.0, "bound for W = [[2, 2], [-1, 2]], whose singular values "
+          "are 3 and 2, and lag 3", suspects=suspects)  # fmt: skip
 
 
 # ---- 5.3
@@ -265,15 +290,50 @@ def small_flow(verdict="vanishes"):
     }
 
 
-@check("5.3", 1.5, each=(0.01, 0.04, 0.001))
+def judge_reach(hw, flow, threshold, right, slips, what):
+    """Compare what `reach` says; slips are the answers of well-known mistakes, by what they are."""
+    got = hw.reach(flow, threshold)
+    got = list(got) if type(got) is tuple else got
+    found = [words for words, answers in slips.items() if got in answers]
+    same(
+        got, right, f"reach for the threshold {threshold}{what}", f"this is what comes of: {found[0]}" if found else ""
+    )
+
+
+@check("5.3", 1, each=(0.01, 0.04, 0.001))
 def how_far_a_flow_reaches(hw, draw, threshold):
     right = {0.01: ["c", 5], 0.04: ["c", 4], 0.001: ["c", None]}[threshold]
-    because = "c falls below this share of its last size later than h, or never; lag 0 is the last step"
-    got = hw.reach(small_flow(), threshold)
-    same(list(got) if type(got) is tuple else got, right, f"reach for the threshold {threshold}", because)
+    slips = {"the list is read from the first step on; lag 0 is the last step": [["h", None]]}
+    if right[1]:
+        slips |= {
+            "one lag too many": [["c", right[1] + 1]],
+            "the last lag that is above, or a count from 0 that begins one late": [["c", right[1] - 1]],
+            "the kind of state that reaches least": [["h", 3]],
+        }
+    judge_reach(hw, small_flow(), threshold, right, slips, "")
 
 
-@check("5.3", 1.5)
+@check("5.3", 1)
+def it_may_be_h(hw, draw):
+    flow = small_flow()
+    flow["states"] = {"h": flow["states"]["c"], "c": flow["states"]["h"]}
+    slips = {"c is taken to reach furthest, whatever its sizes are": [["c", 3]]}
+    judge_reach(hw, flow, 0.01, ["h", 5], slips, ", where h has the sizes that c had before")
+
+
+@check("5.3", 1)
+def sizes_that_rise(hw, draw):
+    sizes = [0.001, 0.5, 0.005, 0.03, 4.0, 1.0]  # the last step last
+    slips = {
+        "a part of the largest size, not of that at the last step": [["h", 2]],
+        "all lags that are not below are counted; asked for is the first one below": [["h", 4]],
+        "the last lag below, not the first": [["h", 5]],
+        "the list is read from the first step on; lag 0 is the last step": [["h", None]],
+    }
+    judge_reach(hw, small_flow() | {"states": {"h": sizes}}, 0.01, ["h", 3], slips, f", sizes {sizes}")
+
+
+@check("5.3", 1)
 def sizes_that_do_not_tell(hw, draw):
     same(hw.reach(small_flow("withheld"), 0.01), None, "reach where the verdict is withheld")
 
@@ -303,24 +363,57 @@ def the_unit_of_a_small_flow(hw, draw):
 # ---- 5.4
 
 
+#: Three steps of two examples, and what is asked for.
+STEPS, ASKED = np.array([[1.0, 1.0], [1.0, -1.0], [2.0, 0.0]]), np.array([1.0, 2.0])
+
+
 @check("5.4", 5)
-def two_steps_pull(hw, draw):
+def three_steps_pull(hw, draw):
     suspects = {
-        "the sum over the examples": [-8.0, 8.0],
-        "the square without its 2": [-2.0, 2.0],
-        "v left out": [-1.0, 1.0],
-        "the sign turned round": [4.0, -4.0],
-        "the steps added up": 0.0,
+        "the sum over the examples": [-8.0, 24.0, 16.0],
+        "divided by the steps, not by the examples": [-8 / 3, 8.0, 16 / 3],
+        "s_t, the sum up to each step, for s_T": [-8.0, 8.0, 8.0],
+        "each step by itself: x_t for s_T": [-8.0, 8.0, 0.0],
+        "the square without its 2": [-2.0, 6.0, 4.0],
+        "v left out": [-1.0, 3.0, 2.0],
+        "the sign turned round": [4.0, -12.0, -8.0],
+        "the steps added up": 16.0,
+        "the mean over the steps, not over the examples": [32 / 3, 0.0],
     }
-    got = hw.pulls(0.125, 4.0, np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([1.0, 1.0]))
-    close(got, [-4.0, 4.0], "pulls for u = 1/8, v = 4", suspects=suspects)
+    got = hw.pulls(0.125, 4.0, STEPS, ASKED)
+    close(got, [-4.0, 12.0, 8.0], "pulls of three steps, two examples, u = 1/8, v = 4", suspects=suspects)
+    same(hw.changed_by(hw.pulls, 0.125, 4.0, STEPS, ASKED), [], "which arguments (u 0, v 1, x 2, y 3) pulls changes")
 
 
-@check("5.4", 5)
+def judge_settle(hw, x, y, right, suspects, what):
+    u, v = hw.settle(x, y, 0.3, -0.4)
+    told = f"u v for {what}"
+    if not np.isfinite(u * v):
+        raise CheckFailedError(
+            f"{told}: expected {right:g}, got {u * v:g}; where sums s_T are large, steps have to be small"
+        )
+    close(u * v, right, told, rtol=0.02, suspects={**suspects, "where it began": -0.12})
+
+
+@check("5.4", 1.5)
+def numbers_settle(hw, draw):
+    suspects = {"1/T, whatever the numbers are": 1 / 3, "x_1 for s_T": 1.5, "the steps each by themselves": 0.375}
+    judge_settle(hw, STEPS, ASKED, 0.25, suspects, "x = [[1, 1], [1, -1], [2, 0]], y = [1, 2]")
+
+
+@check("5.4", 1.5)
+def many_steps_settle(hw, draw):
+    x = np.array([[1.0, 1.0], [1.0, -1.0]] * 10)
+    judge_settle(
+        hw, x, np.array([5.0, 1.0]), 0.25, {"1/T, whatever the numbers are": 0.05}, "20 steps whose sums are 20 and 0"
+    )
+
+
+@check("5.4", 2)
 def two_steps_settle(hw, draw):
-    u, v = hw.settle(np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([1.0, 1.0]), 0.3, -0.4)
-    suspects = {"only the step that is asked for": 1.0, "where it began": -0.12}
-    close(u * v, 0.5, "u v for two steps of which one is asked for", rtol=0.02, suspects=suspects)
+    suspects = {"only the step that is asked for": 1.0}
+    x = np.array([[1.0, 1.0], [1.0, -1.0]])
+    judge_settle(hw, x, x[0], 0.5, suspects, "two steps of which one is asked for")
 
 
 # ---- 5.5

@@ -3,7 +3,8 @@
 You look for the place at which a gradient is lost: by a formula, by the product of Jacobians, by reading what the
 package has measured, and in a memory that loses nothing and still fails. In the end you mend a model that does not learn.
 
-Write only between the marks: what is outside of them is not handed in. Arrays are float64 of NumPy. The network of 5.1 and
+Write only between the marks: what is outside of them is not handed in. Arrays are float64 of NumPy, and no function may
+change those that it is given. The network of 5.1 and
 5.2 is h_t = phi(x_t U + h_{t-1} W.T), with T steps, B examples and H units: W is (H, H), and `states`, (T, B, H), holds
 h_1 to h_T.
 """
@@ -98,7 +99,8 @@ def path(flow):
     """Return by which way most of the gradient comes back to the state that reaches furthest, and its share: ("c", 0.94).
 
     That state is the one of reach(flow, 0.01). flow["layers"][0]["why"]["states"] has, by kind of state, under "shares"
-    what each part of the next step sends to it.
+    what each part of the next step sends to it: 1 in all, and less than 0 where a part points against the sum. This and
+    `carrier` are asked only for flows that are not withheld.
     """
     ### BEGIN SOLUTION 5.3b
     raise NotImplementedError("Task 5.3: lag 0 is the last step: at which end of the list does it stand?")
@@ -108,11 +110,12 @@ def path(flow):
 def carrier(flow):
     """Return which unit carries the gradient, how many effectively do, and how much is left: (7, 1.02, 0.21).
 
-    This is about the state of `path`, and about its gate alone. flow["layers"][0]["why"]["states"] has, by kind of state,
-    "gate_units", what the gate of each unit lets through per step, and "lag". Let the gradient be equally large in all
-    units at the last step; each step back, that of a unit is multiplied by the unit's own number. Let e_k be the square
-    of what unit k has left after `lag` steps, as a share of what it began with. Return the k with the largest e_k, the
-    effective number (sum of e_k)^2 / sum of (e_k^2), and the root of the mean of e_k.
+    This is about the state of `path`, which has a gate where this is asked, and about that gate alone.
+    flow["layers"][0]["why"]["states"] has, by kind of state, "gate_units", what the gate of each unit lets through per
+    step, and "lag". Let the gradient be equally large in all units at the last step; each step back, that of a unit is
+    multiplied by the unit's own number. Let e_k be the square of what unit k has left after `lag` steps, as a share of
+    what it began with. Return the k with the largest e_k, the effective number (sum of e_k)^2 / sum of (e_k^2), and the
+    root of the mean of e_k.
     """
     ### BEGIN SOLUTION 5.3c
     raise NotImplementedError("Task 5.3: lag 0 is the last step: at which end of the list does it stand?")
@@ -162,10 +165,10 @@ def failing(seed):
 def mended(seed):
     """Return a model that learns TASK, and how it is to be trained, in the form in which `failing` does.
 
-    It is new for each seed and untrained: a SequenceModel with one layer of HIDDEN units and at most 500 updates, on batches
-    of 32 that are drawn when it is judged; gradients are clipped at a norm of 1. Cell, first weights (`model.parameters()`,
-    `assign_`), optimizer ("SGD", "RMSprop", "Adam" or "AdamW", and what it takes, such as "lr" and "momentum") are up to
-    you. It has to be right on 99% of new sequences.
+    It is new for each seed and untrained: a SequenceModel with one layer of HIDDEN units. Cell, first weights
+    (`model.parameters()`, `assign_`) and optimizer ("SGD", "RMSprop", "Adam" or "AdamW", and what its constructor takes,
+    such as "lr" and "momentum") are up to you. The rest is not: at most 500 updates, on batches of 32 that are drawn when it
+    is judged, with gradients clipped at a norm of 1. Then it has to be right on 99% of new sequences.
     """
     ### BEGIN SOLUTION 5.5
     raise NotImplementedError("Task 5.5: how much of the gradient arrives at the first step before any training: measured, not guessed? python show.py tells for both models.")
@@ -174,6 +177,6 @@ def mended(seed):
 
 def changed_by(function, *arguments):
     """Return the numbers of the arrays that a call of the function changes: [] is right. (Nothing to write here.)"""
-    before = [each.copy() for each in arguments]
+    before = [np.array(each) for each in arguments]
     function(*arguments)
     return [number for number, each in enumerate(arguments) if not np.array_equal(each, before[number])]

@@ -142,7 +142,8 @@ def exact(model, batch):
 def train(model, batches):
     """Take one step of an optimizer of your choice for each batch of a list; return a list of the losses before them.
 
-    Gradients that somebody left in the parameters do not count. At grading there are 400 batches of 32 dates.
+    The losses are floats, such as `item()` of a tensor returns. Gradients that somebody left in the parameters do not
+    count. At grading there are 400 batches of 32 dates.
     """
     ### BEGIN SOLUTION 6.4c
     raise NotImplementedError("Task 6.4: a model that is right in 99 of 100 characters: how many dates of ten characters does it write without a mistake?")
