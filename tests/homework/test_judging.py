@@ -185,7 +185,8 @@ def test_what_a_file_has_outside_of_the_marks_keeps_its_name():
         "import math",
         "def own(SIZE):\n    launch = SIZE\n    return launch",
         "LARGE = SIZE",
-        "own = [SIZE for x in 'a']",
+        "own = [SIZE for launch in 'a']",
+        "if 1:\n    def own(): SIZE = 3",
     ):
         assert forbidden(given.format(text), ["math", "calling"]) == [], text
 

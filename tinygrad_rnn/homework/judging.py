@@ -257,9 +257,8 @@ def forbidden(source: str, allowed: Iterable[str], without: tuple[str, ...] = ()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-            compile(
-                source, "<solution>", "exec", dont_inherit=True
-            )  # a `return` outside of functions is found here only
+            # A `return` outside of functions, say, is found here only.
+            compile(source, "<solution>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [(f"not Python: {getattr(error, 'msg', error)}", getattr(error, "lineno", None))]
     allowed = list(allowed)
@@ -301,9 +300,7 @@ def _taken(tree: ast.Module, source: str) -> list[tuple[str, int | None]]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             given |= set() if inside else {each.asname or each.name.split(".")[0] for each in node.names}
             continue
-        parts = [node] if isinstance(node, ast.FunctionDef | ast.ClassDef) else list(ast.walk(node))
-        names = [each.name for each in parts if isinstance(each, ast.FunctionDef | ast.ClassDef)]
-        names += [each.id for each in parts if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+        names = list(_bound(node))
         given |= set() if inside else {*names}
         own += [(name, node.lineno) for name in names if inside]
     for told in ast.walk(tree):
@@ -312,6 +309,17 @@ def _taken(tree: ast.Module, source: str) -> list[tuple[str, int | None]]:
     return [
         (f"{name}: this file has one already; give yours another name", line) for name, line in own if name in given
     ]
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement gives to things, not those inside of functions, classes and comprehensions."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        for each in ast.iter_child_nodes(node):
+            yield from _bound(each)
 
 
 def one_cause(told: Iterable[tuple[str, str]]) -> str:

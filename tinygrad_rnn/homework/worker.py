@@ -223,16 +223,17 @@ def _leave_nothing(needed: list[str]) -> None:
     if not sys.platform.startswith("linux"):
         return
     libc, new_user_and_ipc = ctypes.CDLL(None), 0x18000000
-    if os.geteuid() == 0 and not (
-        tried := os.fork()
-    ):  # without root's rights Python may be out of reach: found by trying
-        libc.unshare(new_user_and_ipc)
-        with contextlib.suppress(OSError):
-            _look_at(needed)
-            os._exit(0)
-        os._exit(1)
-    if os.geteuid() != 0 or os.waitpid(tried, 0)[1] == 0:
-        libc.unshare(new_user_and_ipc)
+    if os.geteuid() == 0:  # without root's rights Python may be out of reach: found by trying
+        tried = os.fork()
+        if not tried:
+            libc.unshare(new_user_and_ipc)
+            with contextlib.suppress(OSError):
+                _look_at(needed)
+                os._exit(0)
+            os._exit(1)
+        if os.waitpid(tried, 0)[1] != 0:
+            return
+    libc.unshare(new_user_and_ipc)
 
 
 def _processes(threads: int) -> int:
