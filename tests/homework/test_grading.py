@@ -253,6 +253,14 @@ def test_a_table_that_a_spreadsheet_saved_can_be_compared_with(tiny, tmp_path, c
     assert "has no column named submission" in capsys.readouterr().err
 
 
+def test_a_file_without_marks_is_noted(tiny, tmp_path):
+    (tmp_path / "ada.py").write_text("def add(a, b): return a + b\n")
+    told = grading.grade_one(tiny, tmp_path / "ada.py", 0)
+    assert told["note"] == "no mark of a task is left in sums.py: nothing could be judged"
+    assert {each["message"] for each in told["results"]} >= {"the marks of 1.1 are gone, or there twice"}
+    assert sum(told["points"].values()) == 0
+
+
 def test_no_submission_is_said(tmp_path):
     with pytest.raises(InputError, match="no submission in"):
         grading.submissions_of(tmp_path)

@@ -26,6 +26,7 @@ from tinygrad_rnn.homework.archives import open_submission
 from tinygrad_rnn.homework.assignment import Assignment
 from tinygrad_rnn.homework.checks import PUBLIC, checks_of, checks_of_task, text_of
 from tinygrad_rnn.homework.judging import judge, one_cause
+from tinygrad_rnn.homework.marks import lenient_regions
 from tinygrad_rnn.homework.remote import die_with_parent, printable
 from tinygrad_rnn.serialization import write_whole
 from tinygrad_rnn.tasks.corpus import shown
@@ -80,6 +81,8 @@ def grade_one(
         files = open_submission(submission, assignment.files)
         if not files:
             told["note"] = f"there is no {', '.join(assignment.files)} in it"
+        elif not any(lenient_regions(text) for text in files.values()):
+            told["note"] = f"no mark of a task is left in {', '.join(files)}: nothing could be judged"
     except InputError as error:
         files, told["note"] = {}, str(error)
     if files:
