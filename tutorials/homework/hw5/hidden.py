@@ -225,8 +225,8 @@ def how_far(hw, draw, cell):
         back = 1.5 ** np.minimum(np.arange(30), rises) * 0.6 ** np.maximum(np.arange(30) - rises, 0)
         grown = flow | {"states": {"h": (draw.uniform(0.1, 10) * back[::-1]).tolist()}}
         same(list(hw.reach(grown, 0.02)), ["h", int(np.argmax(back < 0.02))], "reach where the gradient grows first")
-        back[rises + 8 :] = draw.uniform(
-            1e-3, 1, len(back) - rises - 8
+        back[rises + 9 :] = draw.uniform(
+            1e-3, 1, len(back) - rises - 9
         )  # it falls below the threshold, and comes again
         dips = flow | {"states": {"h": (draw.uniform(0.1, 10) * back[::-1]).tolist()}}
         why = "how far is the first lag below the threshold, whatever comes after it"
