@@ -271,3 +271,19 @@ def test_after_a_hang_the_checks_of_the_same_task_are_not_waited_for(at_desk, ca
     said = capsys.readouterr().out
     assert said.count("it took longer than 1 s") == 1
     assert "again[3]: not tried after one_and_two" in said
+
+
+@pytest.mark.process
+def test_a_mistake_that_every_check_of_one_task_meets_is_that_tasks(at_desk, capsys):
+    text = (at_desk / "public.py").read_text()
+    (at_desk / "public.py").write_text(text + '\n\n@check("1.1", 0.5)\ndef again(hw, draw):\n    hw.add([1], [2])\n')
+    write(at_desk / "sums.py", STUB, "raise ValueError('no')")
+    assert main(["homework", "check", "1.1"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("x  1.1  Add: 0 of 4")
+    assert "again: ValueError: no (line " in said
+    write(at_desk / "sums.py", "raise ValueError('no')", "raise NotImplementedError('later')")
+    assert main(["homework", "check", "1.1"]) == 1
+    said = capsys.readouterr().out
+    assert "again: later (line " in said
+    assert "needs" not in said

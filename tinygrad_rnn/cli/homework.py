@@ -57,7 +57,7 @@ def _check(options: argparse.Namespace) -> int:
     here = _desk(options)
     printed: list[str] = []
     results = here.check(options.task, printed)
-    if cause := one_cause((each.status, each.message) for each in results):
+    if cause := one_cause((each.task, each.status, each.message) for each in results):
         print(f"x  nothing could be tried: {cause}")
         return 1
     for task in here.assignment.tasks:
@@ -87,7 +87,7 @@ def _check(options: argparse.Namespace) -> int:
 def _report(task: Task, results: list[Result], begun: bool) -> None:
     earned = sum(each.earned for each in results)
     title = f"{task.id}  {task.title['en']}"
-    if all(each.status == "missing" for each in results):
+    if all(_needed(each) for each in results):
         others = sorted({_needed(each) for each in results} - {task.id})
         needs = f"; needs {' and '.join(others)}, which is not written yet either" if others else ""
         told = f"not written yet{needs}; tinygrad-rnn homework hint {task.id}"
@@ -100,8 +100,7 @@ def _report(task: Task, results: list[Result], begun: bool) -> None:
     for each in results:
         if not each.earned:
             message = each.message
-            if each.status == "missing":
-                other = _needed(each)
+            if other := _needed(each):
                 message = "not written yet" if other == task.id else f"needs {other}, which is not written yet"
                 message += _lines([each])
             print(f"     {each.check}: {message}".replace("\n", "\n     "))

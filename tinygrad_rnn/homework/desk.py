@@ -128,7 +128,7 @@ class Desk:
                 write_whole(self.folder / name, text.encode())
         patience, (counted, theirs) = float(self.assignment.patience), self._counted(files)
         results = judge_alone(self.assignment, counted, chosen, patience=patience, printed=printed, theirs=theirs)
-        spoiled = one_cause((each.status, each.message) for each in results)
+        spoiled = one_cause((each.task, each.status, each.message) for each in results)
         for name in set() if spoiled else {each.task for each in chosen}:
             self.points[name] = sum(each.earned for each in results if each.task == name)
         self._save()

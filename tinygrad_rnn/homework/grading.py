@@ -103,7 +103,7 @@ def grade_one(
 
 def _noted(results: list[dict[str, Any]]) -> str:
     """Return what a person should look at: what cost everything, a process that ended, a check that was too slow."""
-    if cause := one_cause((each["status"], each["message"]) for each in results):
+    if cause := one_cause((each["task"], each["status"], each["message"]) for each in results):
         return f"nothing could be judged: {cause}"
     odd = {"stopped": "ended its own process", "late": "did not come to an end"}
     counts = {words: sum(each["status"] == status for each in results) for status, words in odd.items()}

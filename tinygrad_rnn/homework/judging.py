@@ -322,17 +322,18 @@ def _bound(node: ast.AST) -> Iterator[str]:
             yield from _bound(each)
 
 
-def one_cause(told: Iterable[tuple[str, str]]) -> str:
+def one_cause(told: Iterable[tuple[str, str, str]]) -> str:
     """Return the message of what cost everything, as an import that is not allowed does; "" if nothing did.
 
     Args:
-        told: the status and the message of each check.
+        told: the task, the status and the message of each check; of one task alone it is no more than its own mistake.
 
-    >>> one_cause([("failed", "not Python"), ("failed", "not Python")])
+    >>> one_cause([("1.1", "failed", "not Python"), ("1.2", "failed", "not Python")])
     'not Python'
     """
     found = list(told)
-    return found[0][1] if len(found) > 1 and set(found) == {("failed", found[0][1])} else ""
+    tasks, said = {task for task, *_ in found}, {(status, message) for _, status, message in found}
+    return found[0][2] if len(tasks) > 1 and said == {("failed", found[0][2])} else ""
 
 
 def _none(check: Check, status: str, message: str) -> Result:

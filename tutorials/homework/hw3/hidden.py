@@ -219,7 +219,7 @@ SLIPS = {
     "W": "W is not transposed on the way back",
     "twice": "a second factor 1 - h**2 on the way to the step before",
     "after": "dW has the state after the step in place of the one before it",
-    "h0": "h0 is taken as 0",
+    "h0": "h0 is taken as 0, or the loop ends before the first step",
 }
 
 

@@ -124,7 +124,7 @@ MISTAKES = {
          [[9.052734375, 1.6962890625]]),
     "dW has the state after the step in place of the one before it":
         ([[2.203125, -1.59375], [3.25, 0.65625]], [0.0, 0], [[0.0, 0]]),
-    "h0 is taken as 0": ([[3.5, -0.28125], [-2.75, 1.125]], [0.0, 0], [[0.0, 0]]),
+    "h0 is taken as 0, or the loop ends before the first step": ([[3.5, -0.28125], [-2.75, 1.125]], [0.0, 0], [[0.0, 0]]),
     "at the first step hs[-1] for h0: that is the last state":
         ([[3.5, -0.28125], [6.203125, -0.09375]], [0.0, 0], [[0.0, 0]]),
 }  # fmt: skip
@@ -232,7 +232,7 @@ def the_window(hw, draw, k2):
             "the window begins at h0, not at the state before it": [[9.5, -0.75], [-9.5, 0.75]],
         }),
         4: ([[21.40625, -2.71875], [-20.65625, 3.5625]], {
-            "h0 is taken as 0": [[3.5, -0.28125], [-2.75, 1.125]],
+            "h0 is taken as 0, or the loop ends before the first step": [[3.5, -0.28125], [-2.75, 1.125]],
             "where the window begins at step 0, hs[-1] for h0: that is the last state":
                 [[3.5, -0.28125], [6.203125, -0.09375]],
         }),
