@@ -132,6 +132,7 @@ def test_the_same_seed_draws_the_same_numbers(tiny):
         ([[1, 2], [3, 5]], [[1, 2], [3, 4]], r"1 of 4 entries differ; the first is \[1, 1\]: expected 4, got 5"),
         ([1.0, np.nan], [1.0, 2.0], r"\[1\]: expected 2, got nan"),
         ([1.0, -1e9], [1.0, -np.inf], r"\[1\]: expected -inf, got -1e\+09"),
+        (0.1935553, 0.193555, r"expected 0\.193555, got 0\.1935553$"),
         (None, 1.0, "expected numbers, got None"),
         ("1.0", 1.0, "expected numbers, got '1.0'"),
         ([[1.0], [1.0, 2.0]], 1.0, "expected numbers, got"),

@@ -198,13 +198,19 @@ def close(
         return
     hint = _suspect(given, suspects, rtol, atol)
     if not right.shape:
-        raise CheckFailedError(f"{what}: expected {right:.6g}, got {given:.6g}{hint}")
+        raise CheckFailedError(f"{what}: {_apart(right, given)}{hint}")
     at = tuple(int(index) for index in np.argwhere(wrong)[0])
     shape = "x".join(map(str, right.shape))
     raise CheckFailedError(
         f"{what} (shape {shape}): {int(wrong.sum())} of {right.size} entries differ; the first is "
-        f"[{', '.join(map(str, at))}]: expected {right[at]:.6g}, got {given[at]:.6g}{hint}"
+        f"[{', '.join(map(str, at))}]: {_apart(right[at], given[at])}{hint}"
     )
+
+
+def _apart(right: Any, given: Any) -> str:
+    """Return two numbers with as many digits as it takes to tell them apart."""
+    digits = next((each for each in (6, 9, 12) if f"{right:.{each}g}" != f"{given:.{each}g}"), 17)
+    return f"expected {right:.{digits}g}, got {given:.{digits}g}"
 
 
 def same(got: Any, expected: Any, what: str = "the result", because: str = "") -> None:

@@ -136,7 +136,7 @@ def maxima_with_nan(hw, draw):
         x[0, place, draw.integers(0, 3)] = np.nan
         got, _ = hw.reduced(hw.max_middle, x, 1)
         where = np.isnan(np.asarray(got)).tolist()
-        same(where, np.isnan(x).any(1).tolist(), "where a maximum is NaN", "every comparison with NaN is False")
+        same(where, np.isnan(x).any(1).tolist(), "where a maximum is NaN", "<, > and == with NaN are False")
         close(np.nan_to_num(got, nan=9.0), np.nan_to_num(x.max(1), nan=9.0), "max_middle, NaN told as 9")
         x[0, place] = draw.standard_normal(3)
 

@@ -92,6 +92,7 @@ def two_steps_one_after_the_other(hw, draw):
     p = drawn(draw)
     h = hw.step(p.xs[0], p.h0, p.U, p.W, p.b)
     close(hw.step(p.xs[1], h, p.U, p.W, p.b), p.hs[1], "the state after two steps")
+    untouched(hw, hw.step, "step", x=p.xs[0], h=p.h0, U=p.U, W=p.W, b=p.b)
 
 
 @check("3.1", 2)
@@ -522,7 +523,9 @@ def one_update(hw, draw, case):
         weights = (*weights[:4], weights[4] + 5e3 * draw.permutation(letters))
     reads, says = ([int(each) for each in draw.integers(0, letters, T)] for _ in range(2))
     rate = float(draw.uniform(0.2, 0.8))
-    moved, loss = hw.update(weights, reads, says, rate)
+    given = tuple(weights), reads, says, rate
+    same(hw.changed_by(hw.update, *given), [], "what update changes of weights (0), reads (1), says (2), rate (3)")
+    moved, loss = hw.update(*given)
     same(len(moved), 5, "how many weights update returns")
     close(loss, surprise(weights, reads, says), "the loss before the update",
           suspects={"the sum over the steps in place of the mean": T * surprise(weights, reads, says)})  # fmt: skip

@@ -159,11 +159,12 @@ def one_hot(letters, count):
     return np.eye(count)[letters]
 
 
-def changed_by(function, *arrays):
-    """Return which of its arrays a function changes when it is called with them, as a list of their places."""
-    before = [each.copy() for each in arrays]
-    function(*arrays)
-    return [place for place, (each, kept) in enumerate(zip(arrays, before)) if not np.array_equal(each, kept)]
+def changed_by(function, *given):
+    """Return which of its arrays, or tuples of arrays, a function changes when it is called with them, as their places."""
+    parts = [each if isinstance(each, tuple) else (each,) for each in given]
+    before = [[np.copy(part) for part in each] for each in parts]
+    function(*given)
+    return [place for place, pair in enumerate(zip(parts, before)) if not all(map(np.array_equal, *pair))]
 
 
 def start(seed, letters=4, hidden=8):

@@ -179,9 +179,10 @@ def gru(x, h, w_ih, w_hh, b_ih, b_hh, reset, update):
 def convert(weights, source, target):
     """Return the weights of a GRU of convention `target` that computes what `weights` do in convention `source`.
 
-    weights is a dict of arrays of NumPy: "w_ih", "w_hh", "b_ih", "b_hh", as in `gru`; it is not changed. So is what you
-    return. A convention is a dict: "order" of the blocks of rows, a text such as "rzn" or "nrz"; "reset", "after" or
-    "before"; "update", "keep" or "renew". Where no weights do that, for all inputs, raise a ValueError that says why.
+    weights is a dict of arrays of NumPy: "w_ih", "w_hh", "b_ih", "b_hh", as in `gru`; it is not changed. What you
+    return has the same form. A convention is a dict: "order" of the blocks of rows, a text such as "rzn" or "nrz"; "reset", "after" or
+    "before"; "update", "keep" or "renew". From one "reset" to the other raise a ValueError that says
+    why, also for the few weights for which it would work.
     """
     ### BEGIN SOLUTION 4.5b
     raise NotImplementedError("Task 4.5: if your z is the 1 - z of somebody else, what is the net of your z? And what does r scale in each of the two places: rows of V_n, or its columns?")
