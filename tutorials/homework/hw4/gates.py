@@ -138,8 +138,8 @@ def alike(a, b):
 def initial(input_size, hidden_size, forget_bias, seed):
     """Return w_ih, w_hh and b, arrays, before the first update.
 
-    The weights are uniform between -1/sqrt(H) and 1/sqrt(H), H being hidden_size, and drawn from
-    np.random.default_rng(seed). The bias of each forget gate is forget_bias, all others are 0.
+    The weights are uniform between -1/sqrt(H) and 1/sqrt(H), H being hidden_size, and drawn from one
+    np.random.default_rng(seed), w_ih first. The bias of each forget gate is forget_bias, all others are 0.
     """
     ### BEGIN SOLUTION 4.3a
     draw, bound = np.random.default_rng(seed), 1 / np.sqrt(hidden_size)
@@ -154,7 +154,8 @@ def initial(input_size, hidden_size, forget_bias, seed):
 def forget_bias_for(steps, left):
     """Return the bias of a forget gate that leaves this part of c after so many steps, where nothing else speaks.
 
-    The gate sees no input and no state: f = sigmoid(bias) in each step, and left is between 0 and 1.
+    The gate sees no input and no state: f = sigmoid(bias) in each step, and left is between 0 and 1. Right to six digits
+    also where steps are many, when f is nearly 1.
     """
     ### BEGIN SOLUTION 4.3b
     kept = np.log(left) / steps

@@ -357,7 +357,7 @@ def only_the_forget_gates_bias(hw, draw):
 
 @check("4.3", 1)
 def how_long_it_keeps(hw, draw):
-    for steps in (1, int(draw.integers(5, 50)), int(draw.integers(200, 1000))):
+    for steps in (1, int(draw.integers(5, 50)), int(draw.integers(200, 1000)), 10**14):
         left = float(draw.uniform(0.05, 0.95))
         right = np.log(left ** (1 / steps) / -np.expm1(np.log(left) / steps))
         suspects = {"the other sign": -right, "f itself, not the bias that makes it": left ** (1 / steps)}

@@ -190,13 +190,14 @@ def blocks_of_four(hw, draw):
 
 
 @check("2.5", 6)
-def five_numbers_in_two_blocks(hw, draw):
-    x = np.array([0.0, 2.0, -2.0, 0.0, 2.0])
-    right = np.array([0.693147181, 2.126928011, 0.126928011, 0.693147181, 2.126928011])
+def seven_numbers_in_two_blocks(hw, draw):
+    x = np.array([0.0, 2.0, -2.0, 0.0, 2.0, -2.0, 0.0])
+    right = np.array([0.693147181, 2.126928011, 0.126928011, 0.693147181, 2.126928011, 0.126928011, 0.693147181])
     suspects = {"both blocks did the same numbers: a thread's place in its block is not its place in the grid":
-                [*right[:4], 7.0]}  # fmt: skip
-    arrays, _ = hw.launch(hw.softplus_kernel, 2, 4, x, np.full(5, 7.0))
-    close(arrays[1], right, "softplus_kernel of 5 numbers in 2 blocks of 4 threads", suspects=suspects)
+                [*right[:4], 7.0, 7.0, 7.0], "the number of the block was added, not times its threads":
+                [*right[:5], 7.0, 7.0]}  # fmt: skip
+    arrays, _ = hw.launch(hw.softplus_kernel, 2, 4, x, np.full(7, 7.0))
+    close(arrays[1], right, "softplus_kernel of 7 numbers in 2 blocks of 4 threads", suspects=suspects)
 
 
 @check("2.6", 4, each=((4, 4, 4), (4, 8, 4), (6, 5, 9)))

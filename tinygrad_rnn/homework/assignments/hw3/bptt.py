@@ -117,8 +117,9 @@ def truncated(dhs, xs, h0, U, W, b, k1, k2):
 
     After k1 steps, after 2 k1 and so on, and at the end (the last part is shorter where k1 does not divide T), one entry:
     the gradient of the losses dhs of the steps since the entry before, through the last k2 steps, as in window_backward.
-    Losses of older steps have had their turn and do not count again. The states run on through all parts, from h0, and
-    are never set back. k2 can be smaller than k1, the same, or larger; near the start there are fewer steps than k2.
+    Losses of older steps have had their turn and do not count again; where k2 < k1, those before the window teach nothing.
+    The states run on through all parts, from h0, and are never set back. k2 can be smaller than k1, the same, or larger;
+    near the start there are fewer steps than k2.
     """
     ### BEGIN SOLUTION 3.5b
     raise NotImplementedError("Task 3.5: of ten steps you go back through the last three: which state do they begin with, and what is left of everything before?")
