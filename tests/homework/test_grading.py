@@ -39,6 +39,15 @@ def handed_in(tiny, tmp_path):
     return folder
 
 
+@pytest.fixture
+def here(tiny, tmp_path, monkeypatch):
+    """An empty folder for submissions, the table, and the words that grade the one into the other in this process."""
+    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
+    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
+    folder.mkdir()
+    return folder, out, ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
+
+
 TABLE = """submission,1.1,1.2,1.3,total,of,note
 '=cmd.zip,0,0,,0,10,the archive cannot be read (File is not a zip file)
 tiny-ada.zip,4,6,,10,10,
@@ -159,13 +168,10 @@ ODD_NAMES = (
 )
 
 
-def test_names_of_submissions_are_texts_and_may_be_long(tiny, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
-    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
-    folder.mkdir()
+def test_names_of_submissions_are_texts_and_may_be_long(here, tmp_path, capsys):
+    folder, out, words = here
     for name in ODD_NAMES:
         (folder / name).write_bytes(b"\0")
-    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
     for _ in range(2):
         assert main(words) == 0
         assert len(out.read_text().splitlines()) == 1 + len(ODD_NAMES)
@@ -181,12 +187,9 @@ def test_names_of_submissions_are_texts_and_may_be_long(tiny, tmp_path, capsys, 
         assert "\n    sums.py is not text: it has zero bytes\n" in page
 
 
-def test_other_seeds_than_before_are_said(tiny, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
-    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
-    folder.mkdir()
+def test_other_seeds_than_before_are_said(here, capsys):
+    folder, _, words = here
     (folder / "ada.py").write_text("")
-    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
     assert main([*words, "--seed", "3"]) == 0
     for seed in ("3", "4"):
         capsys.readouterr()
@@ -237,12 +240,9 @@ def test_a_process_that_grades_has_bounded_memory():
         assert pool.submit(memory_of_a_grader).result() <= 1 << 33
 
 
-def test_a_table_that_a_spreadsheet_saved_can_be_compared_with(tiny, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(grading, "processes", lambda jobs: ThreadPoolExecutor(1))
-    folder, out = tmp_path / "submissions", tmp_path / "grades.csv"
-    folder.mkdir()
+def test_a_table_that_a_spreadsheet_saved_can_be_compared_with(here, capsys):
+    folder, out, words = here
     (folder / "ada.py").write_text("")
-    words = ["homework", "grade", str(folder), "--homework", str(tiny), "--out", str(out)]
     assert main(words) == 0
     out.write_bytes(b"\xef\xbb\xbf" + out.read_bytes().replace(b",0,0,", b',"1\n",0,').replace(b"\n", b"\r\n"))
     capsys.readouterr()

@@ -42,7 +42,13 @@ def open_submission(path: Path, names: Iterable[str]) -> dict[str, str]:
     if not path.is_file() and not path.is_dir():  # a pipe, say, of which nothing ever comes
         raise InputError("it is neither a file nor a folder")
     if path.is_dir():
-        return _texts(wanted, lambda *name: _read(file) if (file := _inside(path, *name)) is not None else None)
+        files = _inside(path)
+
+        def content_of(name: str, longer: bool) -> bytes | None:
+            place = _chosen(files, name, longer, "folder")
+            return None if place is None else _read(files[place])
+
+        return _texts(wanted, content_of)
     if (suffix := path.suffix.lower()) in (".py", ".ipynb"):
         alone = wanted[0] if suffix == ".py" else notebooks.of(wanted[0])
         return _texts(wanted[:1], lambda name, _: _read(path) if name == alone else None)
@@ -77,14 +83,13 @@ def _most(name: str) -> int:
     return (notebooks.LARGEST if name.endswith(".ipynb") else _LARGEST) + 1
 
 
-def _inside(folder: Path, name: str, longer: bool) -> Path | None:
+def _inside(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder, by where they are in it; links are among them, to be refused."""
     found = list(itertools.islice(folder.rglob("*.*"), _FILES))
     if len(found) == _FILES:
         raise InputError(f"the folder has {_FILES:,} files or more; hand in what you wrote, and no environment")
     paths = [path for path in sorted(found) if path.is_file() or path.is_symlink()]
-    files = {path.relative_to(folder).as_posix(): path for path in paths}
-    chosen = _chosen(files, name, longer, "folder")
-    return None if chosen is None else files[chosen]
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def _chosen(places: Iterable[str], name: str, longer: bool, where: str) -> str | None:

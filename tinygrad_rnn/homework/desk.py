@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -123,9 +124,8 @@ class Desk:
             raise InputError(f"task {task} is answered in {_WRITTEN}; a person reads it, no check does")
         chosen = [each for each in checks_of(self.folder / PUBLIC) if task in (None, each.task)]
         files = self.files()
-        for name, text in files.items():
-            if name in self.made():  # for scripts that import it, and for the lines of errors
-                write_whole(self.folder / name, text.encode())
+        for name in self.made():  # for scripts that import it, and for the lines of errors
+            write_whole(self.folder / name, files[name].encode())
         patience, (counted, theirs) = float(self.assignment.patience), self._counted(files)
         results = judge_alone(self.assignment, counted, chosen, patience=patience, printed=printed, theirs=theirs)
         spoiled = one_cause((each.task, each.status, each.message) for each in results)
@@ -220,30 +220,32 @@ class Desk:
         kind = self.assignment.task(task).kind
         if kind == "written":
             return _WRITTEN
-        own: dict[str, bool] = {}
-        for name, text in self.files().items():
-            given = self._given(name)
-            if given is not None:
-                try:
-                    regions = student_regions(self.assignment, {name: given}, name, text)
-                except InputError:
-                    return "marks are wrong"
-                before = regions_of(given)
-                own |= {each: regions[each].text != before[each].text for each in before if task_of(each) == task}
-        return "not started" if own and not any(own.values()) else "begun"
+        try:
+            places = self._places(task)
+        except InputError:
+            return "marks are wrong"
+        return "not started" if places and not any(places.values()) else "begun"
 
     def unwritten(self, task: str) -> list[int]:
         """Return the lines of the places of a task, counted from 1, that are as they were handed out."""
-        lines = []
+        with contextlib.suppress(InputError):  # of its marks, which `notes` are about
+            return [line for line, written in self._places(task).items() if not written]
+        return []
+
+    def _places(self, task: str) -> dict[int, bool]:
+        """Return for the places of a task, by their first line, counted from 1, whether something is written there.
+
+        Raises:
+            InputError: the marks of a file are wrong.
+        """
+        places: dict[int, bool] = {}
         for name, text in self.files().items():
             given = self._given(name)
             if given is not None:
-                own, before = lenient_regions(text), regions_of(given)
-                lines += [
-                    own[each].begin + 2 for each in before
-                    if task_of(each) == task and each in own and own[each].text == before[each].text
-                ]  # fmt: skip
-        return lines
+                regions, before = student_regions(self.assignment, {name: given}, name, text), regions_of(given)
+                own = [each for each in before if task_of(each) == task]
+                places |= {regions[each].begin + 2: regions[each].text != before[each].text for each in own}
+        return places
 
     def made(self) -> list[str]:
         """Return the files that are made of notebooks."""

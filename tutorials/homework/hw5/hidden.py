@@ -10,7 +10,7 @@ from tinygrad_rnn.homework import check, close, same
 from tinygrad_rnn.homework.checks import CheckFailedError
 from tinygrad_rnn.nn import Recurrent
 
-from public import judge_predictions, number, slope_of, trained, untrained
+from public import judge_predictions, no_complex, number, slope_of, trained, untrained
 
 
 def lengths(draw, count):
@@ -114,13 +114,7 @@ def spectra(hw, draw, case):
     J = sides[0] * values[:, None, :] @ sides[1]
     unchanged(hw, "singular_values", J, precision)
     got = hw.singular_values(J, precision)
-    real = "singular values are real; eigenvalues need not be"
-    same(
-        isinstance(got, np.ndarray) and np.iscomplexobj(got),
-        False,
-        "whether there are complex numbers among the singular values",
-        real,
-    )
+    no_complex(got)
     got = np.asarray(got, dtype=float)
     same(got.shape, values.shape, "the shape of the singular values")
     slips = {"the sizes of the eigenvalues": np.abs(np.linalg.eigvals(J)), "the real parts of the eigenvalues":

@@ -59,9 +59,10 @@ def judge_predictions(hw, draw, kind, count, enough):
         return
     told = "\n    measured:  " + " ".join(f"{each:5.0f}" for each in measured)
     told += "\n    predicted: " + " ".join(f"{each:5.1f}" for each in got)
-    near = {words: np.abs(np.arctan(got) - np.arctan(each)).sum() for words, each in slipped_predictions(made).items()}
+    slips = slipped_predictions(made)
+    near = {words: np.abs(np.arctan(got) - np.arctan(each)).sum() for words, each in slips.items()}
     words = min(near, key=near.get)
-    if words and np.isfinite(got).any() and np.allclose(got, slipped_predictions(made)[words], atol=1.0):
+    if words and np.isfinite(got).any() and np.allclose(got, slips[words], atol=1.0):
         told += f"\n    this is what comes of: {words}"
     raise CheckFailedError(f"{hits} of {count} networks are within a quarter, and {enough} have to be{told}")
 
@@ -234,6 +235,11 @@ def a_small_product(hw, draw, lag):
     close(hw.product(TURN, states, lag), right[lag], f"product for lag {lag}", suspects=suspects)
 
 
+def no_complex(got):
+    what, why = "complex numbers among the singular values", "singular values are real; eigenvalues need not be"
+    same(isinstance(got, np.ndarray) and np.iscomplexobj(got), False, f"whether there are {what}", why)
+
+
 @check("5.2", 5)
 def small_singular_values(hw, draw):
     got = hw.singular_values(np.array([[[0.0, 2000.0], [-1.0, 0.0]], [[1e-4, 0.0], [0.0, 2e-4]]]), 1e-3)
@@ -250,13 +256,7 @@ def small_singular_values(hw, draw):
         "their squares, the eigenvalues of J.T @ J": [[4e6, -1.0], [4e-8, 1e-8]],
         "0 where nan is asked for": [[2000.0, 0.0], small],
     }
-    real = "singular values are real; eigenvalues need not be"
-    same(
-        isinstance(got, np.ndarray) and np.iscomplexobj(got),
-        False,
-        "whether there are complex numbers among the singular values",
-        real,
-    )
+    no_complex(got)
     shown = np.where(np.isnan(np.asarray(got, dtype=float)), -1, got) if np.shape(got) == (2, 2) else got
     close(shown, [[2000.0, -1.0], small], "singular_values (with -1 for nan)", suspects=suspects)
 
